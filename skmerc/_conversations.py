@@ -1,0 +1,315 @@
+"""The one immutable view of a table of utterances that all estimators read."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import validate_data
+
+from skmerc.frame import (
+    KEYS,
+    ROLES,
+    as_pandas,
+    drop_keys,
+    key_columns,
+    locate_blocks,
+    read_keys,
+    source_ids,
+)
+
+UTTERANCE, CONTEXT, VALIDATION, SYNTHETIC = range(len(ROLES))
+_CHUNK = 65536
+
+
+class DuplicateTurnWarning(UserWarning):
+    """Several utterances of a dialogue claim the same turn."""
+
+
+class SplitDialogueWarning(UserWarning):
+    """Dialogues look as if their rows had been split between two tables."""
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Rows of the table in the order in which context models read them.
+
+    A sequence is a dialogue, or a copy of one in which synthetic utterances
+    stand in place of the turns that they are alternatives to. Position ``p`` of
+    sequence ``s``, ``offsets[s] <= p < offsets[s + 1]``, shows ``rows[p]``, and
+    answers for that row only where ``owned[p]``.
+    """
+
+    rows: np.ndarray
+    offsets: np.ndarray
+    owned: np.ndarray
+
+    def __len__(self):
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self):
+        """Number of turns of each sequence."""
+        return np.diff(self.offsets)
+
+    def take(self, which):
+        """Keep the sequences `which`, in that order."""
+        lengths = self.lengths[which]
+        positions = ranges(self.offsets[:-1][which], lengths)
+        return Sequences(
+            self.rows[positions], offsets_of(lengths), self.owned[positions]
+        )
+
+
+@dataclass(frozen=True)
+class Conversations:
+    """A table of utterances taken apart: keys as integer codes, features, roles.
+
+    Attributes
+    ----------
+    features : ndarray of shape (n_rows, n_features)
+        All feature columns, in the caller's order of rows; NaN where missing.
+    blocks : dict of str to slice or ndarray of int
+        The columns of each modality in `features`.
+    dialogue, speaker, role : ndarray of shape (n_rows,)
+        Codes of the dialogue (in order of appearance), of the speaker, and the
+        index of the role in :data:`skmerc.frame.ROLES`.
+    group : ndarray of shape (n_rows,)
+        As `dialogue`, but a synthetic utterance belongs to its source's group.
+    turn : ndarray of shape (n_rows,)
+        Number that orders the utterances inside a dialogue.
+    keyed : bool
+        Whether the table had any key column.
+    """
+
+    features: np.ndarray
+    blocks: dict
+    dialogue: np.ndarray
+    group: np.ndarray
+    turn: np.ndarray
+    speaker: np.ndarray
+    role: np.ndarray
+    keyed: bool
+
+    def __len__(self):
+        return len(self.features)
+
+    @property
+    def present(self):
+        """Whether each modality is there: bool array (n_rows, n_modalities)."""
+        columns = [
+            ~np.isnan(self.features[:, where]).all(axis=1)
+            for where in self.blocks.values()
+        ]
+        return np.stack(columns, axis=1)
+
+    @property
+    def held_out(self):
+        """Whether a row belongs to a dialogue with validation rows."""
+        return np.isin(self.group, self.group[self.role == VALIDATION])
+
+    @property
+    def learnable(self):
+        """Whether a model may learn from a row, given its label."""
+        return np.isin(self.role, (UTTERANCE, SYNTHETIC)) & ~self.held_out
+
+    def sequences(self):
+        """Order all rows by dialogue and turn; see :class:`Sequences`."""
+        real = np.flatnonzero(self.role != SYNTHETIC)
+        real = real[np.lexsort((self.turn[real], self.dialogue[real]))]
+        lengths = np.bincount(self.dialogue[real]) if len(real) else real
+        lengths = lengths[lengths > 0]
+        dialogues = Sequences(real, offsets_of(lengths), np.ones(len(real), bool))
+        synthetic = np.flatnonzero(self.role == SYNTHETIC)
+        if not len(synthetic):
+            return dialogues
+        return self._with_alternatives(dialogues, synthetic)
+
+    def _with_alternatives(self, dialogues, synthetic):
+        """Append one copy of a dialogue per set of alternatives to its turns."""
+        position = self._positions_replaced(dialogues, synthetic)
+        alone = synthetic[position < 0]
+        synthetic, position = synthetic[position >= 0], position[position >= 0]
+        sequence = np.searchsorted(dialogues.offsets, position, side="right") - 1
+        number = pd.Series(position).groupby(position).cumcount().to_numpy()
+        pairs = np.stack([sequence, number], axis=1)
+        copies, copy = np.unique(pairs, axis=0, return_inverse=True)
+        lengths = dialogues.lengths[copies[:, 0]]
+        starts = dialogues.offsets[copies[:, 0]]
+        rows = dialogues.rows[ranges(starts, lengths)]
+        owned = np.zeros(len(rows), bool)
+        target = offsets_of(lengths)[copy] + position - starts[copy]
+        rows[target], owned[target] = synthetic, True
+        return Sequences(
+            np.concatenate([dialogues.rows, rows, alone]),
+            offsets_of([*dialogues.lengths, *lengths, *np.ones(len(alone), int)]),
+            np.concatenate([dialogues.owned, owned, np.ones(len(alone), bool)]),
+        )
+
+    def _positions_replaced(self, dialogues, synthetic):
+        """Position of the real utterance at the same turn, -1 where there is none."""
+        at = {"dialogue": self.dialogue, "turn": self.turn}
+        real = pd.DataFrame({name: key[dialogues.rows] for name, key in at.items()})
+        index = pd.MultiIndex.from_frame(real[~real.duplicated()])
+        positions = np.flatnonzero(~real.duplicated())
+        wanted = pd.MultiIndex.from_arrays([key[synthetic] for key in at.values()])
+        found = index.get_indexer(wanted)
+        return np.where(found >= 0, positions[found], -1)
+
+
+def offsets_of(lengths):
+    """Start of each run of the given lengths, and the end of the last."""
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+
+
+def ranges(starts, lengths):
+    """Concatenate ``arange(start, start + length)`` for all pairs."""
+    lengths = np.asarray(lengths, dtype=np.int64)
+    shift = np.repeat(starts - offsets_of(lengths)[:-1], lengths)
+    return np.arange(lengths.sum()) + shift
+
+
+def read_conversations(estimator, X, y="no_validation", *, reset, modalities=None):
+    """Validate a table for an estimator and take it apart.
+
+    Checks of feature names and numbers cover the feature columns alone. Returns
+    the :class:`Conversations`, and `y` as an array where it is given.
+    """
+    X = as_pandas(X)
+    keyed = bool(key_columns(X))
+    keys = read_keys(X) if keyed else None
+    features = _numeric_features(drop_keys(X) if keyed else X)
+    checks = {
+        "reset": reset,
+        "dtype": [np.float32, np.float64],
+        "ensure_all_finite": False,
+    }
+    if isinstance(y, str):
+        values = validate_data(estimator, features, **checks)
+    else:
+        values, y = validate_data(estimator, features, y, **checks)
+    columns = getattr(features, "columns", None)
+    blocks = locate_blocks(columns, values.shape[1], modalities)
+    _refuse_infinite(values, columns, blocks)
+    conversations = _take_apart(values, blocks, keys)
+    if reset:
+        _warn_of_equal_turns(conversations)
+        _warn_of_split_dialogues(conversations)
+    return conversations if isinstance(y, str) else (conversations, y)
+
+
+def _numeric_features(features):
+    if not isinstance(features, pd.DataFrame):
+        return features
+    if not features.shape[1]:
+        raise ValueError(
+            f"X has {len(features)} rows and 0 feature(s) (shape={features.shape}) "
+            "while a minimum of 1 is required; besides keys it needs columns such as "
+            "'text__0'."
+        )
+    for column, dtype in features.dtypes.items():
+        if pd.api.types.is_numeric_dtype(dtype) or dtype == object:
+            continue
+        raise ValueError(
+            f"Column {column!r} holds {dtype} values, and features are numbers. Leave "
+            f"it out, turn it into features, or, if it is a key, call it one of {KEYS}."
+        )
+    return features
+
+
+def _refuse_infinite(values, columns, blocks):
+    for start in range(0, len(values), _CHUNK):
+        found = np.argwhere(np.isinf(values[start : start + _CHUNK]))
+        if len(found):
+            row, column = int(found[0][0]) + start, int(found[0][1])
+            name = column if columns is None else columns[column]
+            raise ValueError(
+                f"X contains infinity in row {row}, column {name!r} (block "
+                f"{block_of(column, blocks)!r}); mend the value or set the modality's "
+                "columns to NaN in that row."
+            )
+
+
+def block_of(column, blocks):
+    """Name the modality that holds a feature column."""
+    for name, where in blocks.items():
+        inside = where if not isinstance(where, slice) else range(where.start, where.stop)
+        if column in inside:
+            return name
+    return None
+
+
+def _take_apart(values, blocks, keys):
+    n_rows = len(values)
+    if keys is None:
+        rows, zeros = np.arange(n_rows), np.zeros(n_rows, dtype=np.int64)
+        roles = zeros.astype(np.int8)
+        return Conversations(values, blocks, rows, rows, zeros, zeros, roles, False)
+    ids, turns, speakers, roles = (keys[name] for name in KEYS)
+    sources = source_ids(ids)
+    everyone = pd.Index(pd.concat([ids, sources]).unique())
+    return Conversations(
+        features=values,
+        blocks=blocks,
+        dialogue=everyone.get_indexer(ids),
+        group=everyone.get_indexer(sources),
+        turn=_sortable(turns),
+        speaker=pd.factorize(speakers)[0],
+        role=pd.Index(ROLES).get_indexer(roles).astype(np.int8),
+        keyed=True,
+    )
+
+
+def _sortable(turns):
+    kinds = (pd.api.types.is_datetime64_any_dtype, pd.api.types.is_timedelta64_dtype)
+    if any(kind(turns.dtype) for kind in kinds):
+        return turns.astype("int64").to_numpy()
+    try:
+        return pd.to_numeric(turns, errors="raise").to_numpy()
+    except (TypeError, ValueError):
+        wrong = int(np.flatnonzero(pd.to_numeric(turns, errors="coerce").isna())[0])
+        raise ValueError(
+            f"dialogue__turn is {turns.iloc[wrong]!r} in row {wrong}; turns are numbers "
+            "or timestamps."
+        ) from None
+
+
+def _warn_of_equal_turns(conversations):
+    if not conversations.keyed:
+        return
+    real = conversations.role != SYNTHETIC
+    turns = pd.DataFrame(
+        {"dialogue": conversations.dialogue[real], "turn": conversations.turn[real]}
+    )
+    equal = int(turns.duplicated().sum())
+    if equal:
+        warnings.warn(
+            f"{equal} utterances share dialogue and turn with one before them; "
+            "they are ordered by row.",
+            DuplicateTurnWarning,
+            stacklevel=4,
+        )
+
+
+def _warn_of_split_dialogues(conversations):
+    if not conversations.keyed or conversations.turn.dtype.kind not in "iu":
+        return
+    real = conversations.role != SYNTHETIC
+    turns = pd.Series(conversations.turn[real]).groupby(conversations.dialogue[real])
+    span, found = turns.max() - turns.min() + 1, turns.nunique()
+    long = span >= 4
+    if not long.any():
+        return
+    broken = float((found < span)[long].mean())
+    absent = 1 - found[long].sum() / span[long].sum()
+    # A split by rows breaks nearly every dialogue, and at the same rate; real corpora
+    # lack a turn here and there, or keep only some speakers of all dialogues.
+    if broken > 0.5 and 0.05 < absent < 0.45:
+        warnings.warn(
+            f"{absent:.0%} of the turns are absent, from {broken:.0%} of the dialogues "
+            "of four turns or more: their rows seem to have been split between "
+            "training and test. Split by dialogue, for example with "
+            "skmerc.model_selection.DialogueKFold or groups=X['dialogue__id'].",
+            SplitDialogueWarning,
+            stacklevel=4,
+        )

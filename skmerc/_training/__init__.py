@@ -1,0 +1,27 @@
+"""What every neural estimator shares."""
+
+from skmerc._training._batches import DialogueDataset, DialogueLoader
+from skmerc._training._engine import infer, make_net
+from skmerc._training._seeding import draw_seed, resolve_device, seeded
+from skmerc._training._split import hold_out
+from skmerc._training._standardize import (
+    PartialMissingWarning,
+    check_partial_missing,
+    fit_standardize,
+)
+from skmerc.nn.standardize import Standardize
+
+__all__ = [
+    "DialogueDataset",
+    "DialogueLoader",
+    "PartialMissingWarning",
+    "Standardize",
+    "check_partial_missing",
+    "draw_seed",
+    "fit_standardize",
+    "hold_out",
+    "infer",
+    "make_net",
+    "resolve_device",
+    "seeded",
+]

@@ -1,0 +1,91 @@
+"""Batches of whole dialogues, gathered from the table by index."""
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from skmerc._conversations import ranges
+
+
+class DialogueDataset(Dataset):
+    """Sequences of utterances with their targets; an item is one dialogue.
+
+    Parameters
+    ----------
+    conversations : Conversations
+        The table, of which nothing is copied.
+    sequences : Sequences
+        The dialogues to read, and copies of them with synthetic utterances.
+    target : ndarray of shape (n_rows,), optional
+        Index of the class, or value, of each row of the table.
+    weight : ndarray of shape (n_rows,), optional
+        Factor on the loss of each row; 0 for rows that are only context.
+    frequency : ndarray of shape (n_rows,), optional
+        Positive frequency of the class of each row.
+    """
+
+    def __init__(
+        self, conversations, sequences, target=None, weight=None, frequency=None
+    ):
+        n_rows = len(conversations)
+        self.conversations, self.sequences = conversations, sequences
+        self.target = np.zeros(n_rows, np.int64) if target is None else target
+        self.weight = np.ones(n_rows) if weight is None else weight
+        self.frequency = np.ones(n_rows) if frequency is None else frequency
+
+    def __len__(self):
+        return len(self.sequences)
+
+    def __getitem__(self, index):
+        return self.batch(np.array([index]))
+
+    def batch(self, which):
+        """Gather the sequences `which`: network inputs, and target and weight."""
+        offsets, lengths = self.sequences.offsets, self.sequences.lengths[which]
+        positions = ranges(offsets[:-1][which], lengths)
+        rows, owned = self.sequences.rows[positions], self.sequences.owned[positions]
+        inputs = {
+            "features": self._tensor(self.conversations.features[rows]),
+            "sequence": torch.from_numpy(np.repeat(np.arange(len(which)), lengths)),
+            "speaker": torch.from_numpy(self.conversations.speaker[rows]),
+            "frequency": self._tensor(self.frequency[rows]),
+        }
+        answer = {
+            "target": torch.from_numpy(self.target[rows]),
+            "weight": self._tensor(self.weight[rows] * owned),
+        }
+        return inputs, answer
+
+    @staticmethod
+    def _tensor(values):
+        return torch.from_numpy(values.astype(np.float32, copy=False))
+
+
+class DialogueLoader:
+    """Iterate over a :class:`DialogueDataset` in batches of dialogues.
+
+    Parameters
+    ----------
+    dataset : DialogueDataset
+        What to read.
+    batch_size : int
+        Number of dialogues in a batch.
+    shuffle : bool, default=False
+        Whether each pass has an order of its own.
+    seed : int, default=0
+        Seed of these orders.
+    """
+
+    def __init__(self, dataset, batch_size, shuffle=False, seed=0):
+        self.dataset, self.batch_size, self.shuffle = dataset, batch_size, shuffle
+        self.rng = np.random.default_rng(seed)
+
+    def __len__(self):
+        return -(-len(self.dataset) // self.batch_size)
+
+    def __iter__(self):
+        order = np.arange(len(self.dataset))
+        if self.shuffle:
+            self.rng.shuffle(order)
+        for start in range(0, len(order), self.batch_size):
+            yield self.dataset.batch(order[start : start + self.batch_size])

@@ -1,0 +1,40 @@
+"""Dialogues held out inside ``fit`` where the caller marked none."""
+
+import numpy as np
+
+SMALLEST = 10
+"""Number of dialogues below which nothing is held out."""
+
+
+def hold_out(conversations, rows, target, fraction, rng):
+    """Choose dialogues for early stopping.
+
+    Parameters
+    ----------
+    conversations : Conversations
+        The table.
+    rows : ndarray of int
+        The rows that a model may learn from.
+    target : ndarray of shape (n_rows,)
+        Index of the class of each row of the table.
+    fraction : float
+        Share of the dialogues to hold out.
+    rng : RandomState
+        Source of the draw.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        True in dialogues that are held out, and in synthetic utterances made
+        from them. No class is held out altogether.
+    """
+    groups = np.unique(conversations.group[rows])
+    n_held_out = round(fraction * len(groups))
+    if len(groups) < SMALLEST or not n_held_out:
+        return np.zeros(len(conversations), bool)
+    groups = rng.permutation(groups)
+    held_out, kept = groups[:n_held_out], groups[n_held_out:]
+    learned = np.isin(conversations.group[rows], kept)
+    lost = np.setdiff1d(target[rows], target[rows][learned])
+    needed = conversations.group[rows][np.isin(target[rows], lost)]
+    return np.isin(conversations.group, np.setdiff1d(held_out, needed))

@@ -1,0 +1,432 @@
+"""The table of utterances that every estimator of the package reads.
+
+One row is one utterance. Four key columns say where it stands in its dialogue,
+all other columns are features, and a modality is the text before the first
+``__`` of a column's name.
+"""
+
+import re
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import check_random_state
+
+__all__ = [
+    "KEYS",
+    "ROLES",
+    "drop_keys",
+    "make_frame",
+    "mark_validation",
+    "read_keys",
+    "split_frame",
+]
+
+KEYS = ("dialogue__id", "dialogue__turn", "dialogue__speaker", "dialogue__role")
+ROLES = ("utterance", "context", "validation", "synthetic")
+
+UNNAMED_BLOCK = "features"
+_KEY_PATTERN = re.compile(r"(?:^|__)(dialogue__(?:id|turn|speaker|role))$")
+_SYNTHETIC_MARK = "#synthetic"
+
+
+def make_frame(blocks, *, dialogue=None, turn=None, speaker=None, role=None):
+    """Join blocks of features and keys into one table of utterances.
+
+    Parameters
+    ----------
+    blocks : mapping of str to array-like of shape (n_utterances, n_features)
+        The features of each modality. A row that is NaN throughout means that
+        the modality is missing there. Columns of a DataFrame keep their names
+        behind the prefix ``<modality>__``; others are numbered.
+    dialogue : array-like of shape (n_utterances,), default=None
+        Identity of the dialogue, stored as text. By default every utterance
+        is a dialogue of its own.
+    turn : array-like of shape (n_utterances,), default=None
+        Number or time that orders the utterances of a dialogue. By default
+        they stand in the order of the rows.
+    speaker : array-like of shape (n_utterances,), default=None
+        Who speaks, stored as text; missing or empty where unknown, and by
+        default unknown everywhere. The unknown speaker of a dialogue is one
+        person.
+    role : str or array-like of shape (n_utterances,), default=None
+        What a row is for, one of :data:`ROLES`; by default ``"utterance"``.
+
+    Returns
+    -------
+    X : DataFrame of shape (n_utterances, 4 + n_features)
+        The four key columns :data:`KEYS`, then float32 features.
+
+    Raises
+    ------
+    ValueError
+        If the blocks differ in length, a name holds ``__``, or a role is
+        unknown.
+
+    See Also
+    --------
+    split_frame : The way back.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmerc.frame import make_frame
+    >>> X = make_frame(
+    ...     {"text": np.eye(3), "audio": np.ones((3, 1))},
+    ...     dialogue=["call1", "call1", "call2"],
+    ...     speaker=["agent", "customer", "agent"],
+    ... )
+    >>> list(X.columns[:5])
+    ['dialogue__id', 'dialogue__turn', 'dialogue__speaker', 'dialogue__role', 'text__0']
+    >>> X["dialogue__turn"].tolist()
+    [0, 1, 0]
+    """
+    parts = [_block_frame(name, block) for name, block in blocks.items()]
+    _check_lengths(blocks, parts, dialogue, turn, speaker, role)
+    keys = _make_keys(len(parts[0]), dialogue, turn, speaker, role)
+    return pd.concat([keys, *parts], axis=1)
+
+
+def _block_frame(name, block):
+    if not isinstance(name, str) or "__" in name or name in ("", "dialogue"):
+        raise ValueError(
+            f"A modality cannot be called {name!r}: use non-empty text other than "
+            "'dialogue' and without '__', which separates it from its features."
+        )
+    names = getattr(block, "columns", None)
+    values = np.asarray(block)
+    if values.ndim != 2:
+        raise ValueError(
+            f"Block {name!r} has {values.ndim} dimensions; give (utterances, features)."
+        )
+    names = range(values.shape[1]) if names is None else names
+    try:
+        values = values.astype(np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Block {name!r} holds values that are no numbers: {error}.")
+    return pd.DataFrame(values, columns=[f"{name}__{column}" for column in names])
+
+
+def _check_lengths(blocks, parts, dialogue, turn, speaker, role):
+    if not parts:
+        raise ValueError("make_frame needs at least one block of features.")
+    lengths = {f"block {n!r}": len(p) for n, p in zip(blocks, parts, strict=True)}
+    keys = {"dialogue": dialogue, "turn": turn, "speaker": speaker, "role": role}
+    lengths |= {
+        name: len(key)
+        for name, key in keys.items()
+        if key is not None and not isinstance(key, str)
+    }
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{name}: {length}" for name, length in lengths.items())
+        raise ValueError(f"All parts need the same number of utterances; got {found}.")
+
+
+def _make_keys(n_rows, dialogue, turn, speaker, role):
+    rows = pd.RangeIndex(n_rows)
+    ids = pd.Series(rows) if dialogue is None else _as_values(dialogue)
+    _refuse_missing(ids, "dialogue")
+    ids = ids.astype(str)
+    if turn is None:
+        turns = ids.groupby(ids, sort=False).cumcount()
+    else:
+        turns = _as_values(turn)
+        _refuse_missing(turns, "turn")
+    speakers = pd.Series("", index=rows) if speaker is None else _as_values(speaker)
+    speakers = speakers.astype(object).where(speakers.notna(), "").astype(str)
+    role = "utterance" if role is None else role
+    roles = pd.Series(role, index=rows) if isinstance(role, str) else _as_values(role)
+    roles = roles.astype(object)
+    _check_roles(roles)
+    columns = (ids, turns, speakers, roles.astype(str))
+    return pd.DataFrame(dict(zip(KEYS, columns, strict=True)))
+
+
+def _as_values(column):
+    return pd.Series(column).reset_index(drop=True)
+
+
+def _refuse_missing(values, name):
+    missing = np.flatnonzero(values.isna())
+    if len(missing):
+        raise ValueError(
+            f"{name} is missing in {len(missing)} rows, first in row {missing[0]}; "
+            "every utterance needs one."
+        )
+
+
+def _check_roles(roles):
+    unknown = np.flatnonzero(~roles.isin(ROLES))
+    if len(unknown):
+        raise ValueError(
+            f"Unknown role {roles.iloc[unknown[0]]!r} in row {unknown[0]}; "
+            f"a role is one of {', '.join(ROLES)}."
+        )
+
+
+def as_pandas(X):
+    """Return a frame as pandas (polars is converted), anything else as it is."""
+    if isinstance(X, pd.DataFrame) or not hasattr(X, "columns"):
+        return X
+    if hasattr(X, "get_column"):
+        return pd.DataFrame({name: X.get_column(name).to_numpy() for name in X.columns})
+    raise TypeError(
+        f"X is a {type(X).__module__}.{type(X).__name__}; give a pandas or polars "
+        "DataFrame or an array."
+    )
+
+
+def key_columns(X):
+    """Find the key columns of a frame: mapping of canonical name to column."""
+    if not isinstance(X, pd.DataFrame):
+        return {}
+    if isinstance(X.columns, pd.MultiIndex):
+        raise ValueError(
+            "X has MultiIndex columns; flatten them first: "
+            "X.columns = ['__'.join(map(str, column)) for column in X.columns]."
+        )
+    found = {}
+    for column in X.columns:
+        match = _KEY_PATTERN.search(column) if isinstance(column, str) else None
+        if match and match[1] in found:
+            raise ValueError(
+                f"X has the key {match[1]!r} twice: as {found[match[1]]!r} and as "
+                f"{column!r}; keep one."
+            )
+        if match:
+            found[match[1]] = column
+    return {key: found[key] for key in KEYS if key in found}
+
+
+def read_keys(X):
+    """Read the keys of a table, with their defaults where they are absent.
+
+    Parameters
+    ----------
+    X : DataFrame or array-like of shape (n_utterances, n_columns)
+        A table of utterances. Without keys every row is a dialogue of its own.
+
+    Returns
+    -------
+    keys : DataFrame of shape (n_utterances, 4)
+        The columns :data:`KEYS`, numbered from zero.
+
+    Raises
+    ------
+    ValueError
+        If a dialogue, turn or role is missing in a row, a role is unknown or
+        a key stands twice.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmerc.frame import read_keys
+    >>> read_keys(np.zeros((2, 3)))["dialogue__id"].tolist()
+    ['0', '1']
+    """
+    X = as_pandas(X)
+    found = key_columns(X)
+    n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
+    given = {name: X[found[name]] if name in found else None for name in KEYS}
+    return _make_keys(n_rows, *given.values())
+
+
+def drop_keys(X):
+    """Leave the key columns out, for estimators that take features only.
+
+    Parameters
+    ----------
+    X : DataFrame or array-like of shape (n_utterances, n_columns)
+        A table of utterances.
+
+    Returns
+    -------
+    X : DataFrame or array-like of shape (n_utterances, n_features)
+        The features; an array is returned as it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import FunctionTransformer
+    >>> from skmerc.frame import drop_keys, make_frame
+    >>> X = make_frame({"text": np.eye(4)}, dialogue=["a", "a", "b", "b"])
+    >>> model = make_pipeline(FunctionTransformer(drop_keys), LogisticRegression())
+    >>> model.fit(X, [0, 1, 0, 1]).predict(X).shape
+    (4,)
+    """
+    X = as_pandas(X)
+    return X.drop(columns=list(key_columns(X).values())) if _is_frame(X) else X
+
+
+def _is_frame(X):
+    return isinstance(X, pd.DataFrame)
+
+
+def split_frame(X, *, modalities=None):
+    """Split a table of utterances into its keys and its blocks of features.
+
+    Parameters
+    ----------
+    X : DataFrame or array-like of shape (n_utterances, n_columns)
+        A table of utterances.
+    modalities : mapping of str to list of str, slice or list of int, default=None
+        The columns of each modality, by name or by position among the feature
+        columns. By default a modality is the text before the first ``__``;
+        columns without ``__`` form the block ``"features"``.
+
+    Returns
+    -------
+    keys : DataFrame of shape (n_utterances, 4)
+        The columns :data:`KEYS`, with defaults where absent.
+    blocks : dict of str to ndarray of shape (n_utterances, n_features)
+        The features of each modality.
+
+    See Also
+    --------
+    make_frame : The way back.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmerc.frame import make_frame, split_frame
+    >>> keys, blocks = split_frame(make_frame({"text": np.eye(2)}, dialogue=[7, 7]))
+    >>> keys["dialogue__id"].tolist(), blocks["text"].shape
+    (['7', '7'], (2, 2))
+    """
+    features = drop_keys(X)
+    columns = features.columns if _is_frame(features) else None
+    values = np.asarray(features)
+    located = locate_blocks(columns, values.shape[1], modalities)
+    return read_keys(X), {name: values[:, where] for name, where in located.items()}
+
+
+def locate_blocks(columns, n_features, modalities=None):
+    """Positions of each modality's columns among the features, a slice if possible."""
+    if modalities is None:
+        positions = _positions_by_prefix(columns, n_features)
+    else:
+        positions = {
+            name: _positions_given(name, given, columns, n_features)
+            for name, given in modalities.items()
+        }
+    return {name: _as_slice(where) for name, where in positions.items()}
+
+
+def _positions_by_prefix(columns, n_features):
+    named = columns is not None and all(isinstance(c, str) for c in columns)
+    if not named:
+        return {UNNAMED_BLOCK: list(range(n_features))}
+    positions = {}
+    for position, column in enumerate(columns):
+        prefix, separator, _ = column.partition("__")
+        name = prefix if separator else UNNAMED_BLOCK
+        positions.setdefault(name, []).append(position)
+    return positions
+
+
+def _positions_given(name, given, columns, n_features):
+    if isinstance(given, slice):
+        where = list(range(n_features))[given]
+    else:
+        where = [_position(name, column, columns, n_features) for column in given]
+    if not where:
+        raise ValueError(f"Modality {name!r} is given no column.")
+    return where
+
+
+def _position(name, column, columns, n_features):
+    if isinstance(column, str):
+        matches = [] if columns is None else np.flatnonzero(columns == column)
+        if len(matches) == 1:
+            return int(matches[0])
+    elif -n_features <= column < n_features:
+        return int(column) % n_features
+    raise ValueError(
+        f"Modality {name!r} names the column {column!r}, which X does not have "
+        f"among its {n_features} feature columns."
+    )
+
+
+def _as_slice(positions):
+    first, last = positions[0], positions[-1]
+    if positions == list(range(first, last + 1)):
+        return slice(first, last + 1)
+    return np.asarray(positions)
+
+
+def mark_validation(X, *, dialogues=None, fraction=None, random_state=None):
+    """Mark dialogues as held out for early stopping and model selection.
+
+    Samplers, fusers and standardisers learn nothing from rows of role
+    ``"validation"``; classifiers only score them.
+
+    Parameters
+    ----------
+    X : DataFrame of shape (n_utterances, n_columns)
+        A table of utterances with keys.
+    dialogues : array-like of str, default=None
+        The dialogues to hold out.
+    fraction : float in (0, 1), default=None
+        Share of the dialogues to hold out, drawn at random. Give either this
+        or `dialogues`.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the draw.
+
+    Returns
+    -------
+    X : DataFrame of shape (n_utterances, n_columns)
+        A copy; rows of role ``"utterance"`` in these dialogues are
+        ``"validation"`` now, and no other role changes.
+
+    Raises
+    ------
+    ValueError
+        If both or none of `dialogues` and `fraction` are given, X has no
+        dialogue ids, or a dialogue is unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmerc.frame import make_frame, mark_validation
+    >>> X = make_frame({"text": np.eye(3)}, dialogue=["a", "a", "b"])
+    >>> mark_validation(X, dialogues=["b"])["dialogue__role"].tolist()
+    ['utterance', 'utterance', 'validation']
+    """
+    if (dialogues is None) == (fraction is None):
+        raise ValueError("Give either dialogues or fraction, and not both.")
+    X = as_pandas(X)
+    columns = key_columns(X)
+    if "dialogue__id" not in columns:
+        raise ValueError("X has no column dialogue__id; see make_frame.")
+    keys = read_keys(X)
+    ids = keys["dialogue__id"]
+    if dialogues is None:
+        dialogues = _draw_dialogues(ids.unique(), fraction, random_state)
+    dialogues = pd.Index(np.asarray(dialogues).astype(str))
+    unknown = dialogues.difference(ids)
+    if len(unknown):
+        raise ValueError(f"X has no dialogue {unknown[0]!r}.")
+    held_out = ids.isin(dialogues) & (keys["dialogue__role"] == "utterance")
+    roles = keys["dialogue__role"].mask(held_out, "validation")
+    return X.assign(**{columns.get(KEYS[3], KEYS[3]): roles.to_numpy()})
+
+
+def _draw_dialogues(ids, fraction, random_state):
+    if not 0 < fraction < 1 or len(ids) < 2:
+        raise ValueError(
+            f"fraction={fraction!r} of {len(ids)} dialogues cannot be held out; give "
+            "a number between 0 and 1 and at least two dialogues."
+        )
+    n_held_out = min(max(1, round(fraction * len(ids))), len(ids) - 1)
+    return check_random_state(random_state).choice(ids, n_held_out, replace=False)
+
+
+def synthetic_id(source_id, number):
+    """Name the one-turn dialogue of a synthetic utterance that stands alone."""
+    return f"{source_id}{_SYNTHETIC_MARK}{number}"
+
+
+def source_ids(ids):
+    """Name the dialogues that synthetic utterances were made from."""
+    return pd.Series(ids).astype(str).str.partition(_SYNTHETIC_MARK)[0]

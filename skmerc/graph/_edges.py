@@ -1,0 +1,81 @@
+"""Edges between the utterances of a dialogue, for many dialogues at once."""
+
+import torch
+from torch import Tensor
+
+N_RELATIONS = 5
+"""Same or other speaker, from the past or the future, and the utterance itself."""
+
+
+def window_edges(
+    lengths: Tensor, past: int | None = 10, future: int | None = 10
+) -> Tensor:
+    """Connect every utterance with those in a window around it, and with itself.
+
+    Parameters
+    ----------
+    lengths : Tensor of shape (n_dialogues,)
+        Number of utterances of each dialogue; dialogues stand one after another.
+    past, future : int or None, default=10
+        Number of utterances before and after that send to an utterance; None or -1
+        means all of the dialogue. The default is DialogueGCN's.
+
+    Returns
+    -------
+    edge_index : Tensor of shape (2, n_edges)
+        Source and target of each edge, ordered by target, then source.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmerc.graph import window_edges
+    >>> window_edges(torch.tensor([3, 1]), past=1, future=0)
+    tensor([[0, 0, 1, 1, 2, 3],
+            [0, 1, 1, 2, 2, 3]])
+    """
+    ends = lengths.cumsum(0)
+    node = torch.arange(int(lengths.sum()), device=lengths.device)
+    first = (ends - lengths).repeat_interleave(lengths)
+    last = ends.repeat_interleave(lengths) - 1
+    if past is not None and past >= 0:
+        first = torch.maximum(first, node - past)
+    if future is not None and future >= 0:
+        last = torch.minimum(last, node + future)
+    counts = last - first + 1
+    target = node.repeat_interleave(counts)
+    shift = first - (counts.cumsum(0) - counts)
+    source = torch.arange(len(target), device=node.device)
+    return torch.stack([source + shift.repeat_interleave(counts), target])
+
+
+def speaker_relations(edge_index: Tensor, speaker: Tensor) -> Tensor:
+    """Tell the relation of each edge: who speaks, and in which direction.
+
+    Only equality of speakers counts, so that speakers never seen before are
+    welcome (DialogueGCN's relation types, reduced from pairs of speakers).
+
+    Parameters
+    ----------
+    edge_index : Tensor of shape (2, n_edges)
+        Source and target of each edge.
+    speaker : Tensor of shape (n_utterances,)
+        Code of the speaker of each utterance.
+
+    Returns
+    -------
+    relation : Tensor of shape (n_edges,)
+        0 and 1: the same speaker's past and future, 2 and 3: another speaker's
+        past and future, 4: the utterance itself.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmerc.graph import speaker_relations, window_edges
+    >>> edges = window_edges(torch.tensor([2]))
+    >>> speaker_relations(edges, torch.tensor([0, 1])).tolist()
+    [4, 3, 2, 4]
+    """
+    source, target = edge_index
+    other = (speaker[source] != speaker[target]).long()
+    relation = 2 * other + (source > target).long()
+    return torch.where(source == target, N_RELATIONS - 1, relation)

@@ -1,0 +1,237 @@
+"""Losses of the published systems, as functions of tensors."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = [
+    "adversarial_loss",
+    "focal_loss",
+    "kl_between_normals",
+    "kl_to_standard_normal",
+    "scaled_cosine_error",
+    "weighted_mean",
+]
+
+
+def weighted_mean(values: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean of values, weighted where a weight is given; 0 where all weights are.
+
+    Parameters
+    ----------
+    values : Tensor of shape (n,)
+        One value per row.
+    weight : Tensor of shape (n,), optional
+        Non-negative weights.
+
+    Returns
+    -------
+    Tensor of shape ()
+        ``sum(weight * values) / sum(weight)``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmerc.losses import weighted_mean
+    >>> weighted_mean(torch.tensor([1.0, 5.0]), torch.tensor([3.0, 1.0])).item()
+    2.0
+    """
+    weight = torch.ones_like(values) if weight is None else weight
+    total = weight.sum()
+    return (values * weight).sum() / torch.where(total > 0, total, 1.0)
+
+
+def focal_loss(
+    logits: Tensor,
+    target: Tensor,
+    gamma: float = 2.0,
+    weight: Tensor | None = None,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    r"""Focal loss: cross-entropy that listens less to what is already right.
+
+    .. math:: L = -(1 - p)^\gamma \log p
+
+    with :math:`p` the probability of the true class (Lin et al. 2017 [1]_; the form
+    of CBERL's overview figure).
+
+    Parameters
+    ----------
+    logits : Tensor of shape (n, n_classes)
+        Unnormalised log-probabilities.
+    target : Tensor of shape (n,)
+        Index of the true class.
+    gamma : float, default=2.0
+        Focus; 0 is cross-entropy. The default is that of [1]_.
+    weight : Tensor of shape (n,), optional
+        Factor on the loss of each row.
+    label_smoothing : float, default=0.0
+        Share of the target spread evenly over all classes; it mixes in the plain
+        cross-entropy to the even distribution.
+
+    Returns
+    -------
+    Tensor of shape ()
+        Weighted mean over the rows.
+
+    References
+    ----------
+    .. [1] T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollar, "Focal loss for dense
+       object detection", ICCV 2017.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmerc.losses import focal_loss
+    >>> logits = torch.log(torch.tensor([[0.5, 0.5]]))
+    >>> round(focal_loss(logits, torch.tensor([0])).item(), 4)
+    0.1733
+    """
+    log_p = F.log_softmax(logits, dim=1)
+    log_true = log_p.gather(1, target[:, None]).squeeze(1)
+    loss = -log_true
+    if gamma:
+        loss = (-torch.expm1(log_true)).clamp(min=1e-12) ** gamma * loss
+    if label_smoothing:
+        loss = (1 - label_smoothing) * loss - label_smoothing * log_p.mean(dim=1)
+    return weighted_mean(loss, weight)
+
+
+def kl_to_standard_normal(mean: Tensor, log_var: Tensor) -> Tensor:
+    r"""Divergence of diagonal normals from the standard normal.
+
+    .. math:: \frac12 \sum (\mu^2 + \sigma^2 - 1 - \log \sigma^2)
+
+    Parameters
+    ----------
+    mean, log_var : Tensor of shape (n, d)
+        Mean and logarithm of the variance.
+
+    Returns
+    -------
+    Tensor of shape (n,)
+        Divergence in nats.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmerc.losses import kl_to_standard_normal
+    >>> kl_to_standard_normal(torch.ones(1, 1), torch.zeros(1, 1)).item()
+    0.5
+    """
+    return 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(dim=1)
+
+
+def kl_between_normals(
+    mean: Tensor, log_var: Tensor, other_mean: Tensor, other_log_var: Tensor
+) -> Tensor:
+    r"""Divergence of diagonal normals from other ones.
+
+    .. math:: \frac12 \sum \left(\log \frac{\sigma_2^2}{\sigma_1^2}
+        + \frac{\sigma_1^2 + (\mu_1 - \mu_2)^2}{\sigma_2^2} - 1\right)
+
+    Parameters
+    ----------
+    mean, log_var : Tensor of shape (n, d)
+        Mean and logarithm of the variance.
+    other_mean, other_log_var : Tensor of shape (n, d)
+        The same of the distributions diverged from.
+
+    Returns
+    -------
+    Tensor of shape (n,)
+        Divergence in nats.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmerc.losses import kl_between_normals
+    >>> zero = torch.zeros(1, 1)
+    >>> kl_between_normals(zero, zero, zero, zero).item()
+    0.0
+    """
+    ratio = (log_var - other_log_var).exp()
+    distance = (mean - other_mean) ** 2 * (-other_log_var).exp()
+    return 0.5 * (other_log_var - log_var + ratio + distance - 1).sum(dim=1)
+
+
+def scaled_cosine_error(x: Tensor, y: Tensor, exponent: float = 2.0) -> Tensor:
+    r"""Reconstruction error of GraphMAE: :math:`(1 - \cos(x, y))^a`.
+
+    Parameters
+    ----------
+    x, y : Tensor of shape (n, d)
+        Vectors and their reconstructions.
+    exponent : float, default=2.0
+        The power *a*; Hou et al. 2022 [1]_ use 1 to 3.
+
+    Returns
+    -------
+    Tensor of shape (n,)
+        0 for parallel vectors, 1 for orthogonal ones, ``2 ** exponent`` for
+        opposite ones.
+
+    References
+    ----------
+    .. [1] Z. Hou et al., "GraphMAE: Self-supervised masked graph autoencoders",
+       KDD 2022.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmerc.losses import scaled_cosine_error
+    >>> scaled_cosine_error(torch.eye(2), -torch.eye(2)).tolist()
+    [4.0, 4.0]
+    """
+    return (1 - F.cosine_similarity(x, y, dim=1)).clamp(min=0) ** exponent
+
+
+def adversarial_loss(
+    scores: Tensor,
+    real: bool,
+    form: str = "least_squares",
+    generator: bool = False,
+    weight: Tensor | None = None,
+) -> Tensor:
+    """Loss of a player of an adversarial game, given the discriminator's scores.
+
+    Parameters
+    ----------
+    scores : Tensor of shape (n,)
+        Unbounded scores of the discriminator.
+    real : bool
+        Whether the scores shall be those of real samples. The generator calls its
+        samples real.
+    form : {"least_squares", "log", "hinge"}, default="least_squares"
+        Least squares (Mao et al. 2017), the non-saturating logarithm (Goodfellow
+        et al. 2014), or the hinge.
+    generator : bool, default=False
+        Whether the player is the generator; matters for the hinge alone.
+    weight : Tensor of shape (n,), optional
+        Factor on each row.
+
+    Returns
+    -------
+    Tensor of shape ()
+        Weighted mean over the rows.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmerc.losses import adversarial_loss
+    >>> adversarial_loss(torch.zeros(3), real=True).item()
+    1.0
+    """
+    if form == "least_squares":
+        loss = (scores - float(real)) ** 2
+    elif form == "log":
+        loss = F.softplus(-scores if real else scores)
+    elif form == "hinge":
+        signed = -scores if real else scores
+        loss = signed if generator else F.relu(1 + signed)
+    else:
+        raise ValueError(
+            f"form={form!r} is unknown; use 'least_squares', 'log' or 'hinge'."
+        )
+    return weighted_mean(loss, weight)
+

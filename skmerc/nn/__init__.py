@@ -1,0 +1,1 @@
+"""Networks of the published systems, as torch modules."""

@@ -1,0 +1,252 @@
+"""The network behind :class:`skmerc.CBERLClassifier`."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from skmerc.graph import speaker_relations, window_edges
+from skmerc.losses import focal_loss, weighted_mean
+from skmerc.nn.context import DialogueLSTM
+from skmerc.nn.masked_graph import MaskedGraphEncoder, draw_mask
+from skmerc.nn.standardize import Standardize
+from skmerc.nn.vae import JointVAE
+
+
+class Recognition(NamedTuple):
+    """What the network says of each utterance."""
+
+    logits: Tensor
+    embedding: Tensor
+    reconstruction_error: Tensor
+    fusion_loss: Tensor
+
+
+class BlockReader(nn.Module):
+    """Standardise the table's features and take the modalities apart.
+
+    Parameters
+    ----------
+    mean, scale : ndarray of shape (n_features,)
+        Of the training rows, as in :class:`Standardize`.
+    active : bool
+        Whether to standardise, or to fill missing cells only.
+    blocks : list of slice or array of int
+        Columns of each modality.
+    dropout : float, default=0.0
+        Probability that a modality of an utterance is hidden in training, as if
+        it were missing.
+    """
+
+    def __init__(
+        self,
+        mean: np.ndarray,
+        scale: np.ndarray,
+        active: bool,
+        blocks: list,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        self.standardize, self.dropout = Standardize(mean, scale, active), dropout
+        every = torch.arange(len(mean))
+        self.columns = [every[where] for where in blocks]
+
+    @property
+    def widths(self) -> list[int]:
+        """Number of features of each modality."""
+        return [len(columns) for columns in self.columns]
+
+    def forward(self, features: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Return the blocks, 0 where missing, and a mask (n, n_modalities)."""
+        missing = features.isnan()
+        present = [~missing[:, where].all(dim=1) for where in self.columns]
+        present = self._hide(torch.stack(present, dim=1))
+        values = self.standardize(features)
+        blocks = [
+            values[:, where] * present[:, [m]] for m, where in enumerate(self.columns)
+        ]
+        return blocks, present
+
+    def _hide(self, present: Tensor) -> Tensor:
+        if not self.training or not self.dropout:
+            return present
+        noise = torch.rand(present.shape, device=present.device)
+        kept = present & (noise > self.dropout)
+        # An utterance that would lose everything keeps everything.
+        return torch.where(kept.any(dim=1, keepdim=True), kept, present)
+
+
+class CBERLNetwork(nn.Module):
+    """Fusion, Bi-LSTM context, masked graph and softmax layer of CBERL.
+
+    Parameters
+    ----------
+    reader : dict
+        Parameters of the :class:`BlockReader`.
+    n_classes : int
+        Number of emotions.
+    fusion : {"concat", "djvae"}, default="concat"
+        How modalities become one vector per utterance.
+    latent_size : int, default=128
+        Width of the variational code.
+    beta, gamma : float
+        Weights of the divergences in the variational loss.
+    posterior : {"joint", "poe"}, default="joint"
+        Posterior of the variational code.
+    hidden_size : int, default=128
+        Width per direction of the Bi-LSTM.
+    lstm_layers, graph_layers, heads : int
+        Depth of the context and of the graph, and attention heads.
+    window_past, window_future : int or None, default=10
+        Window of the graph.
+    dropout : float, default=0.4
+        Dropout before every layer.
+    mask_rate : float, default=0.3
+        Share of utterances that are hidden and restored.
+    mask : {"node", "neighbor", "class_aware"}, default="node"
+        What is hidden.
+    mask_exponent : float, default=2.0
+        Power of the scaled cosine error.
+    """
+
+    def __init__(
+        self,
+        reader: dict,
+        n_classes: int,
+        *,
+        fusion: str = "concat",
+        latent_size: int = 128,
+        beta: float = 0.001,
+        gamma: float = 0.1,
+        posterior: str = "joint",
+        hidden_size: int = 128,
+        lstm_layers: int = 2,
+        graph_layers: int = 1,
+        heads: int = 4,
+        window_past: int | None = 10,
+        window_future: int | None = 10,
+        dropout: float = 0.4,
+        mask_rate: float = 0.3,
+        mask: str = "node",
+        mask_exponent: float = 2.0,
+    ):
+        super().__init__()
+        self.reader = BlockReader(**reader)
+        self.mask_rate, self.mask = mask_rate, mask
+        self.beta, self.gamma = beta, gamma
+        self.window = window_past, window_future
+        widths, size = self.reader.widths, 2 * hidden_size
+        self.vae = None
+        if fusion == "djvae":
+            self.vae = JointVAE(widths, latent_size=latent_size, posterior=posterior)
+        in_size = latent_size if self.vae else sum(widths)
+        self.enter = nn.Sequential(
+            nn.Dropout(dropout), nn.Linear(in_size + len(widths) + 1, size), nn.ReLU()
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.context = DialogueLSTM(size, hidden_size, lstm_layers, dropout)
+        self.graph = MaskedGraphEncoder(
+            size, graph_layers, heads, dropout, mask, mask_exponent
+        )
+        self.norm = nn.LayerNorm(size)
+        self.classify = nn.Linear(size, n_classes)
+        self.embedding_size = size
+
+    def forward(
+        self, features: Tensor, sequence: Tensor, speaker: Tensor, frequency: Tensor
+    ) -> Recognition:
+        """Recognise the emotions of whole dialogues.
+
+        Parameters
+        ----------
+        features : Tensor of shape (n, n_features)
+            Raw features, NaN where missing, dialogue after dialogue.
+        sequence : Tensor of shape (n,)
+            Number of the dialogue of each utterance: 0, 0, 1, ...
+        speaker : Tensor of shape (n,)
+            Code of the speaker of each utterance.
+        frequency : Tensor of shape (n,)
+            Frequency of the utterance's class, which class-aware masking follows.
+        """
+        lengths = sequence.bincount()
+        fused, fusion_loss = self._fuse(features, sequence, speaker)
+        context = self.context(self.dropout(self.enter(fused)), lengths)
+        edges = window_edges(lengths, *self.window)
+        relations = speaker_relations(edges, speaker)
+        context = self.dropout(context)
+        embedding = self.norm(self.graph(context, edges, relations))
+        error = torch.zeros_like(fusion_loss)
+        if self.training and self.mask_rate:
+            weight = frequency if self.mask == "class_aware" else None
+            masked = draw_mask(lengths, self.mask_rate, weight)
+            error = self.graph.reconstruction_error(context, edges, relations, masked)
+        logits = self.classify(self.dropout(embedding))
+        return Recognition(logits, embedding, error, fusion_loss)
+
+    def _fuse(
+        self, features: Tensor, sequence: Tensor, speaker: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        blocks, present = self.reader(features)
+        loss = features.new_zeros(len(features))
+        fused = torch.cat(blocks, dim=1)
+        if self.vae:
+            result = self.vae(blocks, present)
+            fused = result.code
+            if self.training:
+                loss = self.vae.loss(
+                    result, blocks, present, beta=self.beta, gamma=self.gamma
+                )
+        goes_on = torch.zeros_like(fused[:, :1])
+        goes_on[1:, 0] = (speaker[1:] == speaker[:-1]) & (sequence[1:] == sequence[:-1])
+        return torch.cat([fused, present.to(fused.dtype), goes_on], dim=1), loss
+
+
+class CBERLLoss(nn.Module):
+    r"""Joint objective: :math:`L = L_{focal} + \lambda L_{rec} + L_{VAE}`.
+
+    Parameters
+    ----------
+    focal_gamma : float, default=2.0
+        Focus of the focal loss.
+    reconstruction_weight : float, default=0.5
+        The factor :math:`\lambda`.
+    fusion_weight : float, default=1.0
+        Factor on the variational loss.
+    label_smoothing : float, default=0.0
+        Share of the target spread over all classes.
+    """
+
+    def __init__(
+        self,
+        focal_gamma: float = 2.0,
+        reconstruction_weight: float = 0.5,
+        fusion_weight: float = 1.0,
+        label_smoothing: float = 0.0,
+    ):
+        super().__init__()
+        self.focal_gamma, self.label_smoothing = focal_gamma, label_smoothing
+        self.reconstruction_weight = reconstruction_weight
+        self.fusion_weight = fusion_weight
+        self.terms = {}
+
+    def forward(self, output: Recognition, answer: dict[str, Tensor]) -> Tensor:
+        """Weigh the terms over the labelled utterances; keep them in ``terms``."""
+        target, weight = answer["target"], answer["weight"]
+        focal = focal_loss(
+            output.logits, target, self.focal_gamma, weight, self.label_smoothing
+        )
+        error = output.reconstruction_error
+        hidden = weight * (error > 0)
+        reconstruction = weighted_mean(error, hidden)
+        fusion = weighted_mean(output.fusion_loss, weight)
+        self.terms = {
+            "focal_loss": focal.detach(),
+            "reconstruction_loss": reconstruction.detach(),
+            "fusion_loss": fusion.detach(),
+        }
+        return (
+            focal
+            + self.reconstruction_weight * reconstruction
+            + self.fusion_weight * fusion
+        )

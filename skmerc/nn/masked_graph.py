@@ -1,0 +1,132 @@
+"""Multi-task graph network: classification and masked reconstruction share it."""
+
+import torch
+from torch import Tensor, nn
+
+from skmerc.graph import RelationalAttention
+from skmerc.losses import scaled_cosine_error
+
+REPLACED = 0.1
+"""Share of masked utterances shown as another one (GraphMAE: 0.05 to 0.1)."""
+
+
+class MaskedGraphEncoder(nn.Module):
+    """Graph encoder that also learns to restore hidden utterances (CBERL's MGNN).
+
+    Parameters
+    ----------
+    size : int
+        Width of an utterance, kept by every layer.
+    layers : int, default=2
+        Number of residual layers of relational attention.
+    heads : int, default=4
+        Attention heads per layer.
+    dropout : float, default=0.0
+        Dropout after each layer.
+    mode : {"node", "neighbor", "class_aware"}, default="node"
+        What masking hides: an utterance's features ("node", GraphMAE), or the
+        utterance as a sender of messages ("neighbor", the paper's words);
+        "class_aware" is "node" with utterances drawn in proportion to the
+        frequency of their class.
+    exponent : float, default=2.0
+        Power of the scaled cosine error.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        layers: int = 2,
+        heads: int = 4,
+        dropout: float = 0.0,
+        mode: str = "node",
+        exponent: float = 2.0,
+    ):
+        super().__init__()
+        self.mode, self.exponent = mode, exponent
+        self.layers = nn.ModuleList(
+            RelationalAttention(size, size, heads, dropout) for _ in range(layers)
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(size) for _ in range(layers))
+        self.dropout = nn.Dropout(dropout)
+        self.token = nn.Parameter(torch.zeros(size))
+        self.decoder = RelationalAttention(size, size, heads)
+
+    def forward(self, x: Tensor, edge_index: Tensor, relation: Tensor) -> Tensor:
+        """Encode utterances: (n, size) to (n, size)."""
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            x = x + self.dropout(layer(norm(x), edge_index, relation).relu())
+        return x
+
+    def reconstruction_error(
+        self, x: Tensor, edge_index: Tensor, relation: Tensor, masked: Tensor
+    ) -> Tensor:
+        """Hide the masked utterances, restore them, and tell the error of each.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, size)
+            Utterances.
+        edge_index : Tensor of shape (2, n_edges)
+            Source and target of each edge.
+        relation : Tensor of shape (n_edges,)
+            Relation of each edge.
+        masked : Tensor of shape (n,)
+            Which utterances are hidden.
+
+        Returns
+        -------
+        Tensor of shape (n,)
+            Scaled cosine error, 0 where an utterance was not hidden.
+        """
+        shown, edges, types = x, edge_index, relation
+        if self.mode == "neighbor":
+            source, target = edge_index
+            kept = ~masked[source] | (source == target)
+            edges, types = edge_index[:, kept], relation[kept]
+        else:
+            shown = torch.where(masked[:, None], self._disguise(x), x)
+        codes = self(shown, edges, types)
+        codes = torch.where(masked[:, None], self.token, codes)
+        restored = self.decoder(codes, edge_index, relation)
+        error = scaled_cosine_error(restored, x.detach(), self.exponent)
+        return torch.where(masked, error, 0.0)
+
+    def _disguise(self, x: Tensor) -> Tensor:
+        others = x[torch.randperm(len(x), device=x.device)]
+        replaced = torch.rand(len(x), 1, device=x.device) < REPLACED
+        return torch.where(replaced, others, self.token)
+
+
+def draw_mask(lengths: Tensor, rate: float, weight: Tensor | None = None) -> Tensor:
+    """Draw the same share of every dialogue's utterances.
+
+    Parameters
+    ----------
+    lengths : Tensor of shape (n_dialogues,)
+        Number of utterances of each dialogue.
+    rate : float
+        Share to draw, rounded down; at least one where there are two or more
+        utterances, none where there is one.
+    weight : Tensor of shape (n_utterances,), optional
+        Positive weights in proportion to which utterances are drawn.
+
+    Returns
+    -------
+    Tensor of shape (n_utterances,)
+        True where an utterance was drawn.
+    """
+    count = (lengths * rate).floor().long().clamp(min=1)
+    count = torch.where((lengths > 1) & (rate > 0), count, 0)
+    dialogue = torch.arange(len(lengths), device=lengths.device)
+    dialogue = dialogue.repeat_interleave(lengths)
+    # The largest of log(weight) + Gumbel noise are a weighted draw without
+    # replacement.
+    noise = torch.rand(len(dialogue), device=lengths.device)
+    key = -(-noise.clamp(1e-12, 1 - 1e-7).log()).log()
+    key = key if weight is None else key + weight.log()
+    order = key.argsort(descending=True)
+    order = order[dialogue[order].argsort(stable=True)]
+    starts = lengths.cumsum(0) - lengths
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(len(order), device=order.device) - starts[dialogue]
+    return rank < count[dialogue]

@@ -1,0 +1,37 @@
+"""Standardisation as the first layer of a network."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+CLIP = 10.0
+"""Standard deviations beyond which a feature is clipped."""
+
+
+class Standardize(nn.Module):
+    """Fill missing cells with the training mean, shift, scale and clip.
+
+    Parameters
+    ----------
+    mean, scale : ndarray of shape (n_features,)
+        What missing cells are filled with and shifted by, and the divisor.
+    active : bool
+        Whether to shift, scale and clip, or to fill only.
+    """
+
+    def __init__(self, mean: np.ndarray, scale: np.ndarray, active: bool = True):
+        super().__init__()
+        self.active = active
+        self.register_buffer("mean", torch.as_tensor(mean, dtype=torch.float32))
+        self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float32))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Standardise features of shape (n, n_features)."""
+        x = torch.where(torch.isnan(x), self.mean, x)
+        if not self.active:
+            return x
+        return ((x - self.mean) / self.scale).clamp(-CLIP, CLIP)
+
+    def inverse(self, x: Tensor) -> Tensor:
+        """Return to the units of the table; what was clipped stays clipped."""
+        return x * self.scale + self.mean if self.active else x
