@@ -1,0 +1,46 @@
+"""Scores of recognised emotions and of synthetic samples."""
+
+from skmerc.metrics._distribution import (
+    correlation_gap,
+    feature_distance,
+    frechet_distance,
+)
+from skmerc.metrics._neighbors import copy_rate, precision_recall_density_coverage
+from skmerc.metrics._quality import (
+    sample_quality,
+    train_on_synthetic_score,
+    two_sample_auc,
+)
+from skmerc.metrics._recognition import (
+    minority_classes,
+    minority_f1,
+    recognition_report,
+    weighted_f1,
+)
+from skmerc.metrics._scorers import (
+    accuracy_scorer,
+    macro_f1_scorer,
+    make_dialogue_scorer,
+    minority_f1_scorer,
+    weighted_f1_scorer,
+)
+
+__all__ = [
+    "accuracy_scorer",
+    "copy_rate",
+    "correlation_gap",
+    "feature_distance",
+    "frechet_distance",
+    "macro_f1_scorer",
+    "make_dialogue_scorer",
+    "minority_classes",
+    "minority_f1",
+    "minority_f1_scorer",
+    "precision_recall_density_coverage",
+    "recognition_report",
+    "sample_quality",
+    "train_on_synthetic_score",
+    "two_sample_auc",
+    "weighted_f1",
+    "weighted_f1_scorer",
+]

@@ -1,0 +1,291 @@
+"""Scores of recognised emotions."""
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import (
+    accuracy_score,
+    f1_score,
+    precision_recall_fscore_support,
+)
+from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils._param_validation import validate_params
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
+
+_MEANS = ["precision", "recall", "f1"]
+
+
+@validate_params(
+    {
+        "y_true": ["array-like"],
+        "y_pred": ["array-like"],
+        "sample_weight": ["array-like", None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def weighted_f1(y_true, y_pred, *, sample_weight=None):
+    """F1 per class, averaged in proportion to the classes' support.
+
+    The papers on conversations call it WF1, WAF1 or "weighted average F1":
+    the sum over the classes c of ``n_c / N * F1_c``. A class that is never
+    predicted counts with F1 = 0 and raises no warning.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True labels.
+    y_pred : array-like of shape (n_samples,)
+        Predicted labels.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each row; all 1 by default.
+
+    Returns
+    -------
+    float
+        Between 0 and 1, the higher the better.
+
+    See Also
+    --------
+    minority_f1 : Mean F1 of the rare classes, which hardly move this score.
+
+    Examples
+    --------
+    >>> from skmerc.metrics import weighted_f1
+    >>> score = weighted_f1(["joy", "joy", "joy", "fear"], ["joy"] * 4)
+    >>> round(score, 3)  # 3 / 4 of the F1 of joy, which is 6 / 7
+    0.643
+    """
+    score = f1_score(
+        y_true,
+        y_pred,
+        average="weighted",
+        sample_weight=sample_weight,
+        zero_division=0.0,
+    )
+    return float(score)
+
+
+@validate_params({"y": ["array-like"]}, prefer_skip_nested_validation=True)
+def minority_classes(y):
+    """Find the classes with fewer rows than the class mean.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Labels, usually those of the training rows.
+
+    Returns
+    -------
+    list
+        Sorted labels whose count lies strictly below ``n_samples / K``,
+        where K is the number of classes in `y`. Empty where all classes are
+        equally frequent.
+
+    Examples
+    --------
+    >>> from skmerc.metrics import minority_classes
+    >>> minority_classes(["neutral"] * 6 + ["joy"] * 2 + ["fear"] * 1)
+    ['fear', 'joy']
+    """
+    y = column_or_1d(y)
+    check_classification_targets(y)
+    classes, counts = np.unique(y, return_counts=True)
+    return classes[counts < counts.mean()].tolist()
+
+
+@validate_params(
+    {
+        "y_true": ["array-like"],
+        "y_pred": ["array-like"],
+        "minority": ["array-like", None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def minority_f1(y_true, y_pred, *, minority=None):
+    """Mean F1 of the minority classes.
+
+    Weighted F1 hides rare emotions: on MELD, fear and disgust are 5 % of the
+    rows, and several published systems never predict either of them. This
+    score looks at nothing else.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True labels.
+    y_pred : array-like of shape (n_samples,)
+        Predicted labels.
+    minority : array-like of labels, default=None
+        The minority classes. By default those with fewer rows in `y_true`
+        than the class mean (:func:`minority_classes`). Give the list where
+        scores are compared between test sets or folds, since the default
+        may pick different classes in each.
+
+    Returns
+    -------
+    float
+        Unweighted mean of the F1 of these classes; a class that is never
+        predicted counts 0.
+
+    Raises
+    ------
+    ValueError
+        If `minority` is empty or names a label without a row in `y_true`, or
+        if `minority` is None and all classes are equally frequent.
+
+    Examples
+    --------
+    >>> from skmerc.metrics import minority_f1
+    >>> y_true = ["joy", "joy", "joy", "joy", "fear", "anger"]
+    >>> y_pred = ["joy", "joy", "joy", "joy", "fear", "joy"]
+    >>> minority_f1(y_true, y_pred)
+    0.5
+    >>> minority_f1(y_true, y_pred, minority=["fear"])
+    1.0
+    """
+    y_true, y_pred = _check_labels(y_true, y_pred)
+    minority = _check_minority(y_true, minority)
+    scores = f1_score(y_true, y_pred, labels=minority, average=None, zero_division=0.0)
+    return float(np.mean(scores))
+
+
+@validate_params(
+    {
+        "y_true": ["array-like"],
+        "y_pred": ["array-like"],
+        "labels": ["array-like", None],
+        "minority": ["array-like", None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def recognition_report(y_true, y_pred, *, labels=None, minority=None):
+    """Precision, recall and F1 of every class, and the usual summaries.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True labels.
+    y_pred : array-like of shape (n_samples,)
+        Predicted labels.
+    labels : array-like of labels, default=None
+        Classes to list, in this order; sorted by default. A listed class
+        without a row gets zeros. The summaries cover all rows in any case.
+    minority : array-like of labels, default=None
+        The minority classes, as in :func:`minority_f1`.
+
+    Returns
+    -------
+    DataFrame
+        One row per class with the columns ``precision``, ``recall``, ``f1``
+        and ``support``, then five summaries:
+
+        - ``accuracy``, in all three columns, since precision, recall and F1
+          over all rows coincide. The papers' WAA ("weighted average
+          accuracy", the sum over the classes of ``n_c / N * recall_c``) *is*
+          this plain accuracy, and nothing that corrects for imbalance;
+        - ``balanced accuracy``, in the column ``recall``: mean recall of the
+          classes in `y_true`;
+        - ``macro F1``, ``weighted F1`` and ``minority F1``: the means over
+          the classes of precision, recall and F1, each in its column. They
+          are NaN for the minority where all classes are equally frequent.
+
+        ``support`` is the number of rows that a line speaks of.
+
+    Raises
+    ------
+    ValueError
+        If no class of `labels` occurs, if one is listed twice, or if
+        `minority` is empty or names a label without a row in `y_true`.
+
+    Examples
+    --------
+    >>> from skmerc.metrics import recognition_report
+    >>> y_true = ["joy", "joy", "joy", "joy", "fear", "anger"]
+    >>> y_pred = ["joy", "joy", "joy", "fear", "fear", "joy"]
+    >>> recognition_report(y_true, y_pred).round(2)
+                       precision  recall    f1  support
+    anger                   0.00    0.00  0.00        1
+    fear                    0.50    1.00  0.67        1
+    joy                     0.75    0.75  0.75        4
+    accuracy                0.67    0.67  0.67        6
+    balanced accuracy        NaN    0.58   NaN        6
+    macro F1                0.42    0.58  0.47        6
+    weighted F1             0.58    0.67  0.61        6
+    minority F1             0.25    0.50  0.33        2
+    """
+    y_true, y_pred = _check_labels(y_true, y_pred)
+    table = _class_table(y_true, y_pred)
+    if minority is not None or minority_classes(y_true):
+        minority = _check_minority(y_true, minority)
+    else:
+        minority = []
+    summary = _summary(table, accuracy_score(y_true, y_pred), minority)
+    if labels is not None:
+        table = table.reindex(_check_listed(table.index, labels), fill_value=0)
+    return pd.concat([table, summary])
+
+
+def _check_labels(y_true, y_pred):
+    y_true, y_pred = column_or_1d(y_true), column_or_1d(y_pred)
+    check_consistent_length(y_true, y_pred)
+    check_classification_targets(y_true)
+    if len(y_true) == 0:
+        raise ValueError("y_true holds no row, so that there is nothing to score.")
+    return y_true, y_pred
+
+
+def _check_minority(y_true, minority):
+    if minority is None:
+        return minority_classes(y_true) or _raise_no_minority(y_true)
+    minority = list(minority)
+    classes = np.unique(y_true).tolist()
+    unseen = [label for label in minority if label not in set(classes)]
+    if unseen or not minority:
+        raise ValueError(
+            f"minority={minority!r} must name classes of y_true, which are {classes}; "
+            f"without a row there: {unseen}. Correct the list, or score more rows."
+        )
+    return minority
+
+
+def _raise_no_minority(y_true):
+    raise ValueError(
+        f"y_true has no minority class: each of its {len(np.unique(y_true))} classes "
+        "has as many rows as the others. Name the classes with minority=[...]."
+    )
+
+
+def _check_listed(classes, labels):
+    labels = list(labels)
+    if len(set(labels)) < len(labels):
+        raise ValueError(f"labels={labels!r} names a class twice.")
+    if not set(labels) & set(classes):
+        raise ValueError(
+            f"No class of labels={labels!r} occurs; y_true and y_pred hold "
+            f"{list(classes)}."
+        )
+    return labels
+
+
+def _class_table(y_true, y_pred):
+    classes = unique_labels(y_true, y_pred)
+    columns = precision_recall_fscore_support(
+        y_true, y_pred, labels=classes, zero_division=0.0
+    )
+    table = dict(zip([*_MEANS, "support"], columns, strict=True))
+    # A list makes the index hold plain Python labels, found by == from outside.
+    return pd.DataFrame(table, index=pd.Index(classes.tolist(), dtype=object))
+
+
+def _summary(table, accuracy, minority):
+    means, support = table[_MEANS], table["support"]
+    n_rows = int(support.sum())
+    recall = table["recall"][support > 0].mean()
+    is_rare = table.index.isin(minority)
+    rows = {
+        "accuracy": [accuracy] * 3 + [n_rows],
+        "balanced accuracy": [np.nan, recall, np.nan, n_rows],
+        "macro F1": [*means.mean(), n_rows],
+        "weighted F1": [*np.average(means, axis=0, weights=support), n_rows],
+        "minority F1": [*means[is_rare].mean(), int(support[is_rare].sum())],
+    }
+    summary = pd.DataFrame.from_dict(rows, orient="index", columns=table.columns)
+    return summary.set_axis(summary.index.astype(object)).astype(table.dtypes)
