@@ -1,0 +1,5 @@
+"""Boosting for imbalanced classes."""
+
+from ._focal_adaboost import FocalAdaBoostClassifier
+
+__all__ = ["FocalAdaBoostClassifier"]

@@ -1,0 +1,5 @@
+"""Splitters that keep dialogues whole."""
+
+from ._split import DialogueKFold, DialogueShuffleSplit, StratifiedDialogueKFold
+
+__all__ = ["DialogueKFold", "DialogueShuffleSplit", "StratifiedDialogueKFold"]
