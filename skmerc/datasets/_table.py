@@ -1,0 +1,147 @@
+"""Conversations from parquet, CSV and NumPy files."""
+
+from pathlib import Path
+
+import numpy as np
+from pandas.api.types import is_numeric_dtype
+from sklearn.utils._param_validation import validate_params
+
+from skmerc.datasets._table_files import as_text, find_reader, listing
+from skmerc.frame import make_frame
+
+
+@validate_params(
+    {
+        "path": [str, Path],
+        "modalities": ["array-like", None],
+        "label": [str],
+        "split": [str, "array-like", None],
+        "return_split": ["boolean"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def load_table(path, *, modalities=None, label="label", split=None, return_split=False):
+    """Read a table of utterances and their labels from a file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file ending in ``.parquet``, ``.csv``, ``.csv.gz`` or ``.npz``; see
+        Notes for what stands in it.
+    modalities : list of str, default=None
+        The modalities to read, in the order wanted. By default all of them,
+        but for an ``.npz`` file that holds several the choice is yours: such
+        files keep human ratings and scores beside the features.
+    label : str, default="label"
+        Name of the column or array of labels.
+    split : str or list of str, default=None
+        The parts to read of those named in the column or array ``split``, say
+        ``"train"`` or ``["train", "dev"]``. By default all rows. Nothing is
+        marked as validation; see :func:`skmerc.frame.mark_validation`.
+    return_split : bool, default=False
+        Whether to return the part that each row belongs to.
+
+    Returns
+    -------
+    X : DataFrame of shape (n_utterances, 4 + n_features)
+        Keyed table, see :func:`skmerc.frame.make_frame`.
+    y : ndarray of shape (n_utterances,)
+        Labels: text where the file names the classes, otherwise as stored.
+    splits : ndarray of str of shape (n_utterances,)
+        Only with ``return_split=True``; empty where the file names no parts.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ImportError
+        If the file is parquet and pyarrow is not installed.
+    ValueError
+        If the file is of another kind, damaged or empty, has no such label,
+        modality or split, lacks a label in a row whose role is not
+        ``"context"``, or holds columns that are neither keys nor features.
+
+    See Also
+    --------
+    make_conversations : Generate conversations instead.
+
+    Notes
+    -----
+    In ``.parquet`` and ``.csv`` files a feature is a column of numbers called
+    ``<modality>__<name>``; the keys are called as in `X`, or just
+    ``dialogue``, ``turn``, ``speaker`` and ``role``. Other columns are an
+    error, and left out where `modalities` says what to read.
+
+    In ``.npz`` files a modality is a two-dimensional array of floats with one
+    row per utterance; the arrays ``dialogue``, ``turn``, ``speaker`` and
+    ``role`` are the keys, and ``<label>_names`` turns the numbers of the label
+    into text (-1: no label). Files with pickled objects are refused.
+
+    In both, a modality becomes NaN where ``<modality>_present`` is False, and
+    an empty speaker is one unknown person per dialogue. Rows of role
+    ``"context"`` need no label; `y` holds the first label of the table there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skmerc.datasets import load_table, make_conversations
+    >>> X, y = make_conversations(5, random_state=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "calls.csv"
+    ...     X.assign(label=y).to_csv(path, index=False)
+    ...     X_read, y_read = load_table(path)
+    >>> X_read.equals(X), (y_read == y).all()
+    (True, np.True_)
+    """
+    path = Path(path)
+    read = find_reader(path)
+    table = read(path, _as_names("modalities", modalities), label)
+    rows = _rows_of(_as_names("split", split), table.splits, path)
+    keys = {name: np.asarray(key)[rows] for name, key in table.keys.items()}
+    y = _labels_of(table.labels[rows], keys.get("role"), label, path)
+    X = make_frame({name: part[rows] for name, part in table.blocks.items()}, **keys)
+    if not return_split:
+        return X, y
+    return X, y, np.full(len(X), "") if table.splits is None else table.splits[rows]
+
+
+def _as_names(parameter, given):
+    if given is None:
+        return None
+    names = [given] if isinstance(given, str) else list(given)
+    wrong = [name for name in names if not isinstance(name, str)]
+    if not names or wrong or len(set(names)) < len(names):
+        raise ValueError(f"{parameter}={given!r}: give different names, at least one.")
+    return names
+
+
+def _rows_of(names, splits, path):
+    if names is None:
+        return slice(None)
+    if splits is None:
+        raise ValueError(f"{path} has no column or array 'split'; leave split=None.")
+    found, counts = np.unique(splits, return_counts=True)
+    unknown = [name for name in names if name not in found]
+    if unknown:
+        sizes = listing(zip(found, counts, strict=True), " rows")
+        raise ValueError(f"{path} has no split {unknown[0]!r}; it has {sizes}.")
+    return np.isin(splits, names)
+
+
+def _labels_of(labels, roles, name, path):
+    """Demand a label of all rows but those of role context, and fill it there."""
+    absent = (labels.isna() | (labels.astype(object) == "")).to_numpy()
+    context = np.zeros(len(labels), dtype=bool) if roles is None else roles == "context"
+    needed = np.flatnonzero(absent & ~context)
+    if len(needed):
+        raise ValueError(
+            f"{path}: {name!r} is absent in {len(needed)} rows, first in row "
+            f"{labels.index[needed[0]]}; label them, remove them or give them the "
+            "role 'context'."
+        )
+    if absent.all():
+        raise ValueError(f"{path}: every row is of role 'context', none has a label.")
+    if absent.any():
+        labels = labels.where(~absent, labels[~absent].iloc[0])
+    return labels.to_numpy() if is_numeric_dtype(labels) else as_text(labels)

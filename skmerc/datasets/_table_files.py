@@ -1,0 +1,303 @@
+"""Readers behind `load_table`, one for each kind of file."""
+
+import csv
+import gzip
+import zipfile
+import zlib
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+
+from skmerc.frame import KEYS, key_columns
+
+_SHORT_KEYS = dict(zip(KEYS, ("dialogue", "turn", "speaker", "role"), strict=True))
+_EMPTY_CELLS = ["", "nan", "NaN", "NA", "N/A", "null", "None"]
+_PRESENT = "_present"
+_DAMAGE = (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, csv.Error)
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a file holds, all rows of it; an absent label is NaN or None."""
+
+    blocks: dict
+    keys: dict
+    labels: pd.Series
+    splits: np.ndarray | None
+
+
+def find_reader(path):
+    """Choose the reader of a file by its ending."""
+    readers = {
+        ".parquet": _read_parquet,
+        ".csv": _read_csv,
+        ".csv.gz": _read_csv,
+        ".npz": _read_npz,
+    }
+    fitting = [s for s in readers if path.name.lower().endswith(s)]
+    if not fitting:
+        raise ValueError(
+            f"{path} cannot be read by its ending {path.suffix!r}; give a file that "
+            f"ends in {', '.join(readers)}."
+        )
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}.")
+    return readers[fitting[0]]
+
+
+def listing(items, unit=""):
+    """List names with their sizes for a message."""
+    return ", ".join(f"{name} ({size}{unit})" for name, size in items) or "none"
+
+
+def as_text(values):
+    """Turn values of any kind, bytes too, into an array of str."""
+    values = np.asarray(values)
+    if values.dtype.kind == "S":
+        return np.char.decode(values, "utf-8")
+    return values.astype(object).astype(str)
+
+
+def _damaged(path, kind, error):
+    return ValueError(
+        f"{path} cannot be read as {kind} ({type(error).__name__}: {error}); it is "
+        "truncated, damaged or of another kind."
+    )
+
+
+def _no_label(path, label, candidates):
+    return (
+        f"{path} has no label {label!r}; what could be one: "
+        f"{', '.join(map(str, candidates)) or 'nothing'}."
+    )
+
+
+def _check_modalities(path, names, widths):
+    unknown = [name for name in names or () if name not in widths]
+    if unknown or not widths:
+        wanted = f"modality {unknown[0]!r}" if unknown else "features"
+        raise ValueError(
+            f"{path} has no {wanted}; modalities found: {listing(widths.items())}."
+        )
+
+
+def _is_there(columns, name, path):
+    """Where a modality or score is present; everywhere if nothing is said."""
+    if name + _PRESENT not in columns:
+        return None
+    present = np.asarray(columns[name + _PRESENT])
+    wrong = np.flatnonzero(~np.isin(present, [0, 1]))
+    if len(wrong):
+        raise ValueError(
+            f"{path}: {name + _PRESENT!r} holds {present[wrong[0]]!r} in row "
+            f"{wrong[0]}; give True and False."
+        )
+    return present.astype(bool)
+
+
+def _hide(values, present):
+    return values if present is None else np.where(present[:, None], values, np.nan)
+
+
+def _read_parquet(path, names, label):
+    if find_spec("pyarrow") is None:
+        raise ImportError(
+            f"Reading {path} needs pyarrow: pip install 'skmerc[parquet]'."
+        )
+    try:
+        frame = pd.read_parquet(path, engine="pyarrow").reset_index(drop=True)
+    except _DAMAGE as error:
+        raise _damaged(path, "parquet", error) from error
+    return _from_frame(frame, path, names, label)
+
+
+def _read_csv(path, names, label):
+    try:
+        header = _check_csv_shape(path)
+        frame = pd.read_csv(
+            path,
+            keep_default_na=False,
+            low_memory=False,
+            **_csv_types(header, label),
+        )
+    except _DAMAGE as error:
+        raise _damaged(path, "CSV", error) from error
+    return _from_frame(frame, path, names, label)
+
+
+def _check_csv_shape(path):
+    """Refuse lines of another length than the header: pandas would fill them up."""
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    with opened(path, "rt", encoding="utf-8-sig", newline="") as lines:
+        reader = csv.reader(lines)
+        header = next(reader, [])
+        for cells in reader:
+            if cells and len(cells) != len(header):
+                raise ValueError(
+                    f"line {reader.line_num} has {len(cells)} cells, the header "
+                    f"{len(header)}"
+                )
+    twice = {name for name in header if header.count(name) > 1}
+    if twice or not header:
+        raise ValueError(f"columns {sorted(twice)} stand twice" if twice else "empty")
+    return header
+
+
+def _csv_types(header, label):
+    """Read ids as text ("007" stays) and empty cells by what the column is."""
+    long = key_columns(pd.DataFrame(columns=header))
+    keys = {column: _SHORT_KEYS[key] for key, column in long.items()}
+    keys |= {short: short for short in _SHORT_KEYS.values()}
+    texts = [column for column, short in keys.items() if short != "turn"]
+    empty = {name: _EMPTY_CELLS for name in header if "__" in name}
+    empty |= dict.fromkeys([*keys, label], [""])
+    dtype = dict.fromkeys([c for c in [*texts, "split"] if c in header], str)
+    return {"dtype": dtype, "na_values": {c: empty[c] for c in header if c in empty}}
+
+
+def _from_frame(frame, path, names, label):
+    keys = _keys_of(frame, path)
+    groups = {}
+    for column in frame.columns.drop([*keys.values(), label], errors="ignore"):
+        modality, separator, _ = str(column).partition("__")
+        if separator and modality:
+            groups.setdefault(modality, []).append(column)
+    _check_columns(frame, path, groups, names, label, keys.values())
+    present = _is_there(frame, label, path)
+    return Table(
+        {name: _block(frame, path, name, groups[name]) for name in names or groups},
+        {name: frame[column] for name, column in keys.items()},
+        frame[label] if present is None else frame[label].where(present),
+        as_text(frame["split"]) if "split" in frame else None,
+    )
+
+
+def _keys_of(frame, path):
+    keys = {_SHORT_KEYS[key]: column for key, column in key_columns(frame).items()}
+    for short in _SHORT_KEYS.values():
+        if short in frame and short in keys:
+            raise ValueError(
+                f"{path} has the key {short!r} twice: as {keys[short]!r} and as "
+                f"{short!r}; keep one."
+            )
+        if short in frame:
+            keys[short] = short
+    return keys
+
+
+def _check_columns(frame, path, groups, names, label, keys):
+    features = {column for columns in groups.values() for column in columns}
+    spoken_for = {*keys, *features, label, "split"}
+    spoken_for |= {name + _PRESENT for name in [*groups, label]}
+    others = [column for column in frame.columns if column not in spoken_for]
+    if label not in frame:
+        raise ValueError(_no_label(path, label, others))
+    if not len(frame):
+        raise ValueError(f"{path} has no rows.")
+    widths = {name: len(columns) for name, columns in groups.items()}
+    _check_modalities(path, names, widths)
+    wanted = [column for name in names or groups for column in groups[name]]
+    wrong = [column for column in wanted if not is_numeric_dtype(frame[column])]
+    wrong += [] if names else others
+    if wrong:
+        raise ValueError(
+            f"{path}: {', '.join(map(repr, wrong[:10]))} "
+            f"({len(wrong)} columns in all) are neither keys nor features, which are "
+            "numbers called '<modality>__<name>'; remove them, or say in modalities "
+            f"what to read of {listing(widths.items())}."
+        )
+
+
+def _block(frame, path, name, columns):
+    values = frame[columns].to_numpy(dtype="float32", na_value=np.nan)
+    values = _hide(values, _is_there(frame, name, path))
+    return pd.DataFrame(values, columns=[c.partition("__")[2] for c in columns])
+
+
+def _read_npz(path, names, label):
+    arrays = _load_arrays(path)
+    if label not in arrays:
+        raise ValueError(_no_label(path, label, _label_candidates(arrays)))
+    n_rows = arrays[label].size
+    if not n_rows:
+        raise ValueError(f"{path} has no rows.")
+    widths = {
+        name: array.shape[1]
+        for name, array in arrays.items()
+        if array.ndim == 2 and array.dtype.kind == "f" and len(array) == n_rows
+    }
+    _check_modalities(path, names, widths)
+    if names is None and len(widths) > 1:
+        raise ValueError(
+            f"{path} holds several blocks: {listing(widths.items())}; name those to "
+            "read in modalities, and leave out what is no feature, such as ratings."
+        )
+    names = names or list(widths)
+    _check_rows(arrays, names, label, path)
+    blocks = {n: _hide(arrays[n], _is_there(arrays, n, path)) for n in names}
+    keys = {key: arrays[key] for key in _SHORT_KEYS.values() if key in arrays}
+    keys = {k: as_text(v) if v.dtype.kind == "S" else v for k, v in keys.items()}
+    splits = as_text(arrays["split"]) if "split" in arrays else None
+    return Table(blocks, keys, _npz_labels(arrays, label, path), splits)
+
+
+def _load_arrays(path):
+    try:
+        # numpy leaves a damaged archive open that it has opened itself.
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (*_DAMAGE, AttributeError, TypeError) as error:
+        if "allow_pickle" in str(error) and zipfile.is_zipfile(path):
+            raise ValueError(
+                f"{path} holds Python objects, which could run code when loaded; save "
+                "its arrays as numbers and fixed-width text."
+            ) from error
+        raise _damaged(path, "NumPy archive", error) from error
+
+
+def _label_candidates(arrays):
+    length = max((len(a) for a in arrays.values() if a.ndim == 1), default=0)
+    return [
+        name
+        for name, array in arrays.items()
+        if array.ndim == 1
+        and len(array) == length
+        and name not in {*_SHORT_KEYS.values(), "split", "utterance_id"}
+        and not name.endswith((_PRESENT, "_names"))
+    ]
+
+
+def _check_rows(arrays, names, label, path):
+    """Refuse keys and masks that do not run along the labels."""
+    used = [label, *_SHORT_KEYS.values(), "split"]
+    used += [name + _PRESENT for name in [*names, label]]
+    shape = (arrays[label].size,)
+    for name in used:
+        if name in arrays and arrays[name].shape != shape:
+            raise ValueError(
+                f"{path}: {name!r} has the shape {arrays[name].shape}, but {label!r} "
+                f"holds {shape[0]} labels; one row is one utterance."
+            )
+
+
+def _npz_labels(arrays, label, path):
+    labels, names = arrays[label], arrays.get(f"{label}_names")
+    present = _is_there(arrays, label, path)
+    labels = as_text(labels) if labels.dtype.kind == "S" else labels
+    labels = pd.Series(labels if names is None else _named(labels, names, label, path))
+    return labels if present is None else labels.where(present)
+
+
+def _named(codes, names, label, path):
+    whole = codes.dtype.kind in "iu" and names.ndim == 1
+    wrong = np.flatnonzero((codes < -1) | (codes >= len(names))) if whole else [0]
+    if len(wrong):
+        raise ValueError(
+            f"{path}: {label!r} is {codes[wrong[0]]!r} in row {wrong[0]}, which is no "
+            f"position in {label + '_names'!r} with its {names.size} names."
+        )
+    # Position -1, no label, is the None behind the last name.
+    return np.append(as_text(names).astype(object), None)[codes]

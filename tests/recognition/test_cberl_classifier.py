@@ -1,0 +1,379 @@
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+
+from skmerc import CBERLClassifier, FocalAdaBoostClassifier
+from skmerc.datasets import make_conversations
+from skmerc.frame import make_frame, mark_validation
+
+SMALL = {
+    "hidden_size": 16,
+    "lstm_layers": 1,
+    "latent_size": 8,
+    "max_epochs": 3,
+    "device": "cpu",
+    "random_state": 0,
+}
+
+
+@pytest.fixture(scope="module")
+def table():
+    return make_conversations(30, random_state=0)
+
+
+def with_synthetic(X, y, label, factor=2):
+    """Add noisy copies of a class as a sampler would."""
+    rows = np.repeat(np.flatnonzero(y == label), factor)
+    invented = X.iloc[rows].copy()
+    features = [c for c in X if not c.startswith("dialogue__")]
+    noise = np.random.default_rng(0).normal(size=(len(rows), len(features)))
+    invented[features] += noise.astype(np.float32)
+    invented["dialogue__role"] = "synthetic"
+    return pd.concat([X, invented], ignore_index=True), np.append(y, y[rows])
+
+
+def test_every_row_gets_probabilities(table):
+    X, y = table
+    p = CBERLClassifier(**SMALL).fit(X, y).predict_proba(X)
+    assert p.shape == (len(X), len(np.unique(y)))
+    np.testing.assert_allclose(p.sum(axis=1), 1)
+
+
+def test_context_beats_a_row_wise_logistic_regression():
+    X, y = make_conversations(120, random_state=1)
+    test = X["dialogue__id"].isin(X["dialogue__id"].unique()[90:]).to_numpy()
+    model = CBERLClassifier(
+        **(SMALL | {"hidden_size": 32, "max_epochs": 30, "lr": 3e-3})
+    )
+    row_wise = LogisticRegression(max_iter=1000).fit(X[~test].iloc[:, 4:], y[~test])
+    context = model.fit(X[~test], y[~test]).score(X[test], y[test])
+    assert context > row_wise.score(X[test].iloc[:, 4:], y[test]) + 0.08
+
+
+def test_shuffled_labels_give_a_trivial_score(table):
+    X, y = table
+    shuffled = np.random.default_rng(0).permutation(y)
+    half = X["dialogue__id"].isin(X["dialogue__id"].unique()[:15]).to_numpy()
+    model = CBERLClassifier(**(SMALL | {"max_epochs": 10})).fit(X[half], shuffled[half])
+    most_frequent = pd.Series(y).value_counts(normalize=True).iloc[0]
+    assert model.score(X[~half], shuffled[~half]) < most_frequent + 0.1
+
+
+def test_order_of_rows_never_matters(table):
+    X, y = table
+    order = np.random.default_rng(0).permutation(len(X))
+    model = CBERLClassifier(**SMALL).fit(X, y)
+    np.testing.assert_allclose(
+        model.predict_proba(X.iloc[order]), model.predict_proba(X)[order], atol=1e-6
+    )
+
+
+def test_other_dialogues_in_the_batch_never_matter(table):
+    X, y = table
+    model = CBERLClassifier(**SMALL).fit(X, y)
+    together = model.predict_proba(X)
+    for dialogue, rows in X.groupby("dialogue__id").indices.items():
+        alone = model.predict_proba(X[X["dialogue__id"] == dialogue])
+        np.testing.assert_allclose(alone, together[rows], atol=1e-6)
+
+
+def test_the_dialogue_around_an_utterance_matters(table):
+    X, y = table
+    model = CBERLClassifier(**SMALL).fit(X, y)
+    alone = model.predict_proba(X.iloc[[5]])
+    assert np.abs(alone - model.predict_proba(X)[5]).max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"fusion": "djvae"},
+        {"mask_rate": 0.0},
+        {"mask": "neighbor"},
+        {"mask": "class_aware"},
+        {"focal_gamma": 0.0},
+        {"head": "boost"},
+        {"head": LogisticRegression(max_iter=1000)},
+        {"class_weight": "balanced"},
+        {"modality_dropout": 0.5},
+        {"label_smoothing": 0.1},
+        {"window_past": None, "window_future": 0},
+        {"graph_layers": 2},
+    ],
+    ids=str,
+)
+def test_each_part_can_be_switched_and_repeats_exactly(table, part):
+    X, y = table
+    model = CBERLClassifier(**(SMALL | part))
+    first = model.fit(X, y).predict_proba(X)
+    plain = CBERLClassifier(**SMALL).fit(X, y).predict_proba(X)
+    assert np.abs(first - plain).max() > 1e-6
+    np.testing.assert_array_equal(clone(model).fit(X, y).predict_proba(X), first)
+
+
+def test_global_generators_stay_as_they_were(table):
+    X, y = table
+    np.random.seed(3)
+    torch.manual_seed(3)
+    before = np.random.get_state()[1].copy(), torch.get_rng_state()
+    CBERLClassifier(**SMALL).fit(X, y).predict(X)
+    np.testing.assert_array_equal(np.random.get_state()[1], before[0])
+    assert torch.equal(torch.get_rng_state(), before[1])
+
+
+def test_history_holds_every_term_of_the_loss(table):
+    X, y = table
+    model = CBERLClassifier(**(SMALL | {"fusion": "djvae"}))
+    model.fit(mark_validation(X, fraction=0.2, random_state=0), y)
+    assert len(model.history_) == model.n_iter_ == 3
+    expected = {
+        "train_loss",
+        "focal_loss",
+        "reconstruction_loss",
+        "fusion_loss",
+        "valid_loss",
+        "valid_weighted_f1",
+    }
+    assert expected <= set(model.history_[0])
+    assert all(model.history_[0][name] > 0 for name in expected)
+
+
+def test_the_best_epoch_is_restored(table):
+    X, y = table
+    marked = mark_validation(X, fraction=0.3, random_state=0)
+    held_out = (marked["dialogue__role"] == "validation").to_numpy()
+    model = CBERLClassifier(**(SMALL | {"max_epochs": 12, "lr": 1e-2}))
+    model.fit(marked, y)
+    found = f1_score(y[held_out], model.predict(marked)[held_out], average="weighted")
+    best = max(epoch["valid_weighted_f1"] for epoch in model.history_)
+    assert found == pytest.approx(best)
+
+
+def test_validation_rows_teach_nothing(table):
+    X, y = table
+    marked = mark_validation(X, fraction=0.3, random_state=0)
+    kept = (marked["dialogue__role"] != "validation").to_numpy()
+    settings = SMALL | {"patience": None, "head": "boost"}
+    with_rows = CBERLClassifier(**settings).fit(marked, y)
+    without = CBERLClassifier(**settings).fit(marked[kept], y[kept])
+    np.testing.assert_array_equal(with_rows.predict_proba(X), without.predict_proba(X))
+
+
+@pytest.mark.filterwarnings("ignore::skmerc._conversations.SplitDialogueWarning")
+def test_context_rows_are_neighbours_without_a_label(table):
+    X, y = table
+    context = X.copy()
+    hidden = np.arange(len(X)) % 3 == 0
+    context.loc[hidden, "dialogue__role"] = "context"
+    other = y.copy()
+    other[hidden] = y[~hidden][0]
+    model = CBERLClassifier(**SMALL)
+    first = clone(model).fit(context, y)
+    second = clone(model).fit(context, other)
+    np.testing.assert_array_equal(first.predict_proba(X), second.predict_proba(X))
+    assert first.score(context, y) == second.score(context, other)
+    removed = clone(model).fit(context[~hidden], y[~hidden])
+    assert np.abs(removed.predict_proba(X) - first.predict_proba(X)).max() > 1e-5
+
+
+def test_real_rows_do_not_see_synthetic_ones(table):
+    X, y = table
+    enlarged, _ = with_synthetic(X, y, y[0])
+    model = CBERLClassifier(**SMALL).fit(X, y)
+    np.testing.assert_allclose(
+        model.predict_proba(enlarged)[: len(X)], model.predict_proba(X), atol=1e-6
+    )
+
+
+def test_synthetic_rows_teach(table):
+    X, y = table
+    enlarged, labels = with_synthetic(X, y, y[0], factor=5)
+    settings = SMALL | {"patience": None}
+    plain = CBERLClassifier(**settings).fit(X, y).predict_proba(X)
+    taught = CBERLClassifier(**settings).fit(enlarged, labels)
+    column = list(taught.classes_).index(y[0])
+    assert taught.predict_proba(X)[:, column].mean() > plain[:, column].mean() + 0.02
+
+
+def test_synthetic_rows_of_a_held_out_dialogue_teach_nothing(table):
+    X, y = table
+    marked = mark_validation(X, fraction=0.3, random_state=0)
+    enlarged, labels = with_synthetic(marked, y, y[0])
+    held_out = marked.loc[marked["dialogue__role"] == "validation", "dialogue__id"]
+    cousins = (enlarged["dialogue__role"] == "synthetic") & enlarged[
+        "dialogue__id"
+    ].isin(held_out)
+    settings = SMALL | {"patience": None}
+    with_them = CBERLClassifier(**settings).fit(enlarged, labels)
+    without = CBERLClassifier(**settings).fit(enlarged[~cousins], labels[~cousins])
+    np.testing.assert_array_equal(with_them.predict_proba(X), without.predict_proba(X))
+
+
+@pytest.mark.parametrize("fusion", ["concat", "djvae"])
+def test_a_missing_modality_after_complete_training(table, fusion):
+    X, y = table
+    model = CBERLClassifier(**(SMALL | {"fusion": fusion})).fit(X, y)
+    without = X.copy()
+    without[[c for c in X if c.startswith("audio__")]] = np.nan
+    p = model.predict_proba(without)
+    assert np.isfinite(p).all()
+    assert np.abs(p - model.predict_proba(X)).max() > 1e-4
+
+
+def test_speakers_never_seen_are_welcome(table):
+    X, y = table
+    model = CBERLClassifier(**SMALL).fit(X, y)
+    renamed = X.assign(dialogue__speaker="new " + X["dialogue__speaker"])
+    np.testing.assert_allclose(
+        model.predict_proba(renamed), model.predict_proba(X), atol=1e-6
+    )
+
+
+def test_who_speaks_matters(table):
+    X, y = table
+    model = CBERLClassifier(**SMALL).fit(X, y)
+    one = X.assign(dialogue__speaker="one")
+    assert np.abs(model.predict_proba(one) - model.predict_proba(X)).max() > 1e-4
+
+
+def test_weights_two_and_zero_equal_repetition_and_removal(table):
+    """Dropout, masking and validation off, one full batch: our exact counterpart of
+    scikit-learn's sample-weight checks, which compare batches of other sizes."""
+    X, y = make_frame({"text": table[0].iloc[:60, 4:].to_numpy()}), table[1][:60]
+    settings = SMALL | {
+        "dropout": 0.0,
+        "mask_rate": 0.0,
+        "batch_size": 1000,
+        "patience": None,
+        "max_epochs": 5,
+    }
+    weight = np.array([0, 1, 2] * 20)
+    repeated = np.repeat(np.arange(60), weight)
+    weighted = CBERLClassifier(**settings).fit(X, y, sample_weight=weight)
+    again = X.iloc[repeated].reset_index(drop=True)
+    again["dialogue__id"] = np.arange(len(again)).astype(str)
+    plain = CBERLClassifier(**settings).fit(again, y[repeated])
+    np.testing.assert_allclose(
+        weighted.predict_proba(X), plain.predict_proba(X), atol=1e-5
+    )
+
+
+def test_prior_moves_probabilities_to_the_wanted_shares(table):
+    X, y = table
+    model = CBERLClassifier(**(SMALL | {"class_weight": "balanced"})).fit(X, y)
+    rare = pd.Series(y).value_counts().index[-1]
+    column = list(model.classes_).index(rare)
+    balanced = model.predict_proba(X)[:, column].mean()
+    model.set_params(prior="train")
+    assert model.predict_proba(X)[:, column].mean() < balanced
+    model.set_params(prior="uniform")
+    assert model.predict_proba(X)[:, column].mean() == pytest.approx(balanced, abs=0.01)
+    model.set_params(prior={rare: 1.0})
+    assert (model.predict(X) == rare).all()
+
+
+def test_prior_without_any_known_class_is_refused(table):
+    X, y = table
+    model = CBERLClassifier(**SMALL).fit(X, y).set_params(prior={"bored": 1.0})
+    with pytest.raises(ValueError, match="bored"):
+        model.predict(X)
+
+
+def test_boosting_head_is_the_focal_ensemble(table):
+    X, y = table
+    model = CBERLClassifier(**(SMALL | {"head": "boost"})).fit(X, y)
+    assert isinstance(model.head_, FocalAdaBoostClassifier)
+    votes = model.head_.predict(model.transform(X))
+    np.testing.assert_array_equal(model.predict(X), model.classes_[votes])
+
+
+def test_warm_start_goes_on(table):
+    X, y = table
+    model = CBERLClassifier(**(SMALL | {"warm_start": True, "patience": None}))
+    first = model.fit(X, y).predict_proba(X)
+    module = model.net_.module_
+    second = model.set_params(max_epochs=1, lr=1e-9).fit(X, y).predict_proba(X)
+    assert module is not model.net_.module_
+    np.testing.assert_allclose(first, second, atol=1e-4)
+
+
+def test_pickle_keeps_answers_and_carries_no_data(table):
+    X, y = table
+    big = pd.concat([X] * 4, ignore_index=True)
+    ids = np.repeat(np.arange(4), len(X)).astype(str)
+    big["dialogue__id"] = ids + big["dialogue__id"]
+    small_file = pickle.dumps(CBERLClassifier(**SMALL).fit(X, y))
+    large_file = pickle.dumps(CBERLClassifier(**SMALL).fit(big, np.tile(y, 4)))
+    assert len(large_file) < len(small_file) + 5000
+    again = pickle.loads(small_file)
+    np.testing.assert_array_equal(
+        again.predict_proba(X), CBERLClassifier(**SMALL).fit(X, y).predict_proba(X)
+    )
+
+
+def test_a_second_fit_forgets_the_first(table):
+    X, y = table
+    model = CBERLClassifier(**SMALL).fit(X, y)
+    fewer = X.drop(columns=[c for c in X if c.startswith("visual__")])
+    assert model.fit(fewer, y).n_features_in_ == fewer.shape[1] - 4
+    assert model.get_params()["latent_size"] == SMALL["latent_size"]
+
+
+def test_callbacks_see_every_epoch(table):
+    from skorch.callbacks import LRScheduler
+
+    X, y = table
+    scheduler = LRScheduler("StepLR", step_size=1)
+    model = CBERLClassifier(**SMALL, callbacks=[scheduler]).fit(X, y)
+    assert model.net_.optimizer_.param_groups[0]["lr"] < 1e-3
+    assert not hasattr(scheduler, "lr_scheduler_")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dialogue__role": "context"}, "none has a label"),
+        ({"dialogue__role": "validation"}, "No row is left to learn from"),
+        ({"dialogue__role": "listener"}, "Unknown role 'listener' in row 0"),
+        ({"text__0": np.inf}, "infinity.* row 0, column 'text__0'"),
+        ({"text__0": "hello"}, "'text__0' holds"),
+        ({"dialogue__turn": "first"}, "dialogue__turn is 'first' in row 0"),
+    ],
+    ids=str,
+)
+def test_bad_tables_are_refused_before_training(table, change, message):
+    X, y = table
+    with pytest.raises(ValueError, match=message):
+        CBERLClassifier(**SMALL).fit(X.assign(**change), y)
+
+
+def test_partial_nan_is_counted_or_refused(table):
+    X, y = table
+    X = X.copy()
+    X.loc[7, "audio__1"] = np.nan
+    with pytest.warns(UserWarning, match="audio: 1"):
+        CBERLClassifier(**SMALL).fit(X, y)
+    with pytest.raises(ValueError, match="row 7, column 'audio__1' of block 'audio'"):
+        CBERLClassifier(**SMALL, partial_nan="error").fit(X, y)
+
+
+def test_unknown_class_in_class_weight_is_named(table):
+    X, y = table
+    with pytest.raises(ValueError, match="bored"):
+        CBERLClassifier(**SMALL, class_weight={"bored": 2.0}).fit(X, y)
+
+
+@pytest.mark.gpu
+def test_gpu_agrees_with_cpu_and_pickles_to_it(table):
+    X, y = table
+    model = CBERLClassifier(**(SMALL | {"device": "cuda"})).fit(X, y)
+    on_gpu = model.predict_proba(X)
+    model.net_.set_params(device="cpu")
+    model.net_.module_.to("cpu")
+    np.testing.assert_allclose(model.predict_proba(X), on_gpu, atol=1e-4)
