@@ -1,4 +1,4 @@
-"""CBERL: class-balanced emotion recognition over a dialogue graph."""
+"""CBERL's classifier: context, masked dialogue graph, focal loss, boosting head."""
 
 from numbers import Integral
 
@@ -15,11 +15,176 @@ from skmerc.recognition._dialogue_classifier import (
     DialogueClassifier,
 )
 
+_PRESETS = {
+    "paper": {
+        "fusion": "djvae",
+        "dropout": 0.5,
+        "graph_layers": 2,
+        "focal_gamma": 2.0,
+        "head": "boost",
+        "optimizer": torch.optim.Adam,
+        "lr": 1e-4,
+        "weight_decay": 1e-5,
+        "batch_size": 32,
+        "max_epochs": 60,
+        "patience": None,
+    }
+}
+_OF_NETWORK = (
+    "fusion latent_size hidden_size lstm_layers graph_layers heads window_past "
+    "window_future dropout mask mask_rate mask_exponent"
+).split()
+_OF_OBJECTIVE = (
+    "focal_gamma reconstruction_weight fusion_weight label_smoothing"
+).split()
 _WINDOW = [Interval(Integral, -1, None, closed="left"), None]
 
 
 class CBERLClassifier(DialogueClassifier):
-    """TODO"""
+    """Recognise emotions with context, a masked dialogue graph and a focal loss.
+
+    The classifier of CBERL [1]_: the utterances of a dialogue pass a Bi-LSTM and a
+    graph network with attention, whose edges know who speaks and in which
+    direction. A second task, restoring utterances that were hidden from the graph,
+    keeps it from leaning on majority classes. The published text names the parts
+    but not their equations; those used here are given by the classes in
+    ``skmerc.nn`` and ``skmerc.graph``, and every part can be switched off.
+
+    Parameters
+    ----------
+    modalities : mapping of str to list of str, slice or list of int, default=None
+        The columns of each modality; by default the text before the first ``__``
+        of a column's name.
+    fusion : {"concat", "djvae"}, default="concat"
+        How modalities become one vector: side by side, or as the code of a joint
+        variational autoencoder trained along (CBERL's DJVAE). After a
+        :class:`DJVAEFuser` in a pipeline, ``"concat"`` takes its code as it is.
+    fusion_weight : float, default=1.0
+        Factor on the variational loss.
+    latent_size : int, default=128
+        Width of the variational code.
+    hidden_size : int, default=128
+        Width per direction of the Bi-LSTM.
+    lstm_layers : int, default=2
+        Depth of the Bi-LSTM.
+    graph_layers : int, default=1
+        Depth of the graph network.
+    heads : int, default=4
+        Attention heads of the graph; must divide ``2 * hidden_size``.
+    window_past, window_future : int or None, default=10
+        Number of utterances before and after that an utterance listens to; None or
+        -1 for the whole dialogue. 10 is DialogueGCN's.
+    dropout : float, default=0.4
+        Dropout before every layer.
+    modality_dropout : float, default=0.0
+        Probability that a modality of an utterance is hidden in training; raises
+        scores where modalities will be missing.
+    mask : {"node", "neighbor", "class_aware"}, default="node"
+        What the second task hides: the features of utterances, the utterances as
+        senders of messages (the paper's words), or features of utterances drawn
+        in proportion to the frequency of their class.
+    mask_rate : float, default=0.3
+        Share of a dialogue's utterances that is hidden; 0 switches the task off.
+    mask_exponent : float, default=2.0
+        Power of the scaled cosine error of the restored utterances.
+    reconstruction_weight : float, default=0.5
+        Factor on that error.
+    focal_gamma : float, default=2.0
+        Focus of the focal loss; 0 is cross-entropy.
+    label_smoothing : float, default=0.0
+        Share of the target that is spread over all classes.
+    class_weight : dict, "balanced" or None, default=None
+        Factor on the loss of each class.
+    head : {"boost"}, estimator or None, default=None
+        What answers: the softmax layer of the network (None), a
+        :class:`FocalAdaBoostClassifier` on its embeddings ("boost", the paper's
+        choice), or any classifier with ``predict_proba``.
+    prior : {"train", "uniform"}, dict or None, default=None
+        Class shares to correct the probabilities to, by logit adjustment [2]_:
+        those of the real training utterances, even ones, or given ones. Over-
+        sampling and class weights shift them; None leaves them as trained.
+    standardize : bool, default=True
+        Whether features are centred, scaled and clipped at ten deviations, with
+        the statistics of the training utterances.
+    partial_nan : {"mean", "error"}, default="mean"
+        Single missing cells in a modality that is there: filled with the training
+        mean, or refused.
+    optimizer : type, default=torch.optim.AdamW
+        Class of the optimiser.
+    lr : float, default=1e-3
+        Learning rate.
+    weight_decay : float, default=1e-2
+        Weight decay.
+    batch_size : int, default=16
+        Number of dialogues in a batch.
+    max_epochs : int, default=60
+        Number of passes over the dialogues at most.
+    patience : int or None, default=15
+        Passes without a better weighted F1 on the validation dialogues after which
+        training stops; the best weights are restored. None trains to the end.
+    validation_fraction : float, default=0.1
+        Share of the dialogues held out for that where X has no row of role
+        ``"validation"``; nothing is held out of fewer than ten dialogues.
+    callbacks : list or None, default=None
+        Callbacks of skorch.
+    net_params : dict or None, default=None
+        Anything else that a skorch net takes.
+    device : str, default="auto"
+        Where to train; "auto" takes a GPU if there is one.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last one.
+    random_state : int, RandomState instance or None, default=None
+        Seed of weights, batches, dropout, masks and the inner split.
+    verbose : int, default=0
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The emotions.
+    class_prior_ : ndarray of shape (n_classes,)
+        Their shares among the real training utterances.
+    net_ : skorch.NeuralNet
+        The fitted net; its module is a :class:`skmerc.nn.cberl.CBERLNetwork`.
+    head_ : estimator or None
+        The fitted head.
+    history_ : list of dict
+        One entry per epoch: every term of the loss, and loss and weighted F1 of
+        the validation dialogues.
+    n_iter_ : int
+        Number of epochs run.
+    n_features_in_ : int
+        Number of feature columns.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if X had names.
+
+    See Also
+    --------
+    MultimodalGANSampler : Generates utterances of rare emotions.
+    DJVAEFuser : Fuses modalities before the classifier.
+
+    Notes
+    -----
+    A synthetic utterance is trained in a copy of its dialogue in which it stands in
+    the place of its source, with loss on it alone: real utterances never see a
+    synthetic neighbour. All defaults are ours, chosen on validation dialogues; the
+    published ones are in :meth:`from_preset`.
+
+    References
+    ----------
+    .. [1] T. Meng et al., "Deep imbalanced learning for multimodal emotion
+       recognition in conversations", arXiv 2312.06337.
+    .. [2] A. K. Menon et al., "Long-tail learning via logit adjustment", ICLR 2021.
+
+    Examples
+    --------
+    >>> from skmerc import CBERLClassifier
+    >>> from skmerc.datasets import make_conversations
+    >>> X, y = make_conversations(n_dialogues=12, random_state=0)
+    >>> model = CBERLClassifier(hidden_size=8, max_epochs=2, random_state=0)
+    >>> model.fit(X, y).predict_proba(X).shape == (len(X), len(model.classes_))
+    True
+    """
 
     _parameter_constraints: dict = {
         **DialogueClassifier._parameter_constraints,
@@ -121,34 +286,66 @@ class CBERLClassifier(DialogueClassifier):
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, sample_weight=None):
-        """Train the network, then the head on its embeddings."""
+        """Train the network, then the head on its embeddings.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_utterances, n_columns)
+            Whole dialogues, in any order of rows; see the guide to X. Without keys
+            every row is a dialogue of its own.
+        y : array-like of shape (n_utterances,)
+            Their emotions; those of context rows are ignored.
+        sample_weight : array-like of shape (n_utterances,), default=None
+            Factor on the loss of each utterance.
+
+        Returns
+        -------
+        self : CBERLClassifier
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If X holds infinity, text among its features or broken keys, or no row
+            is left to learn from.
+        """
         return self._fit(X, y, sample_weight)
 
+    @classmethod
+    def from_preset(cls, name, **changes):
+        """Make a classifier with published settings.
+
+        Parameters
+        ----------
+        name : {"paper"}
+            ``"paper"``: the Bi-LSTM, window, masks and boosting head of CBERL, with
+            the learning rate, batch size and epochs of its authors' other code,
+            since CBERL's own are not published.
+        **changes
+            Parameters that differ from the preset.
+
+        Returns
+        -------
+        CBERLClassifier
+            Not fitted.
+
+        Examples
+        --------
+        >>> from skmerc import CBERLClassifier
+        >>> CBERLClassifier.from_preset("paper", random_state=0).lr
+        0.0001
+        """
+        if name not in _PRESETS:
+            raise ValueError(f"No preset {name!r}; there is {', '.join(_PRESETS)}.")
+        return cls(**(_PRESETS[name] | changes))
+
     def _network(self, table):
-        return CBERLNetwork, {
-            "reader": self._reader_settings(table),
-            "n_classes": len(self.classes_),
-            "fusion": self.fusion,
-            "latent_size": self.latent_size,
-            "hidden_size": self.hidden_size,
-            "lstm_layers": self.lstm_layers,
-            "graph_layers": self.graph_layers,
-            "heads": self.heads,
-            "window_past": self.window_past,
-            "window_future": self.window_future,
-            "dropout": self.dropout,
-            "mask": self.mask,
-            "mask_rate": self.mask_rate,
-            "mask_exponent": self.mask_exponent,
-        }
+        settings = {name: getattr(self, name) for name in _OF_NETWORK}
+        settings["reader"] = self._reader_settings(table)
+        return CBERLNetwork, settings | {"n_classes": len(self.classes_)}
 
     def _objective(self):
-        return CBERLLoss, {
-            "focal_gamma": self.focal_gamma,
-            "reconstruction_weight": self.reconstruction_weight,
-            "fusion_weight": self.fusion_weight,
-            "label_smoothing": self.label_smoothing,
-        }
+        return CBERLLoss, {name: getattr(self, name) for name in _OF_OBJECTIVE}
 
     @staticmethod
     def _default_head():

@@ -38,12 +38,12 @@ from skmerc._training import (
     resolve_device,
     seeded,
 )
+from skmerc.recognition._imbalance import SMALLEST, class_factor, prior_shift
 
 COUNT = Interval(Integral, 1, None, closed="left")
 NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
 POSITIVE = Interval(Real, 0, None, closed="neither")
 SHARE = Interval(Real, 0, 1, closed="left")
-_SMALLEST_PRIOR = 1e-12
 
 
 class DialogueClassifier(
@@ -131,25 +131,10 @@ class DialogueClassifier(
             out = hold_out(table, rows, target, self.validation_fraction, rng)
             scored = out & learnable & (table.role == UTTERANCE)
             learnable = learnable & ~out
-        factor = self._class_factor(target, weight * learnable)
+        factor = class_factor(
+            self.class_weight, self.classes_, target, weight * learnable
+        )
         return weight * factor * learnable, weight * scored
-
-    def _class_factor(self, target, weight):
-        """Factor on each row that `class_weight` asks for."""
-        if self.class_weight is None:
-            return np.ones(len(target))
-        if self.class_weight == "balanced":
-            mass = np.bincount(target, weight, minlength=len(self.classes_))
-            even = mass.sum() / (mass > 0).sum()
-            return (even / np.where(mass > 0, mass, even))[target]
-        known = self.classes_.tolist()
-        unknown = [label for label in self.class_weight if label not in known]
-        if unknown:
-            raise ValueError(
-                f"class_weight names {unknown[0]!r}, which is not among the classes "
-                f"{known}."
-            )
-        return np.array([self.class_weight.get(c, 1.0) for c in known])[target]
 
     def _fit_standardize(self, table, weight):
         real = np.flatnonzero((weight > 0) & (table.role != SYNTHETIC))
@@ -275,25 +260,14 @@ class DialogueClassifier(
             known = self.head_.predict_proba(self._infer(table, "embedding"))
             p = np.zeros((len(table), len(self.classes_)))
             p[:, self.head_.classes_] = known
-            log_p = np.log(np.maximum(p, _SMALLEST_PRIOR))
+            log_p = np.log(np.maximum(p, SMALLEST))
         return softmax(log_p + self._prior_shift(), axis=1)
 
     def _prior_shift(self):
-        """Logit adjustment from the trained prior to the wanted one."""
         if self.prior is None:
             return 0.0
-        wanted = self.class_prior_
-        if isinstance(self.prior, dict):
-            wanted = np.array([self.prior.get(c, 0.0) for c in self.classes_.tolist()])
-        elif self.prior == "uniform":
-            wanted = np.ones(len(self.classes_))
-        if not wanted.sum() > 0 or (wanted < 0).any():
-            raise ValueError(
-                f"prior={self.prior!r} gives no positive share to any of the classes "
-                f"{list(self.classes_)}."
-            )
-        trained = np.maximum(self._trained_prior, _SMALLEST_PRIOR)
-        return np.log(np.maximum(wanted / wanted.sum(), _SMALLEST_PRIOR) / trained)
+        real, trained = self.class_prior_, self._trained_prior
+        return prior_shift(self.prior, self.classes_, real, trained)
 
     def predict(self, X):
         """Emotion of each utterance.
@@ -308,7 +282,8 @@ class DialogueClassifier(
         ndarray of shape (n_utterances,)
             The most probable of ``classes_``.
         """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        chosen = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[chosen]
 
     def transform(self, X):
         """Embed each utterance in its context.
