@@ -2,15 +2,14 @@
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from skmerc.graph import speaker_relations, window_edges
 from skmerc.losses import focal_loss, weighted_mean
+from skmerc.nn.blocks import BlockReader, hide_modalities
 from skmerc.nn.context import DialogueLSTM
 from skmerc.nn.masked_graph import MaskedGraphEncoder, draw_mask
-from skmerc.nn.standardize import Standardize
 from skmerc.nn.vae import JointVAE
 
 
@@ -21,60 +20,6 @@ class Recognition(NamedTuple):
     embedding: Tensor
     reconstruction_error: Tensor
     fusion_loss: Tensor
-
-
-class BlockReader(nn.Module):
-    """Standardise the table's features and take the modalities apart.
-
-    Parameters
-    ----------
-    mean, scale : ndarray of shape (n_features,)
-        Of the training rows, as in :class:`Standardize`.
-    active : bool
-        Whether to standardise, or to fill missing cells only.
-    blocks : list of slice or array of int
-        Columns of each modality.
-    dropout : float, default=0.0
-        Probability that a modality of an utterance is hidden in training, as if
-        it were missing.
-    """
-
-    def __init__(
-        self,
-        mean: np.ndarray,
-        scale: np.ndarray,
-        active: bool,
-        blocks: list,
-        dropout: float = 0.0,
-    ):
-        super().__init__()
-        self.standardize, self.dropout = Standardize(mean, scale, active), dropout
-        every = torch.arange(len(mean))
-        self.columns = [every[where] for where in blocks]
-
-    @property
-    def widths(self) -> list[int]:
-        """Number of features of each modality."""
-        return [len(columns) for columns in self.columns]
-
-    def forward(self, features: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Return the blocks, 0 where missing, and a mask (n, n_modalities)."""
-        missing = features.isnan()
-        present = [~missing[:, where].all(dim=1) for where in self.columns]
-        present = self._hide(torch.stack(present, dim=1))
-        values = self.standardize(features)
-        blocks = [
-            values[:, where] * present[:, [m]] for m, where in enumerate(self.columns)
-        ]
-        return blocks, present
-
-    def _hide(self, present: Tensor) -> Tensor:
-        if not self.training or not self.dropout:
-            return present
-        noise = torch.rand(present.shape, device=present.device)
-        kept = present & (noise > self.dropout)
-        # An utterance that would lose everything keeps everything.
-        return torch.where(kept.any(dim=1, keepdim=True), kept, present)
 
 
 class CBERLNetwork(nn.Module):
@@ -91,9 +36,12 @@ class CBERLNetwork(nn.Module):
     latent_size : int, default=128
         Width of the variational code.
     beta, gamma : float
-        Weights of the divergences in the variational loss.
+        Weights of the divergences in the variational loss; the defaults are those
+        of the fuser.
     posterior : {"joint", "poe"}, default="joint"
         Posterior of the variational code.
+    modality_dropout : float, default=0.0
+        Probability that a modality of an utterance is hidden in training.
     hidden_size : int, default=128
         Width per direction of the Bi-LSTM.
     lstm_layers, graph_layers, heads : int
@@ -117,9 +65,10 @@ class CBERLNetwork(nn.Module):
         *,
         fusion: str = "concat",
         latent_size: int = 128,
-        beta: float = 0.001,
-        gamma: float = 0.1,
+        beta: float = 0.003,
+        gamma: float = 0.0003,
         posterior: str = "joint",
+        modality_dropout: float = 0.0,
         hidden_size: int = 128,
         lstm_layers: int = 2,
         graph_layers: int = 1,
@@ -135,6 +84,7 @@ class CBERLNetwork(nn.Module):
         self.reader = BlockReader(**reader)
         self.mask_rate, self.mask = mask_rate, mask
         self.beta, self.gamma = beta, gamma
+        self.modality_dropout = modality_dropout
         self.window = window_past, window_future
         widths, size = self.reader.widths, 2 * hidden_size
         self.vae = None
@@ -188,18 +138,20 @@ class CBERLNetwork(nn.Module):
         self, features: Tensor, sequence: Tensor, speaker: Tensor
     ) -> tuple[Tensor, Tensor]:
         blocks, present = self.reader(features)
+        shown = hide_modalities(present, self.modality_dropout * self.training)
         loss = features.new_zeros(len(features))
-        fused = torch.cat(blocks, dim=1)
         if self.vae:
-            result = self.vae(blocks, present)
+            result = self.vae(blocks, shown)
             fused = result.code
             if self.training:
-                loss = self.vae.loss(
-                    result, blocks, present, beta=self.beta, gamma=self.gamma
-                )
+                weights = {"beta": self.beta, "gamma": self.gamma}
+                loss = self.vae.loss(result, blocks, present, **weights)
+        else:
+            pairs = zip(blocks, shown.unbind(1), strict=True)
+            fused = torch.cat([block * there[:, None] for block, there in pairs], dim=1)
         goes_on = torch.zeros_like(fused[:, :1])
         goes_on[1:, 0] = (speaker[1:] == speaker[:-1]) & (sequence[1:] == sequence[:-1])
-        return torch.cat([fused, present.to(fused.dtype), goes_on], dim=1), loss
+        return torch.cat([fused, shown.to(fused.dtype), goes_on], dim=1), loss
 
 
 class CBERLLoss(nn.Module):

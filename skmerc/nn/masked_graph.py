@@ -115,7 +115,8 @@ def draw_mask(lengths: Tensor, rate: float, weight: Tensor | None = None) -> Ten
     Tensor of shape (n_utterances,)
         True where an utterance was drawn.
     """
-    count = (lengths * rate).floor().long().clamp(min=1)
+    # The nudge keeps a share such as 0.59 of 100 from rounding down to 58.
+    count = (lengths * rate + 1e-4).floor().long().clamp(min=1)
     count = torch.where((lengths > 1) & (rate > 0), count, 0)
     dialogue = torch.arange(len(lengths), device=lengths.device)
     dialogue = dialogue.repeat_interleave(lengths)

@@ -32,7 +32,7 @@ _PRESETS = {
 }
 _OF_NETWORK = (
     "fusion latent_size hidden_size lstm_layers graph_layers heads window_past "
-    "window_future dropout mask mask_rate mask_exponent"
+    "window_future dropout modality_dropout mask mask_rate mask_exponent"
 ).split()
 _OF_OBJECTIVE = (
     "focal_gamma reconstruction_weight fusion_weight label_smoothing"

@@ -201,7 +201,6 @@ class DialogueClassifier(
             "scale": self._standardize.scale.cpu().numpy(),
             "active": self._standardize.active,
             "blocks": list(table.blocks.values()),
-            "dropout": self.modality_dropout,
         }
 
     def _record_priors(self, table, target, weight):

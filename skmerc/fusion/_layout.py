@@ -1,0 +1,40 @@
+"""Names and keys of the tables that a fuser gives."""
+
+import numpy as np
+import pandas as pd
+
+from skmerc.frame import as_pandas, key_columns, read_keys
+
+
+def behind_keys(X, values, names):
+    """Put values behind the keys of X, where it has any."""
+    X = as_pandas(X)
+    if not key_columns(X):
+        return values
+    frame = pd.concat([read_keys(X), pd.DataFrame(values, columns=names)], axis=1)
+    return frame.set_axis(X.index)
+
+
+def code_names(fuser, with_blocks):
+    """Name the columns of the code, and those of the blocks behind it."""
+    names = [f"fused__{j}" for j in range(fuser.latent_size)]
+    if not with_blocks:
+        return names
+    for modality, where in fuser._blocks.items():
+        columns = np.arange(fuser.n_features_in_)[where]
+        names += [_name(fuser, modality, *place) for place in enumerate(columns)]
+    return names
+
+
+def table_names(fuser):
+    """Name the columns of a reconstructed table, in the order of the fitted one."""
+    names = [f"x{j}" for j in range(fuser.n_features_in_)]
+    for modality, where in fuser._blocks.items():
+        for j, column in enumerate(np.arange(fuser.n_features_in_)[where]):
+            names[column] = _name(fuser, modality, j, column)
+    return list(getattr(fuser, "feature_names_in_", names))
+
+
+def _name(fuser, modality, number, column):
+    name = getattr(fuser, "feature_names_in_", {column: str(number)})[column]
+    return name if name.startswith(f"{modality}__") else f"{modality}__{name}"

@@ -1,0 +1,59 @@
+"""What all tests share: one thread, small data, guards of global state."""
+
+import os
+
+# Set before the numerical libraries load: the workers of pytest-xdist and joblib
+# fill the cores, and nested threads slow small networks down many times over.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def conversations_xy():
+    """Small conversations and their labels, from the package's own generator."""
+    from skmerc.datasets import make_conversations
+
+    return make_conversations(n_dialogues=12, random_state=0)
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The folder of real tables; the test is skipped where there is none."""
+    folder = Path(os.environ.get("SKMERC_DATA", ROOT.parent / "shared" / "data"))
+    if not any(folder.glob("*.npz")):
+        pytest.skip("no real tables: set SKMERC_DATA to their folder")
+    return folder
+
+
+def _numpy_state():
+    name, keys, *rest = np.random.get_state()
+    return name, keys.tolist(), *rest
+
+
+@pytest.fixture
+def global_state_untouched():
+    """A context manager: its block leaves global generators and threads alone."""
+
+    @contextmanager
+    def guard():
+        numpy_before, torch_before = _numpy_state(), torch.get_rng_state()
+        threads_before = torch.get_num_threads()
+        yield
+        assert _numpy_state() == numpy_before, "numpy's global generator moved"
+        assert torch.equal(torch.get_rng_state(), torch_before), (
+            "torch's global generator moved"
+        )
+        assert torch.get_num_threads() == threads_before, "torch's threads changed"
+
+    return guard

@@ -1,0 +1,254 @@
+"""Rules that hold for the project as a whole."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from numpydoc.validate import ERROR_MSGS, validate
+
+import skmerc
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "skmerc"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+FLOORS = {
+    "_conversations": 0,
+    "frame": 0,
+    "losses": 0,
+    "metrics": 0,
+    "datasets": 1,
+    "features": 1,
+    "graph": 1,
+    "model_selection": 1,
+    "nn": 2,
+    "_training": 3,
+    "ensemble": 4,
+    "fusion": 4,
+    "sampling": 4,
+    "recognition": 5,
+    "inspection": 6,
+    "persistence": 6,
+    "plotting": 6,
+    "tuning": 6,
+}
+# `_conversations` is the view behind `frame`, and the metrics leave out the rows
+# that `frame` calls context; these are the imports allowed on the ground floor.
+SAME_FLOOR = {("_conversations", "frame"), ("metrics", "frame")}
+
+OPTIONAL = ("matplotlib", "polars", "pyarrow")
+
+
+def relative(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+def room_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def absolute_name(node, path):
+    """The module that a `from ... import` names, with leading dots resolved."""
+    if not node.level:
+        return node.module
+    folder = path.parent.relative_to(ROOT).parts
+    parents = folder[: len(folder) - node.level + 1]
+    return ".".join([*parents, *([node.module] if node.module else [])])
+
+
+def imported_names(path, source):
+    """Yield the dotted name and line of everything that a module imports."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = absolute_name(node, path)
+            yield from ((f"{module}.{alias.name}", node.lineno) for alias in node.names)
+
+
+def climbing_imports(path, source):
+    room = room_of(path)
+    for name, line in imported_names(path, source):
+        package, _, rest = name.partition(".")
+        target = rest.split(".")[0]
+        if package != "skmerc" or target == room:
+            continue
+        below = FLOORS.get(target, 99) < FLOORS[room]
+        if not below and (room, target) not in SAME_FLOOR:
+            yield f"line {line}: floor {FLOORS[room]} imports {name}"
+
+
+def public_modules():
+    names = [
+        name
+        for _, name, _ in pkgutil.walk_packages(skmerc.__path__, "skmerc.")
+        if "._" not in name
+    ]
+    return ["skmerc", *sorted(names)]
+
+
+def own_methods(cls):
+    """The public methods and properties that the class itself writes."""
+    for name, member in vars(cls).items():
+        function = getattr(member, "fget", None) or getattr(member, "__func__", member)
+        written_here = getattr(function, "__qualname__", "") == f"{cls.__name__}.{name}"
+        if written_here and not name.startswith("_") and name != "forward":
+            yield name
+
+
+def public_objects():
+    """Dotted names of all that is public, each once."""
+    seen = {}
+    for module_name in public_modules():
+        module = importlib.import_module(module_name)
+        for name in getattr(module, "__all__", []):
+            thing = getattr(module, name)
+            if inspect.isclass(thing) or inspect.isfunction(thing):
+                seen.setdefault(thing, f"{module_name}.{name}")
+    for thing, name in list(seen.items()):
+        if inspect.isclass(thing):
+            yield from (f"{name}.{method}" for method in own_methods(thing))
+        yield name
+
+
+def chosen_checks():
+    checks = PYPROJECT["tool"]["numpydoc_validation"]["checks"]
+    assert checks[0] == "all"
+    return set(ERROR_MSGS) - set(checks)
+
+
+def imported_at_once(path):
+    """Top-level packages that a module imports outside its functions."""
+    pending = [ast.parse(path.read_text())]
+    while pending:
+        for node in ast.iter_child_nodes(pending.pop()):
+            if isinstance(node, ast.Import):
+                yield from (alias.name.split(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                yield absolute_name(node, path).split(".")[0]
+            elif not isinstance(node, ast.FunctionDef):
+                pending.append(node)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_modules_import_only_from_floors_below(path):
+    room = room_of(path)
+    if room == "__init__":
+        return
+    assert room in FLOORS, f"{relative(path)} belongs to no room of the architecture"
+    assert list(climbing_imports(path, path.read_text())) == []
+
+
+def test_a_climbing_import_is_seen():
+    source = "from ..sampling import Sampler\nfrom ..frame import KEYS\n"
+    assert list(climbing_imports(PACKAGE / "graph" / "_edges.py", source)) == [
+        "line 1: floor 1 imports skmerc.sampling.Sampler"
+    ]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_no_module_is_longer_than_350_lines(path):
+    n_lines = len(path.read_text().splitlines())
+    assert n_lines <= 350
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_no_module_names_a_path_of_some_machine(path):
+    place = re.compile(r"(?<![\w.])/(home|root|tmp|work|Users)\b")
+    found = [
+        f"line {number}: {line.strip()}"
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        if place.search(line)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("name", public_modules())
+def test_public_modules_list_names_that_exist(name):
+    module = importlib.import_module(name)
+    assert module.__doc__, f"{name} does not say what it is for"
+    assert [n for n in getattr(module, "__all__", []) if not hasattr(module, n)] == []
+
+
+@pytest.mark.parametrize("name", sorted(public_objects()))
+def test_public_docstrings_are_complete_numpydoc(name):
+    errors = [
+        f"{code}: {message}"
+        for code, message in validate(name)["errors"]
+        if code in chosen_checks()
+    ]
+    assert errors == []
+
+
+def test_a_poor_docstring_is_seen():
+    codes = {code for code, _ in validate("textwrap.dedent")["errors"]}
+    assert codes & chosen_checks()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_modules_load_optional_packages_only_when_used(path):
+    assert set(imported_at_once(path)) & set(OPTIONAL) == set()
+
+
+def test_the_package_imports_where_no_optional_one_is_installed():
+    code = (
+        "import importlib, sys\n"
+        f"sys.modules.update(dict.fromkeys({OPTIONAL!r}))\n"
+        f"for name in {public_modules()!r}: importlib.import_module(name)\n"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, check=True)
+
+
+def test_every_estimator_can_be_imported_from_the_top():
+    from sklearn.base import BaseEstimator
+
+    missing = []
+    for name in public_objects():
+        module, _, last = name.rpartition(".")
+        thing = getattr(sys.modules.get(module), last, None)
+        is_estimator = inspect.isclass(thing) and issubclass(thing, BaseEstimator)
+        if is_estimator and getattr(skmerc, last, None) is not thing:
+            missing.append(name)
+    assert missing == []
+
+
+def test_the_version_has_one_source():
+    assert "version" in PYPROJECT["project"]["dynamic"]
+    assert PYPROJECT["tool"]["hatch"]["version"]["path"] == "skmerc/__init__.py"
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+)?", skmerc.__version__)
+
+
+def test_the_changelog_opens_with_this_version_or_what_is_unreleased():
+    headings = re.findall(
+        r"^## \[?([\w.]+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
+    assert headings[0] in ("Unreleased", skmerc.__version__)
+
+
+def test_the_constraints_pin_every_direct_dependency():
+    pinned = {
+        line.partition("==")[0]
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+    }
+    project = PYPROJECT["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    names = {item.partition(">=")[0].partition("[")[0] for g in groups for item in g}
+    assert names - pinned - {"skmerc"} == set()
+
+
+def test_the_readme_names_the_commands_that_ci_runs():
+    readme, ci = ((ROOT / name).read_text() for name in ("README.md", ".ci/run"))
+    install = 'pip install -c constraints.txt -e ".[tests]"'
+    assert install in readme
+    assert ".venv/bin/pytest" in readme
+    assert install in ci.replace('$venv/bin/pip" --quiet', "pip").replace('"pip', "pip")
+    assert '"$venv/bin/pytest"' in ci
