@@ -55,9 +55,7 @@ seed = arguments.seed
 def read_table(path, modalities):
     """Read a table and tell the official split of each row, where there is one."""
     if path is None:
-        X, y = make_conversations(
-            150, imbalance=8, information=1.2, random_state=seed
-        )
+        X, y = make_conversations(150, imbalance=8, information=1.2, random_state=seed)
         return X, y, np.full(len(X), "")
     return load_table(path, modalities=modalities, return_split=True)
 
@@ -161,9 +159,7 @@ colors = plt.colormaps["tab10"](np.arange(len(emotions)))
 right.stackplot(numbers, belief.T, labels=emotions, colors=colors, alpha=0.75)
 positions = [emotions.index(label) for label in truth]
 right.scatter(numbers, np.full(len(truth), 1.04), c=colors[positions], marker="s")
-right.set(
-    xlabel="turn", ylabel="probability", ylim=(0, 1.08), xlim=(0, len(truth) - 1)
-)
+right.set(xlabel="turn", ylabel="probability", ylim=(0, 1.08), xlim=(0, len(truth) - 1))
 right.set_title("belief (areas) and truth (squares)", fontsize="medium")
 right.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small")
 if arguments.output:

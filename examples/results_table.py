@@ -46,9 +46,7 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
         self.scaler_ = StandardScaler().fit(_features(X)[~held_out])
         data, validation = self._dialogues(X[~held_out]), self._dialogues(X[held_out])
         answers = [torch.from_numpy(target[~held_out][rows]) for rows, _ in data]
-        self.gru_ = nn.GRU(
-            data[0][1].shape[1], 128, 2, bidirectional=True, dropout=0.4
-        )
+        self.gru_ = nn.GRU(data[0][1].shape[1], 128, 2, bidirectional=True, dropout=0.4)
         self.head_ = nn.Sequential(nn.Dropout(0.4), nn.Linear(256, len(self.classes_)))
         self.modules_ = nn.ModuleList([self.gru_, self.head_])
         optimizer = torch.optim.AdamW(self.modules_.parameters(), 1e-3)
@@ -117,7 +115,10 @@ def three_steps(seed):
     """Build the pipeline of the main job."""
     return Pipeline(
         [
-            ("augment", MultimodalGANSampler(sampling_strategy="mean", random_state=seed)),
+            (
+                "augment",
+                MultimodalGANSampler(sampling_strategy="mean", random_state=seed),
+            ),
             ("fuse", DJVAEFuser(random_state=seed)),
             ("recognise", CBERLClassifier(random_state=seed)),
         ]

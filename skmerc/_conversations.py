@@ -8,6 +8,7 @@ import pandas as pd
 from sklearn.utils.validation import validate_data
 
 from skmerc.frame import (
+    FLOAT32_MAX,
     KEYS,
     ROLES,
     as_pandas,
@@ -19,7 +20,7 @@ from skmerc.frame import (
 )
 
 UTTERANCE, CONTEXT, VALIDATION, SYNTHETIC = range(len(ROLES))
-_CHUNK = 65536
+_CHUNK = 8192
 
 
 class DuplicateTurnWarning(UserWarning):
@@ -134,6 +135,7 @@ class Conversations:
         number = pd.Series(position).groupby(position).cumcount().to_numpy()
         pairs = np.stack([sequence, number], axis=1)
         copies, copy = np.unique(pairs, axis=0, return_inverse=True)
+        copy = copy.ravel()  # numpy 2.0 returns a column
         lengths = dialogues.lengths[copies[:, 0]]
         starts = dialogues.offsets[copies[:, 0]]
         rows = dialogues.rows[ranges(starts, lengths)]
@@ -154,7 +156,8 @@ class Conversations:
         positions = np.flatnonzero(~real.duplicated())
         wanted = pd.MultiIndex.from_arrays([key[synthetic] for key in at.values()])
         found = index.get_indexer(wanted)
-        return np.where(found >= 0, positions[found], -1)
+        found[found >= 0] = positions[found[found >= 0]]
+        return found
 
 
 def offsets_of(lengths):
@@ -181,7 +184,7 @@ def read_conversations(estimator, X, y="no_validation", *, reset, modalities=Non
     features = _numeric_features(drop_keys(X) if keyed else X)
     checks = {
         "reset": reset,
-        "dtype": [np.float32, np.float64],
+        "dtype": [np.float64, np.float32],
         "ensure_all_finite": False,
     }
     if isinstance(y, str):
@@ -208,7 +211,7 @@ def _numeric_features(features):
             "'text__0'."
         )
     for column, dtype in features.dtypes.items():
-        if pd.api.types.is_numeric_dtype(dtype) or dtype == object:
+        if pd.api.types.is_numeric_dtype(dtype) or _holds_numbers(features[column]):
             continue
         raise ValueError(
             f"Column {column!r} holds {dtype} values, and features are numbers. Leave "
@@ -217,23 +220,37 @@ def _numeric_features(features):
     return features
 
 
+def _holds_numbers(column):
+    if column.dtype != object:
+        return False
+    try:
+        column.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
 def _refuse_infinite(values, columns, blocks):
     for start in range(0, len(values), _CHUNK):
-        found = np.argwhere(np.isinf(values[start : start + _CHUNK]))
+        # Networks compute in float32, where larger values would become infinite.
+        found = np.argwhere(np.abs(values[start : start + _CHUNK]) > FLOAT32_MAX)
         if len(found):
             row, column = int(found[0][0]) + start, int(found[0][1])
             name = column if columns is None else columns[column]
             raise ValueError(
-                f"X contains infinity in row {row}, column {name!r} (block "
-                f"{block_of(column, blocks)!r}); mend the value or set the modality's "
-                "columns to NaN in that row."
+                "X contains infinity, or a value too large for float32, in row "
+                f"{row}, column {name!r} (block {block_of(column, blocks)!r}): "
+                f"{values[row, column]}. Mend the value or set the modality's columns "
+                "to NaN in that row."
             )
 
 
 def block_of(column, blocks):
     """Name the modality that holds a feature column."""
     for name, where in blocks.items():
-        inside = where if not isinstance(where, slice) else range(where.start, where.stop)
+        inside = (
+            where if not isinstance(where, slice) else range(where.start, where.stop)
+        )
         if column in inside:
             return name
     return None
@@ -261,6 +278,7 @@ def _take_apart(values, blocks, keys):
 
 
 def _sortable(turns):
+    turns = turns.infer_objects()
     kinds = (pd.api.types.is_datetime64_any_dtype, pd.api.types.is_timedelta64_dtype)
     if any(kind(turns.dtype) for kind in kinds):
         return turns.astype("int64").to_numpy()
@@ -269,8 +287,8 @@ def _sortable(turns):
     except (TypeError, ValueError):
         wrong = int(np.flatnonzero(pd.to_numeric(turns, errors="coerce").isna())[0])
         raise ValueError(
-            f"dialogue__turn is {turns.iloc[wrong]!r} in row {wrong}; turns are numbers "
-            "or timestamps."
+            f"dialogue__turn is {turns.iloc[wrong]!r} in row {wrong}; turns are "
+            "numbers or timestamps."
         ) from None
 
 

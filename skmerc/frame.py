@@ -6,6 +6,7 @@ all other columns are features, and a modality is the text before the first
 """
 
 import re
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ KEYS = ("dialogue__id", "dialogue__turn", "dialogue__speaker", "dialogue__role")
 ROLES = ("utterance", "context", "validation", "synthetic")
 
 UNNAMED_BLOCK = "features"
+FLOAT32_MAX = np.finfo(np.float32).max
 _KEY_PATTERN = re.compile(r"(?:^|__)(dialogue__(?:id|turn|speaker|role))$")
 _SYNTHETIC_MARK = "#synthetic"
 
@@ -99,11 +101,26 @@ def _block_frame(name, block):
             f"Block {name!r} has {values.ndim} dimensions; give (utterances, features)."
         )
     names = range(values.shape[1]) if names is None else names
+    columns = [f"{name}__{column}" for column in names]
+    return pd.DataFrame(_as_float32(name, values), columns=columns)
+
+
+def _as_float32(name, values):
     try:
-        values = values.astype(np.float32)
+        with np.errstate(over="raise"):
+            return values.astype(np.float32)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"Block {name!r} holds values that are no numbers: {error}.")
-    return pd.DataFrame(values, columns=[f"{name}__{column}" for column in names])
+        raise ValueError(
+            f"Block {name!r} holds values that are no numbers: {error}."
+        ) from error
+    except FloatingPointError:
+        values = values.astype(np.float64)
+        huge = np.isfinite(values) & (np.abs(values) > FLOAT32_MAX)
+        row, column = (int(i) for i in np.argwhere(huge)[0])
+        raise ValueError(
+            f"Block {name!r} holds {values[row, column]} in row {row}, column "
+            f"{column}, which is too large for float32; rescale the column."
+        ) from None
 
 
 def _check_lengths(blocks, parts, dialogue, turn, speaker, role):
@@ -111,11 +128,12 @@ def _check_lengths(blocks, parts, dialogue, turn, speaker, role):
         raise ValueError("make_frame needs at least one block of features.")
     lengths = {f"block {n!r}": len(p) for n, p in zip(blocks, parts, strict=True)}
     keys = {"dialogue": dialogue, "turn": turn, "speaker": speaker, "role": role}
-    lengths |= {
-        name: len(key)
-        for name, key in keys.items()
-        if key is not None and not isinstance(key, str)
-    }
+    for name, key in keys.items():
+        if key is None or (name == "role" and isinstance(key, str)):
+            continue
+        if isinstance(key, str) or not hasattr(key, "__len__"):
+            raise ValueError(f"{name}={key!r} is one value; give one per utterance.")
+        lengths[name] = len(key)
     if len(set(lengths.values())) > 1:
         found = ", ".join(f"{name}: {length}" for name, length in lengths.items())
         raise ValueError(f"All parts need the same number of utterances; got {found}.")
@@ -303,6 +321,10 @@ def split_frame(X, *, modalities=None):
 
 def locate_blocks(columns, n_features, modalities=None):
     """Positions of each modality's columns among the features, a slice if possible."""
+    if modalities is not None and not modalities:
+        raise ValueError(
+            "modalities is empty; name at least one modality, or give None."
+        )
     if modalities is None:
         positions = _positions_by_prefix(columns, n_features)
     else:
@@ -340,12 +362,16 @@ def _position(name, column, columns, n_features):
         matches = [] if columns is None else np.flatnonzero(columns == column)
         if len(matches) == 1:
             return int(matches[0])
-    elif -n_features <= column < n_features:
+    elif _is_position(column) and -n_features <= column < n_features:
         return int(column) % n_features
     raise ValueError(
         f"Modality {name!r} names the column {column!r}, which X does not have "
         f"among its {n_features} feature columns."
     )
+
+
+def _is_position(column):
+    return isinstance(column, Integral) and not isinstance(column, bool)
 
 
 def _as_slice(positions):
@@ -368,8 +394,8 @@ def mark_validation(X, *, dialogues=None, fraction=None, random_state=None):
     dialogues : array-like of str, default=None
         The dialogues to hold out.
     fraction : float in (0, 1), default=None
-        Share of the dialogues to hold out, drawn at random. Give either this
-        or `dialogues`.
+        Share to hold out of the dialogues that have rows of role
+        ``"utterance"``, drawn at random. Give either this or `dialogues`.
     random_state : int, RandomState instance or None, default=None
         Seed of the draw.
 
@@ -400,14 +426,14 @@ def mark_validation(X, *, dialogues=None, fraction=None, random_state=None):
     if "dialogue__id" not in columns:
         raise ValueError("X has no column dialogue__id; see make_frame.")
     keys = read_keys(X)
-    ids = keys["dialogue__id"]
+    ids, ordinary = keys["dialogue__id"], keys["dialogue__role"] == "utterance"
     if dialogues is None:
-        dialogues = _draw_dialogues(ids.unique(), fraction, random_state)
-    dialogues = pd.Index(np.asarray(dialogues).astype(str))
+        dialogues = _draw_dialogues(ids[ordinary].unique(), fraction, random_state)
+    dialogues = pd.Index(np.atleast_1d(np.asarray(dialogues)).astype(str))
     unknown = dialogues.difference(ids)
     if len(unknown):
         raise ValueError(f"X has no dialogue {unknown[0]!r}.")
-    held_out = ids.isin(dialogues) & (keys["dialogue__role"] == "utterance")
+    held_out = ids.isin(dialogues) & ordinary
     roles = keys["dialogue__role"].mask(held_out, "validation")
     return X.assign(**{columns.get(KEYS[3], KEYS[3]): roles.to_numpy()})
 

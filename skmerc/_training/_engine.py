@@ -5,6 +5,7 @@ import torch
 from sklearn.metrics import f1_score
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping
+from skorch.utils import noop
 from tqdm.auto import tqdm
 
 from skmerc._training._batches import DialogueLoader
@@ -128,7 +129,7 @@ def _early_stopping(patience):
         patience=patience,
         threshold=0,
         load_best=True,
-        sink=lambda message: None,
+        sink=noop,
     )
 
 

@@ -25,9 +25,11 @@ def fit_standardize(features, rows, weight=None, *, active=True):
     mean = _weighted_mean(features, rows, weight, lambda values: values)
     variance = _weighted_mean(features, rows, weight, lambda x: (x - mean) ** 2)
     deviation = np.sqrt(variance)
-    # Below float32's resolution a column is constant, whatever rounding left behind.
-    constant = deviation <= 1e-6 * np.abs(mean) + 1e-12
-    return Standardize(mean, np.where(constant, 1.0, deviation), active)
+    # Near float32's resolution a column is constant, whatever rounding left behind;
+    # beside a large mean that rest is not blown up to the clip either.
+    least = 1e-6 * np.abs(mean) + 1e-12
+    constant = np.maximum(least, 1.0)
+    return Standardize(mean, np.where(deviation > least, deviation, constant), active)
 
 
 def _weighted_mean(features, rows, weight, transform):

@@ -51,7 +51,7 @@ class FocalAdaBoostClassifier(AdaBoostClassifier):
         Weighted mean over the weak learners, where they have any.
     n_features_in_ : int
         Number of features seen in ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, where all are strings.
 
     See Also

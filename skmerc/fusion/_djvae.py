@@ -109,7 +109,7 @@ class DJVAEFuser(AutoencoderMixin, TransformerMixin, BaseEstimator):
         Number of epochs.
     n_features_in_ : int
         Number of feature columns in :meth:`fit`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, where X had names.
 
     See Also

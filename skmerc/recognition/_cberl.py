@@ -155,7 +155,7 @@ class CBERLClassifier(DialogueClassifier):
         Number of epochs run.
     n_features_in_ : int
         Number of feature columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, if X had names.
 
     See Also

@@ -1,0 +1,7 @@
+"""Over-samplers for tables of utterances."""
+
+from skmerc.sampling._dialogue import DialogueSampler
+from skmerc.sampling._gan import MultimodalGANSampler
+from skmerc.sampling._keyed import raise_to_mean
+
+__all__ = ["DialogueSampler", "MultimodalGANSampler", "raise_to_mean"]

@@ -1,0 +1,283 @@
+"""What the samplers share: reading a table, anchoring and appending rows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from imblearn.utils import check_sampling_strategy
+from imblearn.utils._validation import ArraysTransformer
+from sklearn.base import _fit_context
+from sklearn.preprocessing import label_binarize
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+from skmerc._conversations import (
+    SYNTHETIC,
+    UTTERANCE,
+    Conversations,
+    read_conversations,
+)
+from skmerc.frame import (
+    KEYS,
+    as_pandas,
+    drop_keys,
+    key_columns,
+    read_keys,
+    synthetic_id,
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table to be extended.
+
+    Attributes
+    ----------
+    conversations : Conversations
+        The features and keys.
+    y : ndarray of shape (n_rows,)
+        The labels.
+    frame : DataFrame or None
+        The caller's frame where it has keys.
+    form : ArraysTransformer
+        What gives results the types that the caller's X and y have.
+    one_vs_all : bool
+        Whether the caller's labels were an indicator matrix of one class a row.
+    """
+
+    conversations: Conversations
+    y: np.ndarray
+    frame: pd.DataFrame | None
+    form: ArraysTransformer
+    one_vs_all: bool
+
+    @property
+    def rows(self):
+        """The rows to learn from: real, labelled, of no held-out dialogue."""
+        conversations = self.conversations
+        real = conversations.role == UTTERANCE
+        return np.flatnonzero(real & ~conversations.held_out)
+
+    def extend(self, features, labels, sources, placement):
+        """Append synthetic rows, made from the rows `sources`, to X and y."""
+        y = np.concatenate([self.y, labels.astype(self.y.dtype, copy=False)])
+        if self.one_vs_all:
+            y = label_binarize(y, classes=np.unique(self.y))
+        if self.frame is None:
+            real = self.conversations.features
+            return self.form.transform(np.concatenate([real, features]), y)
+        keys = self._extend_keys(sources, placement)
+        features = self._extend_features(features)
+        return self.form.transform(pd.concat([keys, features], axis=1), y)
+
+    def _extend_keys(self, sources, placement):
+        keys = read_keys(self.frame)
+        for key, column in key_columns(self.frame).items():
+            if key != "dialogue__role":
+                keys[key] = self.frame[column].reset_index(drop=True)
+        if placement == "isolated":
+            keys["dialogue__id"] = keys["dialogue__id"].astype(str)
+        synthetic = keys.iloc[sources].assign(dialogue__role="synthetic")
+        if placement == "isolated":
+            synthetic = self._isolate(synthetic)
+        return _append(keys, synthetic.astype(keys.dtypes))
+
+    def _isolate(self, keys):
+        # Numbers go on where an earlier sampler stopped.
+        start = np.count_nonzero(self.conversations.role == SYNTHETIC)
+        numbers = np.arange(start, start + len(keys))
+        name = np.frompyfunc(synthetic_id, 2, 1)
+        ids = name(keys["dialogue__id"].to_numpy(object), numbers)
+        turns = keys["dialogue__turn"]
+        return keys.assign(
+            dialogue__id=ids,
+            dialogue__turn=0 if pd.api.types.is_numeric_dtype(turns) else turns,
+        )
+
+    def _extend_features(self, features):
+        real = drop_keys(self.frame).reset_index(drop=True)
+        synthetic = pd.DataFrame(features, columns=real.columns)
+        whole = [c for c, d in real.dtypes.items() if pd.api.types.is_integer_dtype(d)]
+        if whole:
+            synthetic[whole] = synthetic[whole].round()
+        return _append(real, synthetic.astype(real.dtypes))
+
+
+def _append(real, synthetic):
+    return pd.concat([real, synthetic], ignore_index=True) if len(synthetic) else real
+
+
+def read_table(sampler, X, y, modalities=None):
+    """Validate X and y for a sampler, keyed or not."""
+    X, y = as_pandas(X), _as_pandas_target(y)
+    frame = X if key_columns(X) else None
+    form = ArraysTransformer(None if frame is not None else X, y)
+    check_classification_targets(y)
+    labels, one_vs_all = _as_labels(y)
+    conversations, labels = read_conversations(
+        sampler, _as_floats(X), labels, reset=True, modalities=modalities
+    )
+    return Table(conversations, labels, frame, form, one_vs_all)
+
+
+def _as_pandas_target(y):
+    if hasattr(y, "to_numpy") and not isinstance(y, pd.Series | pd.DataFrame):
+        return pd.Series(y.to_numpy(), name=getattr(y, "name", None))
+    return y
+
+
+def _as_floats(X):
+    """Make integers, lists and sparse columns floats without losing digits."""
+    if isinstance(X, list):
+        X = np.asarray(X)
+    if not isinstance(X, pd.DataFrame):
+        whole = getattr(getattr(X, "dtype", None), "kind", None) in tuple("iu")
+        return X.astype(np.float64) if whole else X
+    floats = {
+        column: getattr(dtype, "subtype", np.float64)
+        for column, dtype in drop_keys(X).dtypes.items()
+        if isinstance(dtype, pd.SparseDtype) or pd.api.types.is_integer_dtype(dtype)
+    }
+    return X.astype(floats) if floats else X
+
+
+def _as_labels(y):
+    """Labels of shape (n_rows,), and whether they were an indicator matrix."""
+    if not type_of_target(y).startswith("multilabel"):
+        return column_or_1d(y), False
+    indicators = np.asarray(y)
+    several = np.flatnonzero(indicators.sum(axis=1) > 1)
+    if len(several):
+        raise ValueError(
+            f"Row {several[0]} has several labels, and over-sampling a row for one of "
+            "them changes the counts of the others. Multilabel and multioutput targets "
+            "are not supported. Resample for one label at a time (y[:, k]), or weight "
+            "the classes in the classifier instead."
+        )
+    return indicators.argmax(axis=1), True
+
+
+def quota(strategy, labels):
+    """Count the synthetic rows per class, as imbalanced-learn counts them.
+
+    Parameters
+    ----------
+    strategy : float, str, dict or callable
+        A sampling strategy; also ``"mean"``.
+    labels : ndarray of shape (n_rows,)
+        The labels of the rows that count.
+    """
+    if not len(labels):
+        raise ValueError(
+            "X has no row to learn from: none is an 'utterance' of a dialogue that is "
+            "not held out for validation."
+        )
+    if isinstance(strategy, str) and strategy == "mean":
+        strategy = raise_to_mean
+    return check_sampling_strategy(strategy, labels, "over-sampling")
+
+
+def raise_to_mean(y):
+    """Count what every class shall have when small ones are raised to the mean.
+
+    Use it as the `sampling_strategy` of any over-sampler of imbalanced-learn;
+    in :class:`~skmerc.sampling.MultimodalGANSampler` the name ``"mean"`` does the same.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        The labels.
+
+    Returns
+    -------
+    counts : dict
+        For every class its own number of samples or the mean number per class,
+        rounded down, whichever is larger.
+
+    Examples
+    --------
+    >>> from skmerc.sampling import raise_to_mean
+    >>> raise_to_mean(["sad", "neutral", "neutral", "neutral"])
+    {'neutral': 3, 'sad': 2}
+    """
+    classes, counts = np.unique(y, return_counts=True)
+    mean = len(y) // len(classes)
+    return {c: max(int(n), mean) for c, n in zip(classes.tolist(), counts, strict=True)}
+
+
+class KeyedSamplerMixin:
+    """Fit and resample tables with or without keys.
+
+    A sampler gives `_count(table)`, the quota per class, and `_fit_resample(table)`:
+    features, labels and source rows of the synthetic utterances alone.
+    """
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y):
+        """Check a table and count the quota; :meth:`fit_resample` does the work.
+
+        Parameters
+        ----------
+        X : {DataFrame, array-like} of shape (n_utterances, n_columns)
+            A table of utterances.
+        y : array-like of shape (n_utterances,)
+            The labels.
+
+        Returns
+        -------
+        self : object
+            The sampler.
+        """
+        self._read(X, y)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit_resample(self, X, y):
+        """Append synthetic utterances of the classes that have too few.
+
+        Parameters
+        ----------
+        X : {DataFrame, array-like} of shape (n_utterances, n_columns)
+            A table of utterances.
+        y : array-like of shape (n_utterances,)
+            The labels. Those of rows that are no ordinary utterances are not read.
+
+        Returns
+        -------
+        X_resampled : {DataFrame, array-like} of shape (n_resampled, n_columns)
+            All rows in their order, then the synthetic ones. A frame with keys comes
+            back with all four keys in front.
+        y_resampled : array-like of shape (n_resampled,)
+            The labels, of the type of `y`.
+        """
+        table = self._read(X, y)
+        features, labels, self.source_indices_ = self._fit_resample(table)
+        return table.extend(features, labels, self.source_indices_, self.placement)
+
+    def _read(self, X, y):
+        table = read_table(self, X, y, getattr(self, "modalities", None))
+        self._keyed = table.frame is not None
+        self.sampling_strategy_ = self._count(table)
+        return table
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns that come out.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the feature columns; by default those seen in `fit`.
+
+        Returns
+        -------
+        names : ndarray of str objects
+            The keys, where the table had any, and the features.
+        """
+        names = super().get_feature_names_out(input_features)
+        return np.r_[np.array(KEYS, dtype=object), names] if self._keyed else names
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = False
+        tags.input_tags.allow_nan = True
+        return tags

@@ -1,0 +1,243 @@
+import numpy as np
+import pandas as pd
+import pytest
+from imblearn.combine import SMOTEENN
+from imblearn.over_sampling import ADASYN, SMOTE, BorderlineSMOTE, RandomOverSampler
+from imblearn.over_sampling.base import BaseOverSampler
+from imblearn.pipeline import make_pipeline
+from imblearn.under_sampling import RandomUnderSampler, TomekLinks
+from imblearn.utils.estimator_checks import (
+    estimator_checks_generator as imblearn_checks,
+)
+from pandas.testing import assert_frame_equal
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.estimator_checks import (
+    estimator_checks_generator as sklearn_checks,
+)
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skmerc.frame import KEYS, drop_keys, make_frame, mark_validation
+from skmerc.sampling import DialogueSampler, raise_to_mean
+
+
+@pytest.fixture
+def table():
+    rng = np.random.default_rng(0)
+    y = np.array(["neutral"] * 40 + ["joy"] * 14 + ["fear"] * 6)[rng.permutation(60)]
+    shift = (y == "joy")[:, None] * 2 - (y == "fear")[:, None] * 2
+    blocks = {m: rng.normal(size=(60, 3)) + shift for m in ("text", "audio")}
+    return make_frame(
+        blocks,
+        dialogue=np.repeat(["a", "b", "c", "d", "e", "f"], 10),
+        turn=np.tile(np.arange(10) * 2, 6),
+        speaker=np.tile(["x", "y"], 30),
+    ), y
+
+
+INNER = [
+    RandomOverSampler(random_state=0),
+    SMOTE(k_neighbors=3, random_state=0),
+    BorderlineSMOTE(k_neighbors=3, random_state=0),
+    ADASYN(n_neighbors=3, random_state=0),
+]
+
+
+@pytest.mark.parametrize("inner", INNER, ids=lambda s: type(s).__name__)
+def test_real_rows_come_first_and_synthetic_rows_carry_keys_of_their_class(
+    table, inner
+):
+    X, y = table
+    sampler = DialogueSampler(inner)
+    X_more, y_more = sampler.fit_resample(X, y)
+    assert_frame_equal(X_more.iloc[:60], X)
+    assert y_more[:60].tolist() == y.tolist()
+    assert len(X_more) > 60
+    assert (X_more["dialogue__role"].iloc[60:] == "synthetic").all()
+    sources = sampler.source_indices_
+    assert (y[sources] == y_more[60:]).all()
+    for key in KEYS[:3]:
+        assert X_more[key].iloc[60:].tolist() == X[key].iloc[sources].tolist()
+
+
+@pytest.mark.parametrize("inner", INNER[:2], ids=lambda s: type(s).__name__)
+def test_features_are_those_that_the_wrapped_sampler_makes(table, inner):
+    X, y = table
+    X_more, y_more = DialogueSampler(inner).fit_resample(X, y)
+    expected, expected_y = clone(inner).fit_resample(drop_keys(X).to_numpy(), y)
+    np.testing.assert_array_equal(drop_keys(X_more), expected)
+    assert y_more.tolist() == expected_y.tolist()
+
+
+def test_copies_name_the_very_row_that_was_copied(table):
+    X, y = table
+    sampler = DialogueSampler(RandomOverSampler(random_state=0))
+    X_more, _ = sampler.fit_resample(X, y)
+    assert_frame_equal(
+        X_more.iloc[60:].drop(columns="dialogue__role").reset_index(drop=True),
+        X.iloc[sampler.source_indices_]
+        .drop(columns="dialogue__role")
+        .reset_index(drop=True),
+    )
+
+
+def test_other_samplers_name_the_nearest_row_of_the_class_in_standard_units(table):
+    X, y = table
+    scale = np.array([1e6, 1, 1, 1, 1, 1e-6])
+    X[X.columns[4:]] = X[X.columns[4:]] * scale
+    sampler = DialogueSampler(SMOTE(k_neighbors=3, random_state=0))
+    X_more, y_more = sampler.fit_resample(X, y)
+    values = drop_keys(X_more).to_numpy(np.float64)
+    values = (values - values[:60].mean(axis=0)) / values[:60].std(axis=0)
+    distance = np.linalg.norm(values[60:, None] - values[None, :60], axis=2)
+    distance[y_more[60:, None] != y[None]] = np.inf
+    assert sampler.source_indices_.tolist() == distance.argmin(axis=1).tolist()
+
+
+def test_context_and_validation_rows_pass_through_and_do_not_count(table):
+    X, y = table
+    X = mark_validation(X, dialogues=["b"])
+    X.loc[X["dialogue__id"] == "c", "dialogue__role"] = "context"
+    learning = X["dialogue__role"] == "utterance"
+    sampler = DialogueSampler(RandomOverSampler(random_state=0))
+    X_more, y_more = sampler.fit_resample(X, y)
+    assert_frame_equal(X_more.iloc[:60], X)
+    assert learning.to_numpy()[sampler.source_indices_].all()
+    kept = np.r_[learning, np.ones(len(X_more) - 60, bool)]
+    assert len(set(np.unique(y_more[kept], return_counts=True)[1])) == 1
+
+
+def test_values_of_validation_rows_never_matter(table):
+    X, y = table
+    X = mark_validation(X, dialogues=["b"])
+    other, y_other = X.copy(), y.copy()
+    held_out = (X["dialogue__id"] == "b").to_numpy()
+    other.loc[held_out, X.columns[4:]] = np.float32(np.nan)
+    y_other[held_out] = "neutral"
+    sampler = DialogueSampler(SMOTE(k_neighbors=2, random_state=0))
+    one, two = (clone(sampler).fit_resample(*t)[0] for t in ((X, y), (other, y_other)))
+    assert_frame_equal(one.iloc[60:], two.iloc[60:])
+
+
+def test_rows_that_are_synthetic_already_are_neither_counted_nor_copied(table):
+    X, y = table
+    sampler = DialogueSampler(RandomOverSampler(random_state=0))
+    X_more, y_more = sampler.fit_resample(X, y)
+    assert clone(sampler).fit(X_more, y_more).sampling_strategy_ == (
+        clone(sampler).fit(X, y).sampling_strategy_
+    )
+
+
+def test_isolated_rows_are_dialogues_of_one_turn_with_names_of_their_own(table):
+    X, y = table
+    sampler = DialogueSampler(RandomOverSampler(random_state=0), placement="isolated")
+    once = sampler.fit_resample(X, y)
+    X_more, _ = sampler.fit_resample(*once)
+    synthetic = X_more[X_more["dialogue__role"] == "synthetic"]
+    assert len(synthetic) == 2 * (len(once[0]) - 60)
+    assert synthetic["dialogue__id"].is_unique
+    assert (synthetic["dialogue__turn"] == 0).all()
+    origin = synthetic["dialogue__id"].str.partition("#")[0]
+    assert set(origin) <= set("abcdef")
+
+
+def test_a_missing_modality_is_refused_by_name_where_the_sampler_cannot_read_it(table):
+    X, y = table
+    X.loc[[3, 5], [c for c in X if c.startswith("audio")]] = np.nan
+    with pytest.raises(ValueError, match=r"2 utterances lack .*audio.* first in row 3"):
+        DialogueSampler(SMOTE()).fit_resample(X, y)
+    X_more, _ = DialogueSampler(RandomOverSampler(random_state=0)).fit_resample(X, y)
+    assert_frame_equal(X_more.iloc[:60], X)
+
+
+@pytest.mark.parametrize("inner", [RandomUnderSampler(), TomekLinks()])
+def test_under_samplers_are_refused(table, inner):
+    with pytest.raises(ValueError, match="takes over-samplers alone"):
+        DialogueSampler(inner).fit_resample(*table)
+
+
+def test_samplers_that_also_remove_rows_are_refused(table):
+    inner = SMOTEENN(smote=SMOTE(k_neighbors=3), random_state=0)
+    with pytest.raises(ValueError, match="does not give back all rows first"):
+        DialogueSampler(inner).fit_resample(*table)
+
+
+def test_the_strategy_is_the_wrapped_samplers(table):
+    X, y = table
+    sampler = DialogueSampler(RandomOverSampler(random_state=0))
+    sampler.set_params(sampler__sampling_strategy=raise_to_mean)
+    _, y_more = sampler.fit_resample(X, y)
+    counts = dict(zip(*np.unique(y_more, return_counts=True), strict=True))
+    assert counts == {"neutral": 40, "joy": 20, "fear": 20}
+    assert sampler.sampling_strategy_ == {"neutral": 0, "joy": 6, "fear": 14}
+
+
+def test_the_mean_is_rounded_down():
+    assert raise_to_mean([0, 0, 0, 0, 1, 2, 2, 2]) == {0: 4, 1: 2, 2: 3}
+
+
+def test_the_caller_s_sampler_stays_unfitted(table):
+    inner = RandomOverSampler(random_state=0)
+    DialogueSampler(inner).fit_resample(*table)
+    assert not hasattr(inner, "sampling_strategy_")
+
+
+def test_names_out_list_the_keys_only_where_there_are_any(table):
+    X, y = table
+    sampler = DialogueSampler().fit(X, y)
+    assert sampler.get_feature_names_out().tolist() == X.columns.tolist()
+    sampler = DialogueSampler().fit(drop_keys(X), y)
+    assert sampler.get_feature_names_out().tolist() == X.columns[4:].tolist()
+
+
+def test_the_default_repeats_utterances(table):
+    X_more, _ = DialogueSampler().fit_resample(*table)
+    assert drop_keys(X_more).duplicated().sum() == len(X_more) - 60
+
+
+def test_it_works_in_a_pipeline(table):
+    X, y = table
+    model = make_pipeline(
+        DialogueSampler(SMOTE(k_neighbors=3, random_state=0)),
+        FunctionTransformer(drop_keys),
+        LogisticRegression(),
+    )
+    assert model.fit(X, y).predict(X).shape == (60,)
+
+
+def test_a_frame_without_keys_comes_back_without_keys(table):
+    X, y = table
+    y = pd.Series(y, name="e")
+    X_more, y_more = DialogueSampler().fit_resample(drop_keys(X), y)
+    assert X_more.columns.tolist() == X.columns[4:].tolist()
+    assert y_more.name == "e"
+
+
+INSTANCES = [
+    DialogueSampler(RandomOverSampler(random_state=0)),
+    DialogueSampler(SMOTE(random_state=0)),
+]
+
+
+@parametrize_with_checks(INSTANCES)
+def test_scikit_learn_s_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "check"),
+    [pair for instance in INSTANCES for pair in imblearn_checks(instance)],
+    ids=lambda value: getattr(getattr(value, "func", value), "__name__", None),
+)
+def test_imbalanced_learn_s_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize(
+    ("instance", "n_imblearn"), [(INSTANCES[0], 15), (INSTANCES[1], 14)]
+)
+def test_all_checks_ran(instance, n_imblearn):
+    assert len(list(sklearn_checks(instance))) >= 40
+    assert len(list(imblearn_checks(instance))) == n_imblearn
+    assert not isinstance(instance, BaseOverSampler)

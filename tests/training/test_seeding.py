@@ -1,0 +1,63 @@
+"""Random numbers without a trace in the global generators."""
+
+import numpy as np
+import pytest
+import torch
+
+from skmerc._training import draw_seed, resolve_device, seeded
+
+CPU = torch.device("cpu")
+
+
+def test_a_seed_repeats_and_another_differs():
+    def draw(seed):
+        with seeded(seed, CPU):
+            return torch.randn(5)
+
+    assert torch.equal(draw(1), draw(1))
+    assert not torch.equal(draw(1), draw(2))
+
+
+def test_what_came_before_means_nothing(global_state_untouched):
+    with global_state_untouched():
+        with seeded(1, CPU):
+            expected = torch.randn(5)
+        with seeded(9, CPU):
+            torch.randn(3)
+            with seeded(1, CPU):
+                assert torch.equal(torch.randn(5), expected)
+
+
+def test_global_generators_come_back_even_from_an_error(global_state_untouched):
+    def fail():
+        with seeded(0, CPU):
+            torch.randn(3)
+            raise KeyError
+
+    with global_state_untouched(), pytest.raises(KeyError):
+        fail()
+
+
+def test_seeds_are_drawn_as_scikit_learn_draws_them(global_state_untouched):
+    with global_state_untouched():
+        assert draw_seed(3) == draw_seed(3) != draw_seed(4)
+        rng = np.random.RandomState(3)
+        assert draw_seed(rng) == draw_seed(3) != draw_seed(rng)
+    assert isinstance(draw_seed(3), int)
+
+
+@pytest.mark.gpu
+def test_the_generator_of_the_device_comes_back_too():
+    device = torch.device("cuda")
+    before = torch.cuda.get_rng_state()
+    with seeded(1, device):
+        first = torch.randn(3, device=device)
+    assert torch.equal(torch.cuda.get_rng_state(), before)
+    with seeded(1, device):
+        assert torch.equal(torch.randn(3, device=device), first)
+
+
+def test_auto_is_a_device_of_this_machine():
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    assert resolve_device("auto").type == expected
+    assert resolve_device("cpu") == CPU

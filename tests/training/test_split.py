@@ -1,0 +1,102 @@
+"""Dialogues held out inside fit."""
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator
+
+from skmerc._conversations import SYNTHETIC, read_conversations
+from skmerc._training import hold_out
+from skmerc.frame import make_frame, synthetic_id
+
+
+def table(n_dialogues=20, length=4, synthetic=()):
+    """Dialogues, with synthetic rows appended: (source dialogue, number or None)."""
+    ids = [str(i) for i in np.repeat(np.arange(n_dialogues), length)]
+    turn = [*np.tile(np.arange(length), n_dialogues), *np.zeros(len(synthetic), int)]
+    role = ["utterance"] * len(ids) + ["synthetic"] * len(synthetic)
+    for source, number in synthetic:
+        ids.append(str(source) if number is None else synthetic_id(source, number))
+    block = {"text": np.zeros((len(ids), 1))}
+    X = make_frame(block, dialogue=ids, turn=turn, role=role)
+    return read_conversations(BaseEstimator(), X, reset=True)
+
+
+def draw(conversations, target=None, rows=None, fraction=0.25, seed=0):
+    n = len(conversations)
+    target = np.zeros(n, int) if target is None else target
+    rows = np.arange(n) if rows is None else rows
+    rng = np.random.RandomState(seed)
+    return hold_out(conversations, rows, target, fraction, rng)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whole_dialogues_are_held_out(seed):
+    out = draw(table(), seed=seed).reshape(20, 4)
+    assert (out.all(axis=1) == out.any(axis=1)).all()
+    assert out.any(axis=1).sum() == 5
+
+
+def test_a_seed_repeats_and_another_differs():
+    np.testing.assert_array_equal(draw(table()), draw(table()))
+    assert (draw(table(), seed=0) != draw(table(), seed=1)).any()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_synthetic_rows_follow_their_source(seed):
+    synthetic = [(i, None) for i in range(20)] + [(i, 7 * i) for i in range(20)]
+    out = draw(table(synthetic=synthetic), seed=seed)
+    dialogues = out[:80].reshape(20, 4).any(axis=1)
+    assert dialogues.any()
+    np.testing.assert_array_equal(out[80:100], dialogues)
+    np.testing.assert_array_equal(out[100:], dialogues)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_class_is_taken_away(seed):
+    conversations = table()
+    rng = np.random.default_rng(seed)
+    target = np.zeros(80, int)
+    # One class in a single dialogue, one in two, one wherever it falls.
+    target[0] = 1
+    target[[4, 8]] = 2
+    target[rng.choice(np.arange(12, 80), 5)] = 3
+    out = draw(conversations, target, fraction=0.5, seed=seed)
+    assert set(target[~out]) == {0, 1, 2, 3}
+    assert not out[0]
+    assert out.any()
+
+
+def test_a_class_that_lies_in_held_out_dialogues_alone_is_given_back():
+    conversations = table()
+    out = draw(conversations)
+    target = np.where(out, 1, 0)
+    assert not draw(conversations, target).any()
+
+
+def test_labels_of_other_rows_do_not_count():
+    conversations = table()
+    out = draw(conversations)
+    target = np.zeros(80, int)
+    first = np.flatnonzero(out)[0]
+    target[first] = 1
+    rows = np.delete(np.arange(80), first)
+    np.testing.assert_array_equal(draw(conversations, target, rows), out)
+
+
+def test_dialogues_that_teach_nothing_are_not_drawn():
+    rows = np.arange(40)
+    out = draw(table(), rows=rows)
+    assert out[:40].sum() == 2 * 4
+    assert not out[40:].any()
+
+
+@pytest.mark.parametrize(("n_dialogues", "held_out"), [(9, 0), (10, 1)])
+def test_few_dialogues_are_all_needed(n_dialogues, held_out):
+    out = draw(table(n_dialogues), fraction=0.1)
+    assert out.sum() == 4 * held_out
+
+
+def test_isolated_alternatives_are_no_dialogues_of_their_own():
+    conversations = table(9, synthetic=[(i, 0) for i in range(9)])
+    assert (conversations.role == SYNTHETIC).sum() == 9
+    assert not draw(conversations, fraction=0.5).any()
