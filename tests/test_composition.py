@@ -37,7 +37,11 @@ from skmerc.metrics import minority_f1_scorer, weighted_f1_scorer
 from skmerc.model_selection import DialogueKFold
 
 SAMPLER = MultimodalGANSampler(
-    sampling_strategy="mean", hidden_size=16, random_state=0, device="cpu"
+    sampling_strategy="mean",
+    hidden_size=16,
+    n_steps=20,
+    random_state=0,
+    device="cpu",
 )
 FUSER = DJVAEFuser(
     latent_size=8, hidden_size=16, max_epochs=2, random_state=0, device="cpu"
@@ -101,7 +105,9 @@ def test_order_of_rows_never_changes_a_prediction(table):
     pipeline = three_steps().fit(X, y)
     order = np.random.default_rng(0).permutation(len(X))
     np.testing.assert_allclose(
-        pipeline.predict_proba(X.iloc[order]), pipeline.predict_proba(X)[order], atol=1e-5
+        pipeline.predict_proba(X.iloc[order]),
+        pipeline.predict_proba(X)[order],
+        atol=1e-5,
     )
 
 
