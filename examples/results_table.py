@@ -35,8 +35,9 @@ N_VALIDATION = 12
 class GRUClassifier(ClassifierMixin, BaseEstimator):
     """A plain two-layer Bi-GRU over the dialogue: the floor of this task."""
 
-    def __init__(self, epochs=40, random_state=None):
+    def __init__(self, epochs=40, batch_size=8, random_state=None):
         self.epochs = epochs
+        self.batch_size = batch_size
         self.random_state = random_state
 
     def fit(self, X, y):
@@ -54,7 +55,7 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
         best = -1
         for _ in range(self.epochs):
             self.modules_.train()
-            for batch in torch.randperm(len(data)).split(16):
+            for batch in torch.randperm(len(data)).split(self.batch_size):
                 logits = self._forward([data[i][1] for i in batch])
                 padded = pad_sequence([answers[i] for i in batch], padding_value=-1)
                 loss = criterion(logits.flatten(0, 1), padded.flatten())

@@ -7,17 +7,14 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import validate_data
 
-from skmerc.frame import (
+from skmerc._columns import (
     FLOAT32_MAX,
-    KEYS,
-    ROLES,
     as_pandas,
-    drop_keys,
     key_columns,
     locate_blocks,
-    read_keys,
     source_ids,
 )
+from skmerc.frame import KEYS, ROLES, drop_keys, read_keys
 
 UTTERANCE, CONTEXT, VALIDATION, SYNTHETIC = range(len(ROLES))
 _CHUNK = 8192

@@ -5,12 +5,19 @@ all other columns are features, and a modality is the text before the first
 ``__`` of a column's name.
 """
 
-import re
-from numbers import Integral
-
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
+
+from skmerc._columns import (
+    FLOAT32_MAX,
+    KEYS,
+    ROLES,
+    as_pandas,
+    key_columns,
+    locate_blocks,
+    make_keys,
+)
 
 __all__ = [
     "KEYS",
@@ -21,14 +28,6 @@ __all__ = [
     "read_keys",
     "split_frame",
 ]
-
-KEYS = ("dialogue__id", "dialogue__turn", "dialogue__speaker", "dialogue__role")
-ROLES = ("utterance", "context", "validation", "synthetic")
-
-UNNAMED_BLOCK = "features"
-FLOAT32_MAX = np.finfo(np.float32).max
-_KEY_PATTERN = re.compile(r"(?:^|__)(dialogue__(?:id|turn|speaker|role))$")
-_SYNTHETIC_MARK = "#synthetic"
 
 
 def make_frame(blocks, *, dialogue=None, turn=None, speaker=None, role=None):
@@ -84,7 +83,7 @@ def make_frame(blocks, *, dialogue=None, turn=None, speaker=None, role=None):
     """
     parts = [_block_frame(name, block) for name, block in blocks.items()]
     _check_lengths(blocks, parts, dialogue, turn, speaker, role)
-    keys = _make_keys(len(parts[0]), dialogue, turn, speaker, role)
+    keys = make_keys(len(parts[0]), dialogue, turn, speaker, role)
     return pd.concat([keys, *parts], axis=1)
 
 
@@ -139,82 +138,6 @@ def _check_lengths(blocks, parts, dialogue, turn, speaker, role):
         raise ValueError(f"All parts need the same number of utterances; got {found}.")
 
 
-def _make_keys(n_rows, dialogue, turn, speaker, role):
-    rows = pd.RangeIndex(n_rows)
-    ids = pd.Series(rows) if dialogue is None else _as_values(dialogue)
-    _refuse_missing(ids, "dialogue")
-    ids = ids.astype(str)
-    if turn is None:
-        turns = ids.groupby(ids, sort=False).cumcount()
-    else:
-        turns = _as_values(turn)
-        _refuse_missing(turns, "turn")
-    speakers = pd.Series("", index=rows) if speaker is None else _as_values(speaker)
-    speakers = speakers.astype(object).where(speakers.notna(), "").astype(str)
-    role = "utterance" if role is None else role
-    roles = pd.Series(role, index=rows) if isinstance(role, str) else _as_values(role)
-    roles = roles.astype(object)
-    _check_roles(roles)
-    columns = (ids, turns, speakers, roles.astype(str))
-    return pd.DataFrame(dict(zip(KEYS, columns, strict=True)))
-
-
-def _as_values(column):
-    return pd.Series(column).reset_index(drop=True)
-
-
-def _refuse_missing(values, name):
-    missing = np.flatnonzero(values.isna())
-    if len(missing):
-        raise ValueError(
-            f"{name} is missing in {len(missing)} rows, first in row {missing[0]}; "
-            "every utterance needs one."
-        )
-
-
-def _check_roles(roles):
-    unknown = np.flatnonzero(~roles.isin(ROLES))
-    if len(unknown):
-        raise ValueError(
-            f"Unknown role {roles.iloc[unknown[0]]!r} in row {unknown[0]}; "
-            f"a role is one of {', '.join(ROLES)}."
-        )
-
-
-def as_pandas(X):
-    """Return a frame as pandas (polars is converted), anything else as it is."""
-    if isinstance(X, pd.DataFrame) or not hasattr(X, "columns"):
-        return X
-    if hasattr(X, "get_column"):
-        return pd.DataFrame({name: X.get_column(name).to_numpy() for name in X.columns})
-    raise TypeError(
-        f"X is a {type(X).__module__}.{type(X).__name__}; give a pandas or polars "
-        "DataFrame or an array."
-    )
-
-
-def key_columns(X):
-    """Find the key columns of a frame: mapping of canonical name to column."""
-    if not isinstance(X, pd.DataFrame):
-        return {}
-    if isinstance(X.columns, pd.MultiIndex):
-        raise ValueError(
-            "X has MultiIndex columns; flatten them first: "
-            "X.columns = ['__'.join(map(str, column)) for column in X.columns]."
-        )
-    found = {}
-    for column in X.columns:
-        match = _KEY_PATTERN.search(column) if isinstance(column, str) else None
-        if match and match[1] in found:
-            raise ValueError(
-                f"X has the key {match[1]!r} twice: as {found[match[1]]!r} and as "
-                f"{column!r}; keep one."
-            )
-        if match:
-            found[match[1]] = column
-    return {key: found[key] for key in KEYS if key in found}
-
-
 def read_keys(X):
     """Read the keys of a table, with their defaults where they are absent.
 
@@ -245,7 +168,7 @@ def read_keys(X):
     found = key_columns(X)
     n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
     given = {name: X[found[name]] if name in found else None for name in KEYS}
-    return _make_keys(n_rows, *given.values())
+    return make_keys(n_rows, *given.values())
 
 
 def drop_keys(X):
@@ -274,11 +197,11 @@ def drop_keys(X):
     (4,)
     """
     X = as_pandas(X)
-    return X.drop(columns=list(key_columns(X).values())) if _is_frame(X) else X
-
-
-def _is_frame(X):
-    return isinstance(X, pd.DataFrame)
+    return (
+        X.drop(columns=list(key_columns(X).values()))
+        if isinstance(X, pd.DataFrame)
+        else X
+    )
 
 
 def split_frame(X, *, modalities=None):
@@ -313,72 +236,10 @@ def split_frame(X, *, modalities=None):
     (['7', '7'], (2, 2))
     """
     features = drop_keys(X)
-    columns = features.columns if _is_frame(features) else None
+    columns = features.columns if isinstance(features, pd.DataFrame) else None
     values = np.asarray(features)
     located = locate_blocks(columns, values.shape[1], modalities)
     return read_keys(X), {name: values[:, where] for name, where in located.items()}
-
-
-def locate_blocks(columns, n_features, modalities=None):
-    """Positions of each modality's columns among the features, a slice if possible."""
-    if modalities is not None and not modalities:
-        raise ValueError(
-            "modalities is empty; name at least one modality, or give None."
-        )
-    if modalities is None:
-        positions = _positions_by_prefix(columns, n_features)
-    else:
-        positions = {
-            name: _positions_given(name, given, columns, n_features)
-            for name, given in modalities.items()
-        }
-    return {name: _as_slice(where) for name, where in positions.items()}
-
-
-def _positions_by_prefix(columns, n_features):
-    named = columns is not None and all(isinstance(c, str) for c in columns)
-    if not named:
-        return {UNNAMED_BLOCK: list(range(n_features))}
-    positions = {}
-    for position, column in enumerate(columns):
-        prefix, separator, _ = column.partition("__")
-        name = prefix if separator else UNNAMED_BLOCK
-        positions.setdefault(name, []).append(position)
-    return positions
-
-
-def _positions_given(name, given, columns, n_features):
-    if isinstance(given, slice):
-        where = list(range(n_features))[given]
-    else:
-        where = [_position(name, column, columns, n_features) for column in given]
-    if not where:
-        raise ValueError(f"Modality {name!r} is given no column.")
-    return where
-
-
-def _position(name, column, columns, n_features):
-    if isinstance(column, str):
-        matches = [] if columns is None else np.flatnonzero(columns == column)
-        if len(matches) == 1:
-            return int(matches[0])
-    elif _is_position(column) and -n_features <= column < n_features:
-        return int(column) % n_features
-    raise ValueError(
-        f"Modality {name!r} names the column {column!r}, which X does not have "
-        f"among its {n_features} feature columns."
-    )
-
-
-def _is_position(column):
-    return isinstance(column, Integral) and not isinstance(column, bool)
-
-
-def _as_slice(positions):
-    first, last = positions[0], positions[-1]
-    if positions == list(range(first, last + 1)):
-        return slice(first, last + 1)
-    return np.asarray(positions)
 
 
 def mark_validation(X, *, dialogues=None, fraction=None, random_state=None):
@@ -446,13 +307,3 @@ def _draw_dialogues(ids, fraction, random_state):
         )
     n_held_out = min(max(1, round(fraction * len(ids))), len(ids) - 1)
     return check_random_state(random_state).choice(ids, n_held_out, replace=False)
-
-
-def synthetic_id(source_id, number):
-    """Name the one-turn dialogue of a synthetic utterance that stands alone."""
-    return f"{source_id}{_SYNTHETIC_MARK}{number}"
-
-
-def source_ids(ids):
-    """Name the dialogues that synthetic utterances were made from."""
-    return pd.Series(ids).astype(str).str.partition(_SYNTHETIC_MARK)[0]

@@ -234,4 +234,3 @@ def adversarial_loss(
             f"form={form!r} is unknown; use 'least_squares', 'log' or 'hinge'."
         )
     return weighted_mean(loss, weight)
-

@@ -21,6 +21,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 FLOORS = {
+    "_columns": 0,
     "_conversations": 0,
     "frame": 0,
     "losses": 0,
@@ -42,7 +43,12 @@ FLOORS = {
 }
 # `_conversations` is the view behind `frame`, and the metrics leave out the rows
 # that `frame` calls context; these are the imports allowed on the ground floor.
-SAME_FLOOR = {("_conversations", "frame"), ("metrics", "frame")}
+SAME_FLOOR = {
+    ("_conversations", "_columns"),
+    ("_conversations", "frame"),
+    ("frame", "_columns"),
+    ("metrics", "frame"),
+}
 
 OPTIONAL = ("matplotlib", "polars", "pyarrow")
 

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from skmerc.frame import KEYS, key_columns
+from skmerc._columns import key_columns
+from skmerc.frame import KEYS
 
 _SHORT_KEYS = dict(zip(KEYS, ("dialogue", "turn", "speaker", "role"), strict=True))
 _EMPTY_CELLS = ["", "nan", "NaN", "NA", "N/A", "null", "None"]

@@ -10,6 +10,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from skmerc._columns import as_pandas
 from skmerc._conversations import CONTEXT, SYNTHETIC, read_conversations
 from skmerc._training import (
     check_partial_missing,
@@ -18,7 +19,7 @@ from skmerc._training import (
     resolve_device,
     seeded,
 )
-from skmerc.frame import as_pandas, drop_keys
+from skmerc.frame import drop_keys
 from skmerc.fusion._layout import behind_keys, table_names
 from skmerc.fusion._training import Blocks, Trainer, infer, lower_bound
 from skmerc.nn.blocks import BlockReader

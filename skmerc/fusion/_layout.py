@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from skmerc.frame import as_pandas, key_columns, read_keys
+from skmerc._columns import as_pandas, key_columns
+from skmerc.frame import read_keys
 
 
 def behind_keys(X, values, names):

@@ -13,7 +13,8 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from skmerc.frame import read_keys, source_ids
+from skmerc._columns import source_ids
+from skmerc.frame import read_keys
 
 __all__ = ["DialogueKFold", "DialogueShuffleSplit", "StratifiedDialogueKFold"]
 

@@ -34,9 +34,7 @@ _OF_NETWORK = (
     "fusion latent_size hidden_size lstm_layers graph_layers heads window_past "
     "window_future dropout modality_dropout mask mask_rate mask_exponent"
 ).split()
-_OF_OBJECTIVE = (
-    "focal_gamma reconstruction_weight fusion_weight label_smoothing"
-).split()
+_OF_LOSS = "focal_gamma reconstruction_weight fusion_weight label_smoothing".split()
 _WINDOW = [Interval(Integral, -1, None, closed="left"), None]
 
 
@@ -115,11 +113,11 @@ class CBERLClassifier(DialogueClassifier):
         Learning rate.
     weight_decay : float, default=1e-2
         Weight decay.
-    batch_size : int, default=16
+    batch_size : int, default=8
         Number of dialogues in a batch.
-    max_epochs : int, default=60
+    max_epochs : int, default=40
         Number of passes over the dialogues at most.
-    patience : int or None, default=15
+    patience : int or None, default=10
         Passes without a better weighted F1 on the validation dialogues after which
         training stops; the best weights are restored. None trains to the end.
     validation_fraction : float, default=0.1
@@ -236,9 +234,9 @@ class CBERLClassifier(DialogueClassifier):
         optimizer=torch.optim.AdamW,
         lr=1e-3,
         weight_decay=1e-2,
-        batch_size=16,
-        max_epochs=60,
-        patience=15,
+        batch_size=8,
+        max_epochs=40,
+        patience=10,
         validation_fraction=0.1,
         callbacks=None,
         net_params=None,
@@ -345,7 +343,7 @@ class CBERLClassifier(DialogueClassifier):
         return CBERLNetwork, settings | {"n_classes": len(self.classes_)}
 
     def _objective(self):
-        return CBERLLoss, {name: getattr(self, name) for name in _OF_OBJECTIVE}
+        return CBERLLoss, {name: getattr(self, name) for name in _OF_LOSS}
 
     @staticmethod
     def _default_head():

@@ -11,20 +11,14 @@ from sklearn.preprocessing import label_binarize
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+from skmerc._columns import as_pandas, key_columns, synthetic_id
 from skmerc._conversations import (
     SYNTHETIC,
     UTTERANCE,
     Conversations,
     read_conversations,
 )
-from skmerc.frame import (
-    KEYS,
-    as_pandas,
-    drop_keys,
-    key_columns,
-    read_keys,
-    synthetic_id,
-)
+from skmerc.frame import KEYS, drop_keys, read_keys
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator
 
+from skmerc._columns import synthetic_id
 from skmerc._conversations import (
     DuplicateTurnWarning,
     SplitDialogueWarning,
@@ -16,7 +17,7 @@ from skmerc._conversations import (
     read_conversations,
 )
 from skmerc.datasets import make_conversations
-from skmerc.frame import make_frame, synthetic_id
+from skmerc.frame import make_frame
 
 quick = settings(deadline=None, max_examples=60, database=None, derandomize=True)
 

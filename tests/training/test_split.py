@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
 
+from skmerc._columns import synthetic_id
 from skmerc._conversations import SYNTHETIC, read_conversations
 from skmerc._training import hold_out
-from skmerc.frame import make_frame, synthetic_id
+from skmerc.frame import make_frame
 
 
 def table(n_dialogues=20, length=4, synthetic=()):
