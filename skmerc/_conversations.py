@@ -70,7 +70,7 @@ class Conversations:
     blocks : dict of str to slice or ndarray of int
         The columns of each modality in `features`.
     dialogue, speaker, role : ndarray of shape (n_rows,)
-        Codes of the dialogue (in order of appearance), of the speaker, and the
+        Codes of the dialogue (in the order of their ids), of the speaker, and the
         index of the role in :data:`skmerc.frame.ROLES`.
     group : ndarray of shape (n_rows,)
         As `dialogue`, but a synthetic utterance belongs to its source's group.
@@ -261,7 +261,8 @@ def _take_apart(values, blocks, keys):
         return Conversations(values, blocks, rows, rows, zeros, zeros, roles, False)
     ids, turns, speakers, roles = (keys[name] for name in KEYS)
     sources = source_ids(ids)
-    everyone = pd.Index(pd.concat([ids, sources]).unique())
+    # Sorted, so that a model does not depend on the order of the rows it learned from.
+    everyone = pd.Index(np.unique(pd.concat([ids, sources])))
     return Conversations(
         features=values,
         blocks=blocks,

@@ -92,7 +92,7 @@ class MaskedGraphEncoder(nn.Module):
         return torch.where(masked, error, 0.0)
 
     def _disguise(self, x: Tensor) -> Tensor:
-        others = x[torch.randperm(len(x), device=x.device)]
+        others = x.detach()[torch.randperm(len(x), device=x.device)]
         replaced = torch.rand(len(x), 1, device=x.device) < REPLACED
         return torch.where(replaced, others, self.token)
 

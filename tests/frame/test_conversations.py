@@ -70,7 +70,7 @@ class TestOrder:
     def test_keys_may_be_numbers(self):
         X = table([3, 3, 1], turn=[1, 0, 0], speaker=[0, 1, 1])
         numeric = X.astype({"dialogue__id": int, "dialogue__speaker": float})
-        assert orders(numeric) == orders(X) == [[1, 0], [2]]
+        assert orders(numeric) == orders(X) == [[2], [1, 0]]
         assert read(numeric).speaker.tolist() == [0, 1, 1]
 
     def test_turns_written_as_text_are_ordered_as_numbers(self):

@@ -74,6 +74,16 @@ def test_order_of_rows_never_matters(table):
     )
 
 
+def test_order_of_training_rows_never_matters(table):
+    X, y = table
+    order = np.random.default_rng(0).permutation(len(X))
+    first = CBERLClassifier(**SMALL).fit(X, y)
+    second = CBERLClassifier(**SMALL).fit(X.iloc[order], y[order])
+    np.testing.assert_allclose(
+        first.predict_proba(X), second.predict_proba(X), atol=1e-5
+    )
+
+
 def test_other_dialogues_in_the_batch_never_matter(table):
     X, y = table
     model = CBERLClassifier(**SMALL).fit(X, y)
