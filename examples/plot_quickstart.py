@@ -100,11 +100,9 @@ pipeline = Pipeline(
 pipeline.fit(X_train, y_train)
 
 sampler = pipeline["augment"]
-for label, count in sampler.sampling_strategy_.items():
-    print(
-        f"{count} utterances of {label} generated, "
-        f"{sampler.acceptance_rate_[label]:.0%} of the drafts accepted"
-    )
+for label, rate in sampler.acceptance_rate_.items():
+    count = sampler.sampling_strategy_[label]
+    print(f"{count} utterances of {label} generated, {rate:.0%} of the drafts accepted")
 
 # %%
 # Is it any good?
@@ -146,22 +144,24 @@ rows = [*emotions, "weighted F1"]
 scores.loc[rows].plot.barh(ax=left, color=["#c7c7c7", "#8fb3d9", "#1f4e79"])
 left.invert_yaxis()
 left.set(xlabel="F1 on test dialogues", xlim=(0, 1))
-left.legend(loc="lower right", fontsize="small")
+left.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
 
-turns = X_test.groupby("dialogue__id")["dialogue__turn"].size()
-lively = pd.Series(y_test, index=X_test["dialogue__id"]).groupby(level=0).nunique()
-shown = lively[turns.between(6, 30)].idxmax() if turns.between(6, 30).any() else None
-dialogue = X_test[X_test["dialogue__id"] == (shown or turns.idxmax())]
-truth = y_test[(X_test["dialogue__id"] == (shown or turns.idxmax())).to_numpy()]
-belief = pipeline.predict_proba(dialogue)
-numbers = np.arange(len(dialogue))
-colors = plt.colormaps["tab10"](np.arange(len(emotions)))
-right.stackplot(numbers, belief.T, labels=emotions, colors=colors, alpha=0.75)
-positions = [emotions.index(label) for label in truth]
-right.scatter(numbers, np.full(len(truth), 1.04), c=colors[positions], marker="s")
-right.set(xlabel="turn", ylabel="probability", ylim=(0, 1.08), xlim=(0, len(truth) - 1))
-right.set_title("belief (areas) and truth (squares)", fontsize="medium")
-right.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small")
+ids = X_test["dialogue__id"].to_numpy()
+length = pd.Series(ids).groupby(ids).size()
+lively = pd.Series(y_test).groupby(ids).nunique().where(length <= 30, 0).idxmax()
+rows = np.flatnonzero(ids == lively)
+rows = rows[X_test["dialogue__turn"].iloc[rows].argsort()]
+belief = pipeline.predict_proba(X_test.iloc[rows])
+turns = np.arange(len(rows))
+bottom = np.cumsum(belief, axis=1) - belief
+for k, emotion in enumerate(emotions):
+    color = plt.colormaps["tab10"](k)
+    right.bar(turns, belief[:, k], 0.9, bottom[:, k], color=color, label=emotion)
+    true = turns[y_test[rows] == emotion]
+    right.scatter(true, np.full(len(true), 1.05), color=color, marker="s")
+right.set(xlabel="turn", ylabel="probability", ylim=(0, 1.1))
+right.set_title("belief (bars) and truth (squares)", fontsize="medium")
+right.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 if arguments.output:
     figure.savefig(arguments.output, dpi=130)
 elif plt.get_backend().lower() == "agg":

@@ -18,6 +18,7 @@ from skmerc.recognition._dialogue_classifier import (
 _PRESETS = {
     "paper": {
         "fusion": "djvae",
+        "hidden_size": 128,
         "dropout": 0.5,
         "graph_layers": 2,
         "focal_gamma": 2.0,
@@ -61,7 +62,7 @@ class CBERLClassifier(DialogueClassifier):
         Factor on the variational loss.
     latent_size : int, default=128
         Width of the variational code.
-    hidden_size : int, default=128
+    hidden_size : int, default=64
         Width per direction of the Bi-LSTM.
     lstm_layers : int, default=2
         Depth of the Bi-LSTM.
@@ -212,7 +213,7 @@ class CBERLClassifier(DialogueClassifier):
         fusion="concat",
         fusion_weight=1.0,
         latent_size=128,
-        hidden_size=128,
+        hidden_size=64,
         lstm_layers=2,
         graph_layers=1,
         heads=4,
