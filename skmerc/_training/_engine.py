@@ -97,7 +97,7 @@ def make_net(module, criterion, *, validation=None, patience=None, seed=0, **set
         Held-out dialogues that decide when to stop.
     patience : int, optional
         Epochs without a better score after which training stops; the weights of
-        the best epoch are restored.
+        the best epoch are restored. None trains to the end.
     seed : int
         Seed of the order of dialogues.
     **settings
@@ -106,6 +106,7 @@ def make_net(module, criterion, *, validation=None, patience=None, seed=0, **set
     callbacks = [("loss_terms", LossTerms())]
     if validation is not None:
         callbacks.append(("validation_score", ValidationScore(validation)))
+    if validation is not None and patience is not None:
         callbacks.append(("early_stopping", _early_stopping(patience)))
     if settings.get("verbose"):
         callbacks.append(("progress", EpochProgress()))

@@ -305,8 +305,7 @@ class CBERLClassifier(DialogueClassifier):
         Raises
         ------
         ValueError
-            If X holds infinity, text among its features or broken keys, or no row
-            is left to learn from.
+            If X holds infinity, text or broken keys, or no row is left to learn from.
         """
         return self._fit(X, y, sample_weight)
 

@@ -169,7 +169,12 @@ def test_validation_rows_teach_nothing(table):
     X, y = table
     marked = mark_validation(X, fraction=0.3, random_state=0)
     kept = (marked["dialogue__role"] != "validation").to_numpy()
-    settings = SMALL | {"patience": None, "head": "boost"}
+    settings = SMALL | {
+        "patience": None,
+        "max_epochs": 12,
+        "lr": 1e-2,
+        "head": "boost",
+    }
     with_rows = CBERLClassifier(**settings).fit(marked, y)
     without = CBERLClassifier(**settings).fit(marked[kept], y[kept])
     np.testing.assert_array_equal(with_rows.predict_proba(X), without.predict_proba(X))
