@@ -25,6 +25,7 @@ Fuser = partial(
     DJVAEFuser,
     latent_size=4,
     hidden_size=16,
+    output="latent",
     max_epochs=3,
     batch_size=32,
     device="cpu",
