@@ -39,7 +39,7 @@ class DialogueSampler(KeyedSamplerMixin, BaseSampler):
         The row of X that each synthetic row was made from.
     n_features_in_ : int
         Number of feature columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the feature columns, where they are all text.
 
     See Also

@@ -104,7 +104,7 @@ class MultimodalGANSampler(KeyedSamplerMixin, BaseOverSampler):
         The trained networks; None where no class needed any utterance.
     n_features_in_ : int
         Number of feature columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the feature columns, where they are all text.
 
     See Also
