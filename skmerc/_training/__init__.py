@@ -8,6 +8,7 @@ from skmerc._training._standardize import (
     PartialMissingWarning,
     check_partial_missing,
     fit_standardize,
+    fit_standardize_on_real,
 )
 from skmerc.nn.standardize import Standardize
 
@@ -19,6 +20,7 @@ __all__ = [
     "check_partial_missing",
     "draw_seed",
     "fit_standardize",
+    "fit_standardize_on_real",
     "hold_out",
     "infer",
     "make_net",

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from skmerc._conversations import block_of
+from skmerc._conversations import SYNTHETIC, block_of
 from skmerc.nn.standardize import Standardize
 
 _CHUNK = 16384
@@ -30,6 +30,16 @@ def fit_standardize(features, rows, weight=None, *, active=True):
     least = 1e-6 * np.abs(mean) + 1e-12
     constant = np.maximum(least, 1.0)
     return Standardize(mean, np.where(deviation > least, deviation, constant), active)
+
+
+def fit_standardize_on_real(conversations, rows, weight, *, active=True):
+    """Fit on the real ones among `rows`, or on all where all are synthetic.
+
+    `weight` is that of every row of the table.
+    """
+    real = rows[conversations.role[rows] != SYNTHETIC]
+    rows = real if len(real) else rows
+    return fit_standardize(conversations.features, rows, weight[rows], active=active)
 
 
 def _weighted_mean(features, rows, weight, transform):

@@ -11,15 +11,14 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skmerc._columns import as_pandas
-from skmerc._conversations import CONTEXT, SYNTHETIC, read_conversations
+from skmerc._conversations import read_conversations
 from skmerc._training import (
     check_partial_missing,
     draw_seed,
-    fit_standardize,
     resolve_device,
     seeded,
 )
-from skmerc.frame import drop_keys
+from skmerc.frame import drop_keys, read_keys
 from skmerc.fusion._layout import behind_keys, table_names
 from skmerc.fusion._training import Blocks, Trainer, infer, lower_bound
 from skmerc.nn.blocks import BlockReader
@@ -53,13 +52,6 @@ class AutoencoderMixin:
             np.isin(y, self.classes_),
             np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1),
             -1,
-        )
-
-    def _fit_standardize(self, table, rows, weight):
-        real = rows[table.role[rows] != SYNTHETIC]
-        real = real if len(real) else rows
-        return fit_standardize(
-            table.features, real, weight[real], active=self.standardize
         )
 
     def _train(self, table, training, validation):
@@ -220,7 +212,8 @@ class AutoencoderMixin:
         float
             The mean.
         """
-        spoken = self._read(X).role != CONTEXT
+        scores = self.score_samples(X)
+        spoken = (read_keys(X)["dialogue__role"] != "context").to_numpy()
         if not spoken.any():
             raise ValueError("All rows have the role 'context'; none can be scored.")
-        return float(self.score_samples(X)[spoken].mean())
+        return float(scores[spoken].mean())

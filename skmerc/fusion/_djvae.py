@@ -13,6 +13,7 @@ from sklearn.utils.validation import (
 )
 
 from skmerc._conversations import VALIDATION
+from skmerc._training import fit_standardize_on_real
 from skmerc.frame import KEYS, drop_keys
 from skmerc.fusion._autoencoder import AutoencoderMixin
 from skmerc.fusion._layout import behind_keys, code_names
@@ -265,7 +266,9 @@ class DJVAEFuser(AutoencoderMixin, TransformerMixin, BaseEstimator):
                 "validation, or of sample weight 0."
             )
         target = self._encode_labels(y, rows, len(table))
-        self.standardize_ = self._fit_standardize(table, rows, weight)
+        self.standardize_ = fit_standardize_on_real(
+            table, rows, weight, active=self.standardize
+        )
         self._keyed, self._blocks = table.keyed, dict(table.blocks)
         self._refuse_equal_names()
         training, validation = (Rows.of(i, weight, target) for i in (rows, scored))

@@ -22,7 +22,6 @@ from sklearn.utils.validation import (
 
 from skmerc._conversations import (
     CONTEXT,
-    SYNTHETIC,
     UTTERANCE,
     VALIDATION,
     read_conversations,
@@ -31,13 +30,14 @@ from skmerc._training import (
     DialogueDataset,
     check_partial_missing,
     draw_seed,
-    fit_standardize,
+    fit_standardize_on_real,
     hold_out,
     infer,
     make_net,
     resolve_device,
     seeded,
 )
+from skmerc.frame import read_keys
 from skmerc.recognition._imbalance import SMALLEST, class_factor, prior_shift
 
 COUNT = Interval(Integral, 1, None, closed="left")
@@ -93,7 +93,10 @@ class DialogueClassifier(
         rng = check_random_state(self.random_state)
         weight, scored = self._divide(table, target, weight, rng)
         if not resume:
-            self._standardize = self._fit_standardize(table, weight)
+            rows = np.flatnonzero(weight)
+            self._standardize = fit_standardize_on_real(
+                table, rows, weight, active=self.standardize
+            )
         self._train(table, target, weight, scored, draw_seed(rng), resume)
         self._record_priors(table, target, weight)
         self._fit_head(table, target, weight, rng)
@@ -135,13 +138,6 @@ class DialogueClassifier(
             self.class_weight, self.classes_, target, weight * learnable
         )
         return weight * factor * learnable, weight * scored
-
-    def _fit_standardize(self, table, weight):
-        real = np.flatnonzero((weight > 0) & (table.role != SYNTHETIC))
-        rows = real if len(real) else np.flatnonzero(weight)
-        return fit_standardize(
-            table.features, rows, weight[rows], active=self.standardize
-        )
 
     def _train(self, table, target, weight, scored, seed, resume):
         sequences = table.sequences()
@@ -316,10 +312,11 @@ class DialogueClassifier(
         float
             Share of right answers; the papers' weighted average accuracy (WAA).
         """
-        labelled = self._read(X).role != CONTEXT
+        answers = self.predict(X)
+        labelled = (read_keys(X)["dialogue__role"] != "context").to_numpy()
         if not labelled.any():
             raise ValueError("All rows have the role 'context'; none can be scored.")
-        right = self.predict(X)[labelled] == np.asarray(y)[labelled]
+        right = answers[labelled] == np.asarray(y)[labelled]
         if sample_weight is not None:
             sample_weight = np.asarray(sample_weight)[labelled]
         return float(np.average(right, weights=sample_weight))
