@@ -1,157 +1,142 @@
-"""Score CBERL beside its floors on one table of conversations.
+"""Score CBERL beside its floors and its rivals on one table of conversations.
 
     python examples/results_table.py --data iemocap6_ta.npz --modalities text audio \
         --minority hap exc --seeds 5
 
 The table is a file for :func:`skmerc.datasets.load_table` with the parts train, dev
 and test. Models learn from train, stop by the weighted F1 of dev, and are scored
-once on test; where there is no dev part, twelve training dialogues serve. Scores are
-mean and deviation over seeds, in points. It prints Markdown.
+once on test; where there is no dev part, twelve training dialogues serve. To compare
+settings, ``--folds 4`` leaves the test part alone: each quarter of the dialogues of
+train and dev is left out once, and a tenth of the others decides when to stop.
+
+Scores are mean and deviation over seeds (and folds), in points. Behind them stands the
+mean difference to the Bi-GRU of the same seed, with its standard error. It prints
+Markdown.
 """
 
 import argparse
 import time
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 import pandas as pd
 import torch
-from imblearn.pipeline import Pipeline
-from sklearn.base import BaseEstimator, ClassifierMixin
+from bigru import GRUClassifier, features
+from imblearn.over_sampling import SMOTE, RandomOverSampler
+from imblearn.pipeline import make_pipeline
+from joblib import Parallel, delayed
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from torch import nn
-from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence, pad_sequence
 
-from skmerc import CBERLClassifier, DJVAEFuser, MultimodalGANSampler
+from skmerc import CBERLClassifier, DialogueSampler, DJVAEFuser, MultimodalGANSampler
 from skmerc.datasets import load_table
-from skmerc.frame import drop_keys, mark_validation, read_keys
+from skmerc.frame import mark_validation, read_keys
+from skmerc.model_selection import DialogueKFold
+from skmerc.sampling import raise_to_mean
 
 N_VALIDATION = 12
+FLOOR = "Bi-GRU"
 
 
-class GRUClassifier(ClassifierMixin, BaseEstimator):
-    """A plain two-layer Bi-GRU over the dialogue: the floor of this task."""
-
-    def __init__(self, epochs=40, batch_size=8, random_state=None):
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.random_state = random_state
-
-    def fit(self, X, y):
-        torch.manual_seed(self.random_state)
-        self.classes_, target = np.unique(y, return_inverse=True)
-        held_out = (read_keys(X)["dialogue__role"] == "validation").to_numpy()
-        self.scaler_ = StandardScaler().fit(_features(X)[~held_out])
-        data, validation = self._dialogues(X[~held_out]), self._dialogues(X[held_out])
-        answers = [torch.from_numpy(target[~held_out][rows]) for rows, _ in data]
-        self.gru_ = nn.GRU(data[0][1].shape[1], 128, 2, bidirectional=True, dropout=0.4)
-        self.head_ = nn.Sequential(nn.Dropout(0.4), nn.Linear(256, len(self.classes_)))
-        self.modules_ = nn.ModuleList([self.gru_, self.head_])
-        optimizer = torch.optim.AdamW(self.modules_.parameters(), 1e-3)
-        criterion = nn.CrossEntropyLoss(label_smoothing=0.1, ignore_index=-1)
-        best = -1
-        for _ in range(self.epochs):
-            self.modules_.train()
-            for batch in torch.randperm(len(data)).split(self.batch_size):
-                logits = self._forward([data[i][1] for i in batch])
-                padded = pad_sequence([answers[i] for i in batch], padding_value=-1)
-                loss = criterion(logits.flatten(0, 1), padded.flatten())
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-            found = self._answer(validation, int(held_out.sum()))
-            score = f1_score(target[held_out], found, average="weighted")
-            if score > best:
-                best = score
-                kept = {k: v.clone() for k, v in self.modules_.state_dict().items()}
-        self.modules_.load_state_dict(kept)
-        return self
-
-    def predict(self, X):
-        return self.classes_[self._answer(self._dialogues(X), len(X))]
-
-    def _dialogues(self, X):
-        keys = read_keys(X)
-        values = np.clip(self.scaler_.transform(_features(X)), -10, 10)
-        dialogues = []
-        for _, part in keys.groupby("dialogue__id", sort=False):
-            rows = part.sort_values("dialogue__turn").index.to_numpy()
-            speaker = keys["dialogue__speaker"].to_numpy()[rows]
-            same = np.append(0, speaker[1:] == speaker[:-1])[:, None]
-            inputs = np.hstack([values[rows], same]).astype(np.float32)
-            dialogues.append((rows, torch.from_numpy(inputs)))
-        return dialogues
-
-    def _forward(self, dialogues):
-        packed = pack_sequence(dialogues, enforce_sorted=False)
-        return self.head_(pad_packed_sequence(self.gru_(packed)[0])[0])
-
-    @torch.no_grad()
-    def _answer(self, dialogues, n_rows):
-        self.modules_.eval()
-        answer = np.zeros(n_rows, int)
-        for rows, inputs in dialogues:
-            answer[rows] = self._forward([inputs])[:, 0].argmax(1).numpy()
-        return answer
+def with_neighbours(X, reach=2):
+    """Append the features of the utterances before and after, 0 beyond the ends."""
+    keys, values = read_keys(X), features(X)
+    order = np.lexsort((keys["dialogue__turn"], keys["dialogue__id"]))
+    ids, values = keys["dialogue__id"].to_numpy()[order], values[order]
+    parts = []
+    for shift in range(-reach, reach + 1):
+        same = ids == np.roll(ids, shift)
+        parts.append(np.roll(values, shift, axis=0) * same[:, None])
+    return np.hstack(parts)[np.argsort(order)]
 
 
-def _features(X):
-    return np.nan_to_num(drop_keys(X).to_numpy())
-
-
-def row_wise(seed):
-    """Logistic regression on one utterance at a time."""
+def logistic(read):
+    """Logistic regression on what `read` takes from the table."""
     return make_pipeline(
-        FunctionTransformer(_features),
+        FunctionTransformer(read),
         StandardScaler(),
         FunctionTransformer(np.clip, kw_args={"a_min": -10, "a_max": 10}),
         LogisticRegression(C=0.01, max_iter=2000),
     )
 
 
-def three_steps(seed):
-    """Build the pipeline of the main job."""
-    return Pipeline(
-        [
-            (
-                "augment",
-                MultimodalGANSampler(sampling_strategy="mean", random_state=seed),
-            ),
-            ("fuse", DJVAEFuser(random_state=seed)),
-            ("recognise", CBERLClassifier(random_state=seed)),
-        ]
-    )
+def gan(seed, **changes):
+    return MultimodalGANSampler(sampling_strategy="mean", random_state=seed, **changes)
+
+
+def rival(sampler, seed):
+    sampler.set_params(sampling_strategy=raise_to_mean, random_state=seed)
+    return DialogueSampler(sampler)
+
+
+def fuser(seed, **changes):
+    return DJVAEFuser(random_state=seed, **changes)
+
+
+def cberl(seed, **changes):
+    return CBERLClassifier(random_state=seed, **changes)
 
 
 MODELS = {
     "most frequent": lambda seed: DummyClassifier(),
-    "logistic regression": row_wise,
-    "Bi-GRU": lambda seed: GRUClassifier(random_state=seed),
-    "CBERL, three steps": three_steps,
-    "CBERL classifier alone": lambda seed: CBERLClassifier(random_state=seed),
+    "logistic regression": lambda seed: logistic(features),
+    "the same, ±2 neighbours": lambda seed: logistic(with_neighbours),
+    FLOOR: lambda seed: GRUClassifier(random_state=seed),
+    "Bi-GRU, class weights": lambda seed: GRUClassifier(
+        "class_weight", random_state=seed
+    ),
+    "Bi-GRU, logit adjustment": lambda seed: GRUClassifier(
+        "logit_adjustment", random_state=seed
+    ),
+    "classifier": cberl,
+    "classifier, class weights": lambda seed: cberl(seed, class_weight="balanced"),
+    "random over-sampling, fuser, classifier": lambda seed: make_pipeline(
+        rival(RandomOverSampler(), seed), fuser(seed), cberl(seed)
+    ),
+    "SMOTE, fuser, classifier": lambda seed: make_pipeline(
+        rival(SMOTE(), seed), fuser(seed), cberl(seed)
+    ),
+    "CBERL, three steps": lambda seed: make_pipeline(
+        gan(seed), fuser(seed), cberl(seed)
+    ),
+    "CBERL, trained jointly": lambda seed: make_pipeline(
+        gan(seed), cberl(seed, fusion="djvae")
+    ),
 }
-FIXED = ("most frequent", "logistic regression")
+FIXED = ("most frequent", "logistic regression", "the same, ±2 neighbours")
 
 
-def read(path, modalities):
-    """Read the parts; dev becomes validation."""
+def read(path, modalities, folds=None):
+    """Read the parts; dev becomes validation. With folds, one division for each."""
     X, y, split = load_table(path, modalities=modalities, return_split=True)
     train = split != "test"
+    if folds:
+        X, y = X[train].reset_index(drop=True), y[train]
+        return [
+            divide(X, y, test, fraction=0.1, random_state=number)
+            for number, (_, test) in enumerate(DialogueKFold(folds).split(X))
+        ]
     held_out = X["dialogue__id"][split == "dev"].unique()
     if not len(held_out):
         ids = X["dialogue__id"][train].unique()
         held_out = np.random.RandomState(0).choice(ids, N_VALIDATION, replace=False)
-    X = mark_validation(X, dialogues=held_out)
-    return X[train], y[train], X[~train], y[~train]
+    return [divide(X, y, np.flatnonzero(~train), dialogues=held_out)]
 
 
-def score(model, name, parts, minority):
-    """Fit on train, score once on test."""
+def divide(X, y, test, **validation):
+    """Training rows, some of them marked as validation, and test rows."""
+    test = np.isin(np.arange(len(X)), test)
+    return mark_validation(X[~test], **validation), y[~test], X[test], y[test]
+
+
+def score(model, parts, minority, *, stops=True):
+    """Fit on the training rows, score once on the test rows."""
+    torch.set_num_threads(1)
     X, y, X_test, y_test = parts
-    if name in FIXED:  # they have nothing to stop, so validation rows are spare
+    if not stops:  # it needs no validation rows, and does not know what they are
         kept = (X["dialogue__role"] != "validation").to_numpy()
         X, y = X[kept], y[kept]
     start = time.perf_counter()
@@ -167,33 +152,80 @@ def score(model, name, parts, minority):
     return {name: 100 * value for name, value in scores.items()} | {"s": seconds}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--modalities", nargs="+")
-    parser.add_argument("--minority", nargs="*", default=[])
+def run(models, divisions, minority, *, seeds, n_jobs, fixed=()):
+    """Yield the scores of each model, one row per seed and division."""
+    todo = [
+        (name, seed, parts)
+        for name in models
+        for seed in range(1 if name in fixed else seeds)
+        for parts in divisions
+    ]
+    jobs = (
+        delayed(score)(models[name](seed), parts, minority, stops=name not in fixed)
+        for name, seed, parts in todo
+    )
+    results = Parallel(n_jobs, return_as="generator", pre_dispatch=n_jobs)(jobs)
+    named = zip((name for name, *_ in todo), results, strict=True)
+    for name, rows in groupby(named, key=itemgetter(0)):
+        yield name, pd.DataFrame([row for _, row in rows])
+
+
+def as_text(runs, column):
+    """Mean and deviation over seeds."""
+    if column == "s":
+        return f"{runs[column].mean():.0f}"
+    spread = f" ± {runs[column].std(ddof=1):.1f}" if len(runs) > 1 else ""
+    return f"{runs[column].mean():.1f}{spread}"
+
+
+def difference(runs, floor, columns):
+    """Mean difference to the floor of the same seed, and its standard error."""
+    gain = (runs[columns] - floor[columns]).mean(axis=1)
+    return f"{gain.mean():+.1f} ± {gain.std(ddof=1) / np.sqrt(len(gain)):.1f}"
+
+
+def print_row(*cells):
+    print("| " + " | ".join(cells) + " |", flush=True)
+
+
+def parse(description, models, **more):
+    """Read the command line that this script and `ablations.py` share."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--data", required=True, help="the table, a file")
+    parser.add_argument("--modalities", nargs="+", help="which blocks of it to read")
+    parser.add_argument("--minority", nargs="*", default=[], help="rare emotions")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
-    arguments = parser.parse_args()
-    parts = read(arguments.data, arguments.modalities)
-    lines = {}
-    for name in arguments.models:
-        seeds = range(1 if name in FIXED else arguments.seeds)
-        runs = [
-            score(MODELS[name](seed), name, parts, arguments.minority) for seed in seeds
-        ]
-        runs = pd.DataFrame(runs)
-        spread = runs.std(ddof=1) if len(runs) > 1 else runs.iloc[0] * np.nan
-        lines[name] = [
-            f"{runs[column].mean():.0f}"
-            if column == "s"
-            else f"{runs[column].mean():.1f}"
-            + ("" if np.isnan(spread[column]) else f" ± {spread[column]:.1f}")
-            for column in runs
-        ]
-        print(f"| {name} | " + " | ".join(lines[name]) + " |", flush=True)
-    print("| model | " + " | ".join(runs.columns) + " |")
+    parser.add_argument("--folds", type=int, help="compare on training dialogues")
+    parser.add_argument("--models", nargs="+", choices=models, default=list(models))
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    for name, default in more.items():
+        parser.add_argument(f"--{name}", default=default)
+    return parser.parse_args()
+
+
+def print_table(models, arguments, *, floor, fixed=()):
+    """Score the chosen models, print a row for each, and return their scores."""
+    rare = [f"F1 {label}" for label in arguments.minority]
+    found = {}
+    for name, runs in run(
+        {name: models[name] for name in arguments.models},
+        read(arguments.data, arguments.modalities, arguments.folds),
+        arguments.minority,
+        seeds=arguments.seeds,
+        n_jobs=arguments.jobs,
+        fixed=fixed,
+    ):
+        found[name] = runs
+        cells = [as_text(runs, column) for column in runs]
+        if floor in found and len(runs) == len(found[floor]) > 1:
+            for columns in filter(None, (["weighted F1"], rare)):
+                cells.append(difference(runs, found[floor], columns))
+        print_row(name, *cells)
+    print_row("model", *runs.columns, f"weighted F1 - {floor}", f"rare F1 - {floor}")
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    print_table(
+        MODELS, parse(__doc__.splitlines()[0], MODELS), floor=FLOOR, fixed=FIXED
+    )

@@ -111,14 +111,18 @@ class Conversations:
         """Whether a model may learn from a row, given its label."""
         return np.isin(self.role, (UTTERANCE, SYNTHETIC)) & ~self.held_out
 
+    def select(self, chosen):
+        """Rows where `chosen`, by dialogue and turn, whatever the caller's order."""
+        order = np.lexsort((self.turn, self.dialogue))
+        return order[chosen[order]]
+
     def sequences(self):
         """Order all rows by dialogue and turn; see :class:`Sequences`."""
-        real = np.flatnonzero(self.role != SYNTHETIC)
-        real = real[np.lexsort((self.turn[real], self.dialogue[real]))]
+        real = self.select(self.role != SYNTHETIC)
         lengths = np.bincount(self.dialogue[real]) if len(real) else real
         lengths = lengths[lengths > 0]
         dialogues = Sequences(real, offsets_of(lengths), np.ones(len(real), bool))
-        synthetic = np.flatnonzero(self.role == SYNTHETIC)
+        synthetic = self.select(self.role == SYNTHETIC)
         if not len(synthetic):
             return dialogues
         return self._with_alternatives(dialogues, synthetic)

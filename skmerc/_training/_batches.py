@@ -4,11 +4,15 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from skmerc._conversations import ranges
+from skmerc._conversations import offsets_of, ranges
 
 
 class DialogueDataset(Dataset):
     """Sequences of utterances with their targets; an item is one dialogue.
+
+    Copies with synthetic utterances come with the dialogue that they were made from,
+    so that augmentation changes neither the number of steps in an epoch nor the real
+    utterances that meet in a step.
 
     Parameters
     ----------
@@ -28,25 +32,29 @@ class DialogueDataset(Dataset):
         self, conversations, sequences, target=None, weight=None, frequency=None
     ):
         n_rows = len(conversations)
-        self.conversations, self.sequences = conversations, sequences
+        group = conversations.group[sequences.rows[sequences.offsets[:-1]]]
+        counts = np.unique(group, return_counts=True)[1]
+        self.conversations, self.starts = conversations, offsets_of(counts)
+        self.sequences = sequences.take(group.argsort(kind="stable"))
         self.target = np.zeros(n_rows, np.int64) if target is None else target
         self.weight = np.ones(n_rows) if weight is None else weight
         self.frequency = np.ones(n_rows) if frequency is None else frequency
 
     def __len__(self):
-        return len(self.sequences)
+        return len(self.starts) - 1
 
     def __getitem__(self, index):
         return self.batch(np.array([index]))
 
     def batch(self, which):
-        """Gather the sequences `which`: network inputs, and target and weight."""
-        offsets, lengths = self.sequences.offsets, self.sequences.lengths[which]
-        positions = ranges(offsets[:-1][which], lengths)
-        rows, owned = self.sequences.rows[positions], self.sequences.owned[positions]
+        """Gather the dialogues `which`: network inputs, and target and weight."""
+        counts = np.diff(self.starts)[which]
+        sequences = self.sequences.take(ranges(self.starts[:-1][which], counts))
+        rows, owned = sequences.rows, sequences.owned
+        number = np.repeat(np.arange(len(sequences)), sequences.lengths)
         inputs = {
             "features": self._tensor(self.conversations.features[rows]),
-            "sequence": torch.from_numpy(np.repeat(np.arange(len(which)), lengths)),
+            "sequence": torch.from_numpy(number),
             "speaker": torch.from_numpy(self.conversations.speaker[rows]),
             "frequency": self._tensor(self.frequency[rows]),
         }

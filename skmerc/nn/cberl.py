@@ -121,7 +121,9 @@ class CBERLNetwork(nn.Module):
         """
         lengths = sequence.bincount()
         fused, fusion_loss = self._fuse(features, sequence, speaker)
-        context = self.context(self.dropout(self.enter(fused)), lengths)
+        entered = self.enter(fused)
+        # The shortcut keeps what the utterance says itself beside its context.
+        context = entered + self.context(self.dropout(entered), lengths)
         edges = window_edges(lengths, *self.window)
         relations = speaker_relations(edges, speaker)
         context = self.dropout(context)
@@ -130,7 +132,9 @@ class CBERLNetwork(nn.Module):
         if self.training and self.mask_rate:
             weight = frequency if self.mask == "class_aware" else None
             masked = draw_mask(lengths, self.mask_rate, weight)
-            error = self.graph.reconstruction_error(context, edges, relations, masked)
+            error = self.graph.reconstruction_error(
+                context, edges, relations, masked, sequence
+            )
         logits = self.classify(self.dropout(embedding))
         return Recognition(logits, embedding, error, fusion_loss)
 

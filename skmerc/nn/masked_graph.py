@@ -58,7 +58,12 @@ class MaskedGraphEncoder(nn.Module):
         return x
 
     def reconstruction_error(
-        self, x: Tensor, edge_index: Tensor, relation: Tensor, masked: Tensor
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        relation: Tensor,
+        masked: Tensor,
+        sequence: Tensor,
     ) -> Tensor:
         """Hide the masked utterances, restore them, and tell the error of each.
 
@@ -72,6 +77,8 @@ class MaskedGraphEncoder(nn.Module):
             Relation of each edge.
         masked : Tensor of shape (n,)
             Which utterances are hidden.
+        sequence : Tensor of shape (n,)
+            Number of the dialogue of each utterance: 0, 0, 1, ...
 
         Returns
         -------
@@ -84,15 +91,18 @@ class MaskedGraphEncoder(nn.Module):
             kept = ~masked[source] | (source == target)
             edges, types = edge_index[:, kept], relation[kept]
         else:
-            shown = torch.where(masked[:, None], self._disguise(x), x)
+            shown = torch.where(masked[:, None], self._disguise(x, sequence), x)
         codes = self(shown, edges, types)
         codes = torch.where(masked[:, None], self.token, codes)
         restored = self.decoder(codes, edge_index, relation)
         error = scaled_cosine_error(restored, x.detach(), self.exponent)
         return torch.where(masked, error, 0.0)
 
-    def _disguise(self, x: Tensor) -> Tensor:
-        others = x.detach()[torch.randperm(len(x), device=x.device)]
+    def _disguise(self, x: Tensor, sequence: Tensor) -> Tensor:
+        # Another utterance of the same dialogue: those of others, and synthetic ones
+        # in copies, must not reach it.
+        noise = torch.rand(len(x), dtype=torch.float64, device=x.device)
+        others = x.detach()[(sequence + noise).argsort()]
         replaced = torch.rand(len(x), 1, device=x.device) < REPLACED
         return torch.where(replaced, others, self.token)
 

@@ -93,7 +93,7 @@ class DialogueClassifier(
         rng = check_random_state(self.random_state)
         weight, scored = self._divide(table, target, weight, rng)
         if not resume:
-            rows = np.flatnonzero(weight)
+            rows = table.select(weight > 0)
             self._standardize = fit_standardize_on_real(
                 table, rows, weight, active=self.standardize
             )
@@ -216,7 +216,7 @@ class DialogueClassifier(
         head = self._default_head() if self.head == "boost" else clone(self.head)
         if "random_state" in head.get_params():
             head.set_params(random_state=draw_seed(rng))
-        rows = np.flatnonzero(weight)
+        rows = table.select(weight > 0)
         weights = {"sample_weight": weight[rows]}
         if not has_fit_parameter(head, "sample_weight"):
             weights = {}

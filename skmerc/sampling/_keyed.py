@@ -50,7 +50,7 @@ class Table:
         """The rows to learn from: real, labelled, of no held-out dialogue."""
         conversations = self.conversations
         real = conversations.role == UTTERANCE
-        return np.flatnonzero(real & ~conversations.held_out)
+        return conversations.select(real & ~conversations.held_out)
 
     def extend(self, features, labels, sources, placement):
         """Append synthetic rows, made from the rows `sources`, to X and y."""

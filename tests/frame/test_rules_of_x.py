@@ -4,12 +4,14 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from sklearn.base import BaseEstimator
+from pandas.testing import assert_frame_equal
+from sklearn.base import BaseEstimator, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from skmerc import DJVAEFuser, MultimodalGANSampler
 from skmerc._conversations import read_conversations
 from skmerc.datasets import make_conversations
 from skmerc.frame import KEYS, drop_keys, make_frame
@@ -177,3 +179,19 @@ def test_blocks_of_numbered_columns_are_one_block():
     frame = make_frame({"text": np.ones((2, 3))})
     frame.columns = [*KEYS, 0, 1, 2]
     assert read(frame).blocks == {"features": slice(0, 3)}
+
+
+def test_the_order_of_rows_changes_nothing_that_is_learned(conversations_xy):
+    X, y = conversations_xy
+    order = np.random.default_rng(0).permutation(len(X))
+    shuffled = X.iloc[order].reset_index(drop=True)
+    fuser = DJVAEFuser(latent_size=4, hidden_size=8, max_epochs=2, random_state=0)
+    codes = clone(fuser).fit_transform(X)
+    assert_frame_equal(
+        fuser.fit_transform(shuffled), codes.iloc[order].reset_index(drop=True)
+    )
+    sampler = MultimodalGANSampler(n_steps=3, hidden_size=8, random_state=0)
+    written, labels = sampler.fit_resample(X, y)
+    again, labels_again = sampler.fit_resample(shuffled, y[order])
+    assert_frame_equal(again[len(X) :], written[len(X) :])
+    assert labels_again[len(X) :].tolist() == labels[len(X) :].tolist()

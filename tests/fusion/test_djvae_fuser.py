@@ -50,7 +50,7 @@ def make_blocks(n=60, seed=0, noise=0.3):
 
 def make_table(n=60, role="utterance", name="d", **settings):
     blocks, y = make_blocks(n, **settings)
-    dialogue = [f"{name}{i // 3}" for i in range(n)]
+    dialogue = [f"{name}{i // 3:03}" for i in range(n)]
     return make_frame(blocks, dialogue=dialogue, role=role), y
 
 

@@ -71,8 +71,13 @@ def whole_batch(table):
     return dataset.batch(np.arange(len(dataset)))
 
 
+def in_batch(table):
+    """The sequences of the whole batch, in its order."""
+    return DialogueDataset(table, table.sequences()).sequences
+
+
 def per_row(table, values):
-    sequences = table.sequences()
+    sequences = in_batch(table)
     found = torch.zeros(len(table), values.shape[1])
     found[sequences.rows[sequences.owned]] = values[sequences.owned]
     return found
@@ -100,7 +105,7 @@ class TestSyntheticNeighbours:
         net, (inputs, _) = network(table, fusion=fusion), whole_batch(table)
         inputs["features"] = inputs["features"].nan_to_num(0.1).requires_grad_()
         out = net(**inputs)
-        sequences = table.sequences()
+        sequences = in_batch(table)
         synthetic = table.role[sequences.rows] == SYNTHETIC
         answering = sequences.owned & ~synthetic
         for values in (out.logits, out.embedding):
@@ -114,7 +119,7 @@ class TestSyntheticNeighbours:
         table = read(augmented)
         net, (inputs, _) = network(table, fusion=fusion), whole_batch(table)
         inputs["features"] = inputs["features"].nan_to_num(0.1).requires_grad_()
-        sequences = table.sequences()
+        sequences = in_batch(table)
         copies = np.repeat(
             np.add.reduceat(sequences.owned, sequences.offsets[:-1]), sequences.lengths
         )

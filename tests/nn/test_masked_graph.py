@@ -27,6 +27,11 @@ def graph(lengths, window=None, width=8):
     return torch.randn(sum(lengths), width), edges, relations
 
 
+def numbers(lengths):
+    """Number of the dialogue of each utterance."""
+    return torch.arange(len(lengths)).repeat_interleave(torch.tensor(lengths))
+
+
 class TestDrawMask:
     @quick
     @given(
@@ -69,11 +74,12 @@ class TestReconstruction:
         x, edges, relations = graph([4, 3])
         encoder = MaskedGraphEncoder(8, mode=mode)
         masked = torch.tensor([0, 1, 0, 0, 1, 0, 1]).bool()
-        error = encoder.reconstruction_error(x, edges, relations, masked)
+        where = numbers([4, 3])
+        error = encoder.reconstruction_error(x, edges, relations, masked, where)
         assert (error[masked] > 0).all()
         assert torch.equal(error[~masked], torch.zeros(4))
         nothing = torch.zeros(7, dtype=torch.bool)
-        error = encoder.reconstruction_error(x, edges, relations, nothing)
+        error = encoder.reconstruction_error(x, edges, relations, nothing, where)
         assert torch.equal(error, torch.zeros(7))
 
     def test_the_target_is_no_way_for_gradients(self, mode):
@@ -83,9 +89,9 @@ class TestReconstruction:
         x.requires_grad_()
         encoder = MaskedGraphEncoder(8, mode=mode)
         masked = torch.tensor([True, False])
-        masked_graph_error = encoder.reconstruction_error(x, edges, relations, masked)
+        error = encoder.reconstruction_error(x, edges, relations, masked, numbers([2]))
         (gradient,) = torch.autograd.grad(
-            masked_graph_error.sum(), x, allow_unused=True, materialize_grads=True
+            error.sum(), x, allow_unused=True, materialize_grads=True
         )
         assert gradient[1].abs().max() == 0
         if mode == "neighbor":
@@ -97,12 +103,29 @@ class TestReconstruction:
         x, edges, relations = graph([4, 3])
         encoder = MaskedGraphEncoder(8, mode=mode).eval()
         masked = torch.tensor([0, 1, 0, 0, 1, 0, 1]).bool()
-        error = encoder.reconstruction_error(x, edges, relations, masked)
+        where = numbers([4, 3])
+        error = encoder.reconstruction_error(x, edges, relations, masked, where)
         inside = edges[1] < 4
         alone = encoder.reconstruction_error(
-            x[:4], edges[:, inside], relations[inside], masked[:4]
+            x[:4], edges[:, inside], relations[inside], masked[:4], where[:4]
         )
         torch.testing.assert_close(error[:4], alone, atol=1e-6, rtol=0)
+
+    def test_nothing_of_other_dialogues_is_shown_in_training(self, mode, monkeypatch):
+        monkeypatch.setattr(masked_graph, "REPLACED", 1.0)
+        x, edges, relations = graph([4, 3])
+        encoder = MaskedGraphEncoder(8, mode=mode).train()
+        masked = torch.tensor([0, 1, 0, 1, 1, 0, 1]).bool()
+
+        def error(x):
+            torch.manual_seed(0)
+            return encoder.reconstruction_error(
+                x, edges, relations, masked, numbers([4, 3])
+            )
+
+        changed = torch.cat([x[:4], x[4:] + 5])
+        assert torch.equal(error(x)[:4], error(changed)[:4])
+        assert not torch.equal(error(x)[4:], error(changed)[4:])
 
 
 def test_hidden_features_are_seen_by_nobody(monkeypatch):
@@ -111,7 +134,8 @@ def test_hidden_features_are_seen_by_nobody(monkeypatch):
     x.requires_grad_()
     encoder = MaskedGraphEncoder(8)
     masked = torch.tensor([False, True, False, False])
-    encoder.reconstruction_error(x, edges, relations, masked).sum().backward()
+    error = encoder.reconstruction_error(x, edges, relations, masked, numbers([4]))
+    error.sum().backward()
     assert x.grad[1].abs().max() == 0
     assert (x.grad[~masked].abs().sum(1) > 0).all()
 
@@ -119,7 +143,7 @@ def test_hidden_features_are_seen_by_nobody(monkeypatch):
 def test_some_hidden_utterances_look_like_another_one():
     encoder = MaskedGraphEncoder(8)
     x = torch.randn(4000, 8)
-    shown = encoder._disguise(x)
+    shown = encoder._disguise(x, torch.zeros(4000))
     replaced = (shown != encoder.token).any(dim=1)
     assert replaced.float().mean().item() == pytest.approx(0.1, abs=0.02)
     assert torch.isin(shown[replaced], x).all()
@@ -129,10 +153,12 @@ def test_a_hidden_neighbour_sends_nothing_to_others():
     x, edges, relations = graph([3])
     masked = torch.tensor([False, True, False])
     encoder = MaskedGraphEncoder(8, mode="neighbor")
-    error = encoder.reconstruction_error(x, edges, relations, masked)
+    error = encoder.reconstruction_error(x, edges, relations, masked, numbers([3]))
     changed = x.clone()
     changed[1] *= 2  # same direction: the target of the cosine stays
-    other = encoder.reconstruction_error(changed, edges, relations, masked)
+    other = encoder.reconstruction_error(
+        changed, edges, relations, masked, numbers([3])
+    )
     torch.testing.assert_close(error, other)
 
 

@@ -1,5 +1,6 @@
 """Batches of dialogues, their loader, and answers in the caller's order."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -37,23 +38,24 @@ def dataset(conversations):
 
 
 def test_a_batch_gathers_rows_and_takes_loss_where_they_are_owned(dataset):
-    inputs, answer = dataset.batch(np.array([2, 1]))
-    rows = [3, 2, 4, 1, 5]
+    inputs, answer = dataset.batch(np.array([1, 0]))
+    rows = [1, 5, 3, 2, 0, 3, 2, 4]
     assert inputs["features"][:, 0].tolist() == [2.0 * row for row in rows]
-    assert inputs["sequence"].tolist() == [0, 0, 0, 1, 1]
+    assert inputs["sequence"].tolist() == [0, 0, 1, 1, 1, 2, 2, 2]
     speakers = ["xyxzxy"[row] for row in rows]
     same = inputs["speaker"][:, None] == inputs["speaker"]
     assert same.tolist() == [[a == b for b in speakers] for a in speakers]
     torch.testing.assert_close(
-        inputs["frequency"], torch.tensor([0.4, 0.3, 0.5, 0.2, 0.6])
+        inputs["frequency"],
+        torch.tensor([0.2, 0.6, 0.4, 0.3, 0.1, 0.4, 0.3, 0.5]),
     )
     assert answer["target"].tolist() == [5 - row for row in rows]
-    assert answer["weight"].tolist() == [0.0, 0.0, 3.0, 2.0, 1.0]
+    assert answer["weight"].tolist() == [2.0, 1.0, 0.5, 0.0, 1.0, 0.0, 0.0, 3.0]
 
 
 def test_floats_are_float32_and_the_table_is_not_touched(conversations, dataset):
     before = conversations.features.copy()
-    inputs, answer = dataset.batch(np.arange(3))
+    inputs, answer = dataset.batch(np.arange(2))
     for values in (inputs["features"], inputs["frequency"], answer["weight"]):
         assert values.dtype == torch.float32
     inputs["features"].zero_()
@@ -72,10 +74,20 @@ def test_every_weight_counts_once(dataset):
     assert sum(weights).item() == dataset.weight.sum()
 
 
-def test_an_item_is_a_dialogue(dataset):
-    assert len(dataset) == 3
+def test_an_item_is_a_dialogue_with_its_copies(dataset):
+    assert len(dataset) == 2
     inputs, _ = dataset[0]
-    assert inputs["features"][:, 0].tolist() == [6.0, 4.0, 0.0]
+    assert inputs["features"][:, 0].tolist() == [6.0, 4.0, 0.0, 6.0, 4.0, 8.0]
+
+
+def test_isolated_synthetic_utterances_come_with_their_source_too(conversations):
+    alone = np.where(conversations.role == 3, 7, conversations.dialogue)
+    dataset = DialogueDataset(
+        replace(conversations, dialogue=alone),
+        replace(conversations, dialogue=alone).sequences(),
+    )
+    inputs, _ = dataset[0]
+    assert inputs["features"][:, 0].tolist() == [6.0, 4.0, 0.0, 8.0]
 
 
 class TestLoader:

@@ -1,0 +1,139 @@
+"""Time and memory of every step, at sizes that show how both grow.
+
+    pytest -n 0 -p benchmark -m benchmark tests/benchmarks
+
+Nothing is asserted about seconds: machines differ. What matters is that ten times as
+many utterances take about ten times as long.
+"""
+
+import numpy as np
+import pytest
+import torch
+
+from skmerc import CBERLClassifier, DJVAEFuser, MultimodalGANSampler
+from skmerc._conversations import read_conversations
+from skmerc.datasets import make_conversations
+from skmerc.graph import speaker_relations, window_edges
+
+pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(3600)]
+
+SIZES = [1_000, 10_000, 100_000]
+MODALITIES = {"text": 384, "audio": 200, "visual": 116}
+
+
+@pytest.fixture(scope="module", params=SIZES, ids=lambda n: f"{n} utterances")
+def table(request):
+    """A table of narrow blocks: 50 dialogues, or 500, or 5000 of 20 turns."""
+    n_dialogues = request.param // 20
+    X, y = make_conversations(n_dialogues, n_turns=20, imbalance=8, random_state=0)
+    return X, y
+
+
+def measure(benchmark, function, *arguments):
+    """Time a function three times; then note the memory that one more call adds."""
+    result = benchmark.pedantic(function, arguments, rounds=3)
+    benchmark.extra_info["peak MiB"] = round(peak_memory(function, *arguments))
+    return result
+
+
+def peak_memory(function, *arguments):
+    """MiB by which the process grows at most while the function runs."""
+    with open("/proc/self/clear_refs", "w") as peak:
+        peak.write("5")  # forget the peak so far
+    before = memory("VmRSS")
+    function(*arguments)
+    return memory("VmHWM") - before
+
+
+def memory(name):
+    with open("/proc/self/status") as lines:
+        kib = next(line.split()[1] for line in lines if line.startswith(name))
+    return int(kib) / 1024
+
+
+def classifier(**changes):
+    return CBERLClassifier(patience=None, max_epochs=1, random_state=0, **changes)
+
+
+def test_read_the_table(benchmark, table):
+    X, _ = table
+    measure(benchmark, lambda: read_conversations(DJVAEFuser(), X, reset=True))
+
+
+def test_build_the_graph(benchmark, table):
+    X, _ = table
+    lengths = torch.full((len(X) // 20,), 20)
+    speaker = torch.from_numpy((X["dialogue__speaker"] == "A").to_numpy(int))
+
+    def build():
+        edges = window_edges(lengths, 10, 10)
+        return speaker_relations(edges, speaker)
+
+    measure(benchmark, build)
+
+
+def test_gan_for_one_pass_over_the_table(benchmark, table):
+    X, y = table
+    sampler = MultimodalGANSampler(
+        sampling_strategy="mean", n_steps=len(X) // 64, random_state=0
+    )
+    measure(benchmark, sampler.fit_resample, X, y)
+
+
+def test_fuser_for_one_epoch(benchmark, table):
+    X, y = table
+    measure(benchmark, DJVAEFuser(max_epochs=1, random_state=0).fit, X, y)
+
+
+def test_classifier_for_one_epoch(benchmark, table):
+    X, y = table
+    measure(benchmark, classifier().fit, X, y)
+
+
+def test_predict(benchmark, table):
+    X, y = table
+    model = classifier().fit(X[:1000], y[:1000])
+    measure(benchmark, model.predict, X)
+
+
+def test_one_long_dialogue(benchmark, table):
+    X, _ = table
+    X_long = X.assign(dialogue__id="one", dialogue__turn=np.arange(len(X)))
+    X_short, y_short = X[:1000], np.resize(["sad", "glad"], 1000)
+    model = classifier().fit(X_short, y_short)
+    measure(benchmark, model.predict, X_long)
+
+
+def test_whole_pipeline_on_ten_thousand_utterances_of_700_columns(benchmark):
+    """The settings of the table of results: defaults, classes raised to the mean."""
+    from imblearn.pipeline import make_pipeline
+
+    X, y = make_conversations(
+        1000, n_turns=10, n_classes=7, imbalance=17, modalities=MODALITIES,
+        random_state=0,
+    )  # fmt: skip
+
+    def fit():
+        return make_pipeline(
+            MultimodalGANSampler(sampling_strategy="mean", random_state=0),
+            DJVAEFuser(random_state=0),
+            CBERLClassifier(random_state=0),
+        ).fit(X, y)
+
+    benchmark.pedantic(fit, rounds=1)
+    benchmark.extra_info["peak MiB"] = round(memory("VmHWM"))
+
+
+def test_epoch_at_the_shapes_of_dialoguegcn_on_one_thread(benchmark):
+    """IEMOCAP's 151 dialogues of 49 turns, 100 + 100 + 512 features, batches of 32."""
+    X, y = make_conversations(
+        151, n_turns=49, n_classes=6,
+        modalities={"text": 100, "audio": 100, "visual": 512}, random_state=0,
+    )  # fmt: skip
+    model = classifier(batch_size=32, window_past=10, window_future=10, hidden_size=100)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        measure(benchmark, model.fit, X, y)
+    finally:
+        torch.set_num_threads(threads)
