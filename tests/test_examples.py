@@ -33,7 +33,7 @@ def table_file(tmp_path):
 
 
 def run(root, tmp_path, *arguments):
-    command = [sys.executable, *arguments]
+    command = [sys.executable, *map(str, arguments)]
     return subprocess.run(
         command,
         cwd=tmp_path,
@@ -44,23 +44,62 @@ def run(root, tmp_path, *arguments):
     ).stdout
 
 
-def test_quickstart_without_arguments(pytestconfig, tmp_path):
-    script = pytestconfig.rootpath / "examples" / "plot_quickstart.py"
-    output = run(pytestconfig.rootpath, tmp_path, script)
-    assert "weighted F1" in output
+@pytest.fixture
+def example(pytestconfig, tmp_path):
+    """Run a script of the examples in an empty folder and return what it prints."""
+
+    def start(script, *arguments):
+        path = pytestconfig.rootpath / "examples" / script
+        return run(pytestconfig.rootpath, tmp_path, path, *arguments)
+
+    return start
+
+
+def test_quickstart_without_arguments(example, tmp_path):
+    assert "weighted F1" in example("plot_quickstart.py")
     assert (tmp_path / "skmerc_quickstart.png").stat().st_size > 10_000
 
 
-def test_quickstart_on_a_file(pytestconfig, tmp_path, table_file):
-    script = pytestconfig.rootpath / "examples" / "plot_quickstart.py"
+def test_quickstart_on_a_file(example, table_file):
     arguments = ["--data", table_file, "--modalities", "text", "audio"]
-    output = run(pytestconfig.rootpath, tmp_path, script, *arguments)
-    assert "training and" in output
+    assert "training and" in example("plot_quickstart.py", *arguments)
 
 
-def test_results_table_prints_markdown(pytestconfig, tmp_path, table_file):
-    script = pytestconfig.rootpath / "examples" / "results_table.py"
-    arguments = ["--data", table_file, "--modalities", "text", "--seeds", "2"]
-    output = run(pytestconfig.rootpath, tmp_path, script, *arguments)
-    assert output.count("\n| ") >= 5
+def test_the_picture_of_gan_convergence(example, tmp_path):
+    output = example("plot_gan_convergence.py", "--output", "gan.png")
+    assert output.count("two_sample_auc") == 2
+    assert (tmp_path / "gan.png").stat().st_size > 10_000
+
+
+def test_results_table_prints_markdown(example, table_file):
+    models = ["logistic regression", "Bi-GRU", "CBERL, three steps"]
+    arguments = ["--data", table_file, "--modalities", "text", "audio"]
+    arguments += ["--minority", "anger", "--seeds", "2", "--models", *models]
+    rows = [line for line in example("results_table.py", *arguments).splitlines()]
+    assert [row.split(" | ")[0] for row in rows] == [
+        f"| {name}" for name in (*models, "model")
+    ]
+    assert len({row.count("|") for row in rows[2:]}) == 1
+
+
+def test_settings_are_compared_on_folds_of_training_dialogues(example, table_file):
+    models = ["most frequent", "logistic regression"]
+    arguments = ["--data", table_file, "--modalities", "text", "--folds", "3"]
+    output = example("results_table.py", *arguments, "--models", *models)
     assert "±" in output
+
+
+def test_ablations_draw_what_each_part_brings(example, table_file, tmp_path):
+    models = ["whole", "no augmentation", "plain VAE"]
+    arguments = ["--data", table_file, "--modalities", "text", "audio", "--seeds", "2"]
+    arguments += ["--models", *models, "--picture", "parts.png"]
+    assert "plain VAE" in example("ablations.py", *arguments)
+    assert (tmp_path / "parts.png").stat().st_size > 5_000
+
+
+def test_quality_of_samples_is_told_per_class_and_sampler(example, table_file):
+    arguments = ["--data", table_file, "--modalities", "text", "audio"]
+    output = example(
+        "sample_quality.py", *arguments, "--labels", "anger", "--seeds", "1"
+    )
+    assert output.count("| anger |") == 4

@@ -45,7 +45,8 @@ class CBERLNetwork(nn.Module):
     hidden_size : int, default=128
         Width per direction of the Bi-LSTM.
     lstm_layers, graph_layers, heads : int
-        Depth of the context and of the graph, and attention heads.
+        Depth of the context and of the graph, 0 to leave them out, and attention
+        heads.
     window_past, window_future : int or None, default=10
         Window of the graph.
     dropout : float, default=0.4
@@ -95,7 +96,9 @@ class CBERLNetwork(nn.Module):
             nn.Dropout(dropout), nn.Linear(in_size + len(widths) + 1, size), nn.ReLU()
         )
         self.dropout = nn.Dropout(dropout)
-        self.context = DialogueLSTM(size, hidden_size, lstm_layers, dropout)
+        self.context = None
+        if lstm_layers:
+            self.context = DialogueLSTM(size, hidden_size, lstm_layers, dropout)
         self.graph = MaskedGraphEncoder(
             size, graph_layers, heads, dropout, mask, mask_exponent
         )
@@ -121,9 +124,10 @@ class CBERLNetwork(nn.Module):
         """
         lengths = sequence.bincount()
         fused, fusion_loss = self._fuse(features, sequence, speaker)
-        entered = self.enter(fused)
-        # The shortcut keeps what the utterance says itself beside its context.
-        context = entered + self.context(self.dropout(entered), lengths)
+        context = self.enter(fused)
+        if self.context is not None:
+            # The shortcut keeps what the utterance says itself beside its context.
+            context = context + self.context(self.dropout(context), lengths)
         edges = window_edges(lengths, *self.window)
         relations = speaker_relations(edges, speaker)
         context = self.dropout(context)

@@ -65,9 +65,9 @@ class CBERLClassifier(DialogueClassifier):
     hidden_size : int, default=64
         Width per direction of the Bi-LSTM.
     lstm_layers : int, default=2
-        Depth of the Bi-LSTM.
+        Depth of the Bi-LSTM; 0 leaves it out.
     graph_layers : int, default=1
-        Depth of the graph network.
+        Depth of the graph network; 0 leaves it out.
     heads : int, default=4
         Attention heads of the graph; must divide ``2 * hidden_size``.
     window_past, window_future : int or None, default=10
@@ -191,8 +191,8 @@ class CBERLClassifier(DialogueClassifier):
         "fusion_weight": [NOT_NEGATIVE],
         "latent_size": [COUNT],
         "hidden_size": [COUNT],
-        "lstm_layers": [COUNT],
-        "graph_layers": [COUNT],
+        "lstm_layers": [Interval(Integral, 0, None, closed="left")],
+        "graph_layers": [Interval(Integral, 0, None, closed="left")],
         "heads": [COUNT],
         "window_past": _WINDOW,
         "window_future": _WINDOW,
