@@ -198,6 +198,7 @@ def parse(description, models, **more):
     parser.add_argument("--folds", type=int, help="compare on training dialogues")
     parser.add_argument("--models", nargs="+", choices=models, default=list(models))
     parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--save", help="a CSV file for the scores of every run")
     for name, default in more.items():
         parser.add_argument(f"--{name}", default=default)
     return parser.parse_args()
@@ -221,6 +222,8 @@ def print_table(models, arguments, *, floor, fixed=()):
             for columns in filter(None, (["weighted F1"], rare)):
                 cells.append(difference(runs, found[floor], columns))
         print_row(name, *cells)
+        if arguments.save:
+            pd.concat(found, names=["model", "run"]).to_csv(arguments.save)
     print_row("model", *runs.columns, f"weighted F1 - {floor}", f"rare F1 - {floor}")
     return found
 

@@ -1,28 +1,17 @@
-"""The three steps in everything that scikit-learn composes."""
+"""The three steps alone, one after the other, and in a pipeline."""
 
 import pickle
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from imblearn.over_sampling import RandomOverSampler
+from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.pipeline import Pipeline
 from sklearn import config_context
-from sklearn.base import clone
-from sklearn.calibration import CalibratedClassifierCV
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
-from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
-from sklearn.inspection import permutation_importance
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import (
-    GridSearchCV,
-    StratifiedGroupKFold,
-    cross_val_predict,
-    cross_validate,
-    learning_curve,
-)
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skmerc import (
@@ -31,10 +20,9 @@ from skmerc import (
     DJVAEFuser,
     MultimodalGANSampler,
 )
+from skmerc._conversations import DuplicateTurnWarning
 from skmerc.datasets import make_conversations
-from skmerc.frame import KEYS, mark_validation
-from skmerc.metrics import minority_f1_scorer, weighted_f1_scorer
-from skmerc.model_selection import DialogueKFold
+from skmerc.frame import KEYS, mark_validation, read_keys, split_frame
 
 SAMPLER = MultimodalGANSampler(
     sampling_strategy="mean",
@@ -62,30 +50,75 @@ def three_steps(**changes):
     return Pipeline([(name, clone(step)) for name, step in steps.items()])
 
 
+class Spy(ClassifierMixin, BaseEstimator):
+    """A last step that writes down which keys it is given."""
+
+    def fit(self, X, y):
+        self.classes_, self.keys_in_fit_ = np.unique(y), read_keys(X)
+        return self
+
+    def predict(self, X):
+        self.keys_in_predict_ = read_keys(X)
+        return np.full(len(X), self.classes_[0])
+
+
 @pytest.fixture(scope="module")
 def table():
     return make_conversations(24, n_turns=(6, 12), imbalance=6, random_state=0)
 
 
-def test_pipeline_fits_with_a_sampler_and_predicts_without(table):
+def test_a_pipeline_answers_as_its_steps_do_by_hand(table):
     X, y = table
+    enlarged, labels = clone(SAMPLER).fit_resample(X, y)
+    fuser = clone(FUSER).fit(enlarged, labels)
+    model = clone(CLASSIFIER).fit(fuser.transform(enlarged), labels)
+    assert len(enlarged) > len(X)
+    np.testing.assert_array_equal(
+        three_steps().fit(X, y).predict_proba(X),
+        model.predict_proba(fuser.transform(X)),
+    )
+
+
+def test_predict_never_samples(table, monkeypatch):
+    X, y = table
+    calls = []
+    sample = MultimodalGANSampler.fit_resample
+
+    def counted(self, *args, **kwargs):
+        calls.append(self)
+        return sample(self, *args, **kwargs)
+
+    monkeypatch.setattr(MultimodalGANSampler, "fit_resample", counted)
     pipeline = three_steps().fit(X, y)
-    assert sum(pipeline["augment"].sampling_strategy_.values()) > 0
-    assert pipeline.predict(X).shape == y.shape
+    assert len(calls) == 1
+    assert len(pipeline.predict(X)) == len(pipeline.predict_proba(X)) == len(X)
+    pipeline.score(X, y)
+    assert len(calls) == 1
 
 
-def test_roles_travel_through_the_pipeline(table):
+@pytest.mark.parametrize("output", ["default", "pandas"])
+def test_roles_travel_through_the_pipeline(table, output):
     X, y = table
     marked = mark_validation(X, fraction=0.25, random_state=0)
-    enlarged, labels = clone(SAMPLER).fit_resample(marked, y)
-    fused = clone(FUSER).fit_transform(enlarged, labels)
-    counts = fused["dialogue__role"].value_counts()
-    held_out = int((marked["dialogue__role"] == "validation").sum())
-    assert counts["validation"] == held_out
-    assert counts["synthetic"] == len(enlarged) - len(X)
-    pd.testing.assert_frame_equal(
-        fused[list(KEYS)], enlarged[list(KEYS)], check_index_type=False
+    context = np.arange(len(X)) % 7 == 0
+    roles = marked["dialogue__role"].mask(context, "context")
+    marked = marked.assign(dialogue__role=roles)
+    with config_context(transform_output=output):
+        pipeline = three_steps(recognise=Spy()).fit(marked, y)
+        pipeline.predict(marked)
+    sampler, spy = pipeline["augment"], pipeline["recognise"]
+    invented = sampler.source_indices_
+    assert len(invented) == sum(sampler.sampling_strategy_.values()) > 0
+    expected = pd.concat(
+        [
+            read_keys(marked),
+            read_keys(X.iloc[invented].assign(**{KEYS[3]: "synthetic"})),
+        ],
+        ignore_index=True,
     )
+    pd.testing.assert_frame_equal(spy.keys_in_fit_, expected)
+    assert expected["dialogue__role"].nunique() == 4
+    pd.testing.assert_frame_equal(spy.keys_in_predict_, read_keys(marked))
 
 
 def test_validation_rows_teach_no_step_anything(table):
@@ -95,9 +128,45 @@ def test_validation_rows_teach_no_step_anything(table):
     settings = {"fuse__patience": None, "recognise__patience": None}
     with_rows = three_steps().set_params(**settings).fit(marked, y)
     without = three_steps().set_params(**settings).fit(marked[kept], y[kept])
-    np.testing.assert_allclose(
-        with_rows.predict_proba(X), without.predict_proba(X), atol=1e-6
-    )
+    np.testing.assert_array_equal(with_rows.predict_proba(X), without.predict_proba(X))
+
+
+@pytest.mark.parametrize("model", [CLASSIFIER, three_steps()], ids=["alone", "steps"])
+@pytest.mark.parametrize(
+    "roles",
+    [["context"], ["validation"], ["context", "utterance", "validation"]],
+    ids="-".join,
+)
+def test_answers_do_not_depend_on_the_roles_of_real_rows(table, model, roles):
+    X, y = table
+    model = clone(model).fit(X, y)
+    marked = X.assign(dialogue__role=np.resize(roles, len(X)))
+    np.testing.assert_array_equal(model.predict_proba(marked), model.predict_proba(X))
+
+
+def test_a_synthetic_row_is_answered_in_a_copy_of_its_dialogue(table):
+    X, y = table
+    model = clone(CLASSIFIER).fit(X, y)
+    talk = X[X["dialogue__id"] == "dia0"].reset_index(drop=True)
+    invented = talk.iloc[[4]].assign(text__0=5.0, dialogue__role="synthetic")
+    replaced = talk.copy()
+    replaced.loc[4, "text__0"] = 5.0
+    answers = model.predict_proba(pd.concat([talk, invented]))
+    np.testing.assert_allclose(answers[:-1], model.predict_proba(talk), atol=1e-6)
+    np.testing.assert_allclose(answers[-1], model.predict_proba(replaced)[4], atol=1e-6)
+
+
+@pytest.mark.parametrize("which", [[4], [0, 4, 5], slice(None)], ids=str)
+def test_a_synthetic_row_without_a_real_turn_is_answered_alone(table, which):
+    X, y = table
+    model = clone(CLASSIFIER).fit(X, y)
+    talk = X[X["dialogue__id"] == "dia0"].reset_index(drop=True)
+    talk.loc[talk.index[which], "dialogue__role"] = "synthetic"
+    alone = talk["dialogue__role"] == "synthetic"
+    answers = model.predict_proba(talk)
+    single = talk.assign(dialogue__id=talk.index.astype(str))[alone]
+    np.testing.assert_allclose(answers[alone], model.predict_proba(single), atol=1e-6)
+    np.testing.assert_allclose(answers.sum(axis=1), 1)
 
 
 def test_order_of_rows_never_changes_a_prediction(table):
@@ -111,34 +180,22 @@ def test_order_of_rows_never_changes_a_prediction(table):
     )
 
 
-@pytest.mark.parametrize("cv", [StratifiedGroupKFold(3), DialogueKFold(3)], ids=str)
-def test_cross_validation_by_dialogue(table, cv):
-    X, y = table
-    scores = cross_validate(
+@pytest.mark.parametrize(
+    "model",
+    [
         three_steps(),
-        X,
-        y,
-        cv=cv,
-        groups=X["dialogue__id"] if isinstance(cv, StratifiedGroupKFold) else None,
-        scoring={"weighted": weighted_f1_scorer, "minority": minority_f1_scorer},
-        error_score="raise",
-    )
-    assert np.isfinite(scores["test_weighted"]).all()
-
-
-def test_grid_search_over_all_steps_in_two_processes(table):
+        clone(CLASSIFIER).set_params(fusion="djvae", latent_size=8),
+        clone(CLASSIFIER).set_params(head="boost"),
+    ],
+    ids=["steps", "djvae", "boost"],
+)
+def test_a_dialogue_alone_is_answered_as_among_others(table, model):
     X, y = table
-    grid = {
-        "augment__sampling_strategy": ["mean", "not majority"],
-        "fuse__latent_size": [4, 8],
-        "recognise__graph_layers": [1],
-    }
-    search = GridSearchCV(
-        three_steps(), grid, cv=DialogueKFold(2), n_jobs=2, error_score="raise"
-    )
-    search.fit(X, y)
-    assert search.best_params_["fuse__latent_size"] in (4, 8)
-    assert search.predict(X).shape == y.shape
+    model = clone(model).fit(X, y)
+    alone = np.zeros((len(X), len(model.classes_)))
+    for rows in X.groupby("dialogue__id").indices.values():
+        alone[rows] = model.predict_proba(X.iloc[rows])
+    np.testing.assert_allclose(alone, model.predict_proba(X), atol=1e-6)
 
 
 def test_clone_and_pickle_keep_a_pipeline(table):
@@ -150,15 +207,16 @@ def test_clone_and_pickle_keep_a_pipeline(table):
     np.testing.assert_array_equal(refitted.predict_proba(X), pipeline.predict_proba(X))
 
 
-@pytest.mark.parametrize("output", ["default", "pandas"])
-def test_both_outputs_of_transform_give_the_same(table, output):
+def test_both_outputs_of_transform_give_the_same(table):
     X, y = table
-    expected = three_steps().fit(X, y).predict_proba(X)
-    with config_context(transform_output=output):
-        fused = clone(FUSER).fit(X, y).transform(X)
-        found = three_steps().fit(X, y).predict_proba(X)
-    assert list(fused.columns[:5]) == [*KEYS, "fused__0"]
-    np.testing.assert_array_equal(found, expected)
+    fused, answers = {}, {}
+    for output in ("default", "pandas"):
+        with config_context(transform_output=output):
+            fused[output] = clone(FUSER).fit(X, y).transform(X)
+            answers[output] = three_steps().fit(X, y).predict_proba(X)
+    assert list(fused["default"].columns[:5]) == [*KEYS, "fused__0"]
+    pd.testing.assert_frame_equal(fused["pandas"], fused["default"])
+    np.testing.assert_array_equal(answers["pandas"], answers["default"])
 
 
 def test_column_transformer_in_front_makes_the_layout(table):
@@ -168,87 +226,59 @@ def test_column_transformer_in_front_makes_the_layout(table):
     columns = ColumnTransformer(
         [("text", PCA(4), text), ("audio", StandardScaler(), audio)],
         remainder="passthrough",
-    ).set_output(transform="pandas")
+    )
     keyed = X[[*KEYS, *text, *audio]]
-    pipeline = Pipeline([("columns", columns), *three_steps().steps]).fit(keyed, y)
-    arranged = pipeline["columns"].transform(keyed)
+    with config_context(transform_output="pandas"):
+        by_config = Pipeline([("columns", clone(columns)), *three_steps().steps])
+        answers = by_config.fit(keyed, y).predict_proba(keyed)
+        arranged = by_config["columns"].transform(keyed)
+    columns.set_output(transform="pandas")
+    by_step = Pipeline([("columns", columns), *three_steps().steps]).fit(keyed, y)
+    np.testing.assert_array_equal(by_step.predict_proba(keyed), answers)
     assert "remainder__dialogue__id" in arranged
-    assert pipeline.predict(keyed).shape == y.shape
+    keys, blocks = split_frame(arranged)
+    pd.testing.assert_frame_equal(keys, read_keys(X))
+    assert {name: block.shape[1] for name, block in blocks.items()} == {
+        "text": 4,
+        "audio": 8,
+    }
 
 
-def test_any_over_sampler_takes_the_generators_place(table):
+@pytest.mark.parametrize("sampler", [RandomOverSampler, SMOTE])
+def test_any_over_sampler_takes_the_generators_place(table, sampler):
     X, y = table
-    sampler = DialogueSampler(RandomOverSampler(random_state=0))
-    pipeline = three_steps(augment=sampler).fit(X, y)
-    assert pipeline.predict(X).shape == y.shape
+    sampler = DialogueSampler(sampler(random_state=0))
+    pipeline = three_steps(augment=sampler, recognise=Spy()).fit(X, y)
+    roles = pipeline["recognise"].keys_in_fit_["dialogue__role"].value_counts()
+    quota = sum(pipeline["augment"].sampling_strategy_.values())
+    assert roles.to_dict() == {"utterance": len(X), "synthetic": quota}
+    assert three_steps(augment=sampler).fit(X, y).predict(X).shape == y.shape
 
 
-def test_calibration_by_dialogue(table):
+def test_random_over_sampler_without_a_wrapper_repeats_utterances(table):
     X, y = table
-    model = CalibratedClassifierCV(clone(CLASSIFIER), cv=DialogueKFold(2))
-    assert model.fit(X, y).predict_proba(X).shape == (len(X), len(np.unique(y)))
+    sampler = RandomOverSampler(random_state=0)
+    enlarged, labels = sampler.fit_resample(X, y)
+    rows = sampler.sample_indices_
+    assert len(rows) > len(X)
+    pd.testing.assert_frame_equal(enlarged, X.iloc[rows].reset_index(drop=True))
+    np.testing.assert_array_equal(labels, y[rows])
+    assert set(enlarged["dialogue__role"]) == {"utterance"}
+    message = f"^{len(rows) - len(X)} utterances share dialogue and turn"
+    with pytest.warns(DuplicateTurnWarning, match=message):
+        clone(CLASSIFIER).fit(enlarged, labels)
 
 
-def test_voting_and_stacking(table):
+@pytest.mark.parametrize("keyed", [True, False], ids=["keyed frame", "array"])
+def test_read_only_memory_maps_are_read(table, tmp_path, keyed):
     X, y = table
-    members = [("small", clone(CLASSIFIER)), ("steps", three_steps())]
-    voting = VotingClassifier(members, voting="soft").fit(X, y)
-    stacking = StackingClassifier(
-        members, LogisticRegression(max_iter=1000), cv=DialogueKFold(2)
-    ).fit(X, y)
-    assert voting.predict(X).shape == stacking.predict(X).shape == y.shape
-
-
-def test_learning_curve_by_dialogue(table):
-    X, y = table
-    sizes, train, test = learning_curve(
-        clone(CLASSIFIER), X, y, cv=DialogueKFold(2), train_sizes=[0.5, 1.0]
+    X = X.copy() if keyed else X.iloc[:, 4:].to_numpy()
+    joblib.dump(X, tmp_path / "X")
+    mapped = joblib.load(tmp_path / "X", mmap_mode="r")
+    np.testing.assert_array_equal(
+        three_steps().fit(mapped, y).predict_proba(mapped),
+        three_steps().fit(X, y).predict_proba(X),
     )
-    assert np.isfinite(test).all()
-
-
-def test_out_of_fold_answers(table):
-    X, y = table
-    answers = cross_val_predict(clone(CLASSIFIER), X, y, cv=DialogueKFold(2))
-    assert set(answers) <= set(y)
-
-
-def test_permutation_importance_of_columns(table):
-    X, y = table
-    few = X[[*KEYS, "text__0", "text__1", "audio__0"]]
-    model = clone(CLASSIFIER).fit(few, y)
-    importance = permutation_importance(model, few, y, n_repeats=2, random_state=0)
-    assert importance.importances_mean.shape == (few.shape[1],)
-
-
-def test_what_turns_tables_into_numbers_fails_loudly(table):
-    X, y = table
-    with pytest.raises(ValueError, match="could not convert string to float"):
-        BaggingClassifier(clone(CLASSIFIER)).fit(X, y)
-    with pytest.raises(ValueError, match="could not convert string to float"):
-        StandardScaler().fit(X)
-    with pytest.raises(ValueError, match="could not convert string to float"):
-        make_pipeline(LogisticRegression()).fit(X, y)
-    with pytest.raises((TypeError, ValueError)):
-        RandomOverSampler().fit(X, y).fit_resample(X.iloc[:0], y[:0])
-
-
-def test_few_dialogues_leave_classes_out_of_folds(table):
-    X, y = table
-    few = X["dialogue__id"].isin(X["dialogue__id"].unique()[:4]).to_numpy()
-    answers = cross_val_predict(
-        clone(CLASSIFIER), X[few], y[few], cv=DialogueKFold(2), method="predict"
-    )
-    assert set(answers) <= set(y)
-
-
-def test_read_only_memory_maps_are_read(table, tmp_path):
-    X, y = table
-    path = tmp_path / "features.npy"
-    np.save(path, X.iloc[:, 4:].to_numpy())
-    mapped = np.load(path, mmap_mode="r")
-    model = clone(CLASSIFIER).fit(mapped, y)
-    assert model.predict(mapped).shape == y.shape
 
 
 def test_a_cache_spares_sampler_and_fuser(table, tmp_path):
