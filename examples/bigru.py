@@ -2,7 +2,8 @@
 
 It takes the same tables as the estimators of skmerc, learns from rows of role
 "utterance", and keeps the epoch with the best weighted F1 on rows of role
-"validation".
+"validation". Input dropout 0 or 0.4 and batches of 8 or 16 were tried on training
+dialogues of IEMOCAP; 0.4 and 8 were best.
 """
 
 import numpy as np
@@ -24,7 +25,7 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
         imbalance=None,
         epochs=40,
         batch_size=8,
-        input_dropout=0.0,
+        input_dropout=0.4,
         random_state=None,
     ):
         self.imbalance = imbalance

@@ -7,6 +7,9 @@ import os
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
+import pickle
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +20,21 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 
 torch.set_num_threads(1)
+
+ANSWER = """
+import pickle, sys
+import torch
+assert not torch.cuda.is_available()
+with open(sys.argv[1], "rb") as file:
+    estimator, method, arguments = pickle.load(file)
+with open(sys.argv[2], "wb") as file:
+    pickle.dump(getattr(estimator, method)(*arguments), file)
+"""
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
 
 
 @pytest.fixture
@@ -34,6 +52,21 @@ def real_data():
     if not any(folder.glob("*.npz")):
         pytest.skip("no real tables: set SKMERC_DATA to their folder")
     return folder
+
+
+@pytest.fixture
+def answer_without_gpu(tmp_path):
+    """A function: what a method of an estimator returns on a machine without GPU."""
+
+    def answer(estimator, method, *arguments):
+        question, result = tmp_path / "question.pkl", tmp_path / "result.pkl"
+        question.write_bytes(pickle.dumps((estimator, method, arguments)))
+        command = [sys.executable, "-c", ANSWER, str(question), str(result)]
+        environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+        subprocess.run(command, cwd=ROOT, env=environment, check=True)
+        return pickle.loads(result.read_bytes())
+
+    return answer
 
 
 def _numpy_state():

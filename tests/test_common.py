@@ -1,20 +1,32 @@
-"""Scikit-learn's and imbalanced-learn's common checks, and how many of them ran."""
+"""The common checks of scikit-learn and imbalanced-learn on every public estimator."""
 
+import inspect
+import re
 import warnings
+from collections import Counter
+from importlib.metadata import version
+from pathlib import Path
+from unittest import SkipTest
 
 import pytest
+from imblearn.over_sampling import SMOTE, RandomOverSampler
+from imblearn.utils.estimator_checks import (
+    estimator_checks_generator as imblearn_checks,
+)
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.estimator_checks import check_estimator
 
-from skmerc import CBERLClassifier
+import skmerc
+from skmerc import (
+    CBERLClassifier,
+    DialogueSampler,
+    DJVAEFuser,
+    FocalAdaBoostClassifier,
+    MultimodalGANSampler,
+)
 
-BATCHES_DIFFER = (
-    "batches of another size round differently; "
-    "test_weights_two_and_zero_equal_repetition_and_removal stands in"
-)
-BOOSTING_RAISES = (
-    "AdaBoost raises the weight of whatever class_weight made light, until it is heard"
-)
-ESTIMATORS = {
+CLASSIFIERS = {
+    "default": CBERLClassifier(hidden_size=16, max_epochs=5, device="cpu"),
     "concat": CBERLClassifier(
         hidden_size=16,
         lstm_layers=1,
@@ -27,38 +39,139 @@ ESTIMATORS = {
         patience=None,
         device="cpu",
     ),
+    # At lr=1e-2 the ten stumps of the head stand at 0.83, where a check draws its line.
     "whole": CBERLClassifier(
         hidden_size=16,
         lstm_layers=1,
         latent_size=8,
         fusion="djvae",
         head="boost",
-        lr=1e-2,
+        lr=3e-3,
         batch_size=32,
         max_epochs=20,
         device="cpu",
     ),
+    "focal": FocalAdaBoostClassifier(),
 }
-EXPECTED = {
-    "concat": {
-        "check_sample_weight_equivalence_on_dense_data": BATCHES_DIFFER,
-        "check_sample_weight_equivalence_on_sparse_data": BATCHES_DIFFER,
-    },
+FUSERS = {
+    output: DJVAEFuser(
+        latent_size=4,
+        hidden_size=16,
+        output=output,
+        max_epochs=2,
+        batch_size=32,
+        device="cpu",
+        random_state=0,
+    )
+    for output in ("latent", "latent+blocks")
 }
-EXPECTED["whole"] = EXPECTED["concat"] | {
-    "check_class_weight_classifiers": BOOSTING_RAISES
+SAMPLERS = {
+    "gan": MultimodalGANSampler(
+        n_steps=3, hidden_size=4, batch_size=8, device="cpu", random_state=0
+    ),
+    "repeat": DialogueSampler(RandomOverSampler(random_state=0)),
+    "smote": DialogueSampler(SMOTE(random_state=0)),
 }
+ESTIMATORS = CLASSIFIERS | FUSERS | SAMPLERS
+
+DENSE, SPARSE = (
+    f"check_sample_weight_equivalence_on_{kind}_data" for kind in ("dense", "sparse")
+)
+BATCHES_DIFFER = (
+    "batches of another size round differently; "
+    "test_weights_two_and_zero_equal_repetition_and_removal stands in"
+)
+BOOSTING_RAISES = (
+    "AdaBoost raises the weight of whatever class_weight made light, until it is heard"
+)
+PARENT_FAILS = "AdaBoostClassifier, the parent class, fails it too"
+NOISE_PER_ROW = (
+    "batches and the noise on the code are drawn per row, so a repeated row is not a "
+    "row of weight 2; test_rows_of_weight_zero_are_absent stands in"
+)
+EXPECTED_TO_FAIL = {
+    "default": {DENSE: BATCHES_DIFFER},
+    "concat": {DENSE: BATCHES_DIFFER},
+    "whole": {DENSE: BATCHES_DIFFER, "check_class_weight_classifiers": BOOSTING_RAISES},
+    "focal": {DENSE: PARENT_FAILS, SPARSE: PARENT_FAILS},
+    "latent": {DENSE: NOISE_PER_ROW},
+    "latent+blocks": {DENSE: NOISE_PER_ROW},
+}
+MAY_BE_SKIPPED = {
+    "check_array_api_input": "it runs only where SCIPY_ARRAY_API is set",
+}
+
+# Checks that end as passed, and those of MAY_BE_SKIPPED, with the versions that
+# constraints.txt pins; other versions may have some fewer or any number more.
+N_PASSED = {
+    "default": 67,
+    "concat": 67,
+    "whole": 66,
+    "focal": 61,
+    "latent": 52,
+    "latent+blocks": 52,
+    "gan": 41,
+    "repeat": 41,
+    "smote": 42,
+}
+N_PASSED_OF_IMBLEARN = {"gan": 15, "repeat": 15, "smote": 14}
+LEAST_SHARE = 0.8
+
+
+def pinned(package):
+    constraints = Path(__file__).resolve().parents[1] / "constraints.txt"
+    return re.search(rf"^{package}==(.+)$", constraints.read_text(), re.M)[1]
+
+
+def assert_number(found, expected, package):
+    """As many as expected with the pinned version, about as many with others."""
+    if version(package) == pinned(package):
+        assert found == expected
+    assert found >= LEAST_SHARE * expected
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
-def test_classifier_passes_the_common_checks(name):
+def test_every_check_of_scikit_learn_passes_or_fails_for_the_reason_named(name):
+    expected = EXPECTED_TO_FAIL.get(name, {})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the checks feed it what it warns about
         results = check_estimator(
-            ESTIMATORS[name], on_fail=None, expected_failed_checks=EXPECTED[name]
+            ESTIMATORS[name], on_fail=None, expected_failed_checks=expected
         )
-    failed = {
-        r["check_name"]: r["exception"] for r in results if r["status"] == "failed"
-    }
-    assert not failed
-    assert sum(r["status"] == "passed" for r in results) >= 60
+    ended = {"passed": [], "failed": [], "xfail": [], "skipped": []}
+    for result in results:
+        ended[result["status"]].append(result["check_name"])
+    assert ended["failed"] == []
+    assert set(ended["xfail"]) == set(expected)
+    assert set(ended["skipped"]) <= set(MAY_BE_SKIPPED)
+    assert_number(
+        len(ended["passed"] + ended["skipped"]), N_PASSED[name], "scikit-learn"
+    )
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_every_check_of_imbalanced_learn_passes(name):
+    ended = Counter()
+    for sampler, check in imblearn_checks(SAMPLERS[name]):
+        try:
+            check(clone(sampler))
+        except SkipTest:
+            ended["skipped"] += 1
+        else:
+            ended["passed"] += 1
+    assert ended["skipped"] == 0
+    assert_number(ended["passed"], N_PASSED_OF_IMBLEARN[name], "imbalanced-learn")
+
+
+def test_every_public_estimator_is_checked():
+    public = {getattr(skmerc, name) for name in skmerc.__all__}
+    classes = filter(inspect.isclass, public)
+    estimators = {thing for thing in classes if issubclass(thing, BaseEstimator)}
+    assert estimators == {type(estimator) for estimator in ESTIMATORS.values()}
+
+
+def test_the_default_differs_from_the_defaults_only_in_size_and_device():
+    given = ESTIMATORS["default"].get_params()
+    default = CBERLClassifier().get_params()
+    changed = {name for name in default if given[name] != default[name]}
+    assert changed == {"hidden_size", "max_epochs", "device"}

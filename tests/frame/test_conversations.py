@@ -49,13 +49,15 @@ class TestOrder:
 
     def test_equal_turns_are_ordered_by_row_and_counted(self):
         X = table(list("aaaa"), turn=[1, 0, 1, 1])
-        with pytest.warns(DuplicateTurnWarning, match="^2 utterances share"):
+        with pytest.warns(DuplicateTurnWarning, match="^2 utterances share") as found:
             assert orders(X) == [[1, 0, 2, 3]]
+        assert len(found) == 1
 
     def test_restarting_ids_are_reported_as_equal_turns(self):
         two_files = pd.concat([table([0, 0, 1]), table([0, 0, 1])], ignore_index=True)
-        with pytest.warns(DuplicateTurnWarning, match="^3 utterances share"):
+        with pytest.warns(DuplicateTurnWarning, match="^3 utterances share") as found:
             read(two_files)
+        assert len(found) == 1
 
     def test_nobody_is_warned_when_predicting(self):
         X = table(list("aaaa"), turn=[1, 0, 1, 1])
@@ -127,8 +129,9 @@ class TestSplitDialogues:
     @pytest.mark.parametrize("share", [0.6, 0.8, 0.9])
     def test_a_split_by_rows_is_noticed(self, share):
         X = self.long_table().sample(frac=share, random_state=0)
-        with pytest.warns(SplitDialogueWarning, match="Split by dialogue"):
+        with pytest.warns(SplitDialogueWarning, match="Split by dialogue") as found:
             read(X)
+        assert len(found) == 1
 
     def test_a_split_by_dialogues_and_a_lost_turn_here_and_there_are_fine(self):
         X = self.long_table()

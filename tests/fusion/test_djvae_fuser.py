@@ -1,5 +1,4 @@
 import pickle
-import warnings
 from functools import partial
 
 import numpy as np
@@ -13,8 +12,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils.estimator_checks import check_estimator
 
+from skmerc._training import PartialMissingWarning
 from skmerc.frame import KEYS, drop_keys, make_frame
 from skmerc.fusion import DJVAEFuser
 
@@ -74,30 +73,6 @@ def same_weights(one, other):
 
 
 # scikit-learn's contract
-
-
-@pytest.mark.parametrize("output", ["latent", "latent+blocks"])
-def test_scikit_learn_checks_pass_and_none_is_left_out(output):
-    expected = {
-        "check_sample_weight_equivalence_on_dense_data": (
-            "batches and the noise on the code are drawn per row, so a repeated row "
-            "is not a row of weight 2; see test_rows_of_weight_zero_are_absent"
-        )
-    }
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        results = check_estimator(
-            Fuser(max_epochs=2, output=output),
-            on_fail=None,
-            expected_failed_checks=expected,
-        )
-    by_status = {}
-    for result in results:
-        by_status.setdefault(result["status"], []).append(result["check_name"])
-    assert by_status.pop("failed", []) == []
-    assert by_status["xfail"] == list(expected)
-    assert set(by_status.get("skipped", [])) <= {"check_array_api_input"}
-    assert len(by_status["passed"]) >= 45
 
 
 def test_parameters_are_keyword_only():
@@ -311,9 +286,10 @@ def test_modality_never_seen_in_training_leaves_the_others_alone():
 def test_single_missing_cells_warn_or_are_refused():
     X, _ = make_table()
     X.loc[3, "text__1"] = np.nan
-    with pytest.warns(UserWarning, match="text: 1"):
+    with pytest.warns(PartialMissingWarning, match="text: 1") as found:
         Z = Fuser(output="latent+blocks").fit(X)
-    with pytest.warns(UserWarning, match="text: 1"):
+    assert len(found) == 1
+    with pytest.warns(PartialMissingWarning, match="text: 1"):
         assert Z.transform(X).loc[3, "text__1"] == 0
     with pytest.raises(ValueError, match="row 3, column 'text__1'"):
         Fuser(partial_nan="error").fit(X)
@@ -506,6 +482,26 @@ def test_loss_that_is_no_number_stops_training():
     X = np.random.default_rng(0).normal(size=(40, 3)) * 1e25
     with pytest.raises(RuntimeError, match="epoch 1"):
         Fuser(standardize=False).fit(X)
+
+
+def test_verbose_shows_a_bar_and_silence_is_the_default(capsys):
+    X, _ = make_table()
+    Fuser().fit(X).transform(X)
+    assert capsys.readouterr() == ("", "")
+    Fuser(verbose=1).fit(X)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "3/3" in shown.err
+
+
+@pytest.mark.gpu
+def test_a_fuser_trained_on_a_gpu_comes_back_to_the_cpu(answer_without_gpu):
+    X, y = make_table()
+    fuser = Fuser(device="cuda", classification_weight=1.0).fit(X, y)
+    assert {weight.device.type for weight in weights_of(fuser)} == {"cpu"}
+    pd.testing.assert_frame_equal(
+        answer_without_gpu(fuser, "transform", X), fuser.transform(X), atol=1e-4
+    )
 
 
 # The way back

@@ -1,4 +1,5 @@
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
 from skmerc import CBERLClassifier, FocalAdaBoostClassifier
+from skmerc._columns import synthetic_id
+from skmerc._conversations import DuplicateTurnWarning, SplitDialogueWarning
+from skmerc._training import PartialMissingWarning
 from skmerc.datasets import make_conversations
-from skmerc.frame import make_frame, mark_validation
+from skmerc.frame import make_frame, mark_validation, split_frame
 
 SMALL = {
     "hidden_size": 16,
@@ -165,6 +169,20 @@ def test_the_best_epoch_is_restored(table):
     assert found == pytest.approx(best)
 
 
+def test_training_stops_early_and_restores_the_best_epoch(table):
+    X, y = table
+    marked = mark_validation(X, fraction=0.3, random_state=0)
+    settings = SMALL | {"max_epochs": 60, "patience": 2, "lr": 1e-2}
+    model = CBERLClassifier(**settings).fit(marked, y)
+    scores = [epoch["valid_weighted_f1"] for epoch in model.history_]
+    best = int(np.argmax(scores)) + 1
+    assert model.n_iter_ == len(scores) == best + 2 < 60
+    again = clone(model).set_params(max_epochs=best, patience=None).fit(marked, y)
+    np.testing.assert_array_equal(model.predict_proba(X), again.predict_proba(X))
+    longer = clone(again).set_params(max_epochs=best + 2).fit(marked, y)
+    assert np.abs(longer.predict_proba(X) - model.predict_proba(X)).max() > 1e-4
+
+
 def test_validation_rows_teach_nothing(table):
     X, y = table
     marked = mark_validation(X, fraction=0.3, random_state=0)
@@ -230,6 +248,41 @@ def test_synthetic_rows_of_a_held_out_dialogue_teach_nothing(table):
     np.testing.assert_array_equal(with_them.predict_proba(X), without.predict_proba(X))
 
 
+@pytest.mark.parametrize("placement", ["dialogue", "isolated"])
+def test_synthetic_rows_of_a_dialogue_held_out_in_fit_teach_nothing(placement):
+    X, y = make_conversations(10, n_turns=4, random_state=0)
+    enlarged, labels = pd.concat([X, X], ignore_index=True), np.tile(y, 2)
+    synthetic = np.arange(len(enlarged)) >= len(X)
+    enlarged.loc[synthetic, "dialogue__role"] = "synthetic"
+    source = enlarged["dialogue__id"].copy()
+    if placement == "isolated":
+        alone = [synthetic_id(name, i) for i, name in enumerate(source[synthetic])]
+        enlarged.loc[synthetic, "dialogue__id"] = alone
+    features = X.columns[4:]
+    settings = SMALL | {"validation_fraction": 0.3, "patience": 1}
+
+    def answers(changed, max_epochs=4, kept=slice(None)):
+        moved = enlarged.copy()
+        moved.loc[changed, features] += 3
+        model = CBERLClassifier(**(settings | {"max_epochs": max_epochs}))
+        return model.fit(moved[kept], labels[kept]).predict_proba(X)
+
+    # After one epoch nothing was selected yet: who is held out teaches nothing.
+    nobody = np.zeros(len(enlarged), bool)
+    first = answers(nobody, max_epochs=1)
+    held_out = [
+        name
+        for name in X["dialogue__id"].unique()
+        if np.array_equal(answers((source == name) & ~synthetic, max_epochs=1), first)
+    ]
+    assert len(held_out) == 3
+    cousins = synthetic & source.isin(held_out).to_numpy()
+    expected = answers(nobody)
+    np.testing.assert_array_equal(answers(cousins), expected)
+    np.testing.assert_array_equal(answers(nobody, kept=~cousins), expected)
+    assert np.abs(answers(synthetic & ~cousins) - expected).max() > 1e-4
+
+
 @pytest.mark.parametrize("fusion", ["concat", "djvae"])
 def test_a_missing_modality_after_complete_training(table, fusion):
     X, y = table
@@ -274,6 +327,48 @@ def test_weights_two_and_zero_equal_repetition_and_removal(table):
     again = X.iloc[repeated].reset_index(drop=True)
     again["dialogue__id"] = np.arange(len(again)).astype(str)
     plain = CBERLClassifier(**settings).fit(again, y[repeated])
+    np.testing.assert_allclose(
+        weighted.predict_proba(X), plain.predict_proba(X), atol=1e-5
+    )
+
+
+@pytest.mark.filterwarnings("ignore::skmerc._conversations.SplitDialogueWarning")
+@pytest.mark.parametrize("head", [None, "boost"])
+def test_weight_zero_is_the_role_context(table, head):
+    """A row of weight 0 is heard by its neighbours, and so is no removed row."""
+    X, y = table
+    weight = np.random.default_rng(0).integers(0, 3, len(X))
+    model = CBERLClassifier(**SMALL, head=head)
+    weighted = clone(model).fit(X, y, sample_weight=weight)
+    context = X.assign(dialogue__role=np.where(weight > 0, "utterance", "context"))
+    told = clone(model).fit(context, y, sample_weight=np.maximum(weight, 1))
+    np.testing.assert_array_equal(weighted.predict_proba(X), told.predict_proba(X))
+    kept = weight > 0
+    removed = clone(model).fit(X[kept], y[kept], sample_weight=weight[kept])
+    assert np.abs(removed.predict_proba(X) - told.predict_proba(X)).max() > 1e-4
+
+
+@pytest.mark.parametrize("head", [None, "boost"])
+def test_weight_two_is_a_repetition_in_a_copy_of_the_dialogue(table, head):
+    """The copy has the same neighbours, all of them as context."""
+    X, y = table[0].iloc[:150], table[1][:150]
+    settings = SMALL | {
+        "dropout": 0.0,
+        "mask_rate": 0.0,
+        "batch_size": 1000,
+        "patience": None,
+        "max_epochs": 5,
+        "head": head,
+    }
+    weight = np.random.default_rng(0).integers(0, 3, len(X))
+    weighted = CBERLClassifier(**settings).fit(X, y, sample_weight=weight)
+    first, second = (
+        X.assign(dialogue__role=np.where(weight >= n, "utterance", "context"))
+        for n in (1, 2)
+    )
+    second["dialogue__id"] = "copy of " + second["dialogue__id"]
+    both = pd.concat([first, second], ignore_index=True)
+    plain = CBERLClassifier(**settings).fit(both, np.tile(y, 2))
     np.testing.assert_allclose(
         weighted.predict_proba(X), plain.predict_proba(X), atol=1e-5
     )
@@ -350,6 +445,81 @@ def test_callbacks_see_every_epoch(table):
     assert not hasattr(scheduler, "lr_scheduler_")
 
 
+def test_modalities_given_by_name_override_the_names_of_the_columns(table):
+    X, y = table
+    blocks = split_frame(X)[1]
+    features = X.columns[4:]
+    renamed = X.rename(columns={c: f"f{i}" for i, c in enumerate(features)})
+    given, start = {}, 0
+    for name, block in blocks.items():
+        given[name] = [f"f{start + i}" for i in range(block.shape[1])]
+        start += block.shape[1]
+    model = CBERLClassifier(**SMALL, fusion="djvae")
+    expected = clone(model).fit(X, y).predict_proba(X)
+    named = clone(model).set_params(modalities=given).fit(renamed, y)
+    np.testing.assert_array_equal(named.predict_proba(renamed), expected)
+    one = clone(model).set_params(modalities={"all": list(features)}).fit(X, y)
+    assert np.abs(one.predict_proba(X) - expected).max() > 1e-4
+
+
+def test_modalities_given_as_slices_take_an_array_apart(table):
+    X, y = table[0].iloc[:120], table[1][:120]
+    blocks = split_frame(X)[1]
+    ids = [f"{row:04d}" for row in range(len(X))]
+    model = CBERLClassifier(**SMALL, fusion="djvae")
+    expected = clone(model).fit(make_frame(blocks, dialogue=ids), y)
+    widths = np.cumsum([0, *(block.shape[1] for block in blocks.values())])
+    given = dict(zip(blocks, map(slice, widths[:-1], widths[1:]), strict=True))
+    array = X.iloc[:, 4:].to_numpy()
+    sliced = clone(model).set_params(modalities=given).fit(array, y)
+    np.testing.assert_array_equal(
+        sliced.predict_proba(array), expected.predict_proba(make_frame(blocks))
+    )
+    whole = clone(model).fit(array, y).predict_proba(array)
+    assert np.abs(whole - sliced.predict_proba(array)).max() > 1e-4
+
+
+def test_columns_outside_the_given_modalities_are_not_looked_at(table):
+    X, y = table
+    text = [name for name in X if name.startswith("text__")]
+    model = CBERLClassifier(**SMALL, modalities={"text": text}).fit(X, y)
+    noise = np.random.default_rng(0).normal(size=(len(X), X.shape[1] - 20))
+    np.testing.assert_array_equal(
+        model.predict_proba(
+            X.assign(**dict(zip(X.columns[20:], noise.T, strict=True)))
+        ),
+        model.predict_proba(X),
+    )
+
+
+def test_net_params_reach_the_net_and_have_the_last_word(table):
+    X, y = table
+    given = {"optimizer__betas": (0.5, 0.9), "max_epochs": 2}
+    model = CBERLClassifier(**SMALL, net_params=given).fit(X, y)
+    assert model.net_.optimizer_.param_groups[0]["betas"] == (0.5, 0.9)
+    assert model.n_iter_ == 2
+    assert model.net_params == given
+
+
+@pytest.mark.parametrize("head", [None, "boost"])
+def test_verbose_shows_a_bar_and_silence_is_the_default(table, capsys, head):
+    X, y = table
+    CBERLClassifier(**SMALL, head=head).fit(X, y).predict(X)
+    assert capsys.readouterr() == ("", "")
+    CBERLClassifier(**SMALL, head=head, verbose=1).fit(X, y)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "3/3" in shown.err
+    assert "valid_weighted_f1" in shown.err
+
+
+def test_a_preset_takes_changes_and_an_unknown_one_is_named():
+    model = CBERLClassifier.from_preset("paper", lr=0.5)
+    assert (model.lr, model.head, model.graph_layers) == (0.5, "boost", 2)
+    with pytest.raises(ValueError, match="No preset 'best'; there is paper"):
+        CBERLClassifier.from_preset("best")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -372,10 +542,42 @@ def test_partial_nan_is_counted_or_refused(table):
     X, y = table
     X = X.copy()
     X.loc[7, "audio__1"] = np.nan
-    with pytest.warns(UserWarning, match="audio: 1"):
+    with pytest.warns(PartialMissingWarning, match="audio: 1"):
         CBERLClassifier(**SMALL).fit(X, y)
     with pytest.raises(ValueError, match="row 7, column 'audio__1' of block 'audio'"):
         CBERLClassifier(**SMALL, partial_nan="error").fit(X, y)
+
+
+def equal_turns(X):
+    return X.assign(dialogue__turn=0)
+
+
+def split_by_rows(X):
+    return X.sample(frac=0.8, random_state=0)
+
+
+def single_holes(X):
+    X = X.copy()
+    X.loc[[3, 7], "audio__1"] = np.nan
+    X.loc[7, "text__0"] = np.nan
+    return X
+
+
+@pytest.mark.parametrize(
+    ("spoil", "category"),
+    [
+        (equal_turns, DuplicateTurnWarning),
+        (split_by_rows, SplitDialogueWarning),
+        (single_holes, PartialMissingWarning),
+    ],
+)
+@pytest.mark.parametrize("head", [None, "boost"])
+def test_a_fit_warns_once_of_what_looks_wrong(table, spoil, category, head):
+    X, y = spoil(table[0]), table[1]
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        CBERLClassifier(**SMALL, head=head).fit(X, y[X.index])
+    assert [warning.category for warning in found] == [category]
 
 
 def test_unknown_class_in_class_weight_is_named(table):
@@ -385,10 +587,11 @@ def test_unknown_class_in_class_weight_is_named(table):
 
 
 @pytest.mark.gpu
-def test_gpu_agrees_with_cpu_and_pickles_to_it(table):
+def test_a_model_of_the_gpu_agrees_with_its_pickle_on_a_machine_without(
+    table, answer_without_gpu
+):
     X, y = table
     model = CBERLClassifier(**(SMALL | {"device": "cuda"})).fit(X, y)
-    on_gpu = model.predict_proba(X)
-    model.net_.set_params(device="cpu")
-    model.net_.module_.to("cpu")
-    np.testing.assert_allclose(model.predict_proba(X), on_gpu, atol=1e-4)
+    assert next(model.net_.module_.parameters()).is_cuda
+    on_cpu = answer_without_gpu(model, "predict_proba", X)
+    np.testing.assert_allclose(on_cpu, model.predict_proba(X), atol=1e-4)

@@ -6,17 +6,9 @@ import pandas as pd
 import pytest
 import torch
 from imblearn.pipeline import make_pipeline
-from imblearn.utils.estimator_checks import (
-    estimator_checks_generator as imblearn_checks,
-)
 from pandas.testing import assert_frame_equal
-from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils.estimator_checks import (
-    estimator_checks_generator as sklearn_checks,
-)
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skmerc._training import PartialMissingWarning
 from skmerc.frame import KEYS, drop_keys, make_frame, mark_validation, split_frame
@@ -364,8 +356,9 @@ def test_a_class_without_any_modality_is_refused(table):
 def test_missing_cells_are_filled_with_a_warning_or_refused(table):
     X, y = table
     X.loc[7, "text__1"] = np.nan
-    with pytest.warns(PartialMissingWarning, match="text: 1"):
+    with pytest.warns(PartialMissingWarning, match="text: 1") as found:
         X_more, _ = quick().fit_resample(X, y)
+    assert len(found) == 1
     assert np.isnan(X_more.loc[7, "text__1"])
     assert X_more.iloc[60:].notna().all(axis=None)
     with pytest.raises(ValueError, match="row 7, column 'text__1'"):
@@ -495,7 +488,9 @@ def test_a_fitted_sampler_pickles_with_its_networks(table):
     assert not again.gan_.training
 
 
-def test_verbose_shows_a_bar(table, capsys):
+def test_verbose_shows_a_bar_and_silence_is_the_default(table, capsys):
+    quick().fit_resample(*table)
+    assert capsys.readouterr() == ("", "")
     quick(verbose=1).fit_resample(*table)
     assert "GAN" in capsys.readouterr().err
 
@@ -593,6 +588,18 @@ def test_sparse_columns_beside_keys_are_read(table):
     np.testing.assert_array_equal(drop_keys(X_more), drop_keys(dense))
 
 
+@pytest.mark.gpu
+def test_networks_trained_on_a_gpu_come_back_to_the_cpu(table, answer_without_gpu):
+    sampler = quick(device="cuda")
+    X_more, y_more = sampler.fit_resample(*table)
+    assert counts(y_more) == {"neutral": 40, "joy": 40, "fear": 40}
+    assert np.isfinite(drop_keys(X_more).to_numpy()).all()
+    assert {p.device.type for p in sampler.gan_.parameters()} == {"cpu"}
+    assert {b.device.type for b in sampler.gan_.buffers()} == {"cpu"}
+    names = answer_without_gpu(sampler, "get_feature_names_out")
+    assert names.tolist() == X_more.columns.tolist()
+
+
 @pytest.mark.benchmark
 def test_a_corpus_is_fitted_within_two_minutes():
     rng = np.random.default_rng(0)
@@ -601,25 +608,3 @@ def test_a_corpus_is_fitted_within_two_minutes():
     start = time.perf_counter()
     MultimodalGANSampler(random_state=0).fit_resample(X, y)
     assert time.perf_counter() - start < 120
-
-
-INSTANCE = quick(hidden_size=4)
-
-
-@parametrize_with_checks([INSTANCE])
-def test_scikit_learn_s_checks(estimator, check):
-    check(estimator)
-
-
-@pytest.mark.parametrize(
-    ("estimator", "check"),
-    list(imblearn_checks(INSTANCE)),
-    ids=lambda value: getattr(getattr(value, "func", value), "__name__", None),
-)
-def test_imbalanced_learn_s_checks(estimator, check):
-    check(clone(estimator))
-
-
-def test_all_checks_ran():
-    assert len(list(sklearn_checks(INSTANCE))) >= 40
-    assert len(list(imblearn_checks(INSTANCE))) == 15

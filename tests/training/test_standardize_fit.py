@@ -140,8 +140,10 @@ class TestPartialMissing:
 
     def test_holes_are_counted_per_block(self):
         table, _ = self.read(self.holes)
-        with pytest.warns(PartialMissingWarning, match=r"\(text: 1, audio: 3\)"):
+        counts = r"\(text: 1, audio: 3\)"
+        with pytest.warns(PartialMissingWarning, match=counts) as found:
             check_partial_missing(table, "mean")
+        assert len(found) == 1
         check_partial_missing(table, "mean", warn=False)
 
     def test_holes_are_refused_by_place(self):
