@@ -75,7 +75,7 @@ def test_results_table_prints_markdown(example, table_file):
     models = ["logistic regression", "Bi-GRU", "CBERL, three steps"]
     arguments = ["--data", table_file, "--modalities", "text", "audio"]
     arguments += ["--minority", "anger", "--seeds", "2", "--models", *models]
-    rows = [line for line in example("results_table.py", *arguments).splitlines()]
+    rows = example("results_table.py", *arguments).splitlines()
     assert [row.split(" | ")[0] for row in rows] == [
         f"| {name}" for name in (*models, "model")
     ]

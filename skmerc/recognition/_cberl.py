@@ -6,7 +6,6 @@ import torch
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skmerc.ensemble import FocalAdaBoostClassifier
 from skmerc.nn.cberl import CBERLLoss, CBERLNetwork
 from skmerc.recognition._dialogue_classifier import (
     COUNT,
@@ -95,8 +94,8 @@ class CBERLClassifier(DialogueClassifier):
     class_weight : dict, "balanced" or None, default=None
         Factor on the loss of each class.
     head : {"boost"}, estimator or None, default=None
-        What answers: the softmax layer of the network (None), a
-        :class:`FocalAdaBoostClassifier` on its embeddings ("boost", the paper's
+        What answers: the softmax layer of the network (None), logistic regressions
+        in a :class:`FocalAdaBoostClassifier` on its embeddings ("boost", the paper's
         choice), or any classifier with ``predict_proba``.
     prior : {"train", "uniform"}, dict or None, default=None
         Class shares to correct the probabilities to, by logit adjustment [2]_:
@@ -344,7 +343,3 @@ class CBERLClassifier(DialogueClassifier):
 
     def _objective(self):
         return CBERLLoss, {name: getattr(self, name) for name in _OF_LOSS}
-
-    @staticmethod
-    def _default_head():
-        return FocalAdaBoostClassifier(n_estimators=10)

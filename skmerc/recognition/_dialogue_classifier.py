@@ -38,7 +38,12 @@ from skmerc._training import (
     seeded,
 )
 from skmerc.frame import read_keys
-from skmerc.recognition._imbalance import SMALLEST, class_factor, prior_shift
+from skmerc.recognition._imbalance import (
+    SMALLEST,
+    boosting_head,
+    class_factor,
+    prior_shift,
+)
 
 COUNT = Interval(Integral, 1, None, closed="left")
 NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
@@ -213,10 +218,11 @@ class DialogueClassifier(
         self.head_ = None
         if self.head is None:
             return
-        head = self._default_head() if self.head == "boost" else clone(self.head)
+        rows = table.select(weight > 0)
+        boost = self.head == "boost"
+        head = boosting_head(weight[rows].sum()) if boost else clone(self.head)
         if "random_state" in head.get_params():
             head.set_params(random_state=draw_seed(rng))
-        rows = table.select(weight > 0)
         weights = {"sample_weight": weight[rows]}
         if not has_fit_parameter(head, "sample_weight"):
             weights = {}

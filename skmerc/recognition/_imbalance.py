@@ -1,6 +1,9 @@
-"""Class weights in training, and priors in answers."""
+"""Class weights in training, boosting on embeddings, and priors in answers."""
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from skmerc.ensemble import FocalAdaBoostClassifier
 
 SMALLEST = 1e-12
 """Share below which a class counts as absent."""
@@ -44,6 +47,13 @@ def class_factor(class_weight, classes, target, weight):
             f"{known}."
         )
     return np.array([class_weight.get(label, 1.0) for label in known])[target]
+
+
+def boosting_head(mass):
+    """Boost ten logistic regressions on rows whose weights sum to `mass`."""
+    # Boosting hands on weights that sum to one; this C undoes that.
+    weak = LogisticRegression(C=mass, tol=1e-6, max_iter=1000)
+    return FocalAdaBoostClassifier(weak, n_estimators=10)
 
 
 def prior_shift(prior, classes, real, trained):
