@@ -1,6 +1,5 @@
 """The one immutable view of a table of utterances that all estimators read."""
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,18 +13,16 @@ from skmerc._columns import (
     locate_blocks,
     source_ids,
 )
+from skmerc._labels import complete_labels
+from skmerc._warnings import (
+    warn_of_equal_turns,
+    warn_of_split_dialogues,
+    warn_without_dialogues,
+)
 from skmerc.frame import KEYS, ROLES, drop_keys, read_keys
 
 UTTERANCE, CONTEXT, VALIDATION, SYNTHETIC = range(len(ROLES))
 _CHUNK = 8192
-
-
-class DuplicateTurnWarning(UserWarning):
-    """Several utterances of a dialogue claim the same turn."""
-
-
-class SplitDialogueWarning(UserWarning):
-    """Dialogues look as if their rows had been split between two tables."""
 
 
 @dataclass(frozen=True)
@@ -180,8 +177,12 @@ def read_conversations(estimator, X, y="no_validation", *, reset, modalities=Non
     the :class:`Conversations`, and `y` as an array where it is given.
     """
     X = as_pandas(X)
-    keyed = bool(key_columns(X))
+    given = key_columns(X)
+    keyed = bool(given)
+    warn_without_dialogues(given)
     keys = read_keys(X) if keyed else None
+    if keys is not None and not isinstance(y, str):
+        y = complete_labels(y, (keys["dialogue__role"] == "context").to_numpy())
     features = _numeric_features(drop_keys(X) if keyed else X)
     checks = {
         "reset": reset,
@@ -197,8 +198,8 @@ def read_conversations(estimator, X, y="no_validation", *, reset, modalities=Non
     _refuse_infinite(values, columns, blocks)
     conversations = _take_apart(values, blocks, keys)
     if reset:
-        _warn_of_equal_turns(conversations)
-        _warn_of_split_dialogues(conversations)
+        warn_of_equal_turns(conversations)
+        warn_of_split_dialogues(conversations)
     return conversations if isinstance(y, str) else (conversations, y)
 
 
@@ -292,44 +293,3 @@ def _sortable(turns):
             f"dialogue__turn is {turns.iloc[wrong]!r} in row {wrong}; turns are "
             "numbers or timestamps."
         ) from None
-
-
-def _warn_of_equal_turns(conversations):
-    if not conversations.keyed:
-        return
-    real = conversations.role != SYNTHETIC
-    turns = pd.DataFrame(
-        {"dialogue": conversations.dialogue[real], "turn": conversations.turn[real]}
-    )
-    equal = int(turns.duplicated().sum())
-    if equal:
-        warnings.warn(
-            f"{equal} utterances share dialogue and turn with one before them; "
-            "they are ordered by row.",
-            DuplicateTurnWarning,
-            stacklevel=4,
-        )
-
-
-def _warn_of_split_dialogues(conversations):
-    if not conversations.keyed or conversations.turn.dtype.kind not in "iu":
-        return
-    real = conversations.role != SYNTHETIC
-    turns = pd.Series(conversations.turn[real]).groupby(conversations.dialogue[real])
-    span, found = turns.max() - turns.min() + 1, turns.nunique()
-    long = span >= 4
-    if not long.any():
-        return
-    broken = float((found < span)[long].mean())
-    absent = 1 - found[long].sum() / span[long].sum()
-    # A split by rows breaks nearly every dialogue, and at the same rate; real corpora
-    # lack a turn here and there, or keep only some speakers of all dialogues.
-    if broken > 0.5 and 0.05 < absent < 0.45:
-        warnings.warn(
-            f"{absent:.0%} of the turns are absent, from {broken:.0%} of the dialogues "
-            "of four turns or more: their rows seem to have been split between "
-            "training and test. Split by dialogue, for example with "
-            "skmerc.model_selection.DialogueKFold or groups=X['dialogue__id'].",
-            SplitDialogueWarning,
-            stacklevel=4,
-        )

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
+from skmerc._blocks import block_frame
 from skmerc._columns import (
-    FLOAT32_MAX,
     KEYS,
     ROLES,
     as_pandas,
@@ -38,7 +38,8 @@ def make_frame(blocks, *, dialogue=None, turn=None, speaker=None, role=None):
     blocks : mapping of str to array-like of shape (n_utterances, n_features)
         The features of each modality. A row that is NaN throughout means that
         the modality is missing there. Columns of a DataFrame keep their names
-        behind the prefix ``<modality>__``; others are numbered.
+        behind the prefix ``<modality>__``; others are numbered. Rows belong
+        together by position.
     dialogue : array-like of shape (n_utterances,), default=None
         Identity of the dialogue, stored as text. By default every utterance
         is a dialogue of its own.
@@ -55,13 +56,14 @@ def make_frame(blocks, *, dialogue=None, turn=None, speaker=None, role=None):
     Returns
     -------
     X : DataFrame of shape (n_utterances, 4 + n_features)
-        The four key columns :data:`KEYS`, then float32 features.
+        The four key columns :data:`KEYS`, then float32 features, with the index
+        that all pandas objects among the arguments share, if they do.
 
     Raises
     ------
     ValueError
-        If the blocks differ in length, a name holds ``__``, or a role is
-        unknown.
+        If the blocks differ in length or in the order of one index, one has no
+        columns or holds text, a name holds ``__``, or a role is unknown.
 
     See Also
     --------
@@ -81,45 +83,37 @@ def make_frame(blocks, *, dialogue=None, turn=None, speaker=None, role=None):
     >>> X["dialogue__turn"].tolist()
     [0, 1, 0]
     """
-    parts = [_block_frame(name, block) for name, block in blocks.items()]
+    if not hasattr(blocks, "items") or isinstance(blocks, pd.DataFrame):
+        raise ValueError(
+            "blocks is no mapping; give {'text': features}, one entry per modality."
+        )
+    parts = [block_frame(name, block) for name, block in blocks.items()]
     _check_lengths(blocks, parts, dialogue, turn, speaker, role)
     keys = make_keys(len(parts[0]), dialogue, turn, speaker, role)
-    return pd.concat([keys, *parts], axis=1)
+    X = pd.concat([keys, *parts], axis=1)
+    index = _common_index({**blocks, "dialogue": dialogue, "turn": turn,
+                           "speaker": speaker, "role": role})  # fmt: skip
+    return X if index is None else X.set_axis(index)
 
 
-def _block_frame(name, block):
-    if not isinstance(name, str) or "__" in name or name in ("", "dialogue"):
-        raise ValueError(
-            f"A modality cannot be called {name!r}: use non-empty text other than "
-            "'dialogue' and without '__', which separates it from its features."
-        )
-    names = getattr(block, "columns", None)
-    values = np.asarray(block)
-    if values.ndim != 2:
-        raise ValueError(
-            f"Block {name!r} has {values.ndim} dimensions; give (utterances, features)."
-        )
-    names = range(values.shape[1]) if names is None else names
-    columns = [f"{name}__{column}" for column in names]
-    return pd.DataFrame(_as_float32(name, values), columns=columns)
-
-
-def _as_float32(name, values):
-    try:
-        with np.errstate(over="raise"):
-            return values.astype(np.float32)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"Block {name!r} holds values that are no numbers: {error}."
-        ) from error
-    except FloatingPointError:
-        values = values.astype(np.float64)
-        huge = np.isfinite(values) & (np.abs(values) > FLOAT32_MAX)
-        row, column = (int(i) for i in np.argwhere(huge)[0])
-        raise ValueError(
-            f"Block {name!r} holds {values[row, column]} in row {row}, column "
-            f"{column}, which is too large for float32; rescale the column."
-        ) from None
+def _common_index(given):
+    """Return the index that all pandas parts share; refuse one in another order."""
+    indexed = {
+        name: part.index
+        for name, part in given.items()
+        if isinstance(part, pd.DataFrame | pd.Series)
+    }
+    if not indexed:
+        return None
+    first, *others = indexed
+    different = [name for name in others if not indexed[name].equals(indexed[first])]
+    for name in different:
+        if indexed[name].sort_values().equals(indexed[first].sort_values()):
+            raise ValueError(
+                f"{first!r} and {name!r} have the same index in different orders, and "
+                "rows are joined by position. Bring both into one order."
+            )
+    return None if different else indexed[first]
 
 
 def _check_lengths(blocks, parts, dialogue, turn, speaker, role):
@@ -293,7 +287,9 @@ def mark_validation(X, *, dialogues=None, fraction=None, random_state=None):
     dialogues = pd.Index(np.atleast_1d(np.asarray(dialogues)).astype(str))
     unknown = dialogues.difference(ids)
     if len(unknown):
-        raise ValueError(f"X has no dialogue {unknown[0]!r}.")
+        raise ValueError(
+            f"X has no dialogue {unknown[0]!r}; its ids are text such as {ids[0]!r}."
+        )
     held_out = ids.isin(dialogues) & ordinary
     roles = keys["dialogue__role"].mask(held_out, "validation")
     return X.assign(**{columns.get(KEYS[3], KEYS[3]): roles.to_numpy()})

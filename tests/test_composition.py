@@ -20,8 +20,8 @@ from skmerc import (
     DJVAEFuser,
     MultimodalGANSampler,
 )
-from skmerc._conversations import DuplicateTurnWarning
 from skmerc.datasets import make_conversations
+from skmerc.exceptions import DuplicateTurnWarning
 from skmerc.frame import KEYS, mark_validation, read_keys, split_frame
 
 SAMPLER = MultimodalGANSampler(

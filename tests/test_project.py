@@ -22,7 +22,11 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 FLOORS = {
     "_columns": 0,
+    "_blocks": 0,
     "_conversations": 0,
+    "_labels": 0,
+    "_warnings": 0,
+    "exceptions": 0,
     "frame": 0,
     "losses": 0,
     "metrics": 0,
@@ -41,11 +45,19 @@ FLOORS = {
     "plotting": 6,
     "tuning": 6,
 }
-# `_conversations` is the view behind `frame`, and the metrics leave out the rows
+# `_conversations` is the view behind `frame`, which `_blocks`, `_columns`, `_labels`
+# and `_warnings` keep short, and the metrics leave out the rows
 # that `frame` calls context; these are the imports allowed on the ground floor.
 SAME_FLOOR = {
+    ("_blocks", "_columns"),
     ("_conversations", "_columns"),
+    ("_conversations", "_labels"),
+    ("_conversations", "_warnings"),
     ("_conversations", "frame"),
+    ("_labels", "_columns"),
+    ("_warnings", "_columns"),
+    ("_warnings", "exceptions"),
+    ("frame", "_blocks"),
     ("frame", "_columns"),
     ("metrics", "frame"),
 }

@@ -5,7 +5,6 @@ from skmerc._training._engine import infer, make_net
 from skmerc._training._seeding import draw_seed, resolve_device, seeded
 from skmerc._training._split import hold_out
 from skmerc._training._standardize import (
-    PartialMissingWarning,
     check_partial_missing,
     fit_standardize,
     fit_standardize_on_real,
@@ -15,7 +14,6 @@ from skmerc.nn.standardize import Standardize
 __all__ = [
     "DialogueDataset",
     "DialogueLoader",
-    "PartialMissingWarning",
     "Standardize",
     "check_partial_missing",
     "draw_seed",

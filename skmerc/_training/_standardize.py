@@ -5,13 +5,10 @@ import warnings
 import numpy as np
 
 from skmerc._conversations import SYNTHETIC, block_of
+from skmerc.exceptions import PartialMissingWarning
 from skmerc.nn.standardize import Standardize
 
 _CHUNK = 16384
-
-
-class PartialMissingWarning(UserWarning):
-    """Single cells of a present modality are missing."""
 
 
 def fit_standardize(features, rows, weight=None, *, active=True):

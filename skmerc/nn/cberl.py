@@ -88,6 +88,8 @@ class CBERLNetwork(nn.Module):
         self.modality_dropout = modality_dropout
         self.window = window_past, window_future
         widths, size = self.reader.widths, 2 * hidden_size
+        if size % heads:
+            raise ValueError(f"heads={heads} does not divide 2 * hidden_size={size}.")
         self.vae = None
         if fusion == "djvae":
             self.vae = JointVAE(widths, latent_size=latent_size, posterior=posterior)

@@ -18,6 +18,7 @@ from skmerc._conversations import (
     Conversations,
     read_conversations,
 )
+from skmerc._labels import complete_labels
 from skmerc.frame import KEYS, drop_keys, read_keys
 
 
@@ -105,6 +106,8 @@ def read_table(sampler, X, y, modalities=None):
     """Validate X and y for a sampler, keyed or not."""
     X, y = as_pandas(X), _as_pandas_target(y)
     frame = X if key_columns(X) else None
+    if frame is not None:
+        y = complete_labels(y, read_keys(X)["dialogue__role"].eq("context").to_numpy())
     form = ArraysTransformer(None if frame is not None else X, y)
     check_classification_targets(y)
     labels, one_vs_all = _as_labels(y)

@@ -11,12 +11,11 @@ from sklearn.base import BaseEstimator
 
 from skmerc._columns import synthetic_id
 from skmerc._conversations import (
-    DuplicateTurnWarning,
-    SplitDialogueWarning,
     ranges,
     read_conversations,
 )
 from skmerc.datasets import make_conversations
+from skmerc.exceptions import DuplicateTurnWarning, SplitDialogueWarning
 from skmerc.frame import make_frame
 
 quick = settings(deadline=None, max_examples=60, database=None, derandomize=True)

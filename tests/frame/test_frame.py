@@ -47,7 +47,35 @@ def test_unknown_speakers_are_empty():
     assert X["dialogue__speaker"].tolist() == ["Joey", "", "", ""]
 
 
-def test_the_index_of_the_parts_is_ignored():
+def test_an_index_that_all_parts_share_is_kept():
+    ids = pd.Series(list("aabb"), index=[9, 8, 7, 6])
+    block = pd.DataFrame(BLOCKS["text"], index=ids.index)
+    assert make_frame({"text": block}, dialogue=ids).index.tolist() == [9, 8, 7, 6]
+
+
+def test_one_index_in_two_orders_is_refused():
+    ids = pd.Series(list("aabb"))
+    with pytest.raises(ValueError, match="'text' and 'dialogue' have the same index"):
+        make_frame({"text": pd.DataFrame(BLOCKS["text"])}, dialogue=ids[::-1])
+
+
+def test_a_block_without_columns_is_refused():
+    with pytest.raises(ValueError, match="Block 'audio' has no columns"):
+        make_frame(BLOCKS | {"audio": pd.DataFrame(index=range(4))})
+
+
+def test_a_frame_in_place_of_the_blocks_is_refused():
+    with pytest.raises(ValueError, match="blocks is no mapping"):
+        make_frame(pd.DataFrame({"text": [1.0]}))
+
+
+def test_text_in_a_block_is_told_by_row_and_column():
+    block = pd.DataFrame({"pitch": [1.0, 2.0], "note": ["3", "n/a"]})
+    with pytest.raises(ValueError, match="first in row 1, column 'note'"):
+        make_frame({"audio": block})
+
+
+def test_indexes_of_other_labels_are_ignored():
     block = pd.DataFrame(BLOCKS["text"], index=[9, 8, 7, 6])
     ids = pd.Series(list("aabb"), index=[3, 2, 1, 0])
     X = make_frame({"text": block}, dialogue=ids)

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from skmerc._training import PartialMissingWarning
+from skmerc.exceptions import PartialMissingWarning
 from skmerc.frame import KEYS, drop_keys, make_frame
 from skmerc.fusion import DJVAEFuser
 

@@ -11,9 +11,12 @@ from sklearn.metrics import f1_score
 
 from skmerc import CBERLClassifier, FocalAdaBoostClassifier
 from skmerc._columns import synthetic_id
-from skmerc._conversations import DuplicateTurnWarning, SplitDialogueWarning
-from skmerc._training import PartialMissingWarning
 from skmerc.datasets import make_conversations
+from skmerc.exceptions import (
+    DuplicateTurnWarning,
+    PartialMissingWarning,
+    SplitDialogueWarning,
+)
 from skmerc.frame import make_frame, mark_validation, split_frame
 
 SMALL = {
@@ -198,7 +201,7 @@ def test_validation_rows_teach_nothing(table):
     np.testing.assert_array_equal(with_rows.predict_proba(X), without.predict_proba(X))
 
 
-@pytest.mark.filterwarnings("ignore::skmerc._conversations.SplitDialogueWarning")
+@pytest.mark.filterwarnings("ignore::skmerc.exceptions.SplitDialogueWarning")
 def test_context_rows_are_neighbours_without_a_label(table):
     X, y = table
     context = X.copy()
@@ -332,7 +335,7 @@ def test_weights_two_and_zero_equal_repetition_and_removal(table):
     )
 
 
-@pytest.mark.filterwarnings("ignore::skmerc._conversations.SplitDialogueWarning")
+@pytest.mark.filterwarnings("ignore::skmerc.exceptions.SplitDialogueWarning")
 @pytest.mark.parametrize("head", [None, "boost"])
 def test_weight_zero_is_the_role_context(table, head):
     """A row of weight 0 is heard by its neighbours, and so is no removed row."""

@@ -10,7 +10,7 @@ from pandas.testing import assert_frame_equal
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 
-from skmerc._training import PartialMissingWarning
+from skmerc.exceptions import PartialMissingWarning
 from skmerc.frame import KEYS, drop_keys, make_frame, mark_validation, split_frame
 from skmerc.sampling import MultimodalGANSampler
 
@@ -63,6 +63,7 @@ def test_synthetic_rows_are_new(table):
     assert not drop_keys(X_more).duplicated().any()
 
 
+@pytest.mark.filterwarnings("ignore::skmerc.exceptions.NoDialogueWarning")
 @pytest.mark.parametrize("columns", [(0,), (0, 3), (1, 2)])
 def test_absent_keys_are_added_in_front(table, columns):
     X, y = table

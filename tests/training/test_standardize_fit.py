@@ -9,10 +9,10 @@ from sklearn.base import BaseEstimator
 
 from skmerc._conversations import read_conversations
 from skmerc._training import (
-    PartialMissingWarning,
     check_partial_missing,
     fit_standardize,
 )
+from skmerc.exceptions import PartialMissingWarning
 from skmerc.frame import make_frame
 
 

@@ -1,0 +1,43 @@
+"""Labels of a table, some of which may be missing where nobody reads them."""
+
+import numpy as np
+import pandas as pd
+
+from skmerc._columns import as_pandas
+
+
+def complete_labels(y, context):
+    """Give context rows without a label one of the others, which is ignored.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_rows,)
+        The labels.
+    context : ndarray of shape (n_rows,)
+        Whether a row is context.
+
+    Returns
+    -------
+    array-like of shape (n_rows,)
+        `y` as it is, where no label is missing.
+
+    Raises
+    ------
+    ValueError
+        If a label is missing in another row.
+    """
+    labels = as_pandas(y)
+    if y is None or np.ndim(labels) != 1 or len(labels) != len(context):
+        return y  # for scikit-learn to refuse
+    missing = pd.isna(pd.Series(labels).reset_index(drop=True)).to_numpy()
+    unknown = np.flatnonzero(missing & ~context)
+    if len(unknown):
+        raise ValueError(
+            f"Input y contains NaN: the label is missing in {len(unknown)} rows, first "
+            f"in row {unknown[0]}. Leave these rows out, or give them the role "
+            "'context' if their neighbours shall still read them."
+        )
+    if not missing.any() or missing.all():
+        return y
+    completed = pd.Series(labels).reset_index(drop=True)
+    return completed.where(~missing, completed[~missing].iloc[0]).to_numpy()

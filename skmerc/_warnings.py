@@ -1,0 +1,66 @@
+"""Warnings of tables that look as if something went wrong before they came here."""
+
+import warnings
+
+import pandas as pd
+
+from skmerc._columns import ROLES
+from skmerc.exceptions import (
+    DuplicateTurnWarning,
+    NoDialogueWarning,
+    SplitDialogueWarning,
+)
+
+_SYNTHETIC = ROLES.index("synthetic")
+
+
+def warn_without_dialogues(given):
+    told = [name for name in ("dialogue__turn", "dialogue__speaker") if name in given]
+    if told and "dialogue__id" not in given:
+        warnings.warn(
+            f"X has {' and '.join(told)} but no dialogue__id: every row is read as a "
+            "dialogue of its own, without its neighbours.",
+            NoDialogueWarning,
+            stacklevel=4,
+        )
+
+
+def warn_of_equal_turns(conversations):
+    if not conversations.keyed:
+        return
+    real = conversations.role != _SYNTHETIC
+    turns = pd.DataFrame(
+        {"dialogue": conversations.dialogue[real], "turn": conversations.turn[real]}
+    )
+    equal = int(turns.duplicated().sum())
+    if equal:
+        warnings.warn(
+            f"{equal} utterances share dialogue and turn with one before them; "
+            "they are ordered by row.",
+            DuplicateTurnWarning,
+            stacklevel=4,
+        )
+
+
+def warn_of_split_dialogues(conversations):
+    if not conversations.keyed or conversations.turn.dtype.kind not in "iu":
+        return
+    real = conversations.role != _SYNTHETIC
+    turns = pd.Series(conversations.turn[real]).groupby(conversations.dialogue[real])
+    span, found = turns.max() - turns.min() + 1, turns.nunique()
+    long = span >= 4
+    if not long.any():
+        return
+    broken = float((found < span)[long].mean())
+    absent = 1 - found[long].sum() / span[long].sum()
+    # A split by rows breaks nearly every dialogue, and at the same rate; real corpora
+    # lack a turn here and there, or keep only some speakers of all dialogues.
+    if broken > 0.5 and 0.05 < absent < 0.45:
+        warnings.warn(
+            f"{absent:.0%} of the turns are absent, from {broken:.0%} of the dialogues "
+            "of four turns or more: their rows seem to have been split between "
+            "training and test. Split by dialogue, for example with "
+            "skmerc.model_selection.DialogueKFold or groups=X['dialogue__id'].",
+            SplitDialogueWarning,
+            stacklevel=4,
+        )
