@@ -81,7 +81,9 @@ def _check_modalities(path, names, widths):
     if unknown or not widths:
         wanted = f"modality {unknown[0]!r}" if unknown else "features"
         raise ValueError(
-            f"{path} has no {wanted}; modalities found: {listing(widths.items())}."
+            f"{path} has no {wanted}; modalities found: {listing(widths.items())}. "
+            "Features are called after their modality, such as text__0; for other "
+            "tables read them yourself and use skmerc.frame.make_frame."
         )
 
 

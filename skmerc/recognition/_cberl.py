@@ -99,8 +99,9 @@ class CBERLClassifier(DialogueClassifier):
         choice), or any classifier with ``predict_proba``.
     prior : {"train", "uniform"}, dict or None, default=None
         Class shares to correct the probabilities to, by logit adjustment [2]_:
-        those of the real training utterances, even ones, or given ones. Over-
-        sampling and class weights shift them; None leaves them as trained.
+        those of the real training utterances, even ones, or given ones (none for a
+        class that is not named). Over-sampling and class weights shift them; None
+        leaves them as trained.
     standardize : bool, default=True
         Whether features are centred, scaled and clipped at ten deviations, with
         the statistics of the training utterances.
@@ -119,7 +120,8 @@ class CBERLClassifier(DialogueClassifier):
         Number of passes over the dialogues at most.
     patience : int or None, default=10
         Passes without a better weighted F1 on the validation dialogues after which
-        training stops; the best weights are restored. None trains to the end.
+        training stops; the best weights are restored. None trains to the end, and
+        holds nothing out.
     validation_fraction : float, default=0.1
         Share of the dialogues held out for that where X has no row of role
         ``"validation"``; nothing is held out of fewer than ten dialogues.
