@@ -129,7 +129,7 @@ models = {
 reports = {}
 for name, model in models.items():
     reports[name] = recognition_report(y_test, model.predict(X_test))
-    print(f"\n{name}\n{reports[name].round(3).to_string(na_rep="")}")
+    print(f"\n{name}\n{reports[name].round(3).to_string(na_rep='')}")
 
 # %%
 # What comes out
