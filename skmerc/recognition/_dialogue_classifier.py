@@ -164,7 +164,7 @@ class DialogueClassifier(
         self.n_iter_ = len(net.history)
 
     @staticmethod
-    def _dataset(table, sequences, target, weight, frequency):
+    def _dataset(table, sequences, target, weight, frequency=None):
         used = np.add.reduceat(
             weight[sequences.rows] * sequences.owned, sequences.offsets[:-1]
         )
@@ -226,7 +226,9 @@ class DialogueClassifier(
         weights = {"sample_weight": weight[rows]}
         if not has_fit_parameter(head, "sample_weight"):
             weights = {}
-        embedding = self._infer(table, "embedding")[rows]
+        # Held-out dialogues stay outside, so that they move not even a rounding.
+        learned = self._dataset(table, table.sequences(), target, weight)
+        embedding = infer(self.net_, learned, "embedding")[rows]
         self.head_ = head.fit(embedding, target[rows], **weights)
 
     def _infer(self, table, output):
