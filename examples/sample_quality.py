@@ -43,6 +43,9 @@ SAMPLERS = {
     'GAN, source="same"': lambda seed: MultimodalGANSampler(
         sampling_strategy=double, random_state=seed
     ),
+    "GAN, classification_weight=0.1": lambda seed: MultimodalGANSampler(
+        sampling_strategy=double, classification_weight=0.1, random_state=seed
+    ),
     'GAN, source="any"': lambda seed: MultimodalGANSampler(
         sampling_strategy=double, source="any", random_state=seed
     ),

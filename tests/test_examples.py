@@ -102,4 +102,4 @@ def test_quality_of_samples_is_told_per_class_and_sampler(example, table_file):
     output = example(
         "sample_quality.py", *arguments, "--labels", "anger", "--seeds", "1"
     )
-    assert output.count("| anger |") == 4
+    assert output.count("| anger |") == 5
