@@ -98,6 +98,8 @@ def draw(found, path):
 
 if __name__ == "__main__":
     arguments = parse(__doc__.splitlines()[0], VARIANTS, picture=None)
+    if arguments.picture and WHOLE not in arguments.models:
+        raise SystemExit(f"The picture needs {WHOLE!r} among --models.")
     found = print_table(VARIANTS, arguments, floor=WHOLE)
     if arguments.picture:
         draw(found, arguments.picture)

@@ -8,6 +8,7 @@ import pandas as pd
 
 KEYS = ("dialogue__id", "dialogue__turn", "dialogue__speaker", "dialogue__role")
 ROLES = ("utterance", "context", "validation", "synthetic")
+UTTERANCE, CONTEXT, VALIDATION, SYNTHETIC = range(len(ROLES))
 
 UNNAMED_BLOCK = "features"
 FLOAT32_MAX = np.finfo(np.float32).max

@@ -8,6 +8,9 @@ from sklearn.utils.validation import validate_data
 
 from skmerc._columns import (
     FLOAT32_MAX,
+    SYNTHETIC,
+    UTTERANCE,
+    VALIDATION,
     as_pandas,
     key_columns,
     locate_blocks,
@@ -21,7 +24,6 @@ from skmerc._warnings import (
 )
 from skmerc.frame import KEYS, ROLES, drop_keys, read_keys
 
-UTTERANCE, CONTEXT, VALIDATION, SYNTHETIC = range(len(ROLES))
 _CHUNK = 8192
 
 
@@ -49,8 +51,9 @@ class Sequences:
 
     def take(self, which):
         """Keep the sequences `which`, in that order."""
-        lengths = self.lengths[which]
-        positions = ranges(self.offsets[:-1][which], lengths)
+        starts = self.offsets[which]
+        lengths = self.offsets[which + 1] - starts
+        positions = ranges(starts, lengths)
         return Sequences(
             self.rows[positions], offsets_of(lengths), self.owned[positions]
         )

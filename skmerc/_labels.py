@@ -29,7 +29,8 @@ def complete_labels(y, context):
     labels = as_pandas(y)
     if y is None or np.ndim(labels) != 1 or len(labels) != len(context):
         return y  # for scikit-learn to refuse
-    missing = pd.isna(pd.Series(labels).reset_index(drop=True)).to_numpy()
+    labels = pd.Series(labels).reset_index(drop=True)
+    missing = labels.isna().to_numpy()
     unknown = np.flatnonzero(missing & ~context)
     if len(unknown):
         raise ValueError(
@@ -39,5 +40,4 @@ def complete_labels(y, context):
         )
     if not missing.any() or missing.all():
         return y
-    completed = pd.Series(labels).reset_index(drop=True)
-    return completed.where(~missing, completed[~missing].iloc[0]).to_numpy()
+    return labels.where(~missing, labels[~missing].iloc[0]).to_numpy()

@@ -4,14 +4,12 @@ import warnings
 
 import pandas as pd
 
-from skmerc._columns import ROLES
+from skmerc._columns import SYNTHETIC
 from skmerc.exceptions import (
     DuplicateTurnWarning,
     NoDialogueWarning,
     SplitDialogueWarning,
 )
-
-_SYNTHETIC = ROLES.index("synthetic")
 
 
 def warn_without_dialogues(given):
@@ -28,7 +26,7 @@ def warn_without_dialogues(given):
 def warn_of_equal_turns(conversations):
     if not conversations.keyed:
         return
-    real = conversations.role != _SYNTHETIC
+    real = conversations.role != SYNTHETIC
     turns = pd.DataFrame(
         {"dialogue": conversations.dialogue[real], "turn": conversations.turn[real]}
     )
@@ -45,7 +43,7 @@ def warn_of_equal_turns(conversations):
 def warn_of_split_dialogues(conversations):
     if not conversations.keyed or conversations.turn.dtype.kind not in "iu":
         return
-    real = conversations.role != _SYNTHETIC
+    real = conversations.role != SYNTHETIC
     turns = pd.Series(conversations.turn[real]).groupby(conversations.dialogue[real])
     span, found = turns.max() - turns.min() + 1, turns.nunique()
     long = span >= 4

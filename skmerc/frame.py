@@ -88,39 +88,37 @@ def make_frame(blocks, *, dialogue=None, turn=None, speaker=None, role=None):
             "blocks is no mapping; give {'text': features}, one entry per modality."
         )
     parts = [block_frame(name, block) for name, block in blocks.items()]
-    _check_lengths(blocks, parts, dialogue, turn, speaker, role)
-    keys = make_keys(len(parts[0]), dialogue, turn, speaker, role)
-    X = pd.concat([keys, *parts], axis=1)
-    index = _common_index({**blocks, "dialogue": dialogue, "turn": turn,
-                           "speaker": speaker, "role": role})  # fmt: skip
+    keys = {"dialogue": dialogue, "turn": turn, "speaker": speaker, "role": role}
+    _check_lengths(blocks, parts, keys)
+    X = pd.concat([make_keys(len(parts[0]), **keys), *parts], axis=1)
+    index = _common_index([*blocks.items(), *keys.items()])
     return X if index is None else X.set_axis(index)
 
 
 def _common_index(given):
     """Return the index that all pandas parts share; refuse one in another order."""
-    indexed = {
-        name: part.index
-        for name, part in given.items()
+    indexed = [
+        (name, part.index)
+        for name, part in given
         if isinstance(part, pd.DataFrame | pd.Series)
-    }
+    ]
     if not indexed:
         return None
-    first, *others = indexed
-    different = [name for name in others if not indexed[name].equals(indexed[first])]
-    for name in different:
-        if indexed[name].sort_values().equals(indexed[first].sort_values()):
+    (first, shared), *others = indexed
+    different = [(name, index) for name, index in others if not index.equals(shared)]
+    for name, index in different:
+        if index.sort_values().equals(shared.sort_values()):
             raise ValueError(
                 f"{first!r} and {name!r} have the same index in different orders, and "
                 "rows are joined by position. Bring both into one order."
             )
-    return None if different else indexed[first]
+    return None if different else shared
 
 
-def _check_lengths(blocks, parts, dialogue, turn, speaker, role):
+def _check_lengths(blocks, parts, keys):
     if not parts:
         raise ValueError("make_frame needs at least one block of features.")
     lengths = {f"block {n!r}": len(p) for n, p in zip(blocks, parts, strict=True)}
-    keys = {"dialogue": dialogue, "turn": turn, "speaker": speaker, "role": role}
     for name, key in keys.items():
         if key is None or (name == "role" and isinstance(key, str)):
             continue

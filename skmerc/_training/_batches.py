@@ -48,8 +48,8 @@ class DialogueDataset(Dataset):
 
     def batch(self, which):
         """Gather the dialogues `which`: network inputs, and target and weight."""
-        counts = np.diff(self.starts)[which]
-        sequences = self.sequences.take(ranges(self.starts[:-1][which], counts))
+        starts = self.starts[which]
+        sequences = self.sequences.take(ranges(starts, self.starts[which + 1] - starts))
         rows, owned = sequences.rows, sequences.owned
         number = np.repeat(np.arange(len(sequences)), sequences.lengths)
         inputs = {

@@ -4,7 +4,8 @@ import warnings
 
 import numpy as np
 
-from skmerc._conversations import SYNTHETIC, block_of
+from skmerc._columns import SYNTHETIC
+from skmerc._conversations import block_of
 from skmerc.exceptions import PartialMissingWarning
 from skmerc.nn.standardize import Standardize
 

@@ -12,7 +12,7 @@ from sklearn.utils.validation import (
     check_is_fitted,
 )
 
-from skmerc._conversations import VALIDATION
+from skmerc._columns import VALIDATION
 from skmerc._training import fit_standardize_on_real
 from skmerc.frame import KEYS, drop_keys
 from skmerc.fusion._autoencoder import AutoencoderMixin

@@ -20,12 +20,8 @@ from sklearn.utils.validation import (
     has_fit_parameter,
 )
 
-from skmerc._conversations import (
-    CONTEXT,
-    UTTERANCE,
-    VALIDATION,
-    read_conversations,
-)
+from skmerc._columns import CONTEXT, UTTERANCE, VALIDATION
+from skmerc._conversations import read_conversations
 from skmerc._training import (
     DialogueDataset,
     check_partial_missing,

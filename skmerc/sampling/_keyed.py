@@ -11,13 +11,8 @@ from sklearn.preprocessing import label_binarize
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from skmerc._columns import as_pandas, key_columns, synthetic_id
-from skmerc._conversations import (
-    SYNTHETIC,
-    UTTERANCE,
-    Conversations,
-    read_conversations,
-)
+from skmerc._columns import SYNTHETIC, UTTERANCE, as_pandas, key_columns, synthetic_id
+from skmerc._conversations import Conversations, read_conversations
 from skmerc._labels import complete_labels
 from skmerc.frame import KEYS, drop_keys, read_keys
 
@@ -106,9 +101,9 @@ def read_table(sampler, X, y, modalities=None):
     """Validate X and y for a sampler, keyed or not."""
     X, y = as_pandas(X), _as_pandas_target(y)
     frame = X if key_columns(X) else None
+    form = ArraysTransformer(None if frame is not None else X, y)
     if frame is not None:
         y = complete_labels(y, read_keys(X)["dialogue__role"].eq("context").to_numpy())
-    form = ArraysTransformer(None if frame is not None else X, y)
     check_classification_targets(y)
     labels, one_vs_all = _as_labels(y)
     conversations, labels = read_conversations(

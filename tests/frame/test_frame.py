@@ -59,6 +59,13 @@ def test_one_index_in_two_orders_is_refused():
         make_frame({"text": pd.DataFrame(BLOCKS["text"])}, dialogue=ids[::-1])
 
 
+def test_a_modality_may_be_called_like_a_key_and_is_not_passed_over():
+    ids = pd.Series(list("aabb"))
+    block = pd.DataFrame(BLOCKS["text"], index=[3, 2, 1, 0])
+    with pytest.raises(ValueError, match="'role' and 'dialogue' have the same index"):
+        make_frame({"role": block}, dialogue=ids)
+
+
 def test_a_block_without_columns_is_refused():
     with pytest.raises(ValueError, match="Block 'audio' has no columns"):
         make_frame(BLOCKS | {"audio": pd.DataFrame(index=range(4))})

@@ -37,6 +37,14 @@ def test_context_rows_need_no_label(holes, fit):
     fit(X, y)
 
 
+def test_a_sampler_gives_labels_back_in_the_type_that_they_had(holes):
+    X, y = holes
+    X.loc[[2, 7], "dialogue__role"] = "context"
+    labels = FITS["sampler"](X, y.rename("emotion"))[1]
+    assert isinstance(labels, pd.Series)
+    assert labels.name == "emotion"
+
+
 def test_labels_of_context_rows_change_nothing(holes):
     X, y = holes
     X.loc[[2, 7], "dialogue__role"] = "context"

@@ -8,8 +8,8 @@ import pytest
 import torch
 from sklearn.base import BaseEstimator
 
-from skmerc._columns import synthetic_id
-from skmerc._conversations import SYNTHETIC, read_conversations
+from skmerc._columns import SYNTHETIC, synthetic_id
+from skmerc._conversations import read_conversations
 from skmerc._training import DialogueDataset, fit_standardize
 from skmerc.datasets import make_conversations
 from skmerc.losses import focal_loss

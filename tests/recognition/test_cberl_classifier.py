@@ -27,6 +27,14 @@ SMALL = {
     "device": "cpu",
     "random_state": 0,
 }
+# Nothing random but the weights, and no rounding that hangs on the size of batches.
+ONE_FULL_BATCH = SMALL | {
+    "dropout": 0.0,
+    "mask_rate": 0.0,
+    "batch_size": 1000,
+    "patience": None,
+    "max_epochs": 5,
+}
 
 
 @pytest.fixture(scope="module")
@@ -317,19 +325,12 @@ def test_weights_two_and_zero_equal_repetition_and_removal(table):
     """Dropout, masking and validation off, one full batch: our exact counterpart of
     scikit-learn's sample-weight checks, which compare batches of other sizes."""
     X, y = make_frame({"text": table[0].iloc[:60, 4:].to_numpy()}), table[1][:60]
-    settings = SMALL | {
-        "dropout": 0.0,
-        "mask_rate": 0.0,
-        "batch_size": 1000,
-        "patience": None,
-        "max_epochs": 5,
-    }
     weight = np.array([0, 1, 2] * 20)
     repeated = np.repeat(np.arange(60), weight)
-    weighted = CBERLClassifier(**settings).fit(X, y, sample_weight=weight)
+    weighted = CBERLClassifier(**ONE_FULL_BATCH).fit(X, y, sample_weight=weight)
     again = X.iloc[repeated].reset_index(drop=True)
     again["dialogue__id"] = np.arange(len(again)).astype(str)
-    plain = CBERLClassifier(**settings).fit(again, y[repeated])
+    plain = CBERLClassifier(**ONE_FULL_BATCH).fit(again, y[repeated])
     np.testing.assert_allclose(
         weighted.predict_proba(X), plain.predict_proba(X), atol=1e-5
     )
@@ -355,14 +356,7 @@ def test_weight_zero_is_the_role_context(table, head):
 def test_weight_two_is_a_repetition_in_a_copy_of_the_dialogue(table, head):
     """The copy has the same neighbours, all of them as context."""
     X, y = table[0].iloc[:150], table[1][:150]
-    settings = SMALL | {
-        "dropout": 0.0,
-        "mask_rate": 0.0,
-        "batch_size": 1000,
-        "patience": None,
-        "max_epochs": 5,
-        "head": head,
-    }
+    settings = ONE_FULL_BATCH | {"head": head}
     weight = np.random.default_rng(0).integers(0, 3, len(X))
     weighted = CBERLClassifier(**settings).fit(X, y, sample_weight=weight)
     first, second = (

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
 
-from skmerc._columns import synthetic_id
-from skmerc._conversations import SYNTHETIC, read_conversations
+from skmerc._columns import SYNTHETIC, synthetic_id
+from skmerc._conversations import read_conversations
 from skmerc._training import hold_out
 from skmerc.frame import make_frame
 
