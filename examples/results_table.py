@@ -1,4 +1,4 @@
-"""Score CBERL beside its floors and its rivals on one table of conversations.
+"""Score CBERL and JOYFUL beside their floors and rivals on one table.
 
     python examples/results_table.py --data iemocap6_ta.npz --modalities text audio \
         --minority hap exc --seeds 5
@@ -31,7 +31,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from skmerc import CBERLClassifier, DialogueSampler, DJVAEFuser, MultimodalGANSampler
+from skmerc import (
+    CBERLClassifier,
+    DialogueSampler,
+    DJVAEFuser,
+    JoyfulClassifier,
+    MultimodalGANSampler,
+)
 from skmerc.datasets import load_table
 from skmerc.frame import mark_validation, read_keys
 from skmerc.model_selection import DialogueKFold
@@ -104,6 +110,10 @@ MODELS = {
     ),
     "CBERL, trained jointly": lambda seed: make_pipeline(
         gan(seed), cberl(seed, fusion="djvae")
+    ),
+    "JOYFUL": lambda seed: JoyfulClassifier(random_state=seed),
+    "GAN, JOYFUL": lambda seed: make_pipeline(
+        gan(seed), JoyfulClassifier(random_state=seed)
     ),
 }
 FIXED = ("most frequent", "logistic regression", "the same, ±2 neighbours")

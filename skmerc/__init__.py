@@ -2,7 +2,7 @@
 
 from skmerc.ensemble import FocalAdaBoostClassifier
 from skmerc.fusion import DJVAEFuser
-from skmerc.recognition import CBERLClassifier
+from skmerc.recognition import CBERLClassifier, JoyfulClassifier, JoyfulRegressor
 from skmerc.sampling import DialogueSampler, MultimodalGANSampler
 
 __version__ = "0.1.0"
@@ -12,5 +12,7 @@ __all__ = [
     "DJVAEFuser",
     "DialogueSampler",
     "FocalAdaBoostClassifier",
+    "JoyfulClassifier",
+    "JoyfulRegressor",
     "MultimodalGANSampler",
 ]

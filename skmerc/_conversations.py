@@ -173,11 +173,14 @@ def ranges(starts, lengths):
     return np.arange(lengths.sum()) + shift
 
 
-def read_conversations(estimator, X, y="no_validation", *, reset, modalities=None):
+def read_conversations(
+    estimator, X, y="no_validation", *, reset, modalities=None, **y_checks
+):
     """Validate a table for an estimator and take it apart.
 
-    Checks of feature names and numbers cover the feature columns alone. Returns
-    the :class:`Conversations`, and `y` as an array where it is given.
+    `y_checks` are arguments of scikit-learn's check of `y`. Checks of feature names
+    and numbers cover the feature columns alone. Returns the :class:`Conversations`,
+    and `y` as an array where it is given.
     """
     X = as_pandas(X)
     given = key_columns(X)
@@ -195,7 +198,7 @@ def read_conversations(estimator, X, y="no_validation", *, reset, modalities=Non
     if isinstance(y, str):
         values = validate_data(estimator, features, **checks)
     else:
-        values, y = validate_data(estimator, features, y, **checks)
+        values, y = validate_data(estimator, features, y, **checks, **y_checks)
     columns = getattr(features, "columns", None)
     blocks = locate_blocks(columns, values.shape[1], modalities)
     _refuse_infinite(values, columns, blocks)

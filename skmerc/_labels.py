@@ -27,8 +27,11 @@ def complete_labels(y, context):
         If a label is missing in another row.
     """
     labels = as_pandas(y)
-    if y is None or np.ndim(labels) != 1 or len(labels) != len(context):
+    if y is None or np.ndim(labels) not in (1, 2) or len(labels) != len(context):
         return y  # for scikit-learn to refuse
+    if np.ndim(labels) == 2:
+        unread = context[:, None] & pd.isna(np.asarray(labels))
+        return np.where(unread, 0, labels) if unread.any() else y
     labels = pd.Series(labels).reset_index(drop=True)
     missing = labels.isna().to_numpy()
     unknown = np.flatnonzero(missing & ~context)

@@ -6,12 +6,15 @@ from torch.nn import functional as F
 
 __all__ = [
     "adversarial_loss",
+    "contrastive_loss",
     "focal_loss",
     "kl_between_normals",
     "kl_to_standard_normal",
     "scaled_cosine_error",
     "weighted_mean",
 ]
+
+_BLOCK = 64  # nodes at once, for memory that grows with nodes and not with pairs
 
 
 def weighted_mean(values: Tensor, weight: Tensor | None = None) -> Tensor:
@@ -234,3 +237,114 @@ def adversarial_loss(
             f"form={form!r} is unknown; use 'least_squares', 'log' or 'hinge'."
         )
     return weighted_mean(loss, weight)
+
+
+def contrastive_loss(
+    view1: Tensor,
+    view2: Tensor,
+    group: Tensor,
+    *,
+    form: str = "paper",
+    temperature: float = 0.2,
+    weight: Tensor | None = None,
+) -> Tensor:
+    r"""Contrast of two views of each node with the other nodes of its group.
+
+    With :math:`s(x, y) = e^{\cos(x, y) / \tau}`, the loss of node *i* is in the form
+    of JOYFUL (Li et al. 2023, Eqs. 11 to 13; :math:`\tau = 1`)
+
+    .. math:: -\frac12 \log \frac{s(x_i, y_i)^2}{\sum_j s(x_i, y_j) \sum_j s(x_i, x_j)}
+
+    and in that of GRACE (Zhu et al. 2020), averaged over both roles of the views,
+
+    .. math:: -\log \frac{s(x_i, y_i)}{\sum_j s(x_i, y_j) + \sum_{j \ne i} s(x_i, x_j)}
+
+    Parameters
+    ----------
+    view1, view2 : Tensor of shape (n, d)
+        Vectors *x* and *y* of the nodes; a zero vector has cosine 0 to all.
+    group : Tensor of shape (n,)
+        Number of each node's group, such as its dialogue, in non-decreasing order.
+    form : {"paper", "grace"}, default="paper"
+        The form of JOYFUL's paper, or that of GRACE, which its authors released.
+    temperature : float, default=0.2
+        The :math:`\tau` of "grace", as released; "paper" has none.
+    weight : Tensor of shape (n,), optional
+        Factor on each node's loss. With 0 a node still stands in those of others.
+
+    Returns
+    -------
+    Tensor of shape ()
+        Weighted mean over the nodes.
+
+    Raises
+    ------
+    ValueError
+        If the form is unknown, the shapes do not fit or `group` decreases.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmerc.losses import contrastive_loss
+    >>> round(contrastive_loss(*torch.ones(2, 4, 3), torch.zeros(4)).exp().item(), 4)
+    4.0
+    """
+    if form not in ("paper", "grace"):
+        raise ValueError(f"form={form!r} is unknown; use 'paper' or 'grace'.")
+    views = _unit_views(view1, view2, group)
+    if form == "grace":
+        views = views / temperature**0.5
+    roles = [views] if form == "paper" else [views, views.flip(0)]
+    log_sums = [_LogSums.apply(role, group.contiguous(), form) for role in roles]
+    loss = torch.cat(log_sums).mean(dim=0).squeeze(1) - (views[0] * views[1]).sum(dim=1)
+    return weighted_mean(loss, weight)
+
+
+def _unit_views(view1, view2, group):
+    shapes = [tuple(tensor.shape) for tensor in (view1, view2, group)]
+    if shapes != [shapes[0], shapes[0], shapes[0][:1]]:
+        raise ValueError(f"view1, view2, group have shapes {shapes}; give equal rows.")
+    if len(falls := (group[1:] < group[:-1]).nonzero()):
+        raise ValueError(f"group falls after node {falls[0].item()}; sort by group.")
+    views = torch.stack([view1, view2])
+    norm = views.norm(dim=2, keepdim=True)
+    # F.normalize would multiply the gradient of a zero vector by 1e12.
+    return views / torch.where(norm > 0, norm, 1.0)
+
+
+# The logarithms of the denominators: two per node, or one in the form "grace".
+class _LogSums(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, views, group, form):
+        over, n_sums = ((0, 2), 1) if form == "grace" else (2, 2)
+        ctx.form, log_sums = form, views.new_empty(n_sums, len(group), 1)
+        for rows, _, logits in _blocks(views, group, form):
+            log_sums[:, rows] = logits.logsumexp(over, keepdim=True)
+        ctx.save_for_backward(views, group, log_sums)
+        return log_sums
+
+    @staticmethod
+    def backward(ctx, grad):
+        views, group, log_sums = ctx.saved_tensors
+        total = torch.zeros_like(views)
+        for rows, columns, logits in _blocks(views, group, ctx.form):
+            share = (logits - log_sums[:, rows]).exp() * grad[:, rows]
+            total[:, columns] += share.mT @ views[0, rows]
+            total[0, rows] += (share @ views[:, columns]).sum(dim=0)
+        return total, None, None
+
+
+def _blocks(views, group, form):
+    """Yield some nodes, the nodes of their groups and the similarities of both."""
+    first = [*torch.searchsorted(group, group).tolist(), len(group)]
+    end = torch.searchsorted(group, group, right=True).tolist()
+    stop = 0
+    while (start := stop) < len(group):
+        stop = min(start + _BLOCK, len(group))
+        stop = first[stop] if first[stop] > start else stop  # whole groups if possible
+        rows, columns = slice(start, stop), slice(first[start], end[stop - 1])
+        logits = views[0, rows] @ views[:, columns].mT
+        logits.masked_fill_(group[rows, None] != group[columns], -torch.inf)
+        if form == "grace":  # no node is a negative of its own
+            logits[0].diagonal(start - columns.start).fill_(-torch.inf)
+        yield rows, columns, logits

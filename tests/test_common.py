@@ -22,8 +22,21 @@ from skmerc import (
     DialogueSampler,
     DJVAEFuser,
     FocalAdaBoostClassifier,
+    JoyfulClassifier,
+    JoyfulRegressor,
     MultimodalGANSampler,
 )
+
+TINY = {
+    "fusion_size": 16,
+    "n_bases": 4,
+    "context_layers": 1,
+    "heads": 2,
+    "hidden_size": 16,
+    "lr": 1e-2,
+    "batch_size": 32,
+    "device": "cpu",
+}
 
 CLASSIFIERS = {
     "default": CBERLClassifier(hidden_size=16, max_epochs=5, device="cpu"),
@@ -51,6 +64,17 @@ CLASSIFIERS = {
         device="cpu",
     ),
     "focal": FocalAdaBoostClassifier(),
+    "joyful": JoyfulClassifier(**TINY, max_epochs=15),
+}
+REGRESSORS = {
+    "score": JoyfulRegressor(
+        **TINY,
+        dropout=0.0,
+        augmentation_rate=0.0,
+        contrast_weight=0.0,
+        max_epochs=20,
+        patience=None,
+    ),
 }
 FUSERS = {
     output: DJVAEFuser(
@@ -71,7 +95,7 @@ SAMPLERS = {
     "repeat": DialogueSampler(RandomOverSampler(random_state=0)),
     "smote": DialogueSampler(SMOTE(random_state=0)),
 }
-ESTIMATORS = CLASSIFIERS | FUSERS | SAMPLERS
+ESTIMATORS = CLASSIFIERS | REGRESSORS | FUSERS | SAMPLERS
 
 DENSE, SPARSE = (
     f"check_sample_weight_equivalence_on_{kind}_data" for kind in ("dense", "sparse")
@@ -90,11 +114,16 @@ EXPECTED_TO_FAIL = {
     "concat": {DENSE: BATCHES_DIFFER},
     "whole": {DENSE: BATCHES_DIFFER},
     "focal": {DENSE: PARENT_FAILS, SPARSE: PARENT_FAILS},
+    "joyful": {DENSE: BATCHES_DIFFER},
+    "score": {DENSE: BATCHES_DIFFER},
     "latent": {DENSE: NOISE_PER_ROW},
     "latent+blocks": {DENSE: NOISE_PER_ROW},
 }
 MAY_BE_SKIPPED = {
     "check_array_api_input": "it runs only where SCIPY_ARRAY_API is set",
+    "check_classifiers_multilabel_output_format_decision_function": (
+        "it runs only where there is a decision_function"
+    ),
 }
 
 # Checks that end as passed, and those of MAY_BE_SKIPPED, with the versions that
@@ -104,6 +133,8 @@ N_PASSED = {
     "concat": 67,
     "whole": 67,
     "focal": 61,
+    "joyful": 71,
+    "score": 63,
     "latent": 52,
     "latent+blocks": 52,
     "gan": 41,

@@ -1,13 +1,17 @@
 """Losses against numbers worked out by hand."""
 
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
 from torch.nn import functional as F
 
+from skmerc import losses
 from skmerc.losses import (
     adversarial_loss,
+    contrastive_loss,
     focal_loss,
     kl_between_normals,
     kl_to_standard_normal,
@@ -154,3 +158,208 @@ class TestAdversarialLoss:
     def test_an_unknown_form_is_refused(self):
         with pytest.raises(ValueError, match="form='wasserstein' is unknown"):
             adversarial_loss(self.scores, True, "wasserstein")
+
+
+MANY_NODES = """
+import resource
+import torch
+from skmerc.losses import contrastive_loss
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+view1, view2 = torch.randn(2, 50_000, 4).requires_grad_().unbind()
+before = peak()
+loss = contrastive_loss(view1, view2, torch.zeros(50_000))
+loss.backward()
+print(loss.item(), (peak() - before) / 1024)
+"""
+
+
+def dense_contrast(view1, view2, group, form, temperature=0.2):
+    """Loss of each node, from matrices of all pairs and the published formulas."""
+    if form == "grace":
+        both = (view1, view2), (view2, view1)
+        return sum(grace_terms(*views, group, temperature) for views in both) / 2
+    inter, intra = similarities(view1, view2), similarities(view1, view1)
+    companions = group[:, None] == group
+    sums = [(companions * matrix.exp()).sum(dim=1) for matrix in (inter, intra)]
+    return (sums[0].log() + sums[1].log()) / 2 - inter.diagonal()
+
+
+def grace_terms(view1, view2, group, temperature):
+    inter = similarities(view1, view2) / temperature
+    intra = similarities(view1, view1) / temperature
+    companions = group[:, None] == group
+    others = companions & ~torch.eye(len(group), dtype=torch.bool)
+    total = (companions * inter.exp()).sum(1) + (others * intra.exp()).sum(1)
+    return total.log() - inter.diagonal()
+
+
+def similarities(x, y):
+    return F.cosine_similarity(x[:, None], y[None], dim=2)
+
+
+FORMS = pytest.mark.parametrize("form", ["paper", "grace"])
+
+
+class TestContrastiveLoss:
+    group = torch.tensor([0] * 5 + [1] + [4] * 7 + [5] * 2 + [9] * 20)
+
+    def views(self, n=35, d=6):
+        return random(2, n, d).double().unbind()
+
+    @pytest.mark.parametrize("m", [1, 2, 9])
+    def test_equal_vectors_give_the_logarithm_of_the_number_of_pairs(self, m):
+        x, group = torch.ones(m, 3), torch.zeros(m)
+        found = [
+            contrastive_loss(x, x, group, form=form) for form in ("paper", "grace")
+        ]
+        expected = torch.tensor([m, 2 * m - 1]).log()
+        torch.testing.assert_close(torch.stack(found), expected)
+
+    def test_a_node_alone_has_no_inter_term(self):
+        x, y = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.6, 0.8]])
+        loss = contrastive_loss(x, y, torch.zeros(1))
+        assert loss.item() == pytest.approx((1 - 0.6) / 2)
+        assert contrastive_loss(x, y, torch.zeros(1), form="grace").abs() < 1e-6
+
+    def test_bounds_of_the_paper_form(self):
+        m = 6
+        least = math.log(1 + (m - 1) * math.exp(-2))
+        most = (math.log(1 + (m - 1) * math.exp(2)) + 2 + math.log(m)) / 2
+        for seed in range(20):
+            views = random(2, m, 3, seed=seed)
+            assert least < contrastive_loss(*views, torch.zeros(m)) < most
+
+    def test_the_bounds_are_reached(self):
+        pole = torch.tensor([1.0, 0.0])
+        # Node 0 agrees with itself and opposes all others, then the reverse.
+        x = torch.stack([pole, *[-pole] * 5])
+        weight = F.one_hot(torch.tensor(0), 6)
+        least = contrastive_loss(x, x, torch.zeros(6), weight=weight)
+        assert least.item() == pytest.approx(math.log(1 + 5 * math.exp(-2)))
+        same = pole.expand(6, 2)
+        most = contrastive_loss(same, x * -1, torch.zeros(6), weight=weight)
+        inter, intra = math.log(1 + 5 * math.exp(2)), 2 + math.log(6)
+        assert most.item() == pytest.approx((inter + intra) / 2)
+
+    @FORMS
+    def test_the_length_of_vectors_is_irrelevant(self, form):
+        x, y = self.views()
+        length = random(35, 1, seed=1).double().exp()
+        torch.testing.assert_close(
+            contrastive_loss(x * length, y / length, self.group, form=form),
+            contrastive_loss(x, y, self.group, form=form),
+        )
+
+    def test_grace_vanishes_for_equal_views_of_distinct_nodes_when_cold(self):
+        x, y = self.views()
+        arguments = {"group": self.group, "form": "grace", "temperature": 1e-3}
+        assert contrastive_loss(x, x, **arguments) < 1e-9
+        assert contrastive_loss(x, y, **arguments) > 1
+
+    def test_grace_is_symmetric_in_the_views_and_the_paper_is_not(self):
+        x, y = self.views()
+        exchanged = [
+            contrastive_loss(*views, self.group, form=form)
+            for form in ("grace", "paper")
+            for views in ((x, y), (y, x))
+        ]
+        assert exchanged[0] == pytest.approx(exchanged[1])
+        assert exchanged[2] != pytest.approx(exchanged[3])
+
+    def test_the_temperature_is_that_of_grace(self):
+        x, y = self.views()
+        paper, grace = (
+            [
+                contrastive_loss(x, y, self.group, form=f, temperature=t)
+                for t in (0.2, 1)
+            ]
+            for f in ("paper", "grace")
+        )
+        assert paper[0] == paper[1]
+        assert grace[0] != grace[1]
+        assert grace[0] == contrastive_loss(x, y, self.group, form="grace")
+
+    @FORMS
+    def test_groups_do_not_see_each_other(self, form):
+        x, y = self.views()
+        weight = random(35, seed=1).double().abs()
+        alone = [
+            contrastive_loss(x[part], y[part], self.group[part], form=form, weight=w)
+            for part, w in ((self.group == g, weight[self.group == g]) for g in (0, 4))
+        ]
+        two = (self.group == 0) | (self.group == 4)
+        both = contrastive_loss(
+            x[two], y[two], self.group[two], form=form, weight=weight[two]
+        )
+        share = torch.stack([weight[self.group == g].sum() for g in (0, 4)])
+        torch.testing.assert_close(both, weighted_mean(torch.stack(alone), share))
+
+    @FORMS
+    @pytest.mark.parametrize("block", [1, 3, 8, 64])
+    def test_blocks_give_the_loss_and_gradient_of_all_pairs(
+        self, form, block, monkeypatch
+    ):
+        monkeypatch.setattr(losses, "_BLOCK", block)
+        views = [view.requires_grad_() for view in self.views()]
+        weight = random(35, seed=1).double().abs()
+        loss = contrastive_loss(*views, self.group, form=form, weight=weight)
+        expected = weighted_mean(dense_contrast(*views, self.group, form), weight)
+        torch.testing.assert_close(loss, expected)
+        torch.testing.assert_close(
+            torch.autograd.grad(loss, views), torch.autograd.grad(expected, views)
+        )
+
+    @FORMS
+    def test_second_derivatives(self, form):
+        views = [view[:8, :2].clone().requires_grad_() for view in self.views()]
+        assert torch.autograd.gradgradcheck(
+            lambda x, y: contrastive_loss(x, y, self.group[:8], form=form), views
+        )
+
+    @FORMS
+    def test_a_node_of_weight_0_still_is_a_negative(self, form):
+        x, y = (view[:5] for view in self.views())
+        weight = torch.tensor([1.0, 1.0, 0.0, 1.0, 1.0]).double()
+        kept, group = weight > 0, torch.zeros(5)
+        loss = contrastive_loss(x, y, group, form=form, weight=weight)
+        expected = dense_contrast(x, y, group, form)[kept].mean()
+        torch.testing.assert_close(loss, expected)
+        without = contrastive_loss(x[kept], y[kept], group[kept], form=form)
+        assert loss > without + 0.01
+
+    @FORMS
+    def test_zero_vectors_have_no_direction_and_a_moderate_gradient(self, form):
+        x, y = torch.zeros(2, 35, 6, requires_grad=True).unbind()
+        x.retain_grad()
+        contrastive_loss(x, random(35, 6), self.group, form=form).backward()
+        assert 0 < x.grad.abs().max() < 10
+        zeros = contrastive_loss(x, y, torch.zeros(35), form="paper")
+        assert zeros.item() == pytest.approx(math.log(35))
+
+    def test_group_may_be_a_column_of_a_table(self):
+        table = torch.stack([self.group, self.group], dim=1)
+        x, y = self.views()
+        loss = contrastive_loss(x, y, table[:, 0])
+        assert loss == contrastive_loss(x, y, self.group)
+
+    @pytest.mark.slow
+    def test_memory_does_not_grow_with_the_pairs_of_a_group(self):
+        # One matrix of all pairs would take 10 GB.
+        run = [sys.executable, "-c", MANY_NODES]
+        answer = subprocess.run(run, check=True, capture_output=True, text=True)
+        loss, growth = map(float, answer.stdout.split())
+        assert math.log(50_000) < loss < math.log(50_000) + 1
+        assert growth < 500
+
+    def test_bad_input_is_refused(self):
+        x, y = random(2, 4, 3)
+        with pytest.raises(ValueError, match="form='simclr' is unknown"):
+            contrastive_loss(x, y, torch.zeros(4), form="simclr")
+        for arguments in ((x, y[:3], torch.zeros(4)), (x, y, torch.zeros(3))):
+            with pytest.raises(ValueError, match=r"view1, view2, group have shapes"):
+                contrastive_loss(*arguments)
+        with pytest.raises(ValueError, match=r"group falls after node 1; sort"):
+            contrastive_loss(x, y, torch.tensor([0, 2, 1, 2]))

@@ -2,6 +2,8 @@
 
 from skmerc._training._batches import DialogueDataset, DialogueLoader
 from skmerc._training._engine import infer, make_net
+from skmerc._training._measures import CLASSES, LABEL_SETS, values_in_units_of
+from skmerc._training._phases import train_fusion
 from skmerc._training._seeding import draw_seed, resolve_device, seeded
 from skmerc._training._split import hold_out
 from skmerc._training._standardize import (
@@ -12,6 +14,8 @@ from skmerc._training._standardize import (
 from skmerc.nn.standardize import Standardize
 
 __all__ = [
+    "CLASSES",
+    "LABEL_SETS",
     "DialogueDataset",
     "DialogueLoader",
     "Standardize",
@@ -24,4 +28,6 @@ __all__ = [
     "make_net",
     "resolve_device",
     "seeded",
+    "train_fusion",
+    "values_in_units_of",
 ]

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from skmerc._columns import SYNTHETIC
 from skmerc._conversations import offsets_of, ranges
 
 
@@ -47,11 +48,12 @@ class DialogueDataset(Dataset):
         return self.batch(np.array([index]))
 
     def batch(self, which):
-        """Gather the dialogues `which`: network inputs, and target and weight."""
+        """Gather the dialogues `which`: network inputs, and what the loss reads."""
         starts = self.starts[which]
         sequences = self.sequences.take(ranges(starts, self.starts[which + 1] - starts))
         rows, owned = sequences.rows, sequences.owned
         number = np.repeat(np.arange(len(sequences)), sequences.lengths)
+        synthetic = self.conversations.role[rows] == SYNTHETIC
         inputs = {
             "features": self._tensor(self.conversations.features[rows]),
             "sequence": torch.from_numpy(number),
@@ -61,6 +63,7 @@ class DialogueDataset(Dataset):
         answer = {
             "target": torch.from_numpy(self.target[rows]),
             "weight": self._tensor(self.weight[rows] * owned),
+            "copy": torch.from_numpy(np.bincount(number, synthetic)[number] > 0),
         }
         return inputs, answer
 

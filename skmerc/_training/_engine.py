@@ -1,14 +1,16 @@
 """The skorch net behind the estimators, its callbacks, and inference."""
 
+from copy import deepcopy
+
 import numpy as np
 import torch
-from sklearn.metrics import f1_score
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping
 from skorch.utils import noop
 from tqdm.auto import tqdm
 
 from skmerc._training._batches import DialogueLoader
+from skmerc._training._measures import CLASSES
 
 
 class LossTerms(Callback):
@@ -39,24 +41,21 @@ class ValidationScore(Callback):
     dataset : DialogueDataset
         The held-out dialogues; rows of weight 0 are context. Let go of when
         training ends, so that no fitted net carries data.
+    measure : Measure
+        The scores.
     """
 
-    def __init__(self, dataset):
-        self.dataset = dataset
+    def __init__(self, dataset, measure=CLASSES):
+        self.dataset, self.measure = dataset, measure
 
     def on_epoch_end(self, net, **kwargs):
-        """Write ``valid_loss`` and ``valid_weighted_f1`` into the history."""
+        """Write the scores into the history."""
         dataset = self.dataset
         rows = np.flatnonzero(dataset.weight)
         logits = infer(net, dataset, "logits")[rows]
         target, weight = dataset.target[rows], dataset.weight[rows]
-        log_p = torch.log_softmax(torch.from_numpy(logits), dim=1).numpy()
-        loss = -np.average(log_p[np.arange(len(rows)), target], weights=weight)
-        score = f1_score(
-            target, logits.argmax(1), average="weighted", zero_division=0.0
-        )
-        net.history.record("valid_loss", float(loss))
-        net.history.record("valid_weighted_f1", float(score))
+        for name, value in self.measure.score(logits, target, weight).items():
+            net.history.record(name, value)
 
     def on_train_end(self, net, **kwargs):
         """Let go of the data."""
@@ -72,7 +71,7 @@ class EpochProgress(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         """Move the bar."""
-        names = ("train_loss", "valid_loss", "valid_weighted_f1")
+        names = ("train_loss", "valid_loss", "valid_weighted_f1", "valid_mae")
         latest = {name: net.history[-1].get(name) for name in names}
         latest = {name: value for name, value in latest.items() if value is not None}
         self.bar.set_postfix(latest)
@@ -84,7 +83,16 @@ class EpochProgress(Callback):
         self.bar = None
 
 
-def make_net(module, criterion, *, validation=None, patience=None, seed=0, **settings):
+def make_net(
+    module,
+    criterion,
+    *,
+    validation=None,
+    measure=CLASSES,
+    patience=None,
+    seed=0,
+    **settings,
+):
     """Build the skorch net that trains a module on dialogues.
 
     Parameters
@@ -95,6 +103,8 @@ def make_net(module, criterion, *, validation=None, patience=None, seed=0, **set
         The joint loss, with a dict ``terms``.
     validation : DialogueDataset, optional
         Held-out dialogues that decide when to stop.
+    measure : Measure
+        How they are scored.
     patience : int, optional
         Epochs without a better score after which training stops; the weights of
         the best epoch are restored. None trains to the end.
@@ -105,9 +115,9 @@ def make_net(module, criterion, *, validation=None, patience=None, seed=0, **set
     """
     callbacks = [("loss_terms", LossTerms())]
     if validation is not None:
-        callbacks.append(("validation_score", ValidationScore(validation)))
+        callbacks.append(("validation_score", ValidationScore(validation, measure)))
     if validation is not None and patience is not None:
-        callbacks.append(("early_stopping", _early_stopping(patience)))
+        callbacks.append(("early_stopping", _early_stopping(patience, measure)))
     if settings.get("verbose"):
         callbacks.append(("progress", EpochProgress()))
     settings["callbacks"] = callbacks + list(settings.get("callbacks") or [])
@@ -123,10 +133,10 @@ def make_net(module, criterion, *, validation=None, patience=None, seed=0, **set
     return NeuralNet(module, criterion=criterion, **(defaults | settings))
 
 
-def _early_stopping(patience):
+def _early_stopping(patience, measure):
     return EarlyStopping(
-        monitor="valid_weighted_f1",
-        lower_is_better=False,
+        monitor=measure.monitor,
+        lower_is_better=measure.lower_is_better,
         patience=patience,
         threshold=0,
         load_best=True,
@@ -135,12 +145,12 @@ def _early_stopping(patience):
 
 
 @torch.no_grad()
-def infer(net, dataset, output):
+def infer(net, dataset, output, dtype=None):
     """Compute one output of the network for every row of the table.
 
-    Returns an array of shape (n_rows, d); rows that no sequence owns are 0.
+    In another type of float where `dtype` is given, such as double precision. Returns an array of shape (n_rows, d); rows that no sequence owns are 0.
     """
-    module = net.module_
+    module = net.module_ if dtype is None else deepcopy(net.module_).to(dtype)
     training = module.training
     module.eval()
     result = None

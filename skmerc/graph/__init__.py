@@ -1,6 +1,27 @@
 """Graphs over dialogues: edges, relations and layers, on tensors alone."""
 
-from skmerc.graph._edges import N_RELATIONS, speaker_relations, window_edges
-from skmerc.graph._layers import RelationalAttention
+from skmerc.graph._augment import add_distant_edges, mask_features, perturb_edges
+from skmerc.graph._edges import (
+    N_RELATIONS,
+    speaker_pairs,
+    speaker_relations,
+    window_edges,
+)
+from skmerc.graph._layers import NeighborMean, RelationalAttention
+from skmerc.graph._proximity import distant_pairs, katz_scores
 
-__all__ = ["N_RELATIONS", "RelationalAttention", "speaker_relations", "window_edges"]
+__all__ = [
+    "N_RELATIONS",
+    "NeighborMean",
+    "NeighborMean",
+    "RelationalAttention",
+    "add_distant_edges",
+    "distant_pairs",
+    "katz_scores",
+    "mask_features",
+    "perturb_edges",
+    "speaker_pairs",
+    "speaker_pairs",
+    "speaker_relations",
+    "window_edges",
+]

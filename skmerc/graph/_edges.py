@@ -79,3 +79,55 @@ def speaker_relations(edge_index: Tensor, speaker: Tensor) -> Tensor:
     other = (speaker[source] != speaker[target]).long()
     relation = 2 * other + (source > target).long()
     return torch.where(source == target, N_RELATIONS - 1, relation)
+
+
+def speaker_pairs(
+    edge_index: Tensor, speaker: Tensor, sequence: Tensor, n_speakers: int
+) -> Tensor:
+    """Tell which speakers an edge connects, and in which direction.
+
+    Speakers are numbered in the order in which they first speak in their dialogue,
+    so that speakers never seen before are welcome (the relation types of
+    DialogueGCN and of JOYFUL's released code: pair and direction).
+
+    Parameters
+    ----------
+    edge_index : Tensor of shape (2, n_edges)
+        Source and target of each edge.
+    speaker : Tensor of shape (n_utterances,)
+        Code of the speaker of each utterance.
+    sequence : Tensor of shape (n_utterances,)
+        Number of the dialogue of each utterance: 0, 0, 1, ...
+    n_speakers : int
+        How many speakers are told apart; those who join later count as the last.
+
+    Returns
+    -------
+    relation : Tensor of shape (n_edges,)
+        One of ``2 * n_speakers ** 2``: twice the number of the pair, and 1 more where
+        the source comes from the future.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmerc.graph import speaker_pairs, window_edges
+    >>> edges = window_edges(torch.tensor([2]))
+    >>> speaker_pairs(edges, torch.tensor([7, 3]), torch.tensor([0, 0]), 2).tolist()
+    [0, 5, 2, 6]
+    """
+    number = _order_of_appearance(speaker, sequence).clamp(max=n_speakers - 1)
+    source, target = edge_index
+    pair = number[source] * n_speakers + number[target]
+    return 2 * pair + (source > target).long()
+
+
+def _order_of_appearance(speaker: Tensor, sequence: Tensor) -> Tensor:
+    voices, voice = torch.stack([sequence, speaker]).unique(dim=1, return_inverse=True)
+    node = torch.arange(len(speaker), device=speaker.device)
+    first = torch.full_like(voices[0], len(speaker))
+    first = first.scatter_reduce(0, voice, node, "amin")
+    order = torch.empty_like(first)
+    order[first.argsort()] = torch.arange(len(first), device=first.device)
+    # Dialogues stand one after another, so the voices of those before come first.
+    voices_before = voices[0].bincount().cumsum(0) - voices[0].bincount()
+    return (order - voices_before[voices[0]])[voice]

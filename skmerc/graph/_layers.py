@@ -28,6 +28,8 @@ class RelationalAttention(nn.Module):
         Number of attention heads; must divide `out_size`.
     dropout : float, default=0.0
         Share of attention weights dropped in training.
+    n_relations : int, default=5
+        Number of relations.
 
     References
     ----------
@@ -45,15 +47,20 @@ class RelationalAttention(nn.Module):
     """
 
     def __init__(
-        self, in_size: int, out_size: int, heads: int = 4, dropout: float = 0.0
+        self,
+        in_size: int,
+        out_size: int,
+        heads: int = 4,
+        dropout: float = 0.0,
+        n_relations: int = N_RELATIONS,
     ):
         super().__init__()
         if out_size % heads:
             raise ValueError(f"heads={heads} does not divide out_size={out_size}.")
-        self.heads = heads
+        self.heads, self.n_relations = heads, n_relations
         self.query_key = nn.Linear(in_size, 2 * out_size)
-        self.value = nn.Linear(in_size, N_RELATIONS * out_size, bias=False)
-        self.preference = nn.Parameter(torch.zeros(N_RELATIONS, heads))
+        self.value = nn.Linear(in_size, n_relations * out_size, bias=False)
+        self.preference = nn.Parameter(torch.zeros(n_relations, heads))
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, edge_index: Tensor, relation: Tensor) -> Tensor:
@@ -63,7 +70,57 @@ class RelationalAttention(nn.Module):
         query, key = self.query_key(x).view(n, 2, self.heads, -1).unbind(1)
         score = (query[target] * key[source]).sum(-1) / math.sqrt(query.shape[-1])
         weight = softmax(score + self.preference[relation], target, num_nodes=n)
-        value = self.value(x).view(n * N_RELATIONS, self.heads, -1)
-        message = value[source * N_RELATIONS + relation]
+        value = self.value(x).view(n * self.n_relations, self.heads, -1)
+        message = value[source * self.n_relations + relation]
         message = self.dropout(weight)[..., None] * message
         return scatter(message, target, dim_size=n, reduce="sum").flatten(1)
+
+
+class NeighborMean(nn.Module):
+    r"""Mean of what the neighbours say.
+
+    .. math:: a_i = \frac{1}{|N(i)|} \sum_{j \in N(i)} V h_j
+
+    The aggregation of JOYFUL [1]_ (Eq. 9), with the mean of GraphSAGE [2]_, which it
+    cites. Relations are not looked at; without neighbours the mean is 0.
+
+    Parameters
+    ----------
+    in_size, out_size : int
+        Width of an utterance before and after.
+
+    References
+    ----------
+    .. [1] D. Li et al., "Joyful: Joint modality fusion and graph contrastive learning
+       for multimodal emotion recognition", EMNLP 2023.
+    .. [2] W. Hamilton et al., "Inductive representation learning on large graphs",
+       NeurIPS 2017.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmerc.graph import NeighborMean, window_edges
+    >>> edges = window_edges(torch.tensor([5, 2]))
+    >>> NeighborMean(8, 16)(torch.randn(7, 8), edges).shape
+    torch.Size([7, 16])
+    """
+
+    def __init__(self, in_size: int, out_size: int):
+        super().__init__()
+        self.value = nn.Linear(in_size, out_size, bias=False)
+
+    def forward(
+        self, x: Tensor, edge_index: Tensor, relation: Tensor | None = None
+    ) -> Tensor:
+        """Pass messages: (n, in_size) to (n, out_size)."""
+        source, target = edge_index
+        degree = target.bincount(minlength=len(x))
+        share = 1 / degree[target].to(x.dtype)
+        # A product with a sparse matrix holds no message of its own for each edge.
+        mean = torch.sparse_coo_tensor(
+            torch.stack([target, source]),
+            share,
+            (len(x), len(x)),
+            check_invariants=False,
+        )
+        return torch.sparse.mm(mean, self.value(x))

@@ -24,6 +24,7 @@ from skmerc.metrics._scorers import (
     minority_f1_scorer,
     weighted_f1_scorer,
 )
+from skmerc.metrics._smoothing import mean_average_distance
 
 __all__ = [
     "accuracy_scorer",
@@ -33,6 +34,7 @@ __all__ = [
     "frechet_distance",
     "macro_f1_scorer",
     "make_dialogue_scorer",
+    "mean_average_distance",
     "minority_classes",
     "minority_f1",
     "minority_f1_scorer",

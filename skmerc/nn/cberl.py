@@ -32,7 +32,7 @@ class CBERLNetwork(nn.Module):
     n_classes : int
         Number of emotions.
     fusion : {"concat", "djvae"}, default="concat"
-        How modalities become one vector per utterance.
+        Whether a variational code joins the modalities of an utterance.
     latent_size : int, default=128
         Width of the variational code.
     beta, gamma : float
@@ -93,7 +93,7 @@ class CBERLNetwork(nn.Module):
         self.vae = None
         if fusion == "djvae":
             self.vae = JointVAE(widths, latent_size=latent_size, posterior=posterior)
-        in_size = latent_size if self.vae else sum(widths)
+        in_size = sum(widths) + (latent_size if self.vae else 0)
         self.enter = nn.Sequential(
             nn.Dropout(dropout), nn.Linear(in_size + len(widths) + 1, size), nn.ReLU()
         )
@@ -150,18 +150,17 @@ class CBERLNetwork(nn.Module):
         blocks, present = self.reader(features)
         shown = hide_modalities(present, self.modality_dropout * self.training)
         loss = features.new_zeros(len(features))
+        pairs = zip(blocks, shown.unbind(1), strict=True)
+        fused = [block * there[:, None] for block, there in pairs]
         if self.vae:
             result = self.vae(blocks, shown)
-            fused = result.code
+            fused.append(result.code)
             if self.training:
                 weights = {"beta": self.beta, "gamma": self.gamma}
                 loss = self.vae.loss(result, blocks, present, **weights)
-        else:
-            pairs = zip(blocks, shown.unbind(1), strict=True)
-            fused = torch.cat([block * there[:, None] for block, there in pairs], dim=1)
-        goes_on = torch.zeros_like(fused[:, :1])
+        goes_on = features.new_zeros(len(features), 1)
         goes_on[1:, 0] = (speaker[1:] == speaker[:-1]) & (sequence[1:] == sequence[:-1])
-        return torch.cat([fused, shown.to(fused.dtype), goes_on], dim=1), loss
+        return torch.cat([*fused, shown.to(goes_on.dtype), goes_on], dim=1), loss
 
 
 class CBERLLoss(nn.Module):

@@ -1,5 +1,7 @@
-"""Classifiers that recognise the emotions of whole dialogues."""
+"""Estimators that recognise the emotions of whole dialogues."""
 
 from skmerc.recognition._cberl import CBERLClassifier
+from skmerc.recognition._joyful import JoyfulClassifier
+from skmerc.recognition._joyful_regressor import JoyfulRegressor
 
-__all__ = ["CBERLClassifier"]
+__all__ = ["CBERLClassifier", "JoyfulClassifier", "JoyfulRegressor"]

@@ -7,35 +7,14 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skmerc.nn.cberl import CBERLLoss, CBERLNetwork
-from skmerc.recognition._dialogue_classifier import (
-    COUNT,
-    NOT_NEGATIVE,
-    SHARE,
-    DialogueClassifier,
-)
+from skmerc.recognition._dialogue_classifier import DialogueClassifier
+from skmerc.recognition._dialogue_estimator import COUNT, NOT_NEGATIVE, SHARE, WINDOW
 
-_PRESETS = {
-    "paper": {
-        "fusion": "djvae",
-        "hidden_size": 128,
-        "dropout": 0.5,
-        "graph_layers": 2,
-        "focal_gamma": 2.0,
-        "head": "boost",
-        "optimizer": torch.optim.Adam,
-        "lr": 1e-4,
-        "weight_decay": 1e-5,
-        "batch_size": 32,
-        "max_epochs": 60,
-        "patience": None,
-    }
-}
 _OF_NETWORK = (
     "fusion latent_size hidden_size lstm_layers graph_layers heads window_past "
     "window_future dropout modality_dropout mask mask_rate mask_exponent"
 ).split()
 _OF_LOSS = "focal_gamma reconstruction_weight fusion_weight label_smoothing".split()
-_WINDOW = [Interval(Integral, -1, None, closed="left"), None]
 
 
 class CBERLClassifier(DialogueClassifier):
@@ -54,9 +33,9 @@ class CBERLClassifier(DialogueClassifier):
         The columns of each modality; by default the text before the first ``__``
         of a column's name.
     fusion : {"concat", "djvae"}, default="concat"
-        How modalities become one vector: side by side, or as the code of a joint
-        variational autoencoder trained along (CBERL's DJVAE). After a
-        :class:`DJVAEFuser` in a pipeline, ``"concat"`` takes its code as it is.
+        How modalities become one vector: side by side, or with the code of a joint
+        variational autoencoder beside them that is trained along (CBERL's DJVAE).
+        After a :class:`DJVAEFuser` in a pipeline, ``"concat"`` takes what it gives.
     fusion_weight : float, default=1.0
         Factor on the variational loss.
     latent_size : int, default=128
@@ -168,8 +147,11 @@ class CBERLClassifier(DialogueClassifier):
     -----
     A synthetic utterance is trained in a copy of its dialogue in which it stands in
     the place of its source, with loss on it alone: real utterances never see a
-    synthetic neighbour. All defaults are ours, chosen on validation dialogues; the
-    published ones are in :meth:`from_preset`.
+    synthetic neighbour. All defaults are ours, chosen on validation dialogues.
+
+    ``CBERLClassifier.from_preset("paper")`` has the Bi-LSTM, window, masks and
+    boosting head of CBERL, with the learning rate, batch size and epochs of its
+    authors' other code, since CBERL's own are not published.
 
     References
     ----------
@@ -187,6 +169,22 @@ class CBERLClassifier(DialogueClassifier):
     True
     """
 
+    _presets: dict = {
+        "paper": {
+            "fusion": "djvae",
+            "hidden_size": 128,
+            "dropout": 0.5,
+            "graph_layers": 2,
+            "focal_gamma": 2.0,
+            "head": "boost",
+            "optimizer": torch.optim.Adam,
+            "lr": 1e-4,
+            "weight_decay": 1e-5,
+            "batch_size": 32,
+            "max_epochs": 60,
+            "patience": None,
+        }
+    }
     _parameter_constraints: dict = {
         **DialogueClassifier._parameter_constraints,
         "fusion": [StrOptions({"concat", "djvae"})],
@@ -196,8 +194,8 @@ class CBERLClassifier(DialogueClassifier):
         "lstm_layers": [Interval(Integral, 0, None, closed="left")],
         "graph_layers": [Interval(Integral, 0, None, closed="left")],
         "heads": [COUNT],
-        "window_past": _WINDOW,
-        "window_future": _WINDOW,
+        "window_past": WINDOW,
+        "window_future": WINDOW,
         "dropout": [SHARE],
         "modality_dropout": [SHARE],
         "mask": [StrOptions({"node", "neighbor", "class_aware"})],
@@ -310,34 +308,6 @@ class CBERLClassifier(DialogueClassifier):
             If X holds infinity, text or broken keys, or no row is left to learn from.
         """
         return self._fit(X, y, sample_weight)
-
-    @classmethod
-    def from_preset(cls, name, **changes):
-        """Make a classifier with published settings.
-
-        Parameters
-        ----------
-        name : {"paper"}
-            ``"paper"``: the Bi-LSTM, window, masks and boosting head of CBERL, with
-            the learning rate, batch size and epochs of its authors' other code,
-            since CBERL's own are not published.
-        **changes
-            Parameters that differ from the preset.
-
-        Returns
-        -------
-        CBERLClassifier
-            Not fitted.
-
-        Examples
-        --------
-        >>> from skmerc import CBERLClassifier
-        >>> CBERLClassifier.from_preset("paper", random_state=0).lr
-        0.0001
-        """
-        if name not in _PRESETS:
-            raise ValueError(f"No preset {name!r}; there is {', '.join(_PRESETS)}.")
-        return cls(**(_PRESETS[name] | changes))
 
     def _network(self, table):
         settings = {name: getattr(self, name) for name in _OF_NETWORK}

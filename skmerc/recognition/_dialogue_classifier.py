@@ -1,39 +1,18 @@
-"""What the classifiers of dialogues share: reading, training, answering."""
-
-from numbers import Integral, Real
+"""What classifiers of dialogues share: classes, priors, heads, answers."""
 
 import numpy as np
 from scipy.special import log_softmax, softmax
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    clone,
+from sklearn.base import ClassifierMixin, clone
+from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.utils.multiclass import (
+    _check_partial_fit_first_call,
+    check_classification_targets,
 )
-from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    has_fit_parameter,
-)
+from sklearn.utils.validation import has_fit_parameter
 
-from skmerc._columns import CONTEXT, UTTERANCE, VALIDATION
-from skmerc._conversations import read_conversations
-from skmerc._training import (
-    DialogueDataset,
-    check_partial_missing,
-    draw_seed,
-    fit_standardize_on_real,
-    hold_out,
-    infer,
-    make_net,
-    resolve_device,
-    seeded,
-)
-from skmerc.frame import read_keys
+from skmerc._columns import CONTEXT, UTTERANCE
+from skmerc._training import CLASSES, draw_seed, infer
+from skmerc.recognition._dialogue_estimator import DialogueEstimator, labelled_rows
 from skmerc.recognition._imbalance import (
     SMALLEST,
     boosting_head,
@@ -41,164 +20,79 @@ from skmerc.recognition._imbalance import (
     prior_shift,
 )
 
-COUNT = Interval(Integral, 1, None, closed="left")
-NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
-POSITIVE = Interval(Real, 0, None, closed="neither")
-SHARE = Interval(Real, 0, 1, closed="left")
 
-
-class DialogueClassifier(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClassifierMixin, BaseEstimator
-):
-    """Base of the classifiers of dialogues; subclasses build the network.
-
-    A subclass defines ``_network(conversations, standardize)``, which returns the
-    class of its network and the parameters for it, and ``_objective()``, the same
-    for its loss.
-    """
+class DialogueClassifier(ClassifierMixin, DialogueEstimator):
+    """Base of the classifiers of dialogues; subclasses build the network."""
 
     _parameter_constraints: dict = {
-        "modalities": [dict, None],
+        **DialogueEstimator._parameter_constraints,
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "head": [StrOptions({"boost"}), None, HasMethods(["fit", "predict_proba"])],
         "prior": [dict, StrOptions({"train", "uniform"}), None],
-        "standardize": ["boolean"],
-        "partial_nan": [StrOptions({"mean", "error"})],
-        "optimizer": [callable],
-        "lr": [POSITIVE],
-        "weight_decay": [NOT_NEGATIVE],
-        "batch_size": [COUNT],
-        "max_epochs": [COUNT],
-        "patience": [COUNT, None],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "callbacks": [list, None],
-        "net_params": [dict, None],
-        "device": [str],
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
     }
 
-    def _fit(self, X, y, sample_weight):
-        resume = self.warm_start and hasattr(self, "net_")
-        table, y = read_conversations(
-            self, X, y, reset=not resume, modalities=self.modalities
-        )
-        check_partial_missing(
-            table, self.partial_nan, getattr(self, "feature_names_in_", None)
-        )
-        weight = _check_sample_weight(
-            sample_weight, table.features, dtype=np.float64, ensure_non_negative=True
-        )
-        target = self._encode(y, table, resume)
-        rng = check_random_state(self.random_state)
-        weight, scored = self._divide(table, target, weight, rng)
-        if not resume:
-            rows = table.select(weight > 0)
-            self._standardize = fit_standardize_on_real(
-                table, rows, weight, active=self.standardize
-            )
-        self._train(table, target, weight, scored, draw_seed(rng), resume)
-        self._record_priors(table, target, weight)
-        self._fit_head(table, target, weight, rng)
-        return self
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train for one more pass over some dialogues, from where training stands.
 
-    def _encode(self, y, table, resume):
+        Nothing is held out; rows of role ``"validation"`` are scored. Features are
+        standardised with the statistics of the first call.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_utterances, n_columns)
+            Whole dialogues, in any order of rows.
+        y : array-like of shape (n_utterances,)
+            Their emotions.
+        classes : array-like of shape (n_classes,), default=None
+            All emotions that will ever come; needed at the first call.
+        sample_weight : array-like of shape (n_utterances,), default=None
+            Factor on the loss of each utterance.
+
+        Returns
+        -------
+        self : object
+            The classifier, trained for one more pass.
+        """
+        self._validate_params()
+        if np.asarray(y).ndim == 1:
+            _check_partial_fit_first_call(self, classes)
+        known = getattr(self, "classes_", None)
+        return self._fit(X, y, sample_weight, passes=1, classes=known)
+
+    def _encode(self, y, table, resume, classes=None):
         """Index of each row's class; context rows may hold anything."""
         check_classification_targets(y)
         labelled = table.role != CONTEXT
-        if not labelled.any():
-            raise ValueError("All rows have the role 'context'; none has a label.")
-        classes = self.classes_ if resume else np.unique(y[labelled])
+        classes = self.classes_ if resume else classes
+        classes = np.unique(y[labelled]) if classes is None else classes
         unknown = labelled & ~np.isin(y, classes)
         if unknown.any():
             raise ValueError(
-                f"Label {y[unknown][0]!r} in row {np.flatnonzero(unknown)[0]} is not "
-                f"among the classes of the first fit: {list(classes)}."
+                f"Label {y[unknown].tolist()[0]!r} in row "
+                f"{np.flatnonzero(unknown)[0]} is not among the classes of the first "
+                f"fit: {classes.tolist()}."
             )
         self.classes_ = classes
         return np.where(labelled, np.searchsorted(classes, y), 0).clip(
             max=len(classes) - 1
         )
 
-    def _divide(self, table, target, weight, rng):
-        """Weights of the rows to learn from, and of those that are only scored."""
-        learnable = table.learnable
-        scored = table.role == VALIDATION
-        rows = np.flatnonzero(learnable & (weight > 0))
-        if not len(rows):
-            raise ValueError(
-                "No row is left to learn from: all are context, held out for "
-                "validation, or of sample weight 0."
-            )
-        if self.patience is not None and not scored.any():
-            out = hold_out(table, rows, target, self.validation_fraction, rng)
-            scored = out & learnable & (table.role == UTTERANCE)
-            learnable = learnable & ~out
-        factor = class_factor(
-            self.class_weight, self.classes_, target, weight * learnable
-        )
-        return weight * factor * learnable, weight * scored
+    def _measure(self):
+        return CLASSES
 
-    def _train(self, table, target, weight, scored, seed, resume):
-        sequences = table.sequences()
+    def _kinds(self, target):
+        return target
+
+    def _factor(self, target, weight):
+        return class_factor(self.class_weight, self.classes_, target, weight)
+
+    def _frequency(self, target, weight):
         mass = np.bincount(target, weight, minlength=len(self.classes_))
-        frequency = (mass / mass.sum() + 1e-3)[target]
-        training = self._dataset(table, sequences, target, weight, frequency)
-        validation = None
-        if scored.any():
-            validation = self._dataset(table, sequences, target, scored, frequency)
-        device = resolve_device(self.device)
-        with seeded(seed, device):
-            net = self._make_net(table, validation, device, seed)
-            net.initialize()
-            if resume:
-                net.module_.load_state_dict(self.net_.module_.state_dict())
-            net.partial_fit(training, None)
-        self.net_ = net
-        self.history_ = [_summary(epoch) for epoch in net.history]
-        self.n_iter_ = len(net.history)
+        return (mass / mass.sum() + 1e-3)[target]
 
-    @staticmethod
-    def _dataset(table, sequences, target, weight, frequency=None):
-        used = np.add.reduceat(
-            weight[sequences.rows] * sequences.owned, sequences.offsets[:-1]
-        )
-        kept = sequences.take(np.flatnonzero(used))
-        return DialogueDataset(table, kept, target, weight, frequency)
-
-    def _make_net(self, table, validation, device, seed):
-        network, settings = self._network(table)
-        objective, loss_settings = self._objective()
-        given = {f"module__{name}": value for name, value in settings.items()}
-        given |= {f"criterion__{name}": value for name, value in loss_settings.items()}
-        given |= {
-            "optimizer": self.optimizer,
-            "optimizer__weight_decay": self.weight_decay,
-            "lr": self.lr,
-            "batch_size": self.batch_size,
-            "max_epochs": self.max_epochs,
-            "callbacks": clone(self.callbacks or [], safe=False),
-            "device": str(device),
-            "verbose": int(self.verbose),
-        }
-        return make_net(
-            network,
-            objective,
-            validation=validation,
-            patience=self.patience,
-            seed=seed,
-            **(given | (self.net_params or {})),
-        )
-
-    def _reader_settings(self, table):
-        """Parameters of the network's first layer."""
-        return {
-            "mean": self._standardize.mean.cpu().numpy(),
-            "scale": self._standardize.scale.cpu().numpy(),
-            "active": self._standardize.active,
-            "blocks": list(table.blocks.values()),
-        }
+    def _finish(self, table, target, weight, rng):
+        self._record_priors(table, target, weight)
+        self._fit_head(table, target, weight, rng)
 
     def _record_priors(self, table, target, weight):
         """Class shares that the network was trained with, and the real ones."""
@@ -227,17 +121,6 @@ class DialogueClassifier(
         embedding = infer(self.net_, learned, "embedding")[rows]
         self.head_ = head.fit(embedding, target[rows], **weights)
 
-    def _infer(self, table, output):
-        return infer(self.net_, DialogueDataset(table, table.sequences()), output)
-
-    def _read(self, X):
-        check_is_fitted(self, "net_")
-        table = read_conversations(self, X, reset=False, modalities=self.modalities)
-        check_partial_missing(
-            table, self.partial_nan, getattr(self, "feature_names_in_", None)
-        )
-        return table
-
     def predict_proba(self, X):
         """Probabilities of the emotions of each utterance.
 
@@ -252,7 +135,9 @@ class DialogueClassifier(
         ndarray of shape (n_utterances, n_classes)
             In the order of ``classes_``.
         """
-        table = self._read(X)
+        return self._proba(self._read(X))
+
+    def _proba(self, table):
         if self.head_ is None:
             log_p = log_softmax(self._infer(table, "logits").astype(float), axis=1)
         else:
@@ -284,21 +169,6 @@ class DialogueClassifier(
         chosen = self.predict_proba(X).argmax(axis=1)
         return self.classes_[chosen]
 
-    def transform(self, X):
-        """Embed each utterance in its context.
-
-        Parameters
-        ----------
-        X : DataFrame or array-like of shape (n_utterances, n_columns)
-            Whole dialogues, in any order of rows.
-
-        Returns
-        -------
-        ndarray of shape (n_utterances, 2 * hidden_size)
-            Embeddings without keys, for plots, retrieval or other classifiers.
-        """
-        return self._infer(self._read(X), "embedding")
-
     def score(self, X, y, sample_weight=None):
         """Accuracy over the utterances that are not context.
 
@@ -317,30 +187,9 @@ class DialogueClassifier(
             Share of right answers; the papers' weighted average accuracy (WAA).
         """
         answers = self.predict(X)
-        labelled = (read_keys(X)["dialogue__role"] != "context").to_numpy()
-        if not labelled.any():
-            raise ValueError("All rows have the role 'context'; none can be scored.")
+        labelled = labelled_rows(X)
         right = answers[labelled] == np.asarray(y)[labelled]
+        right = right.reshape(len(right), -1).all(axis=1)
         if sample_weight is not None:
             sample_weight = np.asarray(sample_weight)[labelled]
         return float(np.average(right, weights=sample_weight))
-
-    @property
-    def _n_features_out(self):
-        return self.net_.module_.embedding_size
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.non_deterministic = False
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
-
-
-def _summary(epoch):
-    hidden = ("batches", "event_")
-    return {
-        name: value
-        for name, value in epoch.items()
-        if not name.startswith(hidden) and not name.endswith(("_best", "_batch_count"))
-    }

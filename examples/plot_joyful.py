@@ -1,0 +1,132 @@
+"""
+Joint fusion and contrasted views of a conversation
+===================================================
+
+JOYFUL fuses modalities twice, in their dialogue and each on a basis that all share,
+and lets a graph network read two altered copies of every dialogue, in which an
+utterance must find itself again. One estimator trains all of it; no step comes before.
+
+Without arguments the conversations are generated. A file of your own needs the parts
+train and test, and perhaps dev, as in :func:`skmerc.datasets.load_table`::
+
+    python examples/plot_joyful.py --data features.npz --modalities text audio
+"""
+
+import argparse
+import sys
+import warnings
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from results_table import divide, features, logistic, read
+from sklearn.dummy import DummyClassifier
+
+from skmerc import JoyfulClassifier
+from skmerc.datasets import make_conversations
+from skmerc.inspection import modality_importance
+from skmerc.metrics import recognition_report, weighted_f1_scorer
+from skmerc.model_selection import DialogueShuffleSplit
+
+parser = argparse.ArgumentParser(description="Recognise emotions with JOYFUL.")
+parser.add_argument("--data", help="a table of utterances: .npz, .parquet or .csv")
+parser.add_argument("--modalities", nargs="+", help="which blocks of it to read")
+parser.add_argument("--seed", type=int, default=0)
+parser.add_argument("--output", help="where to save the picture")
+arguments = parser.parse_args(sys.argv[1:] if "sphinx" not in sys.modules else [])
+seed = arguments.seed
+
+# %%
+# Training, validation and test dialogues
+# ---------------------------------------
+#
+# Some training dialogues have the role "validation": training stops where they are
+# recognised best.
+
+if arguments.data:
+    (parts,) = read(arguments.data, arguments.modalities)
+else:
+    X, y = make_conversations(150, imbalance=4, information=1.2, random_state=seed)
+    split = DialogueShuffleSplit(1, test_size=0.25, random_state=seed)
+    _, test = next(split.split(X))
+    parts = divide(X, y, test, fraction=0.15, random_state=seed)
+X_train, y_train, X_test, y_test = parts
+
+# %%
+# Beside two who see one utterance at a time
+# ------------------------------------------
+
+models = {
+    "most frequent": DummyClassifier(),
+    "logistic regression": logistic(features),
+    "JOYFUL": JoyfulClassifier(random_state=seed),
+}
+scores = {}
+for name, model in models.items():
+    report = recognition_report(y_test, model.fit(X_train, y_train).predict(X_test))
+    print(f"\n{name}\n{report.round(3).to_string(na_rep='')}")
+    scores[name] = report["f1"]
+joyful = models["JOYFUL"]
+
+# %%
+# A conversation that still goes on
+# ---------------------------------
+#
+# With ``window_future=0`` nothing looks ahead. What such a model says of a turn does
+# not change when the next turns are spoken, so it can listen to a call.
+
+live = JoyfulClassifier(window_future=0, random_state=seed).fit(X_train, y_train)
+call = X_test[X_test["dialogue__id"] == X_test["dialogue__id"].iloc[0]]
+call = call.sort_values("dialogue__turn")
+so_far, whole = live.predict_proba(call.iloc[:3]), live.predict_proba(call)
+print(f"\nlargest change once it is over: {np.abs(so_far - whole[:3]).max():.1e}")
+print(
+    f"weighted F1 without looking ahead: {weighted_f1_scorer(live, X_test, y_test):.3f}"
+)
+
+# %%
+# What it listens to
+# ------------------
+#
+# Shuffling a whole modality among the utterances tells how much of the score rests on
+# it; taking every utterance out of its dialogue tells what context brings.
+
+importance = modality_importance(
+    joyful, X_test, y_test, scoring=weighted_f1_scorer, random_state=seed
+)
+print("\n" + importance[["mean", "std"]].round(3).to_string())
+
+# %%
+# Scores, losses and what they rest on
+# ------------------------------------
+
+figure, (left, middle, right) = plt.subplots(
+    1, 3, figsize=(13, 4), layout="constrained"
+)
+table = pd.DataFrame(scores).loc[[*joyful.classes_, "weighted F1"]]
+table.plot.barh(ax=left, color=["#c7c7c7", "#8fb3d9", "#1f4e79"])
+left.invert_yaxis()
+left.set(xlabel="F1 on test dialogues", xlim=(0, 1), ylabel="")
+left.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
+
+history = pd.DataFrame(joyful.history_).set_index("epoch")
+losses = history.filter(regex="(task|fusion|contrastive)_loss")
+losses.rename(columns=lambda name: name.replace("_", " ")).plot(ax=middle)
+history["valid_weighted_f1"].plot(ax=middle, color="black", label="validation F1")
+middle.axvline(history["valid_weighted_f1"].idxmax(), color="#c7c7c7", zorder=0)
+middle.set(xlabel="epoch", title="training; the grey line is the epoch that was kept")
+middle.legend(frameon=False)
+
+importance["mean"].plot.barh(ax=right, xerr=importance["std"], color="#8fb3d9")
+right.invert_yaxis()
+right.set(xlabel="loss of weighted F1 without it", ylabel="")
+for axes in (middle, right):
+    axes.title.set_fontsize("medium")
+if arguments.output:
+    figure.savefig(arguments.output, dpi=130)
+elif plt.get_backend().lower() == "agg":
+    figure.savefig("skmerc_joyful.png", dpi=130)
+    print("\nThe picture is in skmerc_joyful.png")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", UserWarning)  # no window to show in
+    plt.show()

@@ -1,0 +1,34 @@
+"""Training one part of a network before the others."""
+
+from skmerc._training._batches import DialogueLoader
+from skmerc.losses import weighted_mean
+
+
+def train_fusion(net, dataset, passes, seed=0):
+    """Train a network's fusion by its own loss, and freeze it.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        Initialised; its module has a part ``fusion`` and tells a ``fusion_loss``.
+    dataset : DialogueDataset
+        The training dialogues.
+    passes : int
+        Number of passes over them.
+    seed : int, default=0
+        Seed of the order of dialogues.
+    """
+    module = net.module_.train()
+    settings = net.get_params_for_optimizer(
+        "optimizer", module.fusion.named_parameters()
+    )
+    optimizer = net.optimizer(*settings[0], **settings[1])
+    loader = DialogueLoader(dataset, net.batch_size, shuffle=True, seed=seed)
+    for _ in range(passes):
+        for inputs, answer in loader:
+            moved = {name: value.to(net.device) for name, value in inputs.items()}
+            loss = module(**moved).fusion_loss
+            weighted_mean(loss, answer["weight"].to(net.device)).backward()
+            optimizer.step()
+            module.zero_grad()
+    module.fusion.requires_grad_(False)

@@ -1,0 +1,211 @@
+"""The network behind :class:`skmerc.JoyfulClassifier` and its regressor."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from skmerc.losses import contrastive_loss, focal_loss, weighted_mean
+from skmerc.nn.blocks import BlockReader, hide_modalities
+from skmerc.nn.joyful_fusion import JoyfulFusion
+from skmerc.nn.joyful_graph import JoyfulGraph, TwoViews
+
+
+class JoyfulOutput(NamedTuple):
+    """What the network says of each utterance, and of its two views in training."""
+
+    logits: Tensor
+    embedding: Tensor
+    view1: Tensor
+    view2: Tensor
+    sequence: Tensor
+    fusion_loss: Tensor
+
+
+class JoyfulNetwork(nn.Module):
+    r"""Fusion, two augmented views of the dialogue graph, and the classifier.
+
+    View 1 has features masked and edges perturbed, view 2 features masked and distant
+    edges added; both pass one graph network, and :math:`H = H_1 + H_2` is classified.
+    Without augmentation, at inference, :math:`H = 2 H_1`.
+
+    Parameters
+    ----------
+    reader : dict
+        Parameters of the :class:`BlockReader`.
+    n_outputs : int
+        Number of emotions, or 1 for a score.
+    fusion_size : int or None, default=None
+        Width of each representation; see :class:`JoyfulFusion`.
+    hidden_size : int or None, default=128
+        Width of the graph network; None is that of its input.
+    graph_layers : int, default=1
+        Its depth.
+    window_past, window_future : int or None, default=6
+        Window of the graph.
+    augmentation_rate : float, default=0.2
+        Share of features masked, and of edges removed and added.
+    dropout : float, default=0.3
+        Dropout in the transformer, before graph layers and in the classifier.
+    modality_dropout : float, default=0.0
+        Probability that a modality of an utterance is hidden in training.
+    conv, relations, n_speakers
+        See :class:`JoyfulGraph`.
+    **fusion
+        Parameters of :class:`JoyfulFusion`.
+    """
+
+    def __init__(
+        self,
+        reader: dict,
+        n_outputs: int,
+        *,
+        fusion_size: int | None = None,
+        hidden_size: int | None = 128,
+        graph_layers: int = 1,
+        window_past: int | None = 6,
+        window_future: int | None = 6,
+        augmentation_rate: float = 0.2,
+        dropout: float = 0.3,
+        modality_dropout: float = 0.0,
+        conv: str = "mean",
+        n_speakers: int | None = None,
+        **fusion,
+    ):
+        super().__init__()
+        self.reader = BlockReader(**reader)
+        self.modality_dropout = modality_dropout
+        causal = {"causal": window_future == 0, "dropout": dropout}
+        self.fusion = JoyfulFusion(self.reader.widths, fusion_size, **(causal | fusion))
+        hidden_size = hidden_size or self.fusion.size
+        self.views = TwoViews(augmentation_rate, window_past, window_future)
+        self.graph = JoyfulGraph(
+            self.fusion.size,
+            hidden_size,
+            layers=graph_layers,
+            conv=conv,
+            n_speakers=n_speakers,
+            dropout=dropout,
+        )
+        self.classify = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(hidden_size, hidden_size),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden_size, n_outputs),
+        )
+        self.embedding_size = hidden_size
+
+    def forward(
+        self, features: Tensor, sequence: Tensor, speaker: Tensor, frequency: Tensor
+    ) -> JoyfulOutput:
+        """Recognise the emotions of whole dialogues.
+
+        Parameters
+        ----------
+        features : Tensor of shape (n, n_features)
+            Raw features, NaN where missing, dialogue after dialogue.
+        sequence : Tensor of shape (n,)
+            Number of the dialogue of each utterance: 0, 0, 1, ...
+        speaker : Tensor of shape (n,)
+            Code of the speaker of each utterance.
+        frequency : Tensor of shape (n,)
+            Not used.
+        """
+        lengths = sequence.bincount()
+        blocks, present = self.reader(features)
+        shown = hide_modalities(present, self.modality_dropout * self.training)
+        nodes, loss = self.fusion(blocks, shown, lengths)
+        view1, view2 = self.views(self.graph, nodes, lengths, speaker, sequence)
+        embedding = view1 + view2
+        logits = self.classify(embedding)
+        return JoyfulOutput(logits, embedding, view1, view2, sequence, loss)
+
+
+class JoyfulLoss(nn.Module):
+    r"""Joint objective: :math:`L = \alpha L_{mf} + \beta L_{ct} + L_{ce}` (Eq. 15).
+
+    Parameters
+    ----------
+    task : {"classes", "label_sets", "values"}, default="classes"
+        Cross-entropy over emotions (Eq. 14), over each emotion's presence, or mean
+        absolute error (Eq. 16).
+    fusion_weight : float, default=0.06
+        The factor :math:`\alpha`.
+    contrast_weight : float, default=0.3
+        The factor :math:`\beta`.
+    contrast : {"paper", "grace"}, default="paper"
+        Form of the contrastive loss.
+    temperature : float, default=0.2
+        Temperature of ``"grace"``.
+    batch_negatives : bool, default=False
+        Whether negatives come from the whole batch rather than from the dialogue.
+    focal_gamma, label_smoothing : float, default=0.0
+        As in :func:`skmerc.losses.focal_loss`.
+    """
+
+    def __init__(
+        self,
+        task: str = "classes",
+        *,
+        fusion_weight: float = 0.06,
+        contrast_weight: float = 0.3,
+        contrast: str = "paper",
+        temperature: float = 0.2,
+        batch_negatives: bool = False,
+        focal_gamma: float = 0.0,
+        label_smoothing: float = 0.0,
+    ):
+        super().__init__()
+        self.task = task
+        self.fusion_weight, self.contrast_weight = fusion_weight, contrast_weight
+        self.contrast, self.temperature = contrast, temperature
+        self.batch_negatives = batch_negatives
+        self.focal_gamma, self.label_smoothing = focal_gamma, label_smoothing
+        self.terms = {}
+
+    def forward(self, output: JoyfulOutput, answer: dict[str, Tensor]) -> Tensor:
+        """Weigh the terms over the labelled utterances; keep them in ``terms``."""
+        weight = answer["weight"]
+        task = self._task_loss(output.logits, answer["target"], weight)
+        fusion = weighted_mean(output.fusion_loss, weight)
+        contrast = torch.zeros_like(task)
+        if self.contrast_weight:
+            contrast = self._contrast_loss(output, answer)
+        self.terms = {
+            "task_loss": task.detach(),
+            "fusion_loss": fusion.detach(),
+            "contrastive_loss": contrast.detach(),
+        }
+        return task + self.fusion_weight * fusion + self.contrast_weight * contrast
+
+    def _task_loss(self, logits, target, weight):
+        if self.task == "classes":
+            return focal_loss(
+                logits, target, self.focal_gamma, weight, self.label_smoothing
+            )
+        if self.task == "label_sets":
+            error = F.binary_cross_entropy_with_logits(
+                logits, target.to(logits.dtype), reduction="none"
+            )
+            return weighted_mean(error.mean(dim=1), weight)
+        return weighted_mean((logits.squeeze(1) - target).abs(), weight)
+
+    def _contrast_loss(self, output, answer):
+        group, views = output.sequence, (output.view1, output.view2)
+        weight = answer["weight"]
+        if self.batch_negatives:
+            # Copies with synthetic utterances stay by themselves, so that those are
+            # nobody's negatives.
+            group = torch.where(answer["copy"], group + 1, 0)
+            order = group.argsort(stable=True)
+            group, weight = group[order], weight[order]
+            views = [view[order] for view in views]
+        return contrastive_loss(
+            *views,
+            group,
+            form=self.contrast,
+            temperature=self.temperature,
+            weight=weight,
+        )

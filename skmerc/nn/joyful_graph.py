@@ -1,0 +1,190 @@
+"""JOYFUL's graph network and the two augmented views that it encodes."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.nn import RGCNConv
+
+from skmerc.graph import (
+    N_RELATIONS,
+    NeighborMean,
+    RelationalAttention,
+    add_distant_edges,
+    distant_pairs,
+    mask_features,
+    perturb_edges,
+    speaker_pairs,
+    speaker_relations,
+    window_edges,
+)
+
+_HEADS = 4
+
+
+class JoyfulLayer(nn.Module):
+    r"""One layer of the graph network (JOYFUL, Eqs. 9, 10).
+
+    .. math:: h_i \leftarrow \mathrm{ReLU}(W [h_i \oplus a_i])
+
+    with :math:`a_i` what the neighbours say.
+
+    Parameters
+    ----------
+    in_size, size : int
+        Width of an utterance before and after.
+    aggregate : Module
+        Makes messages (n, size) of utterances, edges and relations.
+    """
+
+    def __init__(self, in_size: int, size: int, aggregate: nn.Module):
+        super().__init__()
+        self.aggregate = aggregate
+        self.combine = nn.Linear(in_size + size, size)
+
+    def forward(self, x: Tensor, edges: Tensor, relation: Tensor) -> Tensor:
+        """Encode utterances: (n, in_size) to (n, size)."""
+        heard = self.aggregate(x, edges, relation)
+        return self.combine(torch.cat([x, heard], dim=1)).relu()
+
+
+class JoyfulGraph(nn.Module):
+    """Layers of a graph network over the windows of dialogues.
+
+    Parameters
+    ----------
+    in_size, size : int
+        Width of an utterance before the first layer, and after each.
+    layers : int, default=1
+        Number of layers.
+    conv : {"mean", "rgcn", "attention"}, default="mean"
+        How messages are aggregated: by :class:`skmerc.graph.NeighborMean` (the
+        paper's), a relational graph convolution (as in the released code), or
+        :class:`skmerc.graph.RelationalAttention`.
+    n_speakers : int or None, default=None
+        Number of speakers whose pairs are relations; None tells only the same
+        speaker from others.
+    dropout : float, default=0.0
+        Dropout before each layer.
+    """
+
+    def __init__(
+        self,
+        in_size: int,
+        size: int,
+        *,
+        layers: int = 1,
+        conv: str = "mean",
+        n_speakers: int | None = None,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        self.n_speakers = n_speakers
+        n_relations = 2 * n_speakers**2 if n_speakers else N_RELATIONS
+        sizes = [in_size, *[size] * layers]
+        self.layers = nn.ModuleList(
+            JoyfulLayer(d, size, _aggregation(conv, d, size, n_relations))
+            for d in sizes[:-1]
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, x: Tensor, edges: Tensor, speaker: Tensor, sequence: Tensor
+    ) -> Tensor:
+        """Encode utterances: (n, in_size) to (n, size)."""
+        if self.n_speakers:
+            relation = speaker_pairs(edges, speaker, sequence, self.n_speakers)
+        else:
+            relation = speaker_relations(edges, speaker)
+        for layer in self.layers:
+            x = layer(self.dropout(x), edges, relation)
+        return x
+
+
+def _aggregation(conv, in_size, size, n_relations):
+    if conv == "mean":
+        return NeighborMean(in_size, size)
+    if conv == "rgcn":
+        return RGCNConv(in_size, size, n_relations, root_weight=False)
+    return RelationalAttention(
+        in_size, size, math.gcd(_HEADS, size), n_relations=n_relations
+    )
+
+
+class TwoViews(nn.Module):
+    """Two augmented views of a batch of dialogues, encoded by one graph network.
+
+    View 1 has features masked and edges perturbed, view 2 features masked and distant
+    edges added (JOYFUL's best pair).
+
+    Parameters
+    ----------
+    rate : float, default=0.2
+        Share of features masked, of edges moved, and of edges added (the paper's p).
+    window_past, window_future : int or None, default=6
+        Window of the graph. Where the future is 0, no view looks ahead either.
+    """
+
+    def __init__(
+        self,
+        rate: float = 0.2,
+        window_past: int | None = 6,
+        window_future: int | None = 6,
+    ):
+        super().__init__()
+        self.rate, self.window = rate, (window_past, window_future)
+        self.causal = window_future == 0
+        self._far_of_length = {}
+
+    def forward(
+        self,
+        graph: JoyfulGraph,
+        x: Tensor,
+        lengths: Tensor,
+        speaker: Tensor,
+        sequence: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Encode both views, which are the same at inference."""
+        edges = self.edges(lengths)
+        if not self.training or not self.rate:
+            view = graph(x, edges, speaker, sequence)
+            return view, view
+        edges1 = perturb_edges(edges, lengths, self.rate, backward_only=self.causal)
+        edges2 = add_distant_edges(edges, lengths, self.far_pairs(lengths), self.rate)
+        # Both views pass the layers at once, as dialogues of one larger batch.
+        both = graph(
+            torch.cat([mask_features(x, self.rate), mask_features(x, self.rate)]),
+            torch.cat([edges1, edges2 + len(x)], dim=1),
+            speaker.repeat(2),
+            torch.cat([sequence, sequence + len(lengths)]),
+        )
+        return both.chunk(2)
+
+    def edges(self, lengths: Tensor) -> Tensor:
+        """Windows without the utterance itself, which layers add on their own."""
+        edges = window_edges(lengths, *self.window)
+        return edges[:, edges[0] != edges[1]]
+
+    def far_pairs(self, lengths: Tensor) -> Tensor:
+        """Candidates for distant edges, found once for each length of a dialogue."""
+        kinds, kind = lengths.unique(return_inverse=True)
+        found = [self._far(length) for length in kinds.tolist()]
+        counts = lengths.new_tensor([pairs.shape[1] for pairs in found])
+        wanted = counts[kind]
+        shift = (counts.cumsum(0) - counts)[kind] - (wanted.cumsum(0) - wanted)
+        at = torch.arange(int(wanted.sum()), device=lengths.device)
+        at = at + shift.repeat_interleave(wanted)
+        starts = (lengths.cumsum(0) - lengths).repeat_interleave(wanted)
+        return torch.cat(found, dim=1).to(lengths.device)[:, at] + starts
+
+    def _far(self, length: int) -> Tensor:
+        if length not in self._far_of_length:
+            lengths = torch.tensor([length])
+            pairs = distant_pairs(self.edges(lengths), lengths)
+            kept = (pairs[0] < pairs[1]) | (not self.causal)
+            self._far_of_length[length] = pairs[:, kept]
+        return self._far_of_length[length]
+
+    def __getstate__(self):
+        # Found again where needed: a fitted model need not carry it.
+        return super().__getstate__() | {"_far_of_length": {}}

@@ -1,0 +1,298 @@
+"""What all estimators of dialogues share: reading, training, embedding."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    clone,
+)
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+
+from skmerc._columns import CONTEXT, UTTERANCE, VALIDATION
+from skmerc._conversations import read_conversations
+from skmerc._training import (
+    DialogueDataset,
+    check_partial_missing,
+    draw_seed,
+    fit_standardize_on_real,
+    hold_out,
+    infer,
+    make_net,
+    resolve_device,
+    seeded,
+)
+from skmerc.frame import read_keys
+
+COUNT = Interval(Integral, 1, None, closed="left")
+NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
+POSITIVE = Interval(Real, 0, None, closed="neither")
+SHARE = Interval(Real, 0, 1, closed="left")
+WINDOW = [Interval(Integral, -1, None, closed="left"), None]
+
+
+class DialogueEstimator(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """Base of what is trained on whole dialogues, by skorch, row by row.
+
+    A subclass defines ``_network(table)``, which returns the class of its network and
+    the parameters for it, ``_objective()``, the same for its loss, ``_encode``, which
+    turns y into what the loss reads, and ``_measure``, which scores the network's
+    answers for held-out rows; the rest has defaults.
+    """
+
+    _presets: dict = {}
+    _parameter_constraints: dict = {
+        "modalities": [dict, None],
+        "standardize": ["boolean"],
+        "partial_nan": [StrOptions({"mean", "error"})],
+        "optimizer": [callable],
+        "lr": [POSITIVE],
+        "weight_decay": [NOT_NEGATIVE],
+        "batch_size": [COUNT],
+        "max_epochs": [COUNT],
+        "patience": [COUNT, None],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "callbacks": [list, None],
+        "net_params": [dict, None],
+        "device": [str],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def _fit(self, X, y, sample_weight, *, passes=None, **encoding):
+        """Fit, or go on for a number of passes from where the last fit ended."""
+        resume = hasattr(self, "net_") and bool(self.warm_start or passes)
+        checks = self._y_checks(y)
+        table, y = read_conversations(
+            self, X, y, reset=not resume, modalities=self.modalities, **checks
+        )
+        check_partial_missing(
+            table, self.partial_nan, getattr(self, "feature_names_in_", None)
+        )
+        weight = _check_sample_weight(
+            sample_weight, table.features, dtype=np.float64, ensure_non_negative=True
+        )
+        if not (table.role != CONTEXT).any():
+            raise ValueError("All rows have the role 'context'; none has a label.")
+        target = self._encode(y, table, resume, **encoding)
+        rng = check_random_state(self.random_state)
+        weight, scored = self._divide(table, target, weight, rng, hold=not passes)
+        if not resume:
+            self._start(table, target, weight)
+        target = self._scale(target)
+        self._train(table, target, weight, scored, draw_seed(rng), resume, passes)
+        self._finish(table, target, weight, rng)
+        return self
+
+    def _y_checks(self, y):
+        """Arguments of scikit-learn's check of y."""
+        return {}
+
+    def _divide(self, table, target, weight, rng, hold):
+        """Weights of the rows to learn from, and of those that are only scored."""
+        learnable = table.learnable
+        scored = table.role == VALIDATION
+        rows = np.flatnonzero(learnable & (weight > 0))
+        if not len(rows):
+            raise ValueError(
+                "No row is left to learn from: all are context, held out for "
+                "validation, or of sample weight 0."
+            )
+        if hold and self.patience is not None and not scored.any():
+            kinds = self._kinds(target)
+            out = hold_out(table, rows, kinds, self.validation_fraction, rng)
+            scored = out & learnable & (table.role == UTTERANCE)
+            learnable = learnable & ~out
+        factor = self._factor(target, weight * learnable)
+        return weight * factor * learnable, weight * scored
+
+    def _start(self, table, target, weight):
+        """Take from the data what the network is built with."""
+        rows = table.select(weight > 0)
+        self._standardize = fit_standardize_on_real(
+            table, rows, weight, active=self.standardize
+        )
+
+    def _scale(self, target):
+        """Bring targets to the scale on which the network learns them."""
+        return target
+
+    def _kinds(self, target):
+        """What must not be held out altogether: nothing, or the classes."""
+        return np.zeros(len(target), int)
+
+    def _factor(self, target, weight):
+        """Factor on the loss of each row."""
+        return np.ones(len(target))
+
+    def _frequency(self, target, weight):
+        """Positive frequency of what each row is, for masks that follow it."""
+        return np.ones(len(target))
+
+    def _finish(self, table, target, weight, rng):
+        """Fit what stands on the trained network."""
+
+    def _pretrain(self, net, training):
+        """Train parts of the network beforehand."""
+
+    def _train(self, table, target, weight, scored, seed, resume, passes):
+        sequences = table.sequences()
+        frequency = self._frequency(target, weight)
+        training = self._dataset(table, sequences, target, weight, frequency)
+        validation = None
+        if scored.any():
+            validation = self._dataset(table, sequences, target, scored, frequency)
+        device = resolve_device(self.device)
+        before = self.history_ if resume and passes else []
+        seed += len(before)  # or each further pass would draw what the last one drew
+        with seeded(seed, device):
+            net = self._make_net(table, validation, device, seed, passes)
+            net.initialize()
+            if resume:
+                self._take_over(net, optimizer=bool(passes))
+            else:
+                self._pretrain(net, training)
+            net.partial_fit(training, None)
+        self.net_ = net
+        epochs = enumerate(net.history, start=len(before) + 1)
+        self.history_ = before + [_summary(epoch, number) for number, epoch in epochs]
+        self.n_iter_ = len(self.history_)
+
+    def _take_over(self, net, optimizer):
+        net.module_.load_state_dict(self.net_.module_.state_dict())
+        if optimizer:
+            # What it remembers, with the settings of today.
+            state = self.net_.optimizer_.state_dict()
+            state["param_groups"] = net.optimizer_.state_dict()["param_groups"]
+            net.optimizer_.load_state_dict(state)
+
+    @staticmethod
+    def _dataset(table, sequences, target, weight, frequency=None):
+        used = np.add.reduceat(
+            weight[sequences.rows] * sequences.owned, sequences.offsets[:-1]
+        )
+        kept = sequences.take(np.flatnonzero(used))
+        return DialogueDataset(table, kept, target, weight, frequency)
+
+    def _make_net(self, table, validation, device, seed, passes):
+        network, settings = self._network(table)
+        objective, loss_settings = self._objective()
+        given = {f"module__{name}": value for name, value in settings.items()}
+        given |= {f"criterion__{name}": value for name, value in loss_settings.items()}
+        given |= {
+            "optimizer": self.optimizer,
+            "optimizer__weight_decay": self.weight_decay,
+            "lr": self.lr,
+            "batch_size": self.batch_size,
+            "max_epochs": passes or self.max_epochs,
+            "callbacks": clone(self.callbacks or [], safe=False),
+            "device": str(device),
+            "verbose": int(self.verbose),
+        }
+        return make_net(
+            network,
+            objective,
+            validation=validation,
+            measure=self._measure(),
+            patience=None if passes else self.patience,
+            seed=seed,
+            **(given | (self.net_params or {})),
+        )
+
+    def _reader_settings(self, table):
+        """Parameters of the network's first layer."""
+        return {
+            "mean": self._standardize.mean.cpu().numpy(),
+            "scale": self._standardize.scale.cpu().numpy(),
+            "active": self._standardize.active,
+            "blocks": list(table.blocks.values()),
+        }
+
+    def _infer(self, table, output, dtype=None):
+        dataset = DialogueDataset(table, table.sequences())
+        return infer(self.net_, dataset, output, dtype)
+
+    def _read(self, X):
+        check_is_fitted(self, "net_")
+        table = read_conversations(self, X, reset=False, modalities=self.modalities)
+        check_partial_missing(
+            table, self.partial_nan, getattr(self, "feature_names_in_", None)
+        )
+        return table
+
+    @classmethod
+    def from_preset(cls, name, **changes):
+        """Make an estimator with published settings.
+
+        Parameters
+        ----------
+        name : str
+            Name of a preset; the notes of the class list them.
+        **changes
+            Parameters that differ from the preset.
+
+        Returns
+        -------
+        object
+            The estimator, not fitted.
+
+        Raises
+        ------
+        ValueError
+            If there is no such preset.
+        """
+        if name not in cls._presets:
+            known = ", ".join(map(repr, cls._presets))
+            raise ValueError(f"No preset {name!r}; there is {known}.")
+        return cls(**(cls._presets[name] | changes))
+
+    def transform(self, X):
+        """Embed each utterance in its context.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_utterances, n_columns)
+            Whole dialogues, in any order of rows.
+
+        Returns
+        -------
+        ndarray of shape (n_utterances, n_embedded)
+            Embeddings without keys, for plots, retrieval or other estimators.
+        """
+        return self._infer(self._read(X), "embedding")
+
+    @property
+    def _n_features_out(self):
+        return self.net_.module_.embedding_size
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.non_deterministic = False
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+def labelled_rows(X):
+    """Rows that can be scored, those that are not context: bool array (n_rows,)."""
+    labelled = (read_keys(X)["dialogue__role"] != "context").to_numpy()
+    if not labelled.any():
+        raise ValueError("All rows have the role 'context'; none can be scored.")
+    return labelled
+
+
+def _summary(epoch, number):
+    hidden = ("batches", "event_")
+    shown = {
+        name: value
+        for name, value in epoch.items()
+        if not name.startswith(hidden) and not name.endswith(("_best", "_batch_count"))
+    }
+    return shown | {"epoch": number}

@@ -1,0 +1,229 @@
+"""JOYFUL's classifier: joint fusion, two contrasted views, recognition."""
+
+import torch
+from imblearn.utils import Substitution
+from sklearn.base import _fit_context
+
+from skmerc.recognition._dialogue_estimator import NOT_NEGATIVE, SHARE
+from skmerc.recognition._joyful_estimator import (
+    PARAMETERS,
+    TRAINING_PARAMETERS,
+    JoyfulEstimator,
+)
+from skmerc.recognition._label_sets import LabelSetClassifier
+
+
+@Substitution(parameters=PARAMETERS, training_parameters=TRAINING_PARAMETERS)
+class JoyfulClassifier(LabelSetClassifier, JoyfulEstimator):
+    """Recognise emotions by joint fusion and graph contrastive learning.
+
+    JOYFUL [1]_: modalities are fused twice, in their dialogue and each on a basis that
+    all share. A graph network reads two augmented views of the dialogue, in which an
+    utterance must find itself again among the others, and the sum of both is
+    classified. All losses train all parts.
+
+    Parameters
+    ----------
+    {parameters}
+    focal_gamma : float, default=0.0
+        Focus of the focal loss; 0 is cross-entropy, as in the paper.
+    label_smoothing : float, default=0.0
+        Share of the target that is spread over all classes.
+    class_weight : dict, "balanced" or None, default=None
+        Factor on the loss of each class.
+    head : {{"boost"}}, estimator or None, default=None
+        What answers: the last layer of the network (None), or a classifier on its
+        embeddings; see :class:`CBERLClassifier`.
+    prior : {{"train", "uniform"}}, dict or None, default=None
+        Class shares to correct the probabilities to, by logit adjustment; see
+        :class:`CBERLClassifier`.
+    {training_parameters}
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The emotions; after an indicator matrix, the numbers of its columns.
+    class_prior_ : ndarray of shape (n_classes,)
+        Their shares among the real training utterances; not after an indicator matrix.
+    net_ : skorch.NeuralNet
+        The fitted net; its module is a :class:`skmerc.nn.joyful.JoyfulNetwork`.
+    head_ : estimator or None
+        The fitted head; not after an indicator matrix.
+    history_ : list of dict
+        One entry per epoch: every term of the loss, and loss and weighted F1 of
+        the validation dialogues.
+    n_iter_ : int
+        Number of epochs run.
+    n_features_in_ : int
+        Number of feature columns.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Their names, if X had names.
+
+    See Also
+    --------
+    CBERLClassifier : For rare emotions.
+    JoyfulRegressor : For scores such as the strength of a sentiment.
+
+    Notes
+    -----
+    Where the paper and its released code differ or are silent, the choice is named at
+    the parameter. At inference nothing is augmented, and both views are the same.
+    The defaults are ours, chosen on validation dialogues, but for the weights of
+    losses, the augmentation and the smoothing, which are the paper's.
+    ``JoyfulClassifier.from_preset("paper")`` has the widths and rates of the paper,
+    ``from_preset("released")`` those of its released code.
+
+    References
+    ----------
+    .. [1] D. Li, Y. Wang, K. Funakoshi, M. Okumura, "Joyful: Joint modality fusion and
+       graph contrastive learning for multimodal emotion recognition", EMNLP 2023.
+
+    Examples
+    --------
+    >>> from skmerc import JoyfulClassifier
+    >>> from skmerc.datasets import make_conversations
+    >>> X, y = make_conversations(n_dialogues=12, random_state=0)
+    >>> model = JoyfulClassifier(fusion_size=16, max_epochs=2, random_state=0)
+    >>> model.fit(X, y).predict_proba(X).shape == (len(X), len(model.classes_))
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **LabelSetClassifier._parameter_constraints,
+        **JoyfulEstimator._parameter_constraints,
+        "focal_gamma": [NOT_NEGATIVE],
+        "label_smoothing": [SHARE],
+    }
+
+    def __init__(
+        self,
+        *,
+        modalities=None,
+        global_fusion=True,
+        specific_fusion=True,
+        fusion_size=128,
+        n_bases=64,
+        smoothing=0.2,
+        context_layers=4,
+        heads=8,
+        context_window=256,
+        hidden_size=128,
+        graph_layers=1,
+        conv="mean",
+        relations="speaker",
+        window_past=6,
+        window_future=6,
+        dropout=0.3,
+        modality_dropout=0.0,
+        augmentation_rate=0.2,
+        fusion_weight=0.06,
+        contrast_weight=0.3,
+        contrast="paper",
+        temperature=0.2,
+        batch_negatives=False,
+        training="joint",
+        focal_gamma=0.0,
+        label_smoothing=0.0,
+        class_weight=None,
+        head=None,
+        prior=None,
+        standardize=True,
+        partial_nan="mean",
+        optimizer=torch.optim.AdamW,
+        lr=1e-3,
+        weight_decay=1e-2,
+        batch_size=8,
+        max_epochs=40,
+        patience=10,
+        validation_fraction=0.1,
+        callbacks=None,
+        net_params=None,
+        device="auto",
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        super().__init__(
+            modalities=modalities,
+            global_fusion=global_fusion,
+            specific_fusion=specific_fusion,
+            fusion_size=fusion_size,
+            n_bases=n_bases,
+            smoothing=smoothing,
+            context_layers=context_layers,
+            heads=heads,
+            context_window=context_window,
+            hidden_size=hidden_size,
+            graph_layers=graph_layers,
+            conv=conv,
+            relations=relations,
+            window_past=window_past,
+            window_future=window_future,
+            dropout=dropout,
+            modality_dropout=modality_dropout,
+            augmentation_rate=augmentation_rate,
+            fusion_weight=fusion_weight,
+            contrast_weight=contrast_weight,
+            contrast=contrast,
+            temperature=temperature,
+            batch_negatives=batch_negatives,
+            training=training,
+            standardize=standardize,
+            partial_nan=partial_nan,
+            optimizer=optimizer,
+            lr=lr,
+            weight_decay=weight_decay,
+            batch_size=batch_size,
+            max_epochs=max_epochs,
+            patience=patience,
+            validation_fraction=validation_fraction,
+            callbacks=callbacks,
+            net_params=net_params,
+            device=device,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.focal_gamma = focal_gamma
+        self.label_smoothing = label_smoothing
+        self.class_weight = class_weight
+        self.head = head
+        self.prior = prior
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, sample_weight=None):
+        """Train all parts.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_utterances, n_columns)
+            Whole dialogues, in any order of rows; see the guide to X. Without keys
+            every row is a dialogue of its own.
+        y : array-like of shape (n_utterances,) or (n_utterances, n_classes)
+            Their emotions, or an indicator matrix where an utterance can have
+            several; those of context rows are ignored.
+        sample_weight : array-like of shape (n_utterances,), default=None
+            Factor on the loss of each utterance.
+
+        Returns
+        -------
+        self : JoyfulClassifier
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If X holds infinity, text or broken keys, or no row is left to learn from.
+        """
+        return self._fit(X, y, sample_weight)
+
+    def _network(self, table):
+        network, settings = super()._network(table)
+        return network, settings | {"n_outputs": len(self.classes_)}
+
+    def _objective(self):
+        objective, settings = super()._objective()
+        settings["task"] = "label_sets" if self._label_sets else "classes"
+        settings["focal_gamma"] = self.focal_gamma
+        settings["label_smoothing"] = self.label_smoothing
+        return objective, settings

@@ -1,0 +1,289 @@
+"""What JOYFUL's classifier and regressor share: parameters, presets, network."""
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import StrOptions
+
+from skmerc._training import train_fusion
+from skmerc.nn.joyful import JoyfulLoss, JoyfulNetwork
+from skmerc.recognition._dialogue_estimator import (
+    COUNT,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SHARE,
+    WINDOW,
+    DialogueEstimator,
+)
+
+_OF_NETWORK = (
+    "global_fusion specific_fusion fusion_size smoothing heads hidden_size "
+    "graph_layers conv window_past window_future dropout "
+    "modality_dropout augmentation_rate"
+).split()
+_OF_LOSS = "fusion_weight contrast_weight contrast temperature batch_negatives".split()
+_TRAINING = {
+    "optimizer": torch.optim.Adam,
+    "lr": 3e-5,
+    "weight_decay": 1e-8,
+    "batch_size": 32,
+    "max_epochs": 50,
+    "patience": 50,
+}
+
+# Each text follows the four spaces that stand before it in a docstring.
+PARAMETERS = """\
+modalities : mapping of str to list of str, slice or list of int, default=None
+        The columns of each modality; by default the text before the first ``__``
+        of a column's name.
+    global_fusion, specific_fusion : bool, default=True
+        Which representations there are: the modalities together in their dialogue
+        (the paper's B1), and each modality on a shared basis (B2). With neither,
+        modalities stand side by side.
+    fusion_size : int or None, default=128
+        Width of each of the two, rounded up to a multiple of `heads`; None is the
+        number of features, as in the paper.
+    n_bases : int, default=64
+        Number of vectors in the shared basis, which the paper does not tell.
+    smoothing : float, default=0.2
+        How fast the topic of a dialogue is forgotten (the paper's eta).
+    context_layers : int, default=4
+        Depth of the transformer over the dialogue, as in the released code.
+    heads : int, default=8
+        Attention heads of the transformer.
+    context_window : int or None, default=256
+        Number of utterances to each side that it attends to; None for the whole
+        dialogue, at a quadratic cost.
+    hidden_size : int or None, default=128
+        Width of the graph network and of the embeddings; None keeps the width of
+        its input, as in the paper.
+    graph_layers : int, default=1
+        Depth of the graph network; 1 in the paper.
+    conv : {"mean", "rgcn", "attention"}, default="mean"
+        Its layers: the mean over neighbours beside the utterance (Eqs. 9, 10), a
+        relational graph convolution (the released code), or attention whose edges
+        know who speaks.
+    relations : {"speaker", "pairs"}, default="speaker"
+        What an edge knows of speakers, besides its direction: whether they are the
+        same, or which of the speakers of the first fit talks to which.
+    window_past, window_future : int or None, default=6
+        Number of utterances before and after that an utterance listens to; None or
+        -1 for the whole dialogue. 6 is the paper's on IEMOCAP. With
+        ``window_future=0`` nothing looks ahead, the transformer included, so that
+        answers stay as a conversation goes on.
+    dropout : float, default=0.3
+        Dropout in the transformer, before graph layers, and before answers.
+    modality_dropout : float, default=0.0
+        Probability that a modality of an utterance is hidden in training.
+    augmentation_rate : float, default=0.2
+        Share of features masked, and of edges removed and added, in the two views
+        of a dialogue (the paper's p).
+    fusion_weight : float, default=0.06
+        Factor on the loss of the fusion (the paper's alpha).
+    contrast_weight : float, default=0.3
+        Factor on the contrastive loss (the paper's beta).
+    contrast : {"paper", "grace"}, default="paper"
+        Its form: Eqs. 11 to 13, or the symmetric one with a temperature that the
+        released code has.
+    temperature : float, default=0.2
+        Temperature of ``"grace"``.
+    batch_negatives : bool, default=False
+        Whether other utterances of the whole batch are to be told apart, or those
+        of the same dialogue.
+    training : {"joint", "two-phase"}, default="joint"
+        Whether all losses train all parts, or the fusion is trained first, by its own
+        loss for half of `max_epochs`, and stays as it is."""
+
+TRAINING_PARAMETERS = """\
+standardize : bool, default=True
+        Whether features are centred, scaled and clipped at ten deviations, with
+        the statistics of the training utterances.
+    partial_nan : {"mean", "error"}, default="mean"
+        Single missing cells in a modality that is there: filled with the training
+        mean, or refused.
+    optimizer : type, default=torch.optim.AdamW
+        Class of the optimiser.
+    lr : float, default=1e-3
+        Learning rate.
+    weight_decay : float, default=1e-2
+        Weight decay.
+    batch_size : int, default=8
+        Number of dialogues in a batch.
+    max_epochs : int, default=40
+        Number of passes over the dialogues at most.
+    patience : int or None, default=10
+        Passes without a better score on the validation dialogues after which
+        training stops; the best weights are restored. None trains to the end, and
+        holds nothing out.
+    validation_fraction : float, default=0.1
+        Share of the dialogues held out for that where X has no row of role
+        ``"validation"``; nothing is held out of fewer than ten dialogues.
+    callbacks : list or None, default=None
+        Callbacks of skorch.
+    net_params : dict or None, default=None
+        Anything else that a skorch net takes, ``module__position="rotary"`` among it.
+    device : str, default="auto"
+        Where to train; "auto" takes a GPU if there is one.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last one.
+    random_state : int, RandomState instance or None, default=None
+        Seed of weights, batches, dropout, views and the inner split.
+    verbose : int, default=0
+        Whether to show a progress bar."""
+
+
+class JoyfulEstimator(DialogueEstimator):
+    """Base of JOYFUL's classifier and regressor."""
+
+    _presets = {
+        "paper": _TRAINING
+        | {"fusion_size": None, "hidden_size": None, "heads": 10, "conv": "mean"},
+        "released": _TRAINING
+        | {
+            "fusion_size": 1024,
+            "hidden_size": 100,
+            "graph_layers": 2,
+            "conv": "rgcn",
+            "relations": "pairs",
+            "window_past": 8,
+            "window_future": 8,
+            "fusion_weight": 0.05,
+            "contrast_weight": 0.2,
+            "contrast": "grace",
+        },
+    }
+    _parameter_constraints: dict = {
+        **DialogueEstimator._parameter_constraints,
+        "global_fusion": ["boolean"],
+        "specific_fusion": ["boolean"],
+        "fusion_size": [COUNT, None],
+        "n_bases": [COUNT],
+        "smoothing": [NOT_NEGATIVE],
+        "context_layers": [COUNT],
+        "heads": [COUNT],
+        "context_window": [COUNT, None],
+        "hidden_size": [COUNT, None],
+        "graph_layers": [COUNT],
+        "conv": [StrOptions({"mean", "rgcn", "attention"})],
+        "relations": [StrOptions({"speaker", "pairs"})],
+        "window_past": WINDOW,
+        "window_future": WINDOW,
+        "dropout": [SHARE],
+        "modality_dropout": [SHARE],
+        "augmentation_rate": [SHARE],
+        "fusion_weight": [NOT_NEGATIVE],
+        "contrast_weight": [NOT_NEGATIVE],
+        "contrast": [StrOptions({"paper", "grace"})],
+        "temperature": [POSITIVE],
+        "batch_negatives": ["boolean"],
+        "training": [StrOptions({"joint", "two-phase"})],
+    }
+
+    def __init__(
+        self,
+        *,
+        modalities=None,
+        global_fusion=True,
+        specific_fusion=True,
+        fusion_size=128,
+        n_bases=64,
+        smoothing=0.2,
+        context_layers=4,
+        heads=8,
+        context_window=256,
+        hidden_size=128,
+        graph_layers=1,
+        conv="mean",
+        relations="speaker",
+        window_past=6,
+        window_future=6,
+        dropout=0.3,
+        modality_dropout=0.0,
+        augmentation_rate=0.2,
+        fusion_weight=0.06,
+        contrast_weight=0.3,
+        contrast="paper",
+        temperature=0.2,
+        batch_negatives=False,
+        training="joint",
+        standardize=True,
+        partial_nan="mean",
+        optimizer=torch.optim.AdamW,
+        lr=1e-3,
+        weight_decay=1e-2,
+        batch_size=8,
+        max_epochs=40,
+        patience=10,
+        validation_fraction=0.1,
+        callbacks=None,
+        net_params=None,
+        device="auto",
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.modalities = modalities
+        self.global_fusion = global_fusion
+        self.specific_fusion = specific_fusion
+        self.fusion_size = fusion_size
+        self.n_bases = n_bases
+        self.smoothing = smoothing
+        self.context_layers = context_layers
+        self.heads = heads
+        self.context_window = context_window
+        self.hidden_size = hidden_size
+        self.graph_layers = graph_layers
+        self.conv = conv
+        self.relations = relations
+        self.window_past = window_past
+        self.window_future = window_future
+        self.dropout = dropout
+        self.modality_dropout = modality_dropout
+        self.augmentation_rate = augmentation_rate
+        self.fusion_weight = fusion_weight
+        self.contrast_weight = contrast_weight
+        self.contrast = contrast
+        self.temperature = temperature
+        self.batch_negatives = batch_negatives
+        self.training = training
+        self.standardize = standardize
+        self.partial_nan = partial_nan
+        self.optimizer = optimizer
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.callbacks = callbacks
+        self.net_params = net_params
+        self.device = device
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _start(self, table, target, weight):
+        super()._start(table, target, weight)
+        self._n_speakers = None
+        if self.relations == "pairs":
+            voices = np.stack([table.dialogue, table.speaker])[:, weight > 0]
+            voices = np.unique(voices, axis=1)
+            self._n_speakers = int(np.bincount(voices[0]).max())
+
+    def _network(self, table):
+        settings = {name: getattr(self, name) for name in _OF_NETWORK}
+        settings["reader"] = self._reader_settings(table)
+        settings |= {"n_bases": self.n_bases, "n_speakers": self._n_speakers}
+        settings |= {"layers": self.context_layers, "window": self.context_window}
+        return JoyfulNetwork, settings
+
+    def _objective(self):
+        return JoyfulLoss, {name: getattr(self, name) for name in _OF_LOSS}
+
+    def _pretrain(self, net, training):
+        fuses = self.global_fusion or self.specific_fusion
+        if self.training == "two-phase" and fuses:
+            train_fusion(net, training, passes=-(-self.max_epochs // 2))
+
+    def _take_over(self, net, optimizer):
+        super()._take_over(net, optimizer)
+        net.module_.fusion.requires_grad_(self.training == "joint")

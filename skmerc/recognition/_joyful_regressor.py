@@ -1,0 +1,186 @@
+"""JOYFUL's regressor, for scores such as the strength of a sentiment."""
+
+import numpy as np
+import torch
+from imblearn.utils import Substitution
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.metrics import r2_score
+
+from skmerc._columns import CONTEXT
+from skmerc._training import values_in_units_of
+from skmerc.recognition._dialogue_estimator import labelled_rows
+from skmerc.recognition._joyful_estimator import (
+    PARAMETERS,
+    TRAINING_PARAMETERS,
+    JoyfulEstimator,
+)
+
+
+@Substitution(parameters=PARAMETERS, training_parameters=TRAINING_PARAMETERS)
+class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
+    """Predict a score of each utterance by joint fusion and contrastive learning.
+
+    The network of :class:`JoyfulClassifier`, with the mean absolute error as its main
+    loss (JOYFUL [1]_, Eq. 16), for sentiment as in MOSI and MOSEI. Scores are learned
+    in units of their deviation from the mean of the training utterances.
+
+    Parameters
+    ----------
+    {parameters}
+    {training_parameters}
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The fitted net; its module is a :class:`skmerc.nn.joyful.JoyfulNetwork`.
+    history_ : list of dict
+        One entry per epoch: every term of the loss, and the mean absolute error of
+        the validation dialogues.
+    n_iter_ : int
+        Number of epochs run.
+    n_features_in_ : int
+        Number of feature columns.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Their names, if X had names.
+
+    See Also
+    --------
+    JoyfulClassifier : For emotions.
+
+    References
+    ----------
+    .. [1] D. Li, Y. Wang, K. Funakoshi, M. Okumura, "Joyful: Joint modality fusion and
+       graph contrastive learning for multimodal emotion recognition", EMNLP 2023.
+
+    Examples
+    --------
+    >>> from skmerc import JoyfulRegressor
+    >>> from skmerc.datasets import make_conversations
+    >>> X, y = make_conversations(n_dialogues=12, random_state=0)
+    >>> strength = X["text__0"]
+    >>> model = JoyfulRegressor(fusion_size=16, max_epochs=2, random_state=0)
+    >>> model.fit(X, strength).predict(X).shape == (len(X),)
+    True
+    """
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, sample_weight=None):
+        """Train all parts.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_utterances, n_columns)
+            Whole dialogues, in any order of rows; see the guide to X. Without keys
+            every row is a dialogue of its own.
+        y : array-like of shape (n_utterances,)
+            Their scores; those of context rows are ignored.
+        sample_weight : array-like of shape (n_utterances,), default=None
+            Factor on the loss of each utterance.
+
+        Returns
+        -------
+        self : JoyfulRegressor
+            The fitted regressor.
+
+        Raises
+        ------
+        ValueError
+            If X holds infinity, text or broken keys, or no row is left to learn from.
+        """
+        return self._fit(X, y, sample_weight)
+
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train for one more pass over some dialogues, from where training stands.
+
+        Nothing is held out. Features and scores are standardised with the statistics
+        of the first call.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_utterances, n_columns)
+            Whole dialogues, in any order of rows.
+        y : array-like of shape (n_utterances,)
+            Their scores.
+        sample_weight : array-like of shape (n_utterances,), default=None
+            Factor on the loss of each utterance.
+
+        Returns
+        -------
+        self : JoyfulRegressor
+            The regressor, trained for one more pass.
+        """
+        self._validate_params()
+        return self._fit(X, y, sample_weight, passes=1)
+
+    def predict(self, X):
+        """Score of each utterance.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_utterances, n_columns)
+            Whole dialogues, in any order of rows. Every row gets an answer,
+            whatever its role.
+
+        Returns
+        -------
+        ndarray of shape (n_utterances,)
+            The scores.
+        """
+        # In single precision, answers would move with the size of the batch.
+        scaled = self._infer(self._read(X), "logits", torch.float64)[:, 0]
+        return self._mean + self._deviation * scaled
+
+    def score(self, X, y, sample_weight=None):
+        """Coefficient of determination over the utterances that are not context.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_utterances, n_columns)
+            Whole dialogues.
+        y : array-like of shape (n_utterances,)
+            Their scores; those of context rows are ignored.
+        sample_weight : array-like of shape (n_utterances,), default=None
+            Factor on each utterance.
+
+        Returns
+        -------
+        float
+            Share of the variance that is explained.
+        """
+        labelled = labelled_rows(X)
+        if sample_weight is not None:
+            sample_weight = np.asarray(sample_weight)[labelled]
+        answers, y = self.predict(X)[labelled], np.asarray(y)[labelled]
+        return r2_score(y, answers, sample_weight=sample_weight)
+
+    def _y_checks(self, y):
+        return {"y_numeric": True}
+
+    def _encode(self, y, table, resume):
+        if not np.issubdtype(y.dtype, np.number):
+            raise ValueError(f"y holds {y.dtype} values, and scores are numbers.")
+        return np.where(table.role != CONTEXT, y, 0.0)
+
+    def _start(self, table, target, weight):
+        super()._start(table, target, weight)
+        rows = table.select(weight > 0)
+        target, weight = target[rows], weight[rows]
+        self._mean = float(np.average(target, weights=weight))
+        variance = np.average((target - self._mean) ** 2, weights=weight)
+        deviation = float(np.sqrt(variance))
+        # What rounding leaves of a constant is no unit.
+        self._deviation = deviation if deviation > 1e-9 * abs(self._mean) else 1.0
+
+    def _scale(self, target):
+        return ((target - self._mean) / self._deviation).astype(np.float32)
+
+    def _measure(self):
+        return values_in_units_of(self._deviation)
+
+    def _network(self, table):
+        network, settings = super()._network(table)
+        return network, settings | {"n_outputs": 1}
+
+    def _objective(self):
+        objective, settings = super()._objective()
+        return objective, settings | {"task": "values"}
