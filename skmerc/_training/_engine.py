@@ -148,7 +148,8 @@ def _early_stopping(patience, measure):
 def infer(net, dataset, output, dtype=None):
     """Compute one output of the network for every row of the table.
 
-    In another type of float where `dtype` is given, such as double precision. Returns an array of shape (n_rows, d); rows that no sequence owns are 0.
+    In another type of float where `dtype` is given, such as double precision. Returns
+    an array of shape (n_rows, d); rows that no sequence owns are 0.
     """
     module = net.module_ if dtype is None else deepcopy(net.module_).to(dtype)
     training = module.training

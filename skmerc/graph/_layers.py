@@ -77,17 +77,20 @@ class RelationalAttention(nn.Module):
 
 
 class NeighborMean(nn.Module):
-    r"""Mean of what the neighbours say.
+    r"""Mean of what the neighbours say, of each relation apart.
 
-    .. math:: a_i = \frac{1}{|N(i)|} \sum_{j \in N(i)} V h_j
+    .. math:: a_i = \sum_r \frac{1}{|N_r(i)|} \sum_{j \in N_r(i)} V_r h_j
 
-    The aggregation of JOYFUL [1]_ (Eq. 9), with the mean of GraphSAGE [2]_, which it
-    cites. Relations are not looked at; without neighbours the mean is 0.
+    With one relation it is the aggregation of JOYFUL [1]_ (Eq. 9), with the mean of
+    GraphSAGE [2]_, which it cites; with several that of a relational graph
+    convolution [3]_, as in JOYFUL's released code. Without neighbours it is 0.
 
     Parameters
     ----------
     in_size, out_size : int
         Width of an utterance before and after.
+    n_relations : int, default=1
+        Number of relations; with one, those of the edges are not looked at.
 
     References
     ----------
@@ -95,6 +98,8 @@ class NeighborMean(nn.Module):
        for multimodal emotion recognition", EMNLP 2023.
     .. [2] W. Hamilton et al., "Inductive representation learning on large graphs",
        NeurIPS 2017.
+    .. [3] M. Schlichtkrull et al., "Modeling relational data with graph convolutional
+       networks", ESWC 2018.
 
     Examples
     --------
@@ -105,22 +110,24 @@ class NeighborMean(nn.Module):
     torch.Size([7, 16])
     """
 
-    def __init__(self, in_size: int, out_size: int):
+    def __init__(self, in_size: int, out_size: int, n_relations: int = 1):
         super().__init__()
-        self.value = nn.Linear(in_size, out_size, bias=False)
+        self.n_relations = n_relations
+        self.value = nn.Linear(in_size, n_relations * out_size, bias=False)
 
     def forward(
         self, x: Tensor, edge_index: Tensor, relation: Tensor | None = None
     ) -> Tensor:
         """Pass messages: (n, in_size) to (n, out_size)."""
-        source, target = edge_index
-        degree = target.bincount(minlength=len(x))
-        share = 1 / degree[target].to(x.dtype)
+        n, kinds = len(x), self.n_relations
+        kind = relation if kinds > 1 else torch.zeros_like(edge_index[0])
+        source, target = edge_index * kinds + kind
+        share = 1 / target.bincount()[target].to(x.dtype)
         # A product with a sparse matrix holds no message of its own for each edge.
         mean = torch.sparse_coo_tensor(
-            torch.stack([target, source]),
+            torch.stack([edge_index[1], source]),
             share,
-            (len(x), len(x)),
+            (n, n * kinds),
             check_invariants=False,
         )
-        return torch.sparse.mm(mean, self.value(x))
+        return torch.sparse.mm(mean, self.value(x).view(n * kinds, -1))

@@ -4,7 +4,6 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.nn import RGCNConv
 
 from skmerc.graph import (
     N_RELATIONS,
@@ -58,8 +57,9 @@ class JoyfulGraph(nn.Module):
     layers : int, default=1
         Number of layers.
     conv : {"mean", "rgcn", "attention"}, default="mean"
-        How messages are aggregated: by :class:`skmerc.graph.NeighborMean` (the
-        paper's), a relational graph convolution (as in the released code), or
+        How messages are aggregated: by :class:`skmerc.graph.NeighborMean`, of all
+        neighbours (the paper's) or of each relation apart (a relational graph
+        convolution, as in the released code), or by
         :class:`skmerc.graph.RelationalAttention`.
     n_speakers : int or None, default=None
         Number of speakers whose pairs are relations; None tells only the same
@@ -105,7 +105,7 @@ def _aggregation(conv, in_size, size, n_relations):
     if conv == "mean":
         return NeighborMean(in_size, size)
     if conv == "rgcn":
-        return RGCNConv(in_size, size, n_relations, root_weight=False)
+        return NeighborMean(in_size, size, n_relations)
     return RelationalAttention(
         in_size, size, math.gcd(_HEADS, size), n_relations=n_relations
     )

@@ -249,7 +249,7 @@ class DialogueEstimator(
             If there is no such preset.
         """
         if name not in cls._presets:
-            known = ", ".join(map(repr, cls._presets))
+            known = ", ".join(cls._presets)
             raise ValueError(f"No preset {name!r}; there is {known}.")
         return cls(**(cls._presets[name] | changes))
 

@@ -46,8 +46,8 @@ modalities : mapping of str to list of str, slice or list of int, default=None
         Number of vectors in the shared basis, which the paper does not tell.
     smoothing : float, default=0.2
         How fast the topic of a dialogue is forgotten (the paper's eta).
-    context_layers : int, default=4
-        Depth of the transformer over the dialogue, as in the released code.
+    context_layers : int, default=1
+        Depth of the transformer over the dialogue; 4 in the released code.
     heads : int, default=8
         Attention heads of the transformer.
     context_window : int or None, default=256
@@ -58,10 +58,10 @@ modalities : mapping of str to list of str, slice or list of int, default=None
         its input, as in the paper.
     graph_layers : int, default=1
         Depth of the graph network; 1 in the paper.
-    conv : {"mean", "rgcn", "attention"}, default="mean"
-        Its layers: the mean over neighbours beside the utterance (Eqs. 9, 10), a
+    conv : {"mean", "rgcn", "attention"}, default="attention"
+        What an utterance hears in a layer: the mean of its neighbours (Eq. 9), a
         relational graph convolution (the released code), or attention whose edges
-        know who speaks.
+        know who speaks, in which direction.
     relations : {"speaker", "pairs"}, default="speaker"
         What an edge knows of speakers, besides its direction: whether they are the
         same, or which of the speakers of the first fit talks to which.
@@ -70,8 +70,9 @@ modalities : mapping of str to list of str, slice or list of int, default=None
         -1 for the whole dialogue. 6 is the paper's on IEMOCAP. With
         ``window_future=0`` nothing looks ahead, the transformer included, so that
         answers stay as a conversation goes on.
-    dropout : float, default=0.3
-        Dropout in the transformer, before graph layers, and before answers.
+    dropout : float, default=0.4
+        Dropout of the features, in the transformer, before graph layers, and before
+        answers; 0.3 in the released code.
     modality_dropout : float, default=0.0
         Probability that a modality of an utterance is hidden in training.
     augmentation_rate : float, default=0.2
@@ -136,10 +137,18 @@ class JoyfulEstimator(DialogueEstimator):
 
     _presets = {
         "paper": _TRAINING
-        | {"fusion_size": None, "hidden_size": None, "heads": 10, "conv": "mean"},
+        | {
+            "fusion_size": None,
+            "hidden_size": None,
+            "context_layers": 4,
+            "heads": 10,
+            "conv": "mean",
+            "dropout": 0.3,
+        },
         "released": _TRAINING
         | {
             "fusion_size": 1024,
+            "context_layers": 4,
             "hidden_size": 100,
             "graph_layers": 2,
             "conv": "rgcn",
@@ -149,6 +158,8 @@ class JoyfulEstimator(DialogueEstimator):
             "fusion_weight": 0.05,
             "contrast_weight": 0.2,
             "contrast": "grace",
+            "dropout": 0.3,
+            "net_params": {"module__norm_first": False},
         },
     }
     _parameter_constraints: dict = {
@@ -187,16 +198,16 @@ class JoyfulEstimator(DialogueEstimator):
         fusion_size=128,
         n_bases=64,
         smoothing=0.2,
-        context_layers=4,
+        context_layers=1,
         heads=8,
         context_window=256,
         hidden_size=128,
         graph_layers=1,
-        conv="mean",
+        conv="attention",
         relations="speaker",
         window_past=6,
         window_future=6,
-        dropout=0.3,
+        dropout=0.4,
         modality_dropout=0.0,
         augmentation_rate=0.2,
         fusion_weight=0.06,

@@ -6,12 +6,22 @@ Nothing is asserted about seconds: machines differ. What matters is that ten tim
 many utterances take about ten times as long.
 """
 
+import time
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 
-from skmerc import CBERLClassifier, DJVAEFuser, MultimodalGANSampler
+from skmerc import (
+    CBERLClassifier,
+    DJVAEFuser,
+    JoyfulClassifier,
+    MultimodalGANSampler,
+)
 from skmerc._conversations import read_conversations
+from skmerc._training import DialogueDataset, DialogueLoader
 from skmerc.datasets import make_conversations
 from skmerc.graph import speaker_relations, window_edges
 
@@ -131,9 +141,65 @@ def test_epoch_at_the_shapes_of_dialoguegcn_on_one_thread(benchmark):
         modalities={"text": 100, "audio": 100, "visual": 512}, random_state=0,
     )  # fmt: skip
     model = classifier(batch_size=32, window_past=10, window_future=10, hidden_size=100)
+    with one_thread():
+        measure(benchmark, model.fit, X, y)
+
+
+@pytest.mark.parametrize("size", ["default", "released"])
+def test_joyful_epoch_at_the_shapes_of_iemocap_on_one_thread(benchmark, size):
+    """One epoch with evaluation: 151 dialogues of 8 to 90 turns, batches of 32.
+
+    Beside it three epochs, and three passes of a bare loop that does forward, backward
+    and optimiser step of the same modules over batches made beforehand.
+    """
+    X, y = make_conversations(
+        151, n_turns=(8, 90), n_classes=6,
+        modalities={"text": 768, "audio": 100, "visual": 512}, random_state=0,
+    )  # fmt: skip
+    changes = {"max_epochs": 1, "batch_size": 32, "patience": None, "random_state": 0}
+    model = JoyfulClassifier(**changes)
+    if size == "released":
+        model = JoyfulClassifier.from_preset("released", **changes)
+    with one_thread():
+        benchmark.pedantic(lambda: model.fit(X, y).predict(X), rounds=1)
+        benchmark.extra_info["peak MiB"] = round(memory("VmHWM"))
+        model.set_params(max_epochs=3)
+        fit = cpu_seconds(model.fit, X, y)
+        bare = cpu_seconds(bare_loop(model, X, y))
+    benchmark.extra_info["utterances"] = len(X)
+    benchmark.extra_info["CPU s of three epochs"] = round(fit, 2)
+    benchmark.extra_info["CPU s of a bare loop"] = round(bare, 2)
+
+
+def cpu_seconds(function, *arguments):
+    start = time.process_time()
+    function(*arguments)
+    return time.process_time() - start
+
+
+def bare_loop(model, X, y):
+    """Return a loop that costs what three passes do with nothing around them."""
+    table = read_conversations(clone(model), X, reset=True)
+    target = np.searchsorted(model.classes_, y)
+    dataset = DialogueDataset(table, table.sequences(), target)
+    batches = list(DialogueLoader(dataset, model.batch_size, shuffle=True))
+    net = model.net_
+
+    def run():
+        net.module_.train()
+        for inputs, answer in 3 * batches:
+            net.optimizer_.zero_grad()
+            net.criterion_(net.module_(**inputs), answer).backward()
+            net.optimizer_.step()
+
+    return run
+
+
+@contextmanager
+def one_thread():
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        measure(benchmark, model.fit, X, y)
+        yield
     finally:
         torch.set_num_threads(threads)

@@ -70,6 +70,18 @@ class TestNeighborMean:
         expected = adjacency / degree @ (x @ layer.value.weight.T)
         torch.testing.assert_close(layer(x, edges), expected)
 
+    def test_relations_are_averaged_apart(self):
+        layer, x = NeighborMean(6, 4, n_relations=3), torch.randn(N, 6)
+        edges = apart(window_edges(LENGTHS, 3, 1))
+        relation = edges.sum(0) % 3
+        expected = torch.zeros(N, 4)
+        for r, weight in enumerate(layer.value.weight.chunk(3)):
+            adjacency = torch.zeros(N, N)
+            adjacency[edges[1], edges[0]] = (relation == r).float()
+            degree = adjacency.sum(1, keepdim=True).clamp(min=1)
+            expected += adjacency / degree @ (x @ weight.T)
+        torch.testing.assert_close(layer(x, edges, relation), expected)
+
     def test_an_utterance_without_neighbours_hears_nothing(self):
         layer, x = NeighborMean(6, 4), torch.randn(3, 6)
         nobody = torch.zeros(2, 0, dtype=torch.long)
