@@ -16,6 +16,7 @@ Markdown.
 
 import argparse
 import time
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 
@@ -90,6 +91,7 @@ MODELS = {
     "most frequent": lambda seed: DummyClassifier(),
     "logistic regression": lambda seed: logistic(features),
     "the same, ±2 neighbours": lambda seed: logistic(with_neighbours),
+    "the same, ±5 neighbours": lambda seed: logistic(partial(with_neighbours, reach=5)),
     FLOOR: lambda seed: GRUClassifier(random_state=seed),
     "Bi-GRU, class weights": lambda seed: GRUClassifier(
         "class_weight", random_state=seed
@@ -116,12 +118,19 @@ MODELS = {
         gan(seed), JoyfulClassifier(random_state=seed)
     ),
 }
-FIXED = ("most frequent", "logistic regression", "the same, ±2 neighbours")
+FIXED = (
+    "most frequent",
+    "logistic regression",
+    "the same, ±2 neighbours",
+    "the same, ±5 neighbours",
+)
 
 
-def read(path, modalities, folds=None):
+def read(path, modalities, folds=None, label="label"):
     """Read the parts; dev becomes validation. With folds, one division for each."""
-    X, y, split = load_table(path, modalities=modalities, return_split=True)
+    X, y, split = load_table(
+        path, modalities=modalities, label=label, return_split=True
+    )
     train = split != "test"
     if folds:
         X, y = X[train].reset_index(drop=True), y[train]

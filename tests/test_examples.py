@@ -65,6 +65,23 @@ def test_quickstart_on_a_file(example, table_file):
     assert "training and" in example("plot_quickstart.py", *arguments)
 
 
+def test_joyful_without_arguments_and_on_a_file(example, table_file, tmp_path):
+    output = example("plot_joyful.py")
+    assert "without looking ahead" in output
+    assert "(context)" in output
+    assert (tmp_path / "skmerc_joyful.png").stat().st_size > 10_000
+    arguments = ["--data", table_file, "--modalities", "text", "audio"]
+    example("plot_joyful.py", *arguments, "--output", "file.png")
+    assert (tmp_path / "file.png").stat().st_size > 10_000
+
+
+def test_depth_is_drawn_with_and_without_contrast(example, table_file, tmp_path):
+    arguments = ["--data", table_file, "--modalities", "text", "--seeds", "2"]
+    rows = example("depth.py", *arguments, "--picture", "depth.png").splitlines()
+    assert len(rows) == 2 + 2 * 4
+    assert (tmp_path / "depth.png").stat().st_size > 5_000
+
+
 def test_the_picture_of_gan_convergence(example, tmp_path):
     output = example("plot_gan_convergence.py", "--output", "gan.png")
     assert output.count("two_sample_auc") == 2

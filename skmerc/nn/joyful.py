@@ -89,9 +89,7 @@ class JoyfulNetwork(nn.Module):
             dropout=dropout,
         )
         self.classify = nn.Sequential(
-            nn.Dropout(dropout),
-            nn.Linear(hidden_size, hidden_size),
-            nn.ReLU(),
+            nn.LayerNorm(hidden_size),
             nn.Dropout(dropout),
             nn.Linear(hidden_size, n_outputs),
         )

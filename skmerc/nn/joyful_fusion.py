@@ -297,9 +297,7 @@ def topic_before(x: Tensor, lengths: Tensor, smoothing: float) -> tuple[Tensor, 
 
 
 def _projection(width: int, size: int, dropout: float) -> nn.Module:
-    return nn.Sequential(
-        nn.Dropout(dropout), nn.Linear(width, size), nn.ReLU(), nn.Linear(size, size)
-    )
+    return nn.Sequential(nn.Dropout(dropout), nn.Linear(width, size), nn.ReLU())
 
 
 def _project(

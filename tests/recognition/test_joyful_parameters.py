@@ -28,7 +28,7 @@ CHANGES = [
     {"hidden_size": None},
     {"graph_layers": 2},
     {"conv": "rgcn"},
-    {"conv": "attention"},
+    {"conv": "mean"},
     {"relations": "pairs", "conv": "rgcn"},
     {"relations": "pairs", "conv": "attention"},
     {"window_past": 1},
@@ -166,5 +166,5 @@ class TestPresets:
 
     def test_they_take_changes_and_unknown_ones_are_named(self, kind):
         assert kind.from_preset("paper", lr=0.5).lr == 0.5
-        with pytest.raises(ValueError, match="'best'; there is 'paper', 'released'"):
+        with pytest.raises(ValueError, match="'best'; there is paper, released"):
             kind.from_preset("best")
