@@ -24,6 +24,7 @@ def table_file(tmp_path):
         audio=X.filter(like="audio__").to_numpy(),
         label=label,
         label_names=classes,
+        score=X["text__0"].to_numpy(),
         dialogue=X["dialogue__id"].to_numpy(dtype=str),
         turn=X["dialogue__turn"].to_numpy(),
         speaker=X["dialogue__speaker"].to_numpy(dtype=str),
@@ -80,6 +81,13 @@ def test_depth_is_drawn_with_and_without_contrast(example, table_file, tmp_path)
     rows = example("depth.py", *arguments, "--picture", "depth.png").splitlines()
     assert len(rows) == 2 + 2 * 4
     assert (tmp_path / "depth.png").stat().st_size > 5_000
+
+
+def test_scores_are_tabled_beside_two_floors(example, table_file):
+    arguments = ["--data", table_file, "--modalities", "text", "--seeds", "2"]
+    _, _, *rows = example("scores_table.py", *arguments).splitlines()
+    names = [row.split(" | ")[0] for row in rows]
+    assert names == ["| median", "| ridge regression", "| JOYFUL"]
 
 
 def test_the_picture_of_gan_convergence(example, tmp_path):

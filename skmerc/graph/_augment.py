@@ -43,8 +43,8 @@ def perturb_edges(
 ) -> Tensor:
     """Replace a share of every dialogue's edges by pairs that no edge connects.
 
-    Edges are removed first, and as many are added among all pairs then without an
-    edge, those just removed included. Self-loops stay. Relations belong to the edges
+    As many edges are added as are removed, among the pairs that had none. Self-loops
+    stay. Relations belong to the edges
     that were given: compute them anew for the result.
 
     Parameters
@@ -64,7 +64,8 @@ def perturb_edges(
     -------
     perturbed : Tensor of shape (2, n_edges)
         Source and target, ordered by target, then source. There are fewer edges only
-        where a dialogue has fewer free pairs than edges to add.
+        where a dialogue has fewer free pairs than edges to add, as short ones do whose
+        utterances are all connected.
 
     Notes
     -----
@@ -87,7 +88,7 @@ def perturb_edges(
     dialogue = dialogue_of(lengths)[edges[1]]
     count = _share(rate, torch.bincount(dialogue, minlength=len(lengths)))
     kept = edges[:, ~_draw(dialogue, count)]
-    added = _draw_free_pairs(kept, lengths, count, backward_only)
+    added = _draw_free_pairs(edges, lengths, count, backward_only)
     return by_target(torch.cat([edge_index[:, loop], kept, added], dim=1))
 
 

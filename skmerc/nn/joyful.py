@@ -50,7 +50,7 @@ class JoyfulNetwork(nn.Module):
         Dropout in the transformer, before graph layers and in the classifier.
     modality_dropout : float, default=0.0
         Probability that a modality of an utterance is hidden in training.
-    conv, relations, n_speakers
+    conv, n_speakers
         See :class:`JoyfulGraph`.
     **fusion
         Parameters of :class:`JoyfulFusion`.

@@ -135,6 +135,11 @@ class SpecificFusion(nn.Module):
         detach_targets: bool = False,
     ):
         super().__init__()
+        if similarity not in ("scaled", "dot", "cosine"):
+            raise ValueError(
+                f"similarity={similarity!r} is unknown; use 'scaled', 'dot' or "
+                "'cosine'."
+            )
         self.similarity, self.detach_targets = similarity, detach_targets
         self.size = size * len(widths)
         self.project = nn.ModuleList(
@@ -172,7 +177,8 @@ class JoyfulFusion(nn.Module):
     widths : list of int
         Number of features of each modality.
     size : int or None
-        Width of each of the two representations; None is the number of features.
+        Width of each of the two representations, rounded up to a multiple of the heads
+        and of the number of modalities; None is the number of features.
     global_fusion, specific_fusion : bool, default=True
         Which of the two there are.
     n_bases, similarity, dropout, detach_targets

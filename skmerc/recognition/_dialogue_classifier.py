@@ -1,6 +1,7 @@
 """What classifiers of dialogues share: classes, priors, heads, answers."""
 
 import numpy as np
+import torch
 from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin, clone
 from sklearn.utils._param_validation import HasMethods, StrOptions
@@ -118,7 +119,7 @@ class DialogueClassifier(ClassifierMixin, DialogueEstimator):
             weights = {}
         # Held-out dialogues stay outside, so that they move not even a rounding.
         learned = self._dataset(table, table.sequences(), target, weight)
-        embedding = infer(self.net_, learned, "embedding")[rows]
+        embedding = infer(self.net_, learned, "embedding", torch.float64)[rows]
         self.head_ = head.fit(embedding, target[rows], **weights)
 
     def predict_proba(self, X):
@@ -141,7 +142,9 @@ class DialogueClassifier(ClassifierMixin, DialogueEstimator):
         if self.head_ is None:
             log_p = log_softmax(self._infer(table, "logits").astype(float), axis=1)
         else:
-            known = self.head_.predict_proba(self._infer(table, "embedding"))
+            # In double precision, or trees and steep heads would answer rounding.
+            embedding = self._infer(table, "embedding", torch.float64)
+            known = self.head_.predict_proba(embedding)
             p = np.zeros((len(table), len(self.classes_)))
             p[:, self.head_.classes_] = known
             log_p = np.log(np.maximum(p, SMALLEST))

@@ -3,6 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
+import torch
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -166,7 +167,14 @@ class DialogueEstimator(
         self.n_iter_ = len(self.history_)
 
     def _take_over(self, net, optimizer):
-        net.module_.load_state_dict(self.net_.module_.state_dict())
+        try:
+            net.module_.load_state_dict(self.net_.module_.state_dict())
+        except RuntimeError as error:
+            raise ValueError(
+                "Parameters that shape the network have changed since the last fit, "
+                "so training cannot go on from its weights: change them back, or fit "
+                "with warm_start=False."
+            ) from error
         if optimizer:
             # What it remembers, with the settings of today.
             state = self.net_.optimizer_.state_dict()
@@ -192,7 +200,7 @@ class DialogueEstimator(
             "lr": self.lr,
             "batch_size": self.batch_size,
             "max_epochs": passes or self.max_epochs,
-            "callbacks": clone(self.callbacks or [], safe=False),
+            "callbacks": self._callbacks(passes),
             "device": str(device),
             "verbose": int(self.verbose),
         }
@@ -205,6 +213,9 @@ class DialogueEstimator(
             seed=seed,
             **(given | (self.net_params or {})),
         )
+
+    def _callbacks(self, passes):
+        return clone(self.callbacks or [], safe=False)
 
     def _reader_settings(self, table):
         """Parameters of the network's first layer."""
@@ -266,7 +277,9 @@ class DialogueEstimator(
         ndarray of shape (n_utterances, n_embedded)
             Embeddings without keys, for plots, retrieval or other estimators.
         """
-        return self._infer(self._read(X), "embedding")
+        # Rounded once, at the end: numbers near 0 do not move with the batch.
+        embedding = self._infer(self._read(X), "embedding", torch.float64)
+        return embedding.astype(np.float32)
 
     @property
     def _n_features_out(self):

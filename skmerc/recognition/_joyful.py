@@ -26,7 +26,8 @@ class JoyfulClassifier(LabelSetClassifier, JoyfulEstimator):
     ----------
     {parameters}
     focal_gamma : float, default=0.0
-        Focus of the focal loss; 0 is cross-entropy, as in the paper.
+        Focus of the focal loss; 0 is cross-entropy, as in the paper. This and the
+        next four need one emotion for each utterance, no indicator matrix.
     label_smoothing : float, default=0.0
         Share of the target that is spread over all classes.
     class_weight : dict, "balanced" or None, default=None
@@ -131,10 +132,11 @@ class JoyfulClassifier(LabelSetClassifier, JoyfulEstimator):
         partial_nan="mean",
         optimizer=torch.optim.AdamW,
         lr=1e-3,
+        schedule="cosine",
         weight_decay=1e-2,
         batch_size=8,
         max_epochs=40,
-        patience=10,
+        patience=20,
         validation_fraction=0.1,
         callbacks=None,
         net_params=None,
@@ -172,6 +174,7 @@ class JoyfulClassifier(LabelSetClassifier, JoyfulEstimator):
             partial_nan=partial_nan,
             optimizer=optimizer,
             lr=lr,
+            schedule=schedule,
             weight_decay=weight_decay,
             batch_size=batch_size,
             max_epochs=max_epochs,

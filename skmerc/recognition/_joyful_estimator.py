@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from sklearn.utils._param_validation import StrOptions
+from skorch.callbacks import LRScheduler
 
 from skmerc._training import train_fusion
 from skmerc.nn.joyful import JoyfulLoss, JoyfulNetwork
@@ -24,6 +25,7 @@ _OF_LOSS = "fusion_weight contrast_weight contrast temperature batch_negatives".
 _TRAINING = {
     "optimizer": torch.optim.Adam,
     "lr": 3e-5,
+    "schedule": None,
     "weight_decay": 1e-8,
     "batch_size": 32,
     "max_epochs": 50,
@@ -40,8 +42,9 @@ modalities : mapping of str to list of str, slice or list of int, default=None
         (the paper's B1), and each modality on a shared basis (B2). With neither,
         modalities stand side by side.
     fusion_size : int or None, default=128
-        Width of each of the two, rounded up to a multiple of `heads`; None is the
-        number of features, as in the paper.
+        Width of each of the two, rounded up to a multiple of `heads`, or, on the
+        shared basis, of the number of modalities; None is the number of features,
+        as in the paper.
     n_bases : int, default=64
         Number of vectors in the shared basis, which the paper does not tell.
     smoothing : float, default=0.2
@@ -61,13 +64,16 @@ modalities : mapping of str to list of str, slice or list of int, default=None
     conv : {"mean", "rgcn", "attention"}, default="attention"
         What an utterance hears in a layer: the mean of its neighbours (Eq. 9), a
         relational graph convolution (the released code), or attention whose edges
-        know who speaks, in which direction.
+        know who speaks, in which direction (with four heads, or as many of them as
+        divide the width).
     relations : {"speaker", "pairs"}, default="speaker"
         What an edge knows of speakers, besides its direction: whether they are the
-        same, or which of the speakers of the first fit talks to which.
+        same, or which of the speakers of the first fit talks to which. Weights and
+        memory of "pairs" grow with the square of the most speakers in a dialogue.
     window_past, window_future : int or None, default=6
         Number of utterances before and after that an utterance listens to; None or
-        -1 for the whole dialogue. 6 is the paper's on IEMOCAP. With
+        -1 for the whole dialogue, at a quadratic cost in time and memory. 6 is the
+        paper's on IEMOCAP with six emotions, 8 that with four. With
         ``window_future=0`` nothing looks ahead, the transformer included, so that
         answers stay as a conversation goes on.
     dropout : float, default=0.4
@@ -92,7 +98,8 @@ modalities : mapping of str to list of str, slice or list of int, default=None
         of the same dialogue.
     training : {"joint", "two-phase"}, default="joint"
         Whether all losses train all parts, or the fusion is trained first, by its own
-        loss for half of `max_epochs`, and stays as it is."""
+        loss for half of `max_epochs`, and stays as it is (with ``partial_fit``, at
+        the first call)."""
 
 TRAINING_PARAMETERS = """\
 standardize : bool, default=True
@@ -105,13 +112,16 @@ standardize : bool, default=True
         Class of the optimiser.
     lr : float, default=1e-3
         Learning rate.
+    schedule : {"cosine"} or None, default="cosine"
+        How it falls: along a cosine to 0 at `max_epochs`, or not. `partial_fit`, which
+        knows no end, leaves it as it is.
     weight_decay : float, default=1e-2
         Weight decay.
     batch_size : int, default=8
         Number of dialogues in a batch.
     max_epochs : int, default=40
         Number of passes over the dialogues at most.
-    patience : int or None, default=10
+    patience : int or None, default=20
         Passes without a better score on the validation dialogues after which
         training stops; the best weights are restored. None trains to the end, and
         holds nothing out.
@@ -186,6 +196,7 @@ class JoyfulEstimator(DialogueEstimator):
         "contrast": [StrOptions({"paper", "grace"})],
         "temperature": [POSITIVE],
         "batch_negatives": ["boolean"],
+        "schedule": [StrOptions({"cosine"}), None],
         "training": [StrOptions({"joint", "two-phase"})],
     }
 
@@ -220,10 +231,11 @@ class JoyfulEstimator(DialogueEstimator):
         partial_nan="mean",
         optimizer=torch.optim.AdamW,
         lr=1e-3,
+        schedule="cosine",
         weight_decay=1e-2,
         batch_size=8,
         max_epochs=40,
-        patience=10,
+        patience=20,
         validation_fraction=0.1,
         callbacks=None,
         net_params=None,
@@ -260,6 +272,7 @@ class JoyfulEstimator(DialogueEstimator):
         self.partial_nan = partial_nan
         self.optimizer = optimizer
         self.lr = lr
+        self.schedule = schedule
         self.weight_decay = weight_decay
         self.batch_size = batch_size
         self.max_epochs = max_epochs
@@ -289,6 +302,13 @@ class JoyfulEstimator(DialogueEstimator):
 
     def _objective(self):
         return JoyfulLoss, {name: getattr(self, name) for name in _OF_LOSS}
+
+    def _callbacks(self, passes):
+        callbacks = super()._callbacks(passes)
+        if self.schedule is None or passes:
+            return callbacks
+        falling = LRScheduler("CosineAnnealingLR", T_max=self.max_epochs)
+        return [("schedule", falling), *callbacks]
 
     def _pretrain(self, net, training):
         fuses = self.global_fusion or self.specific_fusion

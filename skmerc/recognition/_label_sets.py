@@ -9,6 +9,15 @@ from skmerc.recognition._dialogue_classifier import DialogueClassifier
 
 MATRIX = "multilabel-indicator"
 
+_NEEDS_ONE_EMOTION = {
+    "class_weight": None,
+    "head": None,
+    "prior": None,
+    "focal_gamma": 0.0,
+    "label_smoothing": 0.0,
+}
+"""Parameters that mean nothing for an indicator matrix, with what to leave them."""
+
 
 class LabelSetClassifier(DialogueClassifier):
     """A :class:`DialogueClassifier` to which y may also be an indicator matrix."""
@@ -42,11 +51,12 @@ class LabelSetClassifier(DialogueClassifier):
         return y.astype(np.float32)
 
     def _refuse_what_needs_one_emotion(self):
-        for name in ("class_weight", "head", "prior"):
-            if getattr(self, name) is not None:
+        for name, default in _NEEDS_ONE_EMOTION.items():
+            value = getattr(self, name, default)
+            if value != default:
                 raise ValueError(
-                    f"{name}={getattr(self, name)!r} needs one emotion for each "
-                    "utterance, and y is an indicator matrix; leave it None."
+                    f"{name}={value!r} needs one emotion for each utterance, and y is "
+                    f"an indicator matrix; leave it {default}."
                 )
 
     def _measure(self):

@@ -7,11 +7,17 @@ import pandas as pd
 from imblearn.utils import check_sampling_strategy
 from imblearn.utils._validation import ArraysTransformer
 from sklearn.base import _fit_context
-from sklearn.preprocessing import label_binarize
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from skmerc._columns import SYNTHETIC, UTTERANCE, as_pandas, key_columns, synthetic_id
+from skmerc._columns import (
+    CONTEXT,
+    SYNTHETIC,
+    UTTERANCE,
+    as_pandas,
+    key_columns,
+    synthetic_id,
+)
 from skmerc._conversations import Conversations, read_conversations
 from skmerc._labels import complete_labels
 from skmerc.frame import KEYS, drop_keys, read_keys
@@ -31,15 +37,16 @@ class Table:
         The caller's frame where it has keys.
     form : ArraysTransformer
         What gives results the types that the caller's X and y have.
-    one_vs_all : bool
-        Whether the caller's labels were an indicator matrix of one class a row.
+    n_indicators : int
+        Number of columns where the caller's labels were an indicator matrix of one
+        class a row, or 0.
     """
 
     conversations: Conversations
     y: np.ndarray
     frame: pd.DataFrame | None
     form: ArraysTransformer
-    one_vs_all: bool
+    n_indicators: int
 
     @property
     def rows(self):
@@ -51,8 +58,8 @@ class Table:
     def extend(self, features, labels, sources, placement):
         """Append synthetic rows, made from the rows `sources`, to X and y."""
         y = np.concatenate([self.y, labels.astype(self.y.dtype, copy=False)])
-        if self.one_vs_all:
-            y = label_binarize(y, classes=np.unique(self.y))
+        if self.n_indicators:
+            y = np.eye(self.n_indicators, dtype=int)[y]
         if self.frame is None:
             real = self.conversations.features
             return self.form.transform(np.concatenate([real, features]), y)
@@ -105,11 +112,13 @@ def read_table(sampler, X, y, modalities=None):
     if frame is not None:
         y = complete_labels(y, read_keys(X)["dialogue__role"].eq("context").to_numpy())
     check_classification_targets(y)
-    labels, one_vs_all = _as_labels(y)
+    labels, n_indicators = _as_labels(y)
     conversations, labels = read_conversations(
         sampler, _as_floats(X), labels, reset=True, modalities=modalities
     )
-    return Table(conversations, labels, frame, form, one_vs_all)
+    if n_indicators:
+        _refuse_rows_without_label(np.asarray(y), conversations.role)
+    return Table(conversations, labels, frame, form, n_indicators)
 
 
 def _as_pandas_target(y):
@@ -134,19 +143,28 @@ def _as_floats(X):
 
 
 def _as_labels(y):
-    """Labels of shape (n_rows,), and whether they were an indicator matrix."""
+    """Labels of shape (n_rows,), and the columns of an indicator matrix, or 0."""
     if not type_of_target(y).startswith("multilabel"):
-        return column_or_1d(y), False
+        return column_or_1d(y), 0
     indicators = np.asarray(y)
     several = np.flatnonzero(indicators.sum(axis=1) > 1)
     if len(several):
         raise ValueError(
             f"Row {several[0]} has several labels, and over-sampling a row for one of "
             "them changes the counts of the others. Multilabel and multioutput targets "
-            "are not supported. Resample for one label at a time (y[:, k]), or weight "
-            "the classes in the classifier instead."
+            "are not supported. Resample for one label at a time (y[:, k]), or give "
+            "rows with rare labels a larger sample_weight in the classifier instead."
         )
-    return indicators.argmax(axis=1), True
+    return indicators.argmax(axis=1), indicators.shape[1]
+
+
+def _refuse_rows_without_label(indicators, role):
+    without = np.flatnonzero((indicators.sum(axis=1) == 0) & (role != CONTEXT))
+    if len(without):
+        raise ValueError(
+            f"Row {without[0]} has none of the labels, and samplers need one for each "
+            "row. Give such rows a column of their own, or the role 'context'."
+        )
 
 
 def quota(strategy, labels):

@@ -145,6 +145,16 @@ def test_bands_are_as_wide_as_walks_reach_in_a_long_dialogue():
     assert (scores[:, 0] < 1e-3).all()
 
 
+@pytest.mark.parametrize("window", [1, 2])
+def test_a_dialogue_of_20000_turns_has_no_wider_bands(window):
+    shapes = []
+    for n in (2_000, 20_000):
+        lengths = torch.tensor([n])
+        shapes.append(katz_scores(window_edges(lengths, window, window), lengths).shape)
+    assert shapes[1] == (20_000, shapes[0][1])
+    assert shapes[0][1] < 300
+
+
 @pytest.mark.parametrize("attenuation", [0, 1, -0.5])
 def test_attenuation_keeps_the_series_finite(attenuation):
     for find in (katz_scores, distant_pairs):

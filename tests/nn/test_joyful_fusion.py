@@ -222,6 +222,10 @@ class TestSpecificFusion:
         torch.testing.assert_close(code, scores.softmax(1) @ basis)
         torch.testing.assert_close(loss, (code - z).square().mean(1))
 
+    def test_an_unknown_similarity_is_refused(self):
+        with pytest.raises(ValueError, match="similarity='euclidean' is unknown"):
+            SpecificFusion(WIDTHS, 6, similarity="euclidean")
+
     def test_scores_are_not_of_rank_one(self):
         fusion = SpecificFusion([9], 9, n_bases=6)
         z, basis = torch.randn(N, 9), fusion.enter_basis(fusion.basis)

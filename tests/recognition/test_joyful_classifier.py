@@ -78,6 +78,16 @@ def test_context_beats_a_row_wise_logistic_regression():
     assert model.score(X[test], y[test]) > least + 0.05
 
 
+def test_shuffled_labels_give_a_trivial_score():
+    X, y = make_conversations(100, random_state=1)
+    test = X["dialogue__id"].isin(X["dialogue__id"].unique()[70:]).to_numpy()
+    shuffled = np.random.default_rng(0).permutation(y[~test])
+    settings = SMALL | {"hidden_size": 16, "max_epochs": 15}
+    model = JoyfulClassifier(**settings).fit(X[~test], shuffled)
+    most_frequent = pd.Series(y).value_counts(normalize=True).iloc[0]
+    assert model.score(X[test], y[test]) < most_frequent + 0.1
+
+
 def test_global_state_stays_as_it_was(table, global_state_untouched):
     with global_state_untouched():
         JoyfulClassifier(**SMALL).fit(*table).predict(table[0])
@@ -187,6 +197,13 @@ def test_warm_start_goes_on(table):
     torch.testing.assert_close(weights_of(model), before, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("change", [{"hidden_size": 9}, {"conv": "mean"}], ids=str)
+def test_warm_start_refuses_another_network(table, change):
+    model = JoyfulClassifier(**SMALL, warm_start=True).fit(*table)
+    with pytest.raises(ValueError, match="shape the network have changed"):
+        model.set_params(**change).fit(*table)
+
+
 class TestSeveralEmotions:
     def test_shapes_and_scores(self, table):
         X, y = table[0], several(table[1])
@@ -201,7 +218,15 @@ class TestSeveralEmotions:
         assert list(model.classes_) == [0, 1, 2]
 
     @pytest.mark.parametrize(
-        "given", [{"class_weight": "balanced"}, {"head": "boost"}, {"prior": "train"}]
+        "given",
+        [
+            {"class_weight": "balanced"},
+            {"head": "boost"},
+            {"prior": "train"},
+            {"focal_gamma": 2.0},
+            {"label_smoothing": 0.1},
+        ],
+        ids=str,
     )
     def test_what_needs_one_emotion_is_refused(self, table, given):
         model = JoyfulClassifier(**SMALL, **given)
@@ -295,3 +320,16 @@ def test_weights_two_and_zero_equal_repetition_and_removal(table):
     plain = JoyfulClassifier(**ONE_FULL_BATCH).fit(again, y[repeated])
     difference = weighted.predict_proba(X) - plain.predict_proba(X)
     assert np.abs(difference).max() < 1e-5
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("conv", ["mean", "rgcn", "attention"])
+def test_a_model_of_the_gpu_agrees_with_its_pickle_on_a_machine_without(
+    table, answer_without_gpu, conv
+):
+    X, y = table
+    settings = SMALL | {"device": "cuda", "conv": conv, "relations": "pairs"}
+    model = JoyfulClassifier(**settings, training="two-phase").fit(X, y)
+    assert next(model.net_.module_.parameters()).is_cuda
+    on_cpu = answer_without_gpu(model, "predict_proba", X)
+    np.testing.assert_allclose(on_cpu, model.predict_proba(X), atol=1e-4)

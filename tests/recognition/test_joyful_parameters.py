@@ -52,6 +52,7 @@ CHANGES = [
     {"standardize": False},
     {"optimizer": torch.optim.SGD},
     {"lr": 1e-2},
+    {"schedule": None},
     {"weight_decay": 1.0},
     {"batch_size": 2},
     {"max_epochs": 4, "patience": None},

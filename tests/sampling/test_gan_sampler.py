@@ -381,6 +381,23 @@ def test_several_labels_of_a_row_are_refused_with_a_way_out(table):
         quick().fit_resample(table[0], y)
 
 
+def test_a_row_without_any_label_is_refused_unless_it_is_context(table):
+    X, y = table[0], np.eye(3, dtype=int)[np.arange(60) % 3]
+    y[[5, 9]] = 0
+    with pytest.raises(ValueError, match=r"Row 5 has none of the labels.*'context'"):
+        quick().fit_resample(X, y)
+    X = X.assign(dialogue__role=np.where(y.any(axis=1), "utterance", "context"))
+    _, y_more = quick().fit_resample(X, y)
+    assert y_more.shape[1] == 3
+
+
+def test_an_indicator_matrix_of_two_columns_keeps_both(table):
+    y = np.eye(2, dtype=int)[np.arange(60) % 5 // 4]
+    _, y_more = quick().fit_resample(table[0], y)
+    np.testing.assert_array_equal(y_more[:60], y)
+    assert y_more.sum(axis=0).tolist() == [48, 48]
+
+
 def test_continuous_labels_are_refused(table):
     with pytest.raises(ValueError, match="Unknown label type"):
         quick().fit_resample(table[0], np.linspace(0, 1, 60))
