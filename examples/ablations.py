@@ -1,13 +1,14 @@
-"""What each part of CBERL brings: one part changed at a time.
+"""What each part of CBERL and of JOYFUL brings: one part changed at a time.
 
     python examples/ablations.py --data iemocap6_ta.npz --modalities text audio \
         --minority hap exc --seeds 5 --picture ablations.png
 
-Each variant is the pipeline of three steps with one part left out or replaced. The
-table is read, scored and printed as in ``results_table.py``, whose options it takes;
-``--folds 4`` is the way to choose a setting. The picture shows the differences to the
-whole, with their standard errors. Variants that share the fitted sampler and fuser
-of a seed do not fit them again, so that seconds do not compare.
+Each variant is CBERL's pipeline of three steps, or JOYFUL, with one part left out or
+replaced. The table is read, scored and printed as in ``results_table.py``, whose
+options it takes; ``--folds 4`` is the way to choose a setting. Differences are to the
+first model named, "whole" by default; the picture shows them with their standard
+errors. Variants that share the fitted sampler and fuser of a seed do not fit them
+again, so that seconds do not compare.
 """
 
 from itertools import product
@@ -16,7 +17,7 @@ from tempfile import TemporaryDirectory
 import matplotlib.pyplot as plt
 import numpy as np
 from imblearn.pipeline import make_pipeline
-from results_table import cberl, fuser, gan, parse, print_table
+from results_table import cberl, fuser, gan, joyful, parse, print_table
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from skmerc import DJVAEFuser
@@ -84,19 +85,42 @@ VARIANTS |= {
     for mode, rate in product(MODES, RATES)
     if rate or mode == MODES[0]
 }
+JOYFUL = {
+    "": {},
+    ", neighbours averaged": {"conv": "mean"},
+    ", relations averaged apart": {"conv": "rgcn"},
+    ", four context layers": {"context_layers": 4},
+    ", no contrast": {"contrast_weight": 0.0},
+    ", contrast of the released code": {"contrast": "grace"},
+    ", no augmentation": {"augmentation_rate": 0.0},
+    ", global fusion alone": {"specific_fusion": False},
+    ", specific fusion alone": {"global_fusion": False},
+    ", no fusion": {"global_fusion": False, "specific_fusion": False},
+    ", two phases": {"training": "two-phase"},
+    ", constant learning rate": {"schedule": None},
+    ", focal loss": {"focal_gamma": 2.0},
+}
+VARIANTS |= {
+    f"JOYFUL{name}": changed(joyful, **settings) for name, settings in JOYFUL.items()
+}
 
 
 def keeping(variants, cache):
     """Let pipelines keep what they fitted, for others that need the same."""
     return {
-        name: lambda seed, build=build: build(seed).set_params(memory=cache)
+        name: lambda seed, build=build: remember(build(seed), cache)
         for name, build in variants.items()
     }
 
 
-def draw(found, path):
-    """Draw the mean difference of each variant to the whole, with standard errors."""
-    whole = found.pop(WHOLE)["weighted F1"]
+def remember(model, cache):
+    """Give a pipeline a folder for what it fits."""
+    return model.set_params(memory=cache) if hasattr(model, "steps") else model
+
+
+def draw(found, floor, path):
+    """Draw the mean difference of each variant to the floor, with standard errors."""
+    whole = found.pop(floor)["weighted F1"]
     gains = {name: runs["weighted F1"] - whole for name, runs in found.items()}
     names = list(gains)
     means = [gains[name].mean() for name in names]
@@ -105,15 +129,14 @@ def draw(found, path):
     axes.barh(names, means, xerr=errors, color="#8fb3d9")
     axes.axvline(0, color="#1f4e79")
     axes.invert_yaxis()
-    axes.set_xlabel(f"weighted F1, difference to the whole ({whole.mean():.1f})")
+    axes.set_xlabel(f"weighted F1, difference to {floor} ({whole.mean():.1f})")
     figure.savefig(path, dpi=130, bbox_inches="tight")
 
 
 if __name__ == "__main__":
     arguments = parse(__doc__.splitlines()[0], VARIANTS, picture=None)
-    if arguments.picture and WHOLE not in arguments.models:
-        raise SystemExit(f"The picture needs {WHOLE!r} among --models.")
+    floor = arguments.models[0]
     with TemporaryDirectory() as cache:
-        found = print_table(keeping(VARIANTS, cache), arguments, floor=WHOLE)
+        found = print_table(keeping(VARIANTS, cache), arguments, floor=floor)
     if arguments.picture:
-        draw(found, arguments.picture)
+        draw(found, floor, arguments.picture)

@@ -87,6 +87,10 @@ def cberl(seed, **changes):
     return CBERLClassifier(random_state=seed, **changes)
 
 
+def joyful(seed, **changes):
+    return JoyfulClassifier(random_state=seed, **changes)
+
+
 MODELS = {
     "most frequent": lambda seed: DummyClassifier(),
     "logistic regression": lambda seed: logistic(features),
@@ -113,10 +117,8 @@ MODELS = {
     "CBERL, trained jointly": lambda seed: make_pipeline(
         gan(seed), cberl(seed, fusion="djvae")
     ),
-    "JOYFUL": lambda seed: JoyfulClassifier(random_state=seed),
-    "GAN, JOYFUL": lambda seed: make_pipeline(
-        gan(seed), JoyfulClassifier(random_state=seed)
-    ),
+    "JOYFUL": joyful,
+    "GAN, JOYFUL": lambda seed: make_pipeline(gan(seed), joyful(seed)),
 }
 FIXED = (
     "most frequent",

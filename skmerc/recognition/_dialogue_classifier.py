@@ -93,6 +93,7 @@ class DialogueClassifier(ClassifierMixin, DialogueEstimator):
 
     def _finish(self, table, target, weight, rng):
         self._record_priors(table, target, weight)
+        self._prior_shift()  # refuses an impossible prior now, not at predict
         self._fit_head(table, target, weight, rng)
 
     def _record_priors(self, table, target, weight):

@@ -39,13 +39,7 @@ def class_factor(class_weight, classes, target, weight):
         mass = np.bincount(target, weight, minlength=len(classes))
         even = mass.sum() / (mass > 0).sum()
         return (even / np.where(mass > 0, mass, even))[target]
-    known = classes.tolist()
-    unknown = [label for label in class_weight if label not in known]
-    if unknown:
-        raise ValueError(
-            f"class_weight names {unknown[0]!r}, which is not among the classes "
-            f"{known}."
-        )
+    known = _check_names("class_weight", class_weight, classes)
     return np.array([class_weight.get(label, 1.0) for label in known])[target]
 
 
@@ -76,11 +70,12 @@ def prior_shift(prior, classes, real, trained):
     Raises
     ------
     ValueError
-        If no class gets a positive share.
+        If no class gets a positive share, or one is named that is unknown.
     """
     wanted = real
     if isinstance(prior, dict):
-        wanted = np.array([prior.get(label, 0.0) for label in classes.tolist()])
+        known = _check_names("prior", prior, classes)
+        wanted = np.array([prior.get(label, 0.0) for label in known])
     elif prior == "uniform":
         wanted = np.ones(len(classes))
     if not wanted.sum() > 0 or (wanted < 0).any():
@@ -90,3 +85,14 @@ def prior_shift(prior, classes, real, trained):
         )
     wanted = np.maximum(wanted / wanted.sum(), SMALLEST)
     return np.log(wanted / np.maximum(trained, SMALLEST))
+
+
+def _check_names(parameter, given, classes):
+    """Refuse names of unknown classes; return the classes as a list."""
+    known = classes.tolist()
+    unknown = [label for label in given if label not in known]
+    if unknown:
+        raise ValueError(
+            f"{parameter} names {unknown[0]!r}, which is not among the classes {known}."
+        )
+    return known

@@ -385,11 +385,15 @@ def test_prior_moves_probabilities_to_the_wanted_shares(table):
     assert (model.predict(X) == rare).all()
 
 
-def test_prior_without_any_known_class_is_refused(table):
-    X, y = table
-    model = CBERLClassifier(**SMALL).fit(X, y).set_params(prior={"bored": 1.0})
-    with pytest.raises(ValueError, match="bored"):
-        model.predict(X)
+@pytest.mark.parametrize("prior", [{"bored": 1.0}, {"bored": 1.0, "joy": 1.0}])
+def test_a_prior_of_an_unknown_class_is_refused_in_fit(table, prior):
+    with pytest.raises(ValueError, match="prior names 'bored'"):
+        CBERLClassifier(**SMALL, prior=prior).fit(*table)
+
+
+def test_a_prior_without_any_share_is_refused_in_fit(table):
+    with pytest.raises(ValueError, match="no positive share"):
+        CBERLClassifier(**SMALL, prior={"joy": 0.0}).fit(*table)
 
 
 def test_boosting_head_is_the_focal_ensemble(table):
