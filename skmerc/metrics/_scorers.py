@@ -8,7 +8,7 @@ from skmerc.frame import read_keys
 from skmerc.metrics._recognition import minority_f1, weighted_f1
 
 
-def make_dialogue_scorer(score_func, **kwargs):
+def make_dialogue_scorer(score_func, *, greater_is_better=True, **kwargs):
     """Make a scorer that leaves out the rows of role "context".
 
     The estimator predicts all rows of X, context included, since context may
@@ -18,8 +18,11 @@ def make_dialogue_scorer(score_func, **kwargs):
     Parameters
     ----------
     score_func : callable
-        ``score_func(y_true, y_pred, **kwargs)``, the higher the better. One
-        that returns a dict of scores gives several from a single prediction.
+        ``score_func(y_true, y_pred, **kwargs)``. One that returns a dict of scores
+        gives several from a single prediction.
+    greater_is_better : bool, default=True
+        Whether it is a score; an error, such as the mean absolute error of a
+        regressor, is negated where this is False.
     **kwargs : dict
         Passed to `score_func`, for example ``minority=["fear"]``.
 
@@ -54,15 +57,16 @@ def make_dialogue_scorer(score_func, **kwargs):
         raise TypeError(
             f"score_func must be a callable f(y_true, y_pred), got {score_func!r}."
         )
-    return _DialogueScorer(score_func, kwargs)
+    return _DialogueScorer(score_func, kwargs, 1 if greater_is_better else -1)
 
 
 class _DialogueScorer:
     """Score function and its arguments; a class, so that worker processes load it."""
 
-    def __init__(self, score_func, kwargs):
+    def __init__(self, score_func, kwargs, sign):
         self.score_func = score_func
         self.kwargs = kwargs
+        self.sign = sign
 
     def __call__(self, estimator, X, y, sample_weight=None):
         """Score the labelled rows of X, predicted together with their context."""
@@ -72,11 +76,13 @@ class _DialogueScorer:
         if sample_weight is not None:
             kwargs["sample_weight"] = np.asarray(sample_weight)[labelled]
         y_pred = np.asarray(estimator.predict(X))
-        return self.score_func(np.asarray(y)[labelled], y_pred[labelled], **kwargs)
+        score = self.score_func(np.asarray(y)[labelled], y_pred[labelled], **kwargs)
+        return score if self.sign > 0 else -score
 
     def __repr__(self):
         name = getattr(self.score_func, "__name__", repr(self.score_func))
         arguments = [f"{key}={value!r}" for key, value in self.kwargs.items()]
+        arguments += ["greater_is_better=False"] * (self.sign < 0)
         return f"make_dialogue_scorer({', '.join([name, *arguments])})"
 
 

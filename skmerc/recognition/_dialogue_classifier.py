@@ -43,9 +43,10 @@ class DialogueClassifier(ClassifierMixin, DialogueEstimator):
         X : DataFrame or array-like of shape (n_utterances, n_columns)
             Whole dialogues, in any order of rows.
         y : array-like of shape (n_utterances,)
-            Their emotions.
+            Their emotions; where `fit` takes an indicator matrix, it may be one here.
         classes : array-like of shape (n_classes,), default=None
-            All emotions that will ever come; needed at the first call.
+            All emotions that will ever come; needed at the first call, unless y is an
+            indicator matrix.
         sample_weight : array-like of shape (n_utterances,), default=None
             Factor on the loss of each utterance.
 

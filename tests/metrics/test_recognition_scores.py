@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.dummy import DummyClassifier
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
     accuracy_score,
     balanced_accuracy_score,
     f1_score,
+    mean_absolute_error,
     precision_score,
     recall_score,
 )
@@ -329,6 +330,15 @@ def test_labels_of_another_length_are_an_error():
 def test_a_score_function_must_be_callable():
     with pytest.raises(TypeError, match="must be a callable"):
         make_dialogue_scorer("f1_macro")
+
+
+def test_an_error_is_negated_and_leaves_context_out():
+    X = make_frame({"text": [[0.0], [1.0]]}, role=["utterance", "context"])
+    y = np.array([1.0, 50.0])
+    scorer = make_dialogue_scorer(mean_absolute_error, greater_is_better=False)
+    model = DummyRegressor(strategy="constant", constant=3.0).fit(X, y)
+    assert scorer(model, X, y) == -2.0
+    assert "greater_is_better=False" in repr(scorer)
 
 
 def test_scorers_survive_pickling_and_show_their_arguments():
