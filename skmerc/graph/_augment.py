@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from skmerc.graph._edges import dialogue_of, places_in
+
 
 def mask_features(x: Tensor, rate: float) -> Tensor:
     """Set the same randomly drawn features of all utterances to zero.
@@ -44,8 +46,8 @@ def perturb_edges(
     """Replace a share of every dialogue's edges by pairs that no edge connects.
 
     As many edges are added as are removed, among the pairs that had none. Self-loops
-    stay. Relations belong to the edges
-    that were given: compute them anew for the result.
+    stay. Relations belong to the edges that were given: compute them anew for the
+    result.
 
     Parameters
     ----------
@@ -139,12 +141,6 @@ def by_target(edge_index: Tensor) -> Tensor:
     return edge_index[:, edge_index[1].argsort(stable=True)]
 
 
-def dialogue_of(lengths: Tensor) -> Tensor:
-    """Tell the number of the dialogue of each utterance: 0, 0, 1, ..."""
-    dialogue = torch.arange(len(lengths), device=lengths.device)
-    return dialogue.repeat_interleave(lengths)
-
-
 def _share(rate: float, number: Tensor) -> Tensor:
     # In double precision, as round(rate * number) in Python.
     return (rate * number.double()).round().long()
@@ -154,23 +150,17 @@ def _draw(group: Tensor, count: Tensor) -> Tensor:
     """Mark `count` members of each group at random, or all where there are fewer."""
     order = torch.randperm(len(group), device=group.device)
     order = order[group[order].argsort(stable=True)]
-    rank = _places(torch.bincount(group, minlength=len(count)))
+    rank = places_in(torch.bincount(group, minlength=len(count)))
     drawn = torch.empty_like(group, dtype=torch.bool)
     drawn[order] = rank < count[group[order]]
     return drawn
-
-
-def _places(sizes: Tensor) -> Tensor:
-    """Concatenate ``arange(size)`` for all sizes."""
-    starts = (sizes.cumsum(0) - sizes).repeat_interleave(sizes)
-    return torch.arange(len(starts), device=sizes.device) - starts
 
 
 def _draw_free_pairs(
     edges: Tensor, lengths: Tensor, count: Tensor, backward_only: bool
 ) -> Tensor:
     """Draw `count` pairs of each dialogue that no edge connects, or all there are."""
-    dialogue, place = dialogue_of(lengths), _places(lengths)
+    dialogue, place = dialogue_of(lengths), places_in(lengths)
     # Pairs are numbered through all dialogues, by target, then source.
     n_sources = place if backward_only else (lengths - 1)[dialogue]
     ends = n_sources.cumsum(0)
@@ -195,7 +185,7 @@ def _draw_ranks(n_free: Tensor, count: Tensor) -> Tensor:
     """Turn each dialogue's circle of ranks, and draw one in each of `count` parts."""
     turn = _integers_below(n_free.clamp(min=1)).repeat_interleave(count)
     free, parts = n_free.repeat_interleave(count), count.repeat_interleave(count)
-    part = _places(count)
+    part = places_in(count)
     low, high = part * free // parts, (part + 1) * free // parts
     rank = (low + _integers_below(high - low) + turn) % free
     return (n_free.cumsum(0) - n_free).repeat_interleave(count) + rank

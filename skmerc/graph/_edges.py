@@ -7,6 +7,18 @@ N_RELATIONS = 5
 """Same or other speaker, from the past or the future, and the utterance itself."""
 
 
+def dialogue_of(lengths: Tensor) -> Tensor:
+    """Tell the number of the dialogue of each utterance: 0, 0, 1, ..."""
+    dialogue = torch.arange(len(lengths), device=lengths.device)
+    return dialogue.repeat_interleave(lengths)
+
+
+def places_in(sizes: Tensor) -> Tensor:
+    """Concatenate ``arange(size)`` for all sizes: places in dialogues, or groups."""
+    starts = (sizes.cumsum(0) - sizes).repeat_interleave(sizes)
+    return torch.arange(len(starts), device=sizes.device) - starts
+
+
 def window_edges(
     lengths: Tensor, past: int | None = 10, future: int | None = 10
 ) -> Tensor:

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from skmerc.graph._augment import by_target, dialogue_of
+from skmerc.graph._augment import by_target
+from skmerc.graph._edges import dialogue_of
 
 _LANCZOS_STEPS = 64  # errors below 1e-5 on chains of 200, the slowest to settle
 

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from skmerc.graph._edges import places_in
+
 
 class DialogueLSTM(nn.Module):
     """Bidirectional LSTM over dialogues that stand one after another.
@@ -59,8 +61,6 @@ def packing_order(lengths: Tensor) -> tuple[Tensor, Tensor]:
     rank = torch.empty_like(lengths)
     longest_first = lengths.argsort(descending=True, stable=True)
     rank[longest_first] = torch.arange(len(lengths), device=lengths.device)
-    starts = lengths.cumsum(0) - lengths
-    turn = torch.arange(int(lengths.sum()), device=lengths.device)
-    turn = turn - starts.repeat_interleave(lengths)
+    turn = places_in(lengths)
     order = (turn * len(lengths) + rank.repeat_interleave(lengths)).argsort()
     return order, turn.bincount()

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from skmerc.graph._edges import places_in
 from skmerc.nn.transformer import DialogueTransformer
 
 
@@ -288,8 +289,7 @@ def topic_before(x: Tensor, lengths: Tensor, smoothing: float) -> tuple[Tensor, 
     started : Tensor of shape (n,)
         Whether an utterance has one before it.
     """
-    starts = (lengths.cumsum(0) - lengths).repeat_interleave(lengths)
-    turn = torch.arange(len(x), device=x.device) - starts
+    turn = places_in(lengths)
     decay, shift = math.exp(-smoothing), 1
     total, mass = x, torch.ones_like(x[:, :1])
     # A prefix sum by doubling: each step sums over twice as many utterances.

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from skmerc.graph import RelationalAttention
+from skmerc.graph._edges import dialogue_of, places_in
 from skmerc.losses import scaled_cosine_error
 
 REPLACED = 0.1
@@ -128,8 +129,7 @@ def draw_mask(lengths: Tensor, rate: float, weight: Tensor | None = None) -> Ten
     # The nudge keeps a share such as 0.59 of 100 from rounding down to 58.
     count = (lengths * rate + 1e-4).floor().long().clamp(min=1)
     count = torch.where((lengths > 1) & (rate > 0), count, 0)
-    dialogue = torch.arange(len(lengths), device=lengths.device)
-    dialogue = dialogue.repeat_interleave(lengths)
+    dialogue = dialogue_of(lengths)
     # The largest of log(weight) + Gumbel noise are a weighted draw without
     # replacement.
     noise = torch.rand(len(dialogue), device=lengths.device)
@@ -137,7 +137,6 @@ def draw_mask(lengths: Tensor, rate: float, weight: Tensor | None = None) -> Ten
     key = key if weight is None else key + weight.log()
     order = key.argsort(descending=True)
     order = order[dialogue[order].argsort(stable=True)]
-    starts = lengths.cumsum(0) - lengths
     rank = torch.empty_like(order)
-    rank[order] = torch.arange(len(order), device=order.device) - starts[dialogue]
+    rank[order] = places_in(lengths)
     return rank < count[dialogue]

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from skmerc.graph._edges import places_in
+
 STEP = 16
 """Chunks of dialogues are multiples of this many turns, as kernels like them."""
 
@@ -83,8 +85,7 @@ class DialogueTransformer(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Encode utterances: (n, size) to (n, size)."""
-        turn = torch.arange(len(x), device=x.device)
-        turn = turn - (lengths.cumsum(0) - lengths).repeat_interleave(lengths)
+        turn = places_in(lengths)
         row, chunks = _lay_out(x, turn, lengths, self.window, self.causal)
         angles = _angles(turn, self.head_size) if self.position == "rotary" else None
         if self.position == "sinusoidal":
