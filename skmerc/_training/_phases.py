@@ -1,5 +1,8 @@
 """Training one part of a network before the others."""
 
+import torch
+from tqdm.auto import tqdm
+
 from skmerc._training._batches import DialogueLoader
 from skmerc.losses import weighted_mean
 
@@ -17,6 +20,11 @@ def train_fusion(net, dataset, passes, seed=0):
         Number of passes over them.
     seed : int, default=0
         Seed of the order of dialogues.
+
+    Returns
+    -------
+    list of float
+        Mean loss of each pass.
     """
     module = net.module_.train()
     settings = net.get_params_for_optimizer(
@@ -24,11 +32,17 @@ def train_fusion(net, dataset, passes, seed=0):
     )
     optimizer = net.optimizer(*settings[0], **settings[1])
     loader = DialogueLoader(dataset, net.batch_size, shuffle=True, seed=seed)
-    for _ in range(passes):
+    history = []
+    for _ in tqdm(range(passes), unit="pass", disable=not net.verbose):
+        losses = []
         for inputs, answer in loader:
             moved = {name: value.to(net.device) for name, value in inputs.items()}
             loss = module(**moved).fusion_loss
-            weighted_mean(loss, answer["weight"].to(net.device)).backward()
+            loss = weighted_mean(loss, answer["weight"].to(net.device))
+            loss.backward()
             optimizer.step()
             module.zero_grad()
+            losses.append(loss.detach())
+        history.append(float(torch.stack(losses).mean()))
     module.fusion.requires_grad_(False)
+    return history

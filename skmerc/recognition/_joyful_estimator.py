@@ -312,8 +312,10 @@ class JoyfulEstimator(DialogueEstimator):
 
     def _pretrain(self, net, training):
         fuses = self.global_fusion or self.specific_fusion
+        self.first_phase_loss_ = []
         if self.training == "two-phase" and fuses:
-            train_fusion(net, training, passes=-(-self.max_epochs // 2))
+            passes = -(-self.max_epochs // 2)
+            self.first_phase_loss_ = train_fusion(net, training, passes)
 
     def _take_over(self, net, optimizer):
         super()._take_over(net, optimizer)

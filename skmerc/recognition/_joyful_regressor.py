@@ -36,6 +36,9 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
     history_ : list of dict
         One entry per epoch: every term of the loss, and the mean absolute error of
         the validation dialogues.
+    first_phase_loss_ : list of float
+        Loss of the fusion in each pass of the first of two phases; empty where all
+        was trained jointly.
     n_iter_ : int
         Number of epochs run.
     n_features_in_ : int

@@ -95,6 +95,14 @@ def test_without_a_fusion_there_is_no_first_phase(table):
     phases = JoyfulClassifier(**settings, training="two-phase").fit(*table)
     X = table[0]
     np.testing.assert_array_equal(phases.predict_proba(X), joint.predict_proba(X))
+    assert phases.first_phase_loss_ == []
+
+
+def test_the_loss_of_the_first_phase_is_told_and_falls(table):
+    settings = SMALL | {"training": "two-phase", "max_epochs": 8}
+    losses = JoyfulClassifier(**settings).fit(*table).first_phase_loss_
+    assert len(losses) == 4
+    assert losses[-1] < losses[0]
 
 
 @pytest.mark.parametrize("kind", [JoyfulClassifier, JoyfulRegressor])
@@ -119,11 +127,12 @@ def test_after_the_first_phase_the_fusion_stays_as_it_is(table, monkeypatch, the
 
     def spy(net, dataset, passes, **settings):
         before = torch.nn.utils.parameters_to_vector(net.module_.classify.parameters())
-        train(net, dataset, passes, **settings)
+        losses = train(net, dataset, passes, **settings)
         parts = net.module_.fusion, net.module_.classify
         kept[:] = [torch.nn.utils.parameters_to_vector(p.parameters()) for p in parts]
         assert torch.equal(kept[1], before)
         passes_of_fusion.append(passes)
+        return losses
 
     train = _joyful_estimator.train_fusion
     monkeypatch.setattr(_joyful_estimator, "train_fusion", spy)
