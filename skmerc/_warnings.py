@@ -12,14 +12,14 @@ from skmerc.exceptions import (
 )
 
 
-def warn_without_dialogues(given):
+def warn_without_dialogues(given, stacklevel=4):
     told = [name for name in ("dialogue__turn", "dialogue__speaker") if name in given]
     if told and "dialogue__id" not in given:
         warnings.warn(
             f"X has {' and '.join(told)} but no dialogue__id: every row is read as a "
             "dialogue of its own, without its neighbours.",
             NoDialogueWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
 
 

@@ -18,6 +18,7 @@ from skmerc._columns import (
     locate_blocks,
     make_keys,
 )
+from skmerc._warnings import warn_without_dialogues
 
 __all__ = [
     "KEYS",
@@ -42,7 +43,7 @@ def make_frame(blocks, *, dialogue=None, turn=None, speaker=None, role=None):
         together by position.
     dialogue : array-like of shape (n_utterances,), default=None
         Identity of the dialogue, stored as text. By default every utterance
-        is a dialogue of its own.
+        is a dialogue of its own; turns or speakers without dialogues warn.
     turn : array-like of shape (n_utterances,), default=None
         Number or time that orders the utterances of a dialogue. By default
         they stand in the order of the rows.
@@ -90,6 +91,8 @@ def make_frame(blocks, *, dialogue=None, turn=None, speaker=None, role=None):
     parts = [block_frame(name, block) for name, block in blocks.items()]
     keys = {"dialogue": dialogue, "turn": turn, "speaker": speaker, "role": role}
     _check_lengths(blocks, parts, keys)
+    named = zip(KEYS, keys.values(), strict=True)
+    warn_without_dialogues([key for key, given in named if given is not None], 3)
     X = pd.concat([make_keys(len(parts[0]), **keys), *parts], axis=1)
     index = _common_index([*blocks.items(), *keys.items()])
     return X if index is None else X.set_axis(index)

@@ -7,6 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from skmerc.exceptions import NoDialogueWarning
 from skmerc.frame import (
     KEYS,
     drop_keys,
@@ -147,7 +148,13 @@ def test_a_number_too_large_for_float32_is_refused_by_place():
 @pytest.mark.parametrize("key", ["dialogue", "turn"])
 def test_a_missing_dialogue_or_turn_names_the_row(key):
     with pytest.raises(ValueError, match=f"{key} is missing in 2 rows, first in row 1"):
-        make_frame(BLOCKS, **{key: [0, None, 1, None]})
+        make_frame(BLOCKS, **{"dialogue": [0, 0, 1, 1], key: [0, None, 1, None]})
+
+
+def test_turns_or_speakers_without_dialogues_warn():
+    with pytest.warns(NoDialogueWarning, match="dialogue__turn but no dialogue__id"):
+        X = make_frame(BLOCKS, turn=[3, 1, 2, 0])
+    assert X["dialogue__id"].is_unique
 
 
 def test_an_unknown_role_names_the_row():
