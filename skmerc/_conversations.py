@@ -195,10 +195,7 @@ def read_conversations(
         "dtype": [np.float64, np.float32],
         "ensure_all_finite": False,
     }
-    if isinstance(y, str):
-        values = validate_data(estimator, features, **checks)
-    else:
-        values, y = validate_data(estimator, features, y, **checks, **y_checks)
+    values, y = _validate(estimator, features, y, checks, y_checks)
     columns = getattr(features, "columns", None)
     blocks = locate_blocks(columns, values.shape[1], modalities)
     _refuse_infinite(values, columns, blocks)
@@ -207,6 +204,21 @@ def read_conversations(
         warn_of_equal_turns(conversations)
         warn_of_split_dialogues(conversations)
     return conversations if isinstance(y, str) else (conversations, y)
+
+
+def _validate(estimator, features, y, checks, y_checks):
+    try:
+        if isinstance(y, str):
+            return validate_data(estimator, features, **checks), y
+        return validate_data(estimator, features, y, **checks, **y_checks)
+    except ValueError as error:
+        if hasattr(features, "columns") or "string to float" not in str(error):
+            raise
+        raise ValueError(
+            f"{error}: X is an array that holds text. If it comes out of a "
+            "ColumnTransformer, its keys have lost their names: call "
+            '.set_output(transform="pandas") on that.'
+        ) from error
 
 
 def _numeric_features(features):

@@ -1,19 +1,46 @@
-"""Warnings of skmerc, to be silenced or made errors by name."""
+"""Warnings and errors of skmerc, to be silenced or caught by name."""
 
 __all__ = [
+    "DamagedCheckpointWarning",
     "DuplicateTurnWarning",
+    "InterruptedTrainingWarning",
+    "MissingModalityWarning",
     "NoDialogueWarning",
+    "NonCommercialLicenseWarning",
+    "OtherVersionWarning",
     "PartialMissingWarning",
     "SplitDialogueWarning",
+    "UnsafePickleError",
+    "UntrustedTypeError",
 ]
+
+
+class DamagedCheckpointWarning(UserWarning):
+    """A checkpoint of training is not what was written; an older one is used."""
 
 
 class DuplicateTurnWarning(UserWarning):
     """Several utterances of a dialogue claim the same turn."""
 
 
+class InterruptedTrainingWarning(UserWarning):
+    """Training was broken off; the model is what it had learned until then."""
+
+
+class MissingModalityWarning(UserWarning):
+    """A modality is missing in some utterances: their rows of it are NaN."""
+
+
 class NoDialogueWarning(UserWarning):
     """Turns or speakers are told, but not the dialogues that they belong to."""
+
+
+class NonCommercialLicenseWarning(UserWarning):
+    """An optional package may not be used commercially."""
+
+
+class OtherVersionWarning(UserWarning):
+    """A saved model was written by another version of skmerc."""
 
 
 class PartialMissingWarning(UserWarning):
@@ -22,3 +49,11 @@ class PartialMissingWarning(UserWarning):
 
 class SplitDialogueWarning(UserWarning):
     """Dialogues look as if their rows had been split between two tables."""
+
+
+class UnsafePickleError(ValueError):
+    """A pickle asks for more than data; none of what it asks for has run."""
+
+
+class UntrustedTypeError(ValueError):
+    """A saved model asks for types that are not trusted; nothing of it has run."""

@@ -276,7 +276,7 @@ def mark_validation(X, *, dialogues=None, fraction=None, random_state=None):
     ['utterance', 'utterance', 'validation']
     """
     if (dialogues is None) == (fraction is None):
-        raise ValueError("Give either dialogues or fraction, and not both.")
+        raise ValueError("Give dialogues or fraction, one of the two.")
     X = as_pandas(X)
     columns = key_columns(X)
     if "dialogue__id" not in columns:
@@ -286,6 +286,11 @@ def mark_validation(X, *, dialogues=None, fraction=None, random_state=None):
     if dialogues is None:
         dialogues = _draw_dialogues(ids[ordinary].unique(), fraction, random_state)
     dialogues = pd.Index(np.atleast_1d(np.asarray(dialogues)).astype(str))
+    if not len(dialogues):
+        raise ValueError(
+            "dialogues is empty: the table names no validation dialogues; give "
+            "fraction=0.1 to draw some."
+        )
     unknown = dialogues.difference(ids)
     if len(unknown):
         raise ValueError(

@@ -297,3 +297,8 @@ def test_speakers_never_named_are_one_person():
     X = table(list("aaa"), speaker=[None, "x", None])
     speaker = read(X).speaker
     assert speaker[0] == speaker[2] != speaker[1]
+
+
+def test_text_in_an_array_is_traced_to_where_it_may_come_from():
+    with pytest.raises(ValueError, match="'agent': X is an array .*set_output"):
+        read(np.array([["agent", 1.0]], dtype=object))

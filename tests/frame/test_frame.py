@@ -319,9 +319,13 @@ class TestMarkValidation:
         X = make_frame({"text": np.ones((2, 1))}, dialogue=[1, 2])
         assert mark_validation(X, dialogues=[2])[KEYS[3]].iloc[1] == "validation"
 
+    def test_no_dialogues_at_all_are_refused(self):
+        with pytest.raises(ValueError, match="dialogues is empty"):
+            mark_validation(self.X, dialogues=[])
+
     @pytest.mark.parametrize("given", [{}, {"dialogues": ["a"], "fraction": 0.5}])
     def test_dialogues_or_fraction(self, given):
-        with pytest.raises(ValueError, match="either dialogues or fraction"):
+        with pytest.raises(ValueError, match="dialogues or fraction, one of the two"):
             mark_validation(self.X, **given)
 
     @pytest.mark.parametrize("fraction", [0, 1, -0.5])
