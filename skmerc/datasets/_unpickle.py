@@ -1,0 +1,100 @@
+"""Feature files of unknown origin, unpickled without running what they ask for."""
+
+import zipfile
+from pathlib import Path
+
+from skmerc.datasets._unpickle_machine import Machine
+from skmerc.datasets._unpickle_torch import MAGIC, read_torch_file
+from skmerc.exceptions import UnsafePickleError
+
+_FOREIGN_BYTES = {
+    b"version https://git-lfs": "a Git LFS pointer and not the file itself; run `git "
+    "lfs pull` in its repository",
+    b"\x89HDF\r\n\x1a\n": "an HDF5 file, such as .csd or .h5; read it with h5py",
+    b"\x93NUMPY": "a NumPy array; read it with numpy.load",
+    b"PAR1": "a parquet table; read it with skmerc.datasets.load_table",
+    b"\x1f\x8b": "packed by gzip; unpack it first",
+    b"BZh": "packed by bzip2; unpack it first",
+    b"<": "a web page and not the file itself; follow the link on that page",
+}
+
+
+def read_pickle(path):
+    """Read a pickle, or what `torch.save` has written, as plain data.
+
+    Python's containers and numbers, NumPy arrays and pandas tables come as they
+    are, torch tensors as arrays, and instances of the class `Sample` of COGMEN and
+    JOYFUL as `Record`. Text that Python 2 wrote is read as Latin-1, byte by byte.
+    """
+    path = Path(path)
+    read = _find_reader(path)
+    try:
+        return read(path)
+    except UnsafePickleError as error:
+        raise UnsafePickleError(
+            f"{path} is refused: {error}. Nothing of it has run. A file of features "
+            "needs numbers, text and containers of them only; ask its authors for one."
+        ) from None
+    except (ImportError, OSError):
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"{path} cannot be read as a pickle ({type(error).__name__}: {error}); it "
+            "is truncated, damaged or of another kind. Download it again."
+        ) from error
+
+
+def _find_reader(path):
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; give the file in it.")
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}.")
+    head, tail = _ends(path)
+    kind = _foreign_kind(path, head, tail)
+    if kind:
+        raise ValueError(f"{path} is no pickle: it is {kind}.")
+    return read_torch_file if head.startswith((b"PK", MAGIC)) else _unpickle
+
+
+def _ends(path):
+    with path.open("rb") as file:
+        head = file.read(200)
+        file.seek(max(0, path.stat().st_size - 1))
+        return head, file.read()
+
+
+def _foreign_kind(path, head, tail):
+    """Say what a file is that is no pickle; nothing if it can be one."""
+    if not head:
+        return "empty; download it again"
+    for start, kind in _FOREIGN_BYTES.items():
+        if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(start):
+            return kind
+    if head.startswith(b"PK"):
+        return _foreign_archive(path)
+    if head.startswith(b"\x80") or (head[0] in Machine.dispatch and tail == b"."):
+        return None
+    line = head.splitlines()[0]
+    if b"," in line or b"\t" in line:
+        return f"a text table whose first line is {line[:60]!r}; read it as CSV"
+    return f"something, or a part of something, that begins with {head[:20]!r}"
+
+
+def _foreign_archive(path):
+    if not zipfile.is_zipfile(path):
+        return "the first part of a zip archive; download it again"
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    if any(name.endswith("/data.pkl") for name in names):
+        return None
+    if all(name.endswith(".npy") for name in names):
+        return "a NumPy archive; read it with skmerc.datasets.load_table or numpy.load"
+    return f"a zip archive of {', '.join(names[:3])}; unpack it first"
+
+
+def _unpickle(path):
+    with path.open("rb") as file:
+        value = Machine(file).load()
+        if file.read(1):
+            raise ValueError("more bytes follow behind the end of the pickle")
+    return value
