@@ -119,7 +119,7 @@ def _read_parquet(path, names, label):
 
 def _read_csv(path, names, label):
     try:
-        header = _check_csv_shape(path)
+        header = check_csv_shape(path)
         frame = pd.read_csv(
             path,
             keep_default_na=False,
@@ -131,7 +131,7 @@ def _read_csv(path, names, label):
     return _from_frame(frame, path, names, label)
 
 
-def _check_csv_shape(path):
+def check_csv_shape(path):
     """Refuse lines of another length than the header: pandas would fill them up."""
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     with opened(path, "rt", encoding="utf-8-sig", newline="") as lines:

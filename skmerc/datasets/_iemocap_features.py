@@ -1,0 +1,154 @@
+"""IEMOCAP in the feature files that the community passes on."""
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from skmerc.datasets._corpus import PARTS, TEXT, Corpus
+from skmerc.datasets._iemocap_release import EMOTIONS, gender_of, speaker_names
+from skmerc.datasets._members import (
+    check_lengths,
+    codes_of,
+    in_order,
+    name_members,
+    named_labels,
+    part_of,
+    read_folder,
+    stack_features,
+)
+from skmerc.datasets._unpickle import read_pickle
+
+# DialogueRNN, MMGCN, COGMEN and their kin; COSMIC and M3NET; SDT and GraphSmile;
+# COSMIC without features; GCNet.
+LAYOUTS = [
+    "ids speakers labels text audio visual sentences train test",
+    "speakers labels text text2 text3 text4 sentences train test dev",
+    "ids speakers labels text text2 text3 text4 audio visual sentences train test",
+    "speakers labels sentences train test dev",
+    "ids labels speakers sentences train test",
+]
+_SPEAKERS_LAYOUT = "ids speakers labels _ _ _ sentences train test"  # MultiEMO
+# The records of JOYFUL and COGMEN, and of CORECT (plural), hold one dialogue each.
+_FIELDS = {
+    "speaker": "speakers",
+    "speakers": "speakers",
+    "label": "labels",
+    "labels": "labels",
+    "sentence": "sentences",
+    "text": "text",
+    "audio": "audio",
+    "visual": "visual",
+    "sbert_sentence_embeddings": "sbert",
+}
+_REQUIRED = ("labels", "sentences", "speakers")
+
+
+def read_features(path, members, n_classes):
+    """Read a feature file, or MultiEMO's folder of them."""
+    if members is not None:
+        _check_required(members)
+    if path.is_dir():
+        named = read_folder(path, _SPEAKERS_LAYOUT, members)
+    else:
+        content = read_pickle(path)
+        read = _name_records if isinstance(content, dict) else _name_list
+        named = read(path, content, members)
+    check_lengths(path, named)
+    return _as_corpus(path, named, n_classes)
+
+
+def _check_required(members):
+    if not set(_REQUIRED) <= set(members):
+        raise ValueError(
+            f"members={list(members)!r}: {', '.join(_REQUIRED)} must be among them."
+        )
+
+
+def _name_list(path, content, members):
+    return name_members(path, content, LAYOUTS, members)
+
+
+def _name_records(path, content, members):
+    """Sort records, one per dialogue, into members."""
+    are_lists = all(isinstance(records, list | tuple) for records in content.values())
+    if members is not None or not are_lists or not content.keys() <= set(PARTS):
+        raise ValueError(
+            f"{path} holds a dict of {list(content)[:5]}, not a list of members, nor "
+            "lists of records under 'train', 'dev' and 'test', which need no members."
+        )
+    named = {name: {} for name in _REQUIRED}
+    for part, records in content.items():
+        named[part] = [_add_record(path, part, record, named) for record in records]
+    return named
+
+
+def _add_record(path, part, record, named):
+    fields = record if isinstance(record, dict) else getattr(record, "__dict__", {})
+    dialogue = fields.get("vid")
+    if dialogue is None or dialogue in named["labels"]:
+        raise ValueError(
+            f"{path}: {part!r} has a record "
+            + (f"of {dialogue!r} again" if dialogue else "that names no dialogue 'vid'")
+            + "; known are JOYFUL's, COGMEN's and CORECT's, one for each dialogue."
+        )
+    for field, name in _FIELDS.items():
+        if field in fields:
+            named.setdefault(name, {})[dialogue] = fields[field]
+    return dialogue
+
+
+def _as_corpus(path, members, n_classes):
+    lengths = {name: len(rows) for name, rows in members["labels"].items()}
+    _check_dialogues(path, lengths)
+    dialogue = np.repeat(list(lengths), list(lengths.values()))
+    parts = part_of(path, members)
+    codes = codes_of(path, members, "labels")
+    if n_classes is None:
+        n_classes = 6 if np.isin(codes, [4, 5]).any() else 4
+    return Corpus(
+        dialogue=dialogue,
+        turn=np.concatenate([np.arange(length) for length in lengths.values()]),
+        speaker=_speakers(path, members, dialogue),
+        split=np.array([parts.get(name, "") for name in dialogue]),
+        labels={"emotion": named_labels(path, "labels", codes, EMOTIONS[n_classes])},
+        blocks=_blocks(path, members),
+        metadata=_metadata(members),
+        class_names={"emotion": EMOTIONS[n_classes]},
+        role=np.full(len(dialogue), "utterance"),
+    )
+
+
+def _blocks(path, members):
+    others = {*_REQUIRED, *PARTS, "ids"}
+    modalities = [name for name in members if name not in others]
+    return {name: stack_features(path, members, name) for name in modalities}
+
+
+def _metadata(members):
+    table = {TEXT: in_order(members, "sentences")}
+    if "ids" in members:
+        table["utterance_id"] = in_order(members, "ids")
+    return pd.DataFrame(table)
+
+
+def _check_dialogues(path, names):
+    odd = [name for name in names if not re.match(r"Ses0[1-5][FM]_", str(name))]
+    if odd:
+        raise ValueError(
+            f"{path} has the dialogue {odd[0]!r}; IEMOCAP's are called like "
+            "'Ses01F_impro01', so this is another corpus."
+        )
+
+
+def _speakers(path, members, dialogue):
+    genders = in_order(members, "speakers")
+    given = map(gender_of, in_order(members, "ids")) if "ids" in members else genders
+    for row, (gender, expected) in enumerate(zip(genders, given, strict=True)):
+        if gender not in ("F", "M") or gender != expected:
+            raise ValueError(
+                f"{path}: 'speakers' has {gender!r} for an utterance of "
+                f"{dialogue[row]}, row {row} of the file; known are 'F' and 'M', as "
+                "in 'ids' where the file has them."
+            )
+    return speaker_names(dialogue, genders)

@@ -1,0 +1,109 @@
+"""Transcripts in pickles: what was said, by whom, and codes of classes."""
+
+import numpy as np
+import pandas as pd
+
+from skmerc.datasets._corpus import PARTS, TEXT
+from skmerc.datasets._members import (
+    check_lengths,
+    codes_of,
+    in_order,
+    named_labels,
+    part_of,
+    speaker_name,
+    stack_features,
+)
+
+_ABOUT = {"ids", "speakers", "labels", "sentiments", "acts", *PARTS}
+_UNUSED = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+_CP1252 = {
+    code: bytes([code]).decode("cp1252")
+    for code in range(0x80, 0xA0)
+    if code not in _UNUSED
+}
+
+
+def check_members(path, members):
+    """Demand what every reader needs, and that all members have the same lengths."""
+    lacking = [name for name in ("speakers", "labels") if name not in members]
+    if not members.keys() - _ABOUT:
+        lacking.append("sentences")
+    if lacking:
+        raise ValueError(
+            f"{path}: no member is called {lacking[0]!r}; see the parameter members."
+        )
+    check_lengths(path, members)
+    for key, sentences in members.get("sentences", {}).items():
+        if not all(isinstance(sentence, str) for sentence in sentences):
+            raise ValueError(
+                f"{path}: 'sentences' holds something else than text in dialogue "
+                f"{key!r}; see the parameter members."
+            )
+
+
+def places_of(path, members):
+    """Tell the part of each dialogue, and an id: the part and the file's own name."""
+    parts = part_of(path, members)
+    return {
+        key: (parts[key], f"{parts[key]}_{key}") if key in parts else ("", str(key))
+        for key in members["labels"]
+    }
+
+
+def as_frame(members, places):
+    """Put utterances into a frame; places has the part and the id of each dialogue."""
+    lengths = [len(rows) for rows in members["labels"].values()]
+    parts, ids = zip(*(places[key] for key in members["labels"]), strict=True)
+    keys = {
+        "dialogue": np.repeat(ids, lengths),
+        "turn": np.concatenate([np.arange(length) for length in lengths]),
+        "speaker": [speaker_name(name) for name in in_order(members, "speakers")],
+        "split": np.repeat(parts, lengths),
+    }
+    if "sentences" in members:
+        keys[TEXT] = [decode(text) for text in in_order(members, "sentences")]
+    return pd.DataFrame(keys)
+
+
+def features_of(path, members):
+    """Stack the features of all members that hold some: dict of modality to array."""
+    modalities = [name for name in members if name not in {*_ABOUT, "sentences"}]
+    return {name: stack_features(path, members, name) for name in modalities}
+
+
+def decode(text):
+    """Read bytes of Python 2, which arrive as Latin-1, as they were meant.
+
+    They are UTF-8, or Windows-1252, whose quotation marks and dashes are control
+    characters in Latin-1.
+    """
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text.translate(_CP1252)
+
+
+def name_codes(path, members, name, sizes, class_names):
+    """Name the codes of a member, whose order differs between files.
+
+    `sizes` tells the classes apart by their utterances in the whole corpus; other
+    files need `class_names`, the classes in the order of their codes.
+    """
+    codes = codes_of(path, members, name)
+    if class_names is None:
+        counts = [int((codes == code).sum()) for code in range(len(sizes))]
+        class_of = {size: name for name, size in sizes.items()}
+        class_names = [class_of.get(count) for count in counts]
+        if None in class_names:
+            raise ValueError(
+                f"{path}: {name!r} has the codes 0 to {len(sizes) - 1} "
+                f"{', '.join(map(str, counts))} times, which is not the whole corpus, "
+                "so nothing tells which class is which. Name them in the order of "
+                f"their codes: class_names=[...] of {', '.join(sizes)}."
+            )
+    elif sorted(class_names) != sorted(sizes):
+        raise ValueError(
+            f"class_names={list(class_names)!r}: give {', '.join(sizes)}, in the order "
+            "of the codes of the file."
+        )
+    return named_labels(path, name, codes, list(class_names)).astype(str)

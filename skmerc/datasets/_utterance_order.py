@@ -1,0 +1,94 @@
+"""In which order utterances stand that name their dialogue themselves."""
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_scalar
+
+
+def field_of(utterance, name):
+    """Return a field of an utterance, or of its "meta"; None where it is missing."""
+    value = utterance.get(name, utterance.get(f"meta.{name}"))
+    meta = utterance.get("meta")
+    if value is None and isinstance(meta, dict):
+        value = meta.get(name)
+    return None if is_scalar(value) and pd.isna(value) else value
+
+
+def find_turns(records, dialogue, places):
+    """Read the turns of utterances, or number them within their dialogue.
+
+    Parameters
+    ----------
+    records : list of dict
+        The utterances.
+    dialogue : Series of str
+        The dialogue of each.
+    places : list of str
+        Where each utterance is, for messages.
+
+    Returns
+    -------
+    Series of numbers
+        The field "turn" if there is one. Otherwise places in the order of time, where
+        all of a dialogue have one, then of replies, then of rows.
+    """
+    turns = _numbers(records, places, "turn")
+    if turns.notna().any():
+        missing = np.flatnonzero(turns.isna())
+        if len(missing):
+            raise ValueError(f"{places[missing[0]]} has no 'turn', which others have.")
+        return turns
+    times = _numbers(records, places, "timestamp")
+    complete = times.notna().groupby(dialogue).transform("all")
+    table = pd.DataFrame(
+        {
+            "dialogue": dialogue,
+            "time": times.where(complete, 0),
+            "depth": _depths(records, places),
+        }
+    )
+    ordered = table.sort_values(["time", "depth"], kind="stable")
+    return ordered.groupby("dialogue").cumcount().sort_index()
+
+
+def _numbers(records, places, name):
+    values = [field_of(record, name) for record in records]
+    dates = [v.timestamp() if hasattr(v, "timestamp") else v for v in values]
+    given = pd.Series(dates, dtype=object)
+    numbers = pd.to_numeric(given, errors="coerce")
+    wrong = np.flatnonzero(numbers.isna() & given.notna())
+    if len(wrong):
+        raise ValueError(
+            f"{places[wrong[0]]} has the {name} {given[wrong[0]]!r}, which is no "
+            "number."
+        )
+    return numbers
+
+
+def _answered(record):
+    """Return the id that an utterance replies to, which may be 0; None if to none."""
+    given = (field_of(record, name) for name in ("reply_to", "reply-to"))
+    return next((key for key in given if key is not None and key != ""), None)
+
+
+def _depths(records, places):
+    """Count the replies between each utterance and the one that it goes back to."""
+    ids = [field_of(record, "id") for record in records]
+    answered = [_answered(record) for record in records]
+    if not any(key is not None for key in answered):
+        return [0] * len(records)
+    parents = dict(zip(ids, answered, strict=True))
+    if None in parents or len(parents) < len(ids):
+        raise ValueError("Utterances that reply need an 'id', each its own.")
+    depths = {}
+    for key, place in zip(ids, places, strict=True):
+        chain = []
+        while key in parents and key not in depths:
+            chain.append(key)
+            depths[key] = None
+            key = parents[key]
+        if key in chain:
+            raise ValueError(f"{place} replies to itself, by way of others.")
+        for above, link in enumerate(reversed(chain), start=1):
+            depths[link] = depths.get(key, -1) + above
+    return [depths[key] for key in ids]

@@ -1,0 +1,371 @@
+"""Tables of utterances from plain Python objects, JSON lines and ConvoKit."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skmerc.datasets import to_frame
+from skmerc.frame import KEYS
+
+CALL = [
+    {"speaker": "Ann", "text": "You are late.", "label": "anger"},
+    {"speaker": "Bob", "text": "I know.", "label": "sadness"},
+    {"speaker": "Ann", "text": "Never mind.", "label": "neutral"},
+]
+VISIT = [{"speaker": "Cy", "text": "Hello!", "label": "joy"}]
+
+
+def said(*texts, **fields):
+    return [{"text": text} | fields for text in texts]
+
+
+@pytest.fixture
+def write(tmp_path):
+    """A function that writes a file of JSON lines and returns its path."""
+
+    def write(items):
+        path = tmp_path / "dialogues.jsonl"
+        lines = [item if isinstance(item, str) else json.dumps(item) for item in items]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return path
+
+    return write
+
+
+# --- Dialogues
+
+
+def test_lists_of_utterances_become_a_keyed_table():
+    X, y = to_frame([CALL, VISIT])
+    assert list(X.columns) == [*KEYS, "utterance"]
+    assert X["dialogue__id"].tolist() == ["0", "0", "0", "1"]
+    assert X["dialogue__turn"].tolist() == [0, 1, 2, 0]
+    assert X["dialogue__speaker"].tolist() == ["Ann", "Bob", "Ann", "Cy"]
+    assert set(X["dialogue__role"]) == {"utterance"}
+    assert X["utterance"].tolist()[::3] == ["You are late.", "Hello!"]
+    assert y.tolist() == ["anger", "sadness", "neutral", "joy"]
+
+
+@pytest.mark.parametrize("field", ["utterances", "turns"])
+def test_dialogues_may_have_names(field):
+    X, _ = to_frame([{"id": "call", field: CALL}, {"id": 7, field: VISIT}])
+    assert X["dialogue__id"].tolist() == ["call"] * 3 + ["7"]
+
+
+def test_dialogues_without_a_name_are_numbered():
+    X, _ = to_frame([{"turns": CALL}, VISIT, {"id": None, "turns": VISIT}])
+    assert X["dialogue__id"].tolist() == ["0"] * 3 + ["1", "2"]
+
+
+def test_fields_may_have_other_names():
+    talk = [[{"who": "Ann", "said": "Oh.", "mood": 2}, {"said": "So?", "mood": 0}]]
+    X, y = to_frame(talk, text="said", label="mood", speaker="who")
+    assert X["utterance"].tolist() == ["Oh.", "So?"]
+    assert X["dialogue__speaker"].tolist() == ["Ann", ""]
+    assert y.tolist() == [2, 0]
+    assert y.dtype.kind == "i"
+
+
+def test_numbers_have_nan_where_there_is_none():
+    _, y = to_frame([[{"text": "Oh.", "label": 2}, {"text": "So?"}]])
+    np.testing.assert_array_equal(y, [2, np.nan])
+
+
+def test_other_fields_become_columns_where_wanted():
+    talk = [[{"text": "Oh.", "wav": "1.wav"}, {"text": "So?"}]]
+    X, _ = to_frame(talk, columns=["wav"])
+    assert X["wav"].iloc[0] == "1.wav"
+    assert X["wav"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"label": "moood"}, {"speaker": "hwo"}, {"columns": ["wave"]}]
+)
+def test_a_field_that_no_utterance_has_is_refused_by_name(wrong):
+    (name,) = np.ravel(list(wrong.values()))
+    with pytest.raises(ValueError, match=f"No utterance has the field '{name}'"):
+        to_frame([CALL], **wrong)
+
+
+@pytest.mark.parametrize("said", [None, np.nan])
+def test_a_missing_text_stays_missing(said):
+    X, _ = to_frame([[{"text": said, "label": "joy"}, *CALL]])
+    assert X["utterance"].isna().tolist() == [True] + [False] * 3
+
+
+@pytest.mark.parametrize(
+    "absent", [{}, {"label": None}, {"label": ""}, {"label": np.nan}]
+)
+def test_utterances_without_a_label_are_context(absent):
+    X, y = to_frame([[{"text": "Well."} | absent, *CALL]])
+    assert X["dialogue__role"].tolist() == ["context"] + ["utterance"] * 3
+    assert y.tolist() == [None, "anger", "sadness", "neutral"]
+
+
+def test_new_conversations_have_no_y():
+    X, y = to_frame([said("Hello?", "Yes.")])
+    assert y is None
+    assert set(X["dialogue__role"]) == {"utterance"}
+
+
+def test_labels_are_not_read_if_not_asked_for():
+    X, y = to_frame([CALL], label=None)
+    assert y is None
+    assert set(X["dialogue__role"]) == {"utterance"}
+
+
+def test_scores_stay_numbers():
+    _, y = to_frame([[{"text": "a", "label": 1}, {"text": "b", "label": -0.5}]])
+    assert y.tolist() == [1, -0.5]
+
+
+def test_empty_text_is_text():
+    assert to_frame([said("", "Yes.")])[0]["utterance"].tolist() == ["", "Yes."]
+
+
+def test_what_is_given_stays_as_it_is():
+    before = json.dumps([CALL, VISIT])
+    dialogues = json.loads(before)
+    to_frame(dialogues)
+    assert json.dumps(dialogues) == before
+
+
+@pytest.mark.parametrize(
+    ("dialogues", "message"),
+    [
+        ([], "no dialogue"),
+        ([CALL, []], r"Dialogue '1' \(number 1\) is no list of utterances"),
+        ([CALL, 5], r"Dialogue '1' \(number 1\) is no list of utterances"),
+        ([{"utterances": "a"}], "Dialogue '0' .* is no list of utterances"),
+        ([CALL, {"id": "0", "turns": VISIT}], "Dialogue '0' .number 1. stands twice"),
+        ([[*CALL, "Bye."]], "Utterance 3 of dialogue '0' is a str, not a dict"),
+        ([CALL, [{"speaker": "A"}]], "Utterance 0 of dialogue '1' has no text"),
+        ([[{"text": 5}]], "no text: 'text' is 5"),
+        ([[*CALL, {"text": "a", "label": 3}]], "Utterance 3 .* label 3, .*'anger'"),
+        ([[{"text": "a", "label": [0, 1]}]], r"label \[0, 1\]"),
+        (["Hello"], "Item 0 is a str"),
+        ([{"text": "a", "speaker": "b"}], "Utterance 0 does not name its dialogue"),
+    ],
+)
+def test_what_is_no_dialogue_is_refused(dialogues, message):
+    with pytest.raises(ValueError, match=message):
+        to_frame(dialogues)
+
+
+# --- Utterances that name their dialogue
+
+
+@pytest.mark.parametrize("field", ["dialogue", "dialogue_id", "conversation_id"])
+def test_utterances_may_name_their_dialogue(field):
+    items = [*said("a", "b", **{field: "x"}), *said("c", **{field: 5})]
+    X, _ = to_frame(items)
+    assert X["dialogue__id"].tolist() == ["x", "x", "5"]
+    assert X["dialogue__turn"].tolist() == [0, 1, 0]
+
+
+def test_given_turns_are_kept():
+    items = [
+        {"dialogue": "x", "turn": 9, "text": "last"},
+        {"dialogue": "x", "turn": 2, "text": "first"},
+    ]
+    assert to_frame(items)[0]["dialogue__turn"].tolist() == [9, 2]
+
+
+def test_a_table_keeps_its_rows_and_index():
+    table = pd.DataFrame(
+        {"dialogue": ["x", "y", "x"], "text": ["a", "b", "c"], "label": [0, None, 1]},
+        index=[30, 10, 20],
+    )
+    X, y = to_frame(table)
+    assert X.index.tolist() == [30, 10, 20]
+    assert X["dialogue__turn"].tolist() == [0, 0, 1]
+    assert X["dialogue__role"].tolist() == ["utterance", "context", "utterance"]
+    np.testing.assert_array_equal(y, [0, np.nan, 1])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"dialogue": None},
+            "Utterance 1 does not name its dialogue under 'dialogue'.* within a list",
+        ),
+        ({"turn": "soon"}, "Utterance 1 of dialogue 'x' has the turn 'soon'"),
+        ({"turn": None}, "Utterance 1 of dialogue 'x' has no 'turn'"),
+        ({"text": 5}, "Utterance 1 of dialogue 'x' has no text: 'text' is 5"),
+    ],
+)
+def test_utterances_that_do_not_fit_are_refused(change, message):
+    items = [{"dialogue": "x", "turn": number, "text": "a"} for number in range(2)]
+    with pytest.raises(ValueError, match=message):
+        to_frame([items[0], items[1] | change])
+
+
+# --- JSON lines
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [CALL, VISIT],
+        [{"id": 0, "turns": CALL}, {"id": 1, "turns": VISIT}],
+        [utterance | {"dialogue": 0} for utterance in CALL]
+        + [VISIT[0] | {"dialogue": 1}],
+    ],
+)
+def test_lines_are_dialogues_or_utterances(write, items):
+    X, y = to_frame(write(items))
+    expected, y_expected = to_frame([CALL, VISIT])
+    pd.testing.assert_frame_equal(X, expected)
+    assert y.tolist() == y_expected.tolist()
+
+
+def test_empty_lines_and_odd_signs_are_no_ends_of_lines(write, tmp_path):
+    path = write([json.dumps(said("a\u2028b\x85c"), ensure_ascii=False), "", "  "])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert to_frame(str(path))[0]["utterance"].tolist() == ["a\u2028b\x85c"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (['[{"text": "a"}]', '[{"text": "b"'], r"dialogues\.jsonl: line 2 is no JSON"),
+        (["[", '[{"text": "a"}]', "]"], r"line 1 is no JSON.*json\.load"),
+        (["", " "], "no dialogue"),
+        (["3"], "Item 0 is a int"),
+        ([CALL, {"dialogue": 1, "text": "a"}], r"Dialogue '1' \(number 1\)"),
+    ],
+)
+def test_damaged_files_are_refused(write, lines, message):
+    with pytest.raises(ValueError, match=message):
+        to_frame(write(lines))
+
+
+def test_bytes_that_are_no_text_are_refused(write):
+    path = write([CALL])
+    path.write_bytes(path.read_bytes() + b'["\xff"]\n')
+    with pytest.raises(ValueError, match="line 2 is no JSON"):
+        to_frame(path)
+
+
+# --- ConvoKit
+
+
+def convokit_lines(reply="reply-to"):
+    """Two conversations as ConvoKit writes films: no times, the last line first."""
+    told = [
+        ("L3", "u1", "L1", "L2", "They do not!", "anger"),
+        ("L2", "u0", "L1", "L1", "They do to!", "joy"),
+        ("L1", "u1", "L1", None, "They do not.", None),
+        ("L9", "u5", "L8", "L8", "Okay.", "joy"),
+        ("L8", "u4", "L8", None, "Let's go.", "joy"),
+    ]
+    return [
+        {
+            "id": key,
+            "speaker": speaker,
+            "conversation_id": conversation,
+            reply: parent,
+            "timestamp": None,
+            "text": text,
+            "meta": {"emotion": emotion, "parsed": [1, 2]},
+            "vectors": [],
+        }
+        for key, speaker, conversation, parent, text, emotion in told
+    ]
+
+
+def convokit_frame(lines):
+    """The same as `corpus.get_utterances_dataframe()` gives it."""
+    rows = [
+        {k: v for k, v in line.items() if k != "meta"}
+        | {f"meta.{k}": v for k, v in line["meta"].items()}
+        for line in lines
+    ]
+    return pd.DataFrame(rows).set_index("id")
+
+
+@pytest.mark.parametrize("reply", ["reply-to", "reply_to"])
+def test_convokit_lines_are_ordered_by_replies(write, reply):
+    X, y = to_frame(write(convokit_lines(reply)), label="emotion")
+    assert X["dialogue__id"].tolist() == ["L1"] * 3 + ["L8"] * 2
+    assert X["dialogue__turn"].tolist() == [2, 1, 0, 1, 0]
+    assert X["dialogue__speaker"].tolist() == ["u1", "u0", "u1", "u5", "u4"]
+    assert (
+        X["dialogue__role"].tolist()
+        == ["utterance"] * 2 + ["context"] + ["utterance"] * 2
+    )
+    assert y.tolist() == ["anger", "joy", None, "joy", "joy"]
+
+
+def test_convokit_frame_equals_the_lines(write):
+    lines = convokit_lines("reply_to")
+    X, y = to_frame(convokit_frame(lines), label="emotion")
+    expected, y_expected = to_frame(write(lines), label="emotion")
+    assert X.index.tolist() == ["L3", "L2", "L1", "L9", "L8"]
+    pd.testing.assert_frame_equal(X.reset_index(drop=True), expected)
+    assert y.tolist() == y_expected.tolist()
+
+
+def test_times_come_before_replies():
+    lines = convokit_lines()
+    for line, time in zip(lines[:3], ["10", 30, 20.5], strict=True):
+        line["timestamp"] = time
+    assert to_frame(lines)[0]["dialogue__turn"].tolist() == [0, 2, 1, 1, 0]
+
+
+def test_times_that_only_some_have_do_not_count():
+    lines = convokit_lines()
+    lines[0]["timestamp"] = 1
+    assert to_frame(lines)[0]["dialogue__turn"].tolist() == [2, 1, 0, 1, 0]
+
+
+def test_dates_of_a_frame_are_times():
+    frame = convokit_frame(convokit_lines())
+    days = ["2020-01-02", "2020-01-03", "2020-01-01", "2020-01-02", "2020-01-03"]
+    frame["timestamp"] = pd.to_datetime(days)
+    assert to_frame(frame)[0]["dialogue__turn"].tolist() == [1, 2, 0, 0, 1]
+
+
+def test_replies_to_what_is_not_there_begin_a_chain():
+    frame = convokit_frame(convokit_lines("reply_to")).drop(index=["L1", "L8"])
+    assert to_frame(frame)[0]["dialogue__turn"].tolist() == [1, 0, 0]
+
+
+def test_long_chains_of_replies_are_followed():
+    lines = [
+        {"id": k, "conversation_id": 0, "reply-to": k - 1 or None, "text": "a"}
+        for k in range(3000, 0, -1)
+    ]
+    assert to_frame(lines)[0]["dialogue__turn"].tolist() == list(range(2999, -1, -1))
+
+
+@pytest.mark.parametrize("none", [None, ""])
+def test_zero_is_an_id_that_may_be_replied_to(none):
+    lines = [
+        {"id": k, "dialogue": "a", "reply_to": k - 1 if k else none, "text": "b"}
+        for k in (2, 1, 0)
+    ]
+    assert to_frame(lines)[0]["dialogue__turn"].tolist() == [2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"reply-to": "L3"}, "Utterance . of dialogue 'L1' replies to itself"),
+        ({"id": "L3"}, "'id', each its own"),
+        ({"id": None}, "'id', each its own"),
+        (
+            {"timestamp": "noon"},
+            "Utterance 2 of dialogue 'L1' has the timestamp 'noon'",
+        ),
+        ({"text": 5}, "Utterance 2 of dialogue 'L1' has no text: 'text' is 5"),
+    ],
+)
+def test_convokit_lines_that_do_not_fit_are_refused(changes, message):
+    lines = convokit_lines()
+    lines[2] |= changes
+    with pytest.raises(ValueError, match=message):
+        to_frame(lines)
