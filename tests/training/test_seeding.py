@@ -1,5 +1,8 @@
 """Random numbers without a trace in the global generators."""
 
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
+
 import numpy as np
 import pytest
 import torch
@@ -36,6 +39,18 @@ def test_global_generators_come_back_even_from_an_error(global_state_untouched):
 
     with global_state_untouched(), pytest.raises(KeyError):
         fail()
+
+
+def test_threads_do_not_draw_each_others_numbers(global_state_untouched):
+    def draw(seed):
+        with seeded(seed, CPU):
+            first = torch.randn(2)
+            sleep(0.01)
+            return torch.cat([first, torch.randn(2)])
+
+    with global_state_untouched(), ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(draw, range(8)))
+    assert all(torch.equal(drawn, draw(k)) for k, drawn in enumerate(together))
 
 
 def test_seeds_are_drawn_as_scikit_learn_draws_them(global_state_untouched):

@@ -1,0 +1,206 @@
+"""Functionals of sound."""
+
+import os
+import warnings
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skmerc.exceptions import NonCommercialLicenseWarning
+from skmerc.features import _descriptors
+from skmerc.features._files import read_sound
+from skmerc.features._media import MediaTransformer, Unreadable, need
+
+OPENSMILE_SETS = {
+    "eGeMAPS": "eGeMAPSv02",
+    "ComParE": "ComParE_2016",
+    "IS09": "IS09",
+    "IS10": "IS10",
+}
+SHORTEST = 0.1  # seconds; some sets of openSMILE give nothing for less
+
+
+class AudioFunctionals(MediaTransformer):
+    """Describe the sound of each utterance by functionals of its descriptors.
+
+    A descriptor is a number that changes over time, say the loudness, and a
+    functional is one number that summarises it, say its standard deviation.
+
+    Parameters
+    ----------
+    features : {"librosa", "eGeMAPS", "ComParE", "IS09", "IS10"}, default="librosa"
+        The set of features: one of ours (202 numbers, see Notes), or one of those
+        of openSMILE that papers use: eGeMAPS v02 (88), ComParE 2016 (6373) and the
+        sets of the Interspeech challenges of 2009 (384) and 2010 (1582).
+    rate : int, default=None
+        Sampling rate in Hz of arrays in X. Files know their own.
+    errors : {"warn", "raise"}, default="warn"
+        What a file does that is absent or cannot be read: its row becomes a missing
+        modality, with one warning that counts them, or it is an error.
+    n_jobs : int, default=None
+        Number of processes that read files; None means 1, -1 all cores.
+    verbose : int or bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    feature_names_out_ : ndarray of str of shape (n_features,)
+        The names of the features.
+
+    Warns
+    -----
+    MissingModalityWarning
+        If rows have no features: the cell is empty, or the file is absent, empty,
+        damaged, cut short, without sound or shorter than 0.1 seconds.
+    NonCommercialLicenseWarning
+        In ``fit``, if the features are those of openSMILE.
+
+    See Also
+    --------
+    FaceFeatures : The face.
+    VideoFunctionals : The whole picture.
+
+    Notes
+    -----
+    Needs ``pip install 'skmerc[audio]'``, and the sets of openSMILE
+    ``pip install 'skmerc[audio,opensmile]'``. **openSMILE's licence allows teaching,
+    research and private use only**: neither the program nor what was made from its
+    features, such as a model trained on them, may be part of a product.
+
+    X is a column of paths, or of one-dimensional arrays of floats in [-1, 1]. Files
+    are read by libsndfile (WAV, FLAC, OGG, MP3 ...), and what it does not know, such
+    as the sound track of an MP4 file, by FFmpeg. Channels are mixed to one, and all
+    is resampled to 16 kHz, so the same sound gives the same features at any rate of
+    8 kHz or more, but for what lies above half the rate.
+
+    The set ``"librosa"`` holds mean, standard deviation, median, and the 10th and
+    90th percentile over time (frames of 32 ms, every 10 ms) of 13 MFCC and their
+    deltas, RMS energy, zero crossings, spectral centroid, bandwidth and rolloff (Hz),
+    flatness and contrast, and of the periodicity (the correlation of a frame of 64 ms
+    with itself one period later). ``f0_*`` are the same of the fundamental frequency
+    (Hz, 65 to 500) over voiced frames only, 0 where there are none; ``voiced_share``
+    is the share of voiced frames, and ``duration`` is in seconds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmerc.features import AudioFunctionals
+    >>> time = np.arange(16000) / 16000
+    >>> tones = [0.5 * np.sin(2 * np.pi * hertz * time) for hertz in (110, 220)]
+    >>> extractor = AudioFunctionals(rate=16000).set_output(transform="pandas")
+    >>> extractor.fit_transform(tones)["f0_median"].round().astype(int).tolist()
+    [110, 220]
+    """
+
+    _parameter_constraints: dict = {
+        "features": [StrOptions({"librosa", *OPENSMILE_SETS})],
+        "rate": [Interval(Integral, 1, None, closed="left"), None],
+        **MediaTransformer._parameter_constraints,
+    }
+    # librosa is mostly Python, which runs in one thread at a time.
+    _workers: dict = {"prefer": "processes"}
+
+    def __init__(
+        self,
+        *,
+        features="librosa",
+        rate=None,
+        errors="warn",
+        n_jobs=None,
+        verbose=False,
+    ):
+        self.features = features
+        self.rate = rate
+        self.errors = errors
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def fit(self, X, y=None):
+        """Check that the packages are there; nothing is learned from X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_utterances,) or (n_utterances, 1)
+            Paths or arrays; nothing is read.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ImportError
+            If an optional package is not installed; the message names the extra.
+        ValueError
+            If X has more than one column.
+        """
+        super().fit(X)
+        if self.features in OPENSMILE_SETS:
+            warnings.warn(
+                f"features={self.features!r} are computed by openSMILE. Its licence "
+                "allows teaching, research and private use; neither it nor what was "
+                "made from its features may be part of a product.",
+                NonCommercialLicenseWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def _load(self):
+        if self.features == "librosa":
+            need("audio", "librosa", "soundfile")
+            return Sounds(self.rate, _descriptors.NAMES, _descriptors.describe)
+        smile = OpenSmile(OPENSMILE_SETS[self.features])
+        return Sounds(self.rate, smile.names, smile.describe)
+
+    def _fault(self, entry):
+        if not isinstance(entry, np.ndarray):
+            return super()._fault(entry)
+        if entry.ndim != 1 or entry.dtype.kind != "f":
+            return (
+                f"an array of shape {entry.shape} and type {entry.dtype}; give "
+                "one-dimensional arrays of floats between -1 and 1"
+            )
+        if self.rate is None:
+            return "an array; give its sampling rate in Hz as rate="
+        return None
+
+
+class Sounds:
+    """Read a sound, bring it to one rate, describe it."""
+
+    def __init__(self, rate, names, describe):
+        self.rate, self.names, self.describe = rate, names, describe
+
+    def __call__(self, entry):
+        is_path = isinstance(entry, str | os.PathLike)
+        sound, rate = read_sound(entry) if is_path else (entry, self.rate)
+        if len(sound) < SHORTEST * rate:
+            raise Unreadable(f"sound shorter than {SHORTEST} seconds")
+        if not np.isfinite(sound).all():
+            raise Unreadable("sound that is NaN or infinite")
+        (librosa,) = need("audio", "librosa")
+        sound = np.asarray(sound, dtype=np.float32)
+        return self.describe(
+            librosa.resample(sound, orig_sr=rate, target_sr=_descriptors.RATE)
+        )
+
+
+class OpenSmile:
+    """Describe a sound by a feature set of openSMILE."""
+
+    def __init__(self, name):
+        need("audio", "librosa", "soundfile")
+        (opensmile,) = need("opensmile", "opensmile")
+        self.smile = opensmile.Smile(
+            feature_set=opensmile.FeatureSet[name],
+            feature_level=opensmile.FeatureLevel.Functionals,
+        )
+        self.names = self.smile.feature_names
+
+    def describe(self, sound):
+        # It casts to 16-bit integers, in which the value 1 becomes -1.
+        sound = np.clip(sound, -1, 1 - 2**-15)
+        return self.smile.process_signal(sound, _descriptors.RATE).to_numpy()[0]

@@ -1,0 +1,155 @@
+"""Vectors that are computed once, kept in memory or in a folder."""
+
+import math
+import sqlite3
+from collections import OrderedDict
+from contextlib import closing, contextmanager
+from pathlib import Path
+from threading import RLock
+
+import numpy as np
+
+_FILE = "vectors.sqlite"
+_SECONDS_TO_WAIT = 3600
+_KEYS_PER_QUERY = 500
+
+
+class MemoryCache:
+    """Vectors in memory; beyond `max_bytes` the least recently used are dropped."""
+
+    def __init__(self, max_bytes=math.inf):
+        self._max_bytes = max_bytes
+        self._n_bytes = 0
+        self._vectors = OrderedDict()
+        self._lock = RLock()
+
+    def exclusive(self):
+        """Keep other threads out of a block."""
+        return self._lock
+
+    def read(self, keys):
+        """Return those of the vectors that are here, by key."""
+        with self._lock:
+            found = {key: self._vectors[key] for key in keys if key in self._vectors}
+            for key in found:
+                self._vectors.move_to_end(key)
+        return found
+
+    def write(self, vectors):
+        """Keep new vectors, given by key."""
+        with self._lock:
+            for key, vector in vectors.items():
+                self._vectors[key] = vector.copy()  # not a view of its whole batch
+                self._n_bytes += vector.nbytes
+            while self._n_bytes > self._max_bytes:
+                _, oldest = self._vectors.popitem(last=False)
+                self._n_bytes -= oldest.nbytes
+
+
+class FolderCache:
+    """Vectors in a database in a folder, which processes may share."""
+
+    def __init__(self, database):
+        self._database = database
+        self._database.execute(
+            "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB)"
+        )
+
+    @contextmanager
+    def exclusive(self):
+        """Keep other writers out of a block, all of whose writing counts or none."""
+        with self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            yield
+
+    def read(self, keys):
+        """Return those of the vectors that are here, by key."""
+        found, keys = {}, list(keys)
+        for start in range(0, len(keys), _KEYS_PER_QUERY):
+            part = keys[start : start + _KEYS_PER_QUERY]
+            marks = ", ".join("?" * len(part))
+            query = f"SELECT key, vector FROM vectors WHERE key IN ({marks})"
+            found |= dict(self._database.execute(query, part))
+        return {key: np.frombuffer(blob, "<f4") for key, blob in found.items()}
+
+    def write(self, vectors):
+        """Keep new vectors, given by key."""
+        rows = (
+            (key, vector.astype("<f4").tobytes()) for key, vector in vectors.items()
+        )
+        self._database.executemany("INSERT INTO vectors VALUES (?, ?)", rows)
+
+
+PROCESS_CACHE = MemoryCache(max_bytes=2**28)
+
+
+@contextmanager
+def open_cache(where):
+    """Open the cache ``"process"``, that of a folder, or an empty one for None."""
+    if where is None:
+        yield MemoryCache()
+    elif where == "process":
+        yield PROCESS_CACHE
+    else:
+        with _open_folder(Path(where).expanduser()) as cache:
+            yield cache
+
+
+@contextmanager
+def _open_folder(folder):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"cache={str(folder)!r} is no folder ({error.strerror})."
+        ) from error
+    try:
+        with closing(
+            sqlite3.connect(
+                folder / _FILE, timeout=_SECONDS_TO_WAIT, isolation_level=None
+            )
+        ) as database:
+            yield FolderCache(database)
+    except sqlite3.Error as error:
+        raise OSError(
+            f"The cache {str(folder / _FILE)!r} cannot be used ({error}). If it is "
+            "damaged, delete it: all that it holds can be computed again."
+        ) from error
+
+
+def compute_once(cache, wanted, compute, *, n_at_once, progress):
+    """Look vectors up, and compute those that are missing.
+
+    Parameters
+    ----------
+    cache : MemoryCache or FolderCache
+        Where vectors are kept.
+    wanted : dict of bytes to object
+        What each vector is computed from, by key.
+    compute : callable
+        Returns the vectors of a list of such objects.
+    n_at_once : int
+        How many to compute before they are written and others may write.
+    progress : tqdm
+        A progress bar over the vectors.
+
+    Returns
+    -------
+    vectors : dict of bytes to ndarray
+        The vectors, by key.
+    """
+    found = cache.read(wanted)
+    progress.update(len(found))
+    missing = [key for key in wanted if key not in found]
+    for start in range(0, len(missing), n_at_once):
+        part = missing[start : start + n_at_once]
+        with cache.exclusive():
+            found |= cache.read(part)  # others may have been at it meanwhile
+            new = [key for key in part if key not in found]
+            if new:
+                vectors = compute([wanted[key] for key in new])
+                computed = dict(zip(new, vectors, strict=True))
+                cache.write(computed)
+                found |= computed
+        progress.update(len(part))
+    return found

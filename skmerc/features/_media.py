@@ -1,0 +1,217 @@
+"""What the extractors share: a column of files in, a row of numbers for each out."""
+
+import importlib
+import os
+import warnings
+from collections import Counter
+from numbers import Integral
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted
+from tqdm import tqdm
+
+from skmerc.exceptions import MissingModalityWarning
+
+
+class Unreadable(Exception):
+    """An entry cannot be read; the message says why."""
+
+
+class NothingFound(Exception):
+    """An entry can be read and shows nothing to describe; the message says what."""
+
+
+def need(extra, *names):
+    """Import optional packages, or say which extra installs them."""
+    try:
+        return [importlib.import_module(name) for name in names]
+    except ImportError as error:
+        raise ImportError(
+            f"{error}. Install what reads such files with: pip install "
+            f"'skmerc[{extra}]'"
+        ) from error
+
+
+def as_entries(X):
+    """List the entries of one column."""
+    if isinstance(X, str | os.PathLike):
+        raise ValueError(f"X is one path, {str(X)!r}; give a list or column of paths.")
+    if len(getattr(X, "shape", ())) == 2:
+        if X.shape[1] != 1:
+            raise ValueError(
+                f"X has {X.shape[1]} columns; give the one that names the files."
+            )
+        X = X.iloc[:, 0] if hasattr(X, "iloc") else np.asarray(X)[:, 0]
+    return list(X)
+
+
+def is_missing(entry):
+    """Whether a cell is empty."""
+    if isinstance(entry, str):
+        return not entry
+    return pd.api.types.is_scalar(entry) and pd.isna(entry)
+
+
+def attempt(extract, row, entry, strict):
+    """Return the features of an entry, or the exception that says why there are none.
+
+    An exception that is returned can be counted, and comes back from another process.
+    """
+    try:
+        if is_missing(entry):
+            raise Unreadable("no file named")
+        return extract(entry)
+    except NothingFound as problem:
+        return problem
+    except Unreadable as problem:
+        if strict:
+            raise ValueError(f"Row {row}, {name_of(entry)}: {problem}.") from problem
+        return problem
+
+
+class MediaTransformer(TransformerMixin, BaseEstimator):
+    """Describe each file by a row of numbers.
+
+    A subclass says in `_load` what describes one file: a callable with the attribute
+    `names`, which raises :class:`Unreadable` or :class:`NothingFound`.
+    """
+
+    _parameter_constraints: dict = {
+        "errors": [StrOptions({"warn", "raise"})],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    }
+    # Native code that releases the lock of Python runs in threads, which share models.
+    _workers: dict = {"require": "sharedmem"}
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.allow_nan = True
+        return tags
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Check that packages and models are there; nothing is learned from X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_utterances,) or (n_utterances, 1)
+            The files; none is opened.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ImportError
+            If an optional package is not installed; the message names the extra.
+        ValueError
+            If X has more than one column.
+        """
+        as_entries(X)
+        self.feature_names_out_ = np.asarray(self._load().names, dtype=object)
+        return self
+
+    def transform(self, X):
+        """Describe each file.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_utterances,) or (n_utterances, 1)
+            The files; an empty cell (None, NaN or ``""``) is a missing modality.
+
+        Returns
+        -------
+        X_new : ndarray of float32 of shape (n_utterances, n_features)
+            One row per file, NaN throughout where there are no features.
+
+        Raises
+        ------
+        ValueError
+            If a row holds something else than a file, or with ``errors="raise"``
+            cannot be read; the message names the row.
+        """
+        check_is_fitted(self)
+        entries = as_entries(X)
+        self._check_entries(entries)
+        rows = np.full((len(entries), len(self.feature_names_out_)), np.nan, np.float32)
+        problems = {}
+        for row, result in enumerate(self._results(entries)):
+            if isinstance(result, Exception):
+                problems[row] = result
+            else:
+                rows[row] = result
+        if problems:
+            warn_of_missing(problems, entries)
+        return rows
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the features.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        names : ndarray of str of shape (n_features,)
+            One name per column of what :meth:`transform` returns.
+        """
+        check_is_fitted(self)
+        return self.feature_names_out_.copy()
+
+    def _load(self):
+        raise NotImplementedError
+
+    def _results(self, entries):
+        """Yield what comes of each entry, in order, under a progress bar."""
+        parallel = Parallel(self.n_jobs, return_as="generator", **self._workers)
+        extract, strict = self._load(), self.errors == "raise"
+        results = parallel(
+            delayed(attempt)(extract, row, entry, strict)
+            for row, entry in enumerate(entries)
+        )
+        name, quiet = type(self).__name__, not self.verbose
+        return tqdm(results, total=len(entries), desc=name, disable=quiet)
+
+    def _check_entries(self, entries):
+        for row, entry in enumerate(entries):
+            fault = None if is_missing(entry) else self._fault(entry)
+            if fault:
+                raise ValueError(f"Row {row} holds {fault}.")
+
+    def _fault(self, entry):
+        if not isinstance(entry, str | os.PathLike):
+            return f"a {type(entry).__name__}; give the path of a file"
+        return None
+
+
+def name_of(entry):
+    """Name an entry in a message."""
+    if isinstance(entry, np.ndarray):
+        return f"an array of shape {entry.shape}"
+    return repr(os.fspath(entry)) if isinstance(entry, os.PathLike) else repr(entry)
+
+
+def warn_of_missing(problems, entries):
+    """Tell in one warning how many rows have no features, and why."""
+    reasons = Counter(str(problem).partition(":")[0] for problem in problems.values())
+    counts = ", ".join(f"{n} with {reason}" for reason, n in reasons.items())
+    row, problem = next(iter(problems.items()))
+    warnings.warn(
+        f"{len(problems)} of {len(entries)} rows have no features and are missing "
+        f"modalities (NaN): {counts}. The first is row {row}, "
+        f"{name_of(entries[row])}: {problem}.",
+        MissingModalityWarning,
+        stacklevel=4,
+    )

@@ -1,0 +1,240 @@
+"""Sentence models: found, loaded once, and told apart by what they hold."""
+
+import os
+import random
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import blake2b
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import torch
+
+_LOADING = Lock()
+# Where a model's settings tell who wrote them, and not how it computes.
+_ORIGIN = {"_name_or_path", "architectures", "dtype", "transformers_version"}
+_PROBE = "Well, that was not what I expected!"
+
+
+@dataclass(frozen=True)
+class SentenceModel:
+    """A loaded model.
+
+    Attributes
+    ----------
+    network : SentenceTransformer
+        The model, with the pooling and normalisation asked for.
+    normalize : bool
+        Whether embeddings get unit length.
+    probe : ndarray of shape (n_features,)
+        The embedding of a text that is the same for all models.
+    digest : str
+        The same for two models only if they embed all texts alike.
+    """
+
+    network: object
+    normalize: bool
+    probe: np.ndarray
+    digest: str
+    _lock: object = field(default_factory=Lock)
+
+    def embed(self, texts, batch_size):
+        """Embed texts: float32 array (n_texts, n_features)."""
+        with self._lock:  # tokenizers cannot be shared by threads
+            return _embed(self.network, texts, self.normalize, batch_size)
+
+    def embeds_like(self, probe):
+        """Whether this is the model of another's `probe`, on whatever device."""
+        difference = np.linalg.norm(self.probe - probe)
+        return bool(difference <= 0.01 * np.linalg.norm(probe))
+
+
+def load_sentence_model(
+    model, *, pooling, normalize, device, local_files_only, verbose
+):
+    """Load a model by path or name, unless it is loaded already."""
+    folder = _find_folder(model)
+    source, stamp = str(folder or model), _stamp(folder) if folder else None
+    _import_quietly()
+    with _LOADING, _progress_bars(verbose):
+        try:
+            return _load(source, pooling, normalize, device, local_files_only, stamp)
+        except Exception as error:  # each part of the stack has kinds of its own
+            raise _cannot_load(model, folder, local_files_only, error) from error
+
+
+def _import_quietly():
+    if find_spec("sentence_transformers") is None:
+        raise ImportError(
+            "TextEmbedder needs sentence-transformers: pip install 'skmerc[text]'."
+        )
+    state = random.getstate()  # the import draws from it
+    try:
+        import sentence_transformers  # noqa: F401
+    finally:
+        random.setstate(state)
+
+
+def _find_folder(model):
+    """Return the folder that `model` names, or None if it is the name of a model."""
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return path.resolve()
+    if isinstance(model, Path) or model.startswith((".", "~", "/")):
+        raise FileNotFoundError(
+            f"There is no folder {str(model)!r}; give the folder of a model, or a name "
+            "on the Hugging Face hub such as 'sentence-transformers/all-MiniLM-L6-v2'."
+        )
+    return None
+
+
+def _stamp(folder):
+    """Tell whether a model's folder has changed since it was loaded."""
+    if not any((folder / name).is_file() for name in ("modules.json", "config.json")):
+        raise FileNotFoundError(
+            f"The folder {str(folder)!r} holds no model: neither modules.json nor "
+            "config.json is in it."
+        )
+    files = [(path, path.stat()) for path in folder.rglob("*") if path.is_file()]
+    return tuple(sorted((str(p), s.st_size, s.st_mtime_ns) for p, s in files))
+
+
+@contextmanager
+def _progress_bars(shown):
+    """Hide the bars of the Hugging Face libraries, unless the environment decides."""
+    from huggingface_hub import utils as hub
+    from transformers.utils import logging
+
+    if shown or os.environ.get("HF_HUB_DISABLE_PROGRESS_BARS"):
+        yield
+        return
+    were_shown = logging.is_progress_bar_enabled()
+    were_shown_by_hub = not hub.are_progress_bars_disabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if were_shown:
+            logging.enable_progress_bar()
+        if were_shown_by_hub:
+            hub.enable_progress_bars()
+        else:
+            hub.disable_progress_bars()
+
+
+@lru_cache(maxsize=2)
+def _load(source, pooling, normalize, device, local_files_only, stamp):
+    with torch.random.fork_rng(devices=[]):
+        # Weights that the model comes without are drawn, the same in all processes.
+        torch.default_generator.manual_seed(0)
+        network = _open(source, pooling, device, local_files_only or stamp is not None)
+    network.float()  # in half precision an embedding depends on its batch
+    if not normalize:
+        _remove_normalization(network)
+    # Before the digest: only with use does a tokenizer learn its longest text.
+    (probe,) = _embed(network, [_PROBE], normalize, 1)
+    return SentenceModel(network, normalize, probe, _digest(network, normalize))
+
+
+def _open(source, pooling, device, local):
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.util import is_sentence_transformer_model
+
+    local = local or not _hub_answers(source)
+    network = SentenceTransformer(source, device=device, local_files_only=local)
+    whole = "/" in source or Path(source).is_dir()
+    name = source if whole else f"sentence-transformers/{source}"
+    if pooling is not None:
+        _replace_pooling(network, pooling)
+    elif not is_sentence_transformer_model(name, local_files_only=local):
+        raise ValueError("it has no modules.json, which tells its pooling: choose one")
+    return network
+
+
+def _hub_answers(name):
+    """Ask once; left to itself, the hub's client tries each file for a minute."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        HfApi().model_info(name, timeout=10)
+    except HfHubHTTPError:
+        return True  # "no" is an answer
+    except Exception:  # the client's network library has changed once
+        return False
+    return True
+
+
+# Parts of a network are known by name, since release 6 moved their classes.
+
+
+def _replace_pooling(network, pooling):
+    for position, part in enumerate(network):
+        if type(part).__name__ == "Pooling":
+            config = part.get_config_dict()
+            width = config.get("embedding_dimension")  # since release 6
+            width = width or config["word_embedding_dimension"]
+            network[position] = type(part)(
+                width, pooling_mode=pooling, include_prompt=part.include_prompt
+            )
+            return
+    raise ValueError(f"it pools no tokens, so pooling={pooling!r} has no meaning")
+
+
+def _remove_normalization(network):
+    for position in reversed(range(len(network))):
+        if type(network[position]).__name__ == "Normalize":
+            del network[position]
+
+
+def _embed(network, texts, normalize, batch_size):
+    vectors = network.encode(
+        texts,
+        batch_size=batch_size,
+        normalize_embeddings=normalize,
+        show_progress_bar=False,
+    )
+    return np.asarray(vectors, dtype=np.float32)
+
+
+def _digest(network, normalize):
+    """Digest all that decides about an embedding."""
+    tokenizer = getattr(network, "tokenizer", None)
+    tokenizer = getattr(tokenizer, "backend_tokenizer", tokenizer)
+    vocabulary = tokenizer.to_str() if hasattr(tokenizer, "to_str") else None
+    prompt = (network.prompts, network.default_prompt_name)
+    digest = blake2b(digest_size=16)
+    told = (str(network), _settings(network), vocabulary, prompt, normalize)
+    digest.update(repr(told).encode())
+    for name, weights in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(weights.cpu().numpy().reshape(-1).view(np.uint8))
+    return digest.hexdigest()
+
+
+def _settings(network):
+    """List by what settings the language model inside computes."""
+    parts = (getattr(part, "config", None) for part in network.modules())
+    config = next((part for part in parts if hasattr(part, "to_dict")), None)
+    settings = {} if config is None else config.to_dict()
+    return sorted((k, repr(v)) for k, v in settings.items() if k not in _ORIGIN)
+
+
+def _cannot_load(model, folder, local_files_only, error):
+    first_line = str(error).strip().partition("\n")[0].rstrip(".")
+    reason = f"{type(error).__name__}: {first_line}"
+    if folder:
+        return OSError(
+            f"The model in {str(folder)!r} cannot be loaded ({reason}). Give a folder "
+            "that SentenceTransformer.save has written."
+        )
+    told = ", of which local_files_only=True asks this machine alone"
+    return OSError(
+        f"The model {model!r} cannot be loaded ({reason}). There is no such folder, so "
+        f"it was sought on the Hugging Face hub{told if local_files_only else ''}. "
+        "Check the name, or give the path of a folder that holds a model, which needs "
+        "no network."
+    )

@@ -1,0 +1,303 @@
+"""Embeddings of texts by a sentence model."""
+
+import warnings
+from hashlib import blake2b
+from numbers import Integral
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from tqdm.auto import tqdm
+
+from skmerc._columns import as_pandas
+from skmerc._device import resolve_device
+from skmerc.exceptions import MissingModalityWarning
+from skmerc.features._cache import compute_once, open_cache
+from skmerc.features._sentence_model import load_sentence_model
+
+_BATCHES_AT_ONCE = 8
+
+
+class TextEmbedder(TransformerMixin, BaseEstimator):
+    """Turn texts into features by a pretrained sentence model.
+
+    The model is one of sentence-transformers, which ``pip install 'skmerc[text]'``
+    brings. It is used as it is; nothing is learned from the texts.
+
+    Parameters
+    ----------
+    model : str or Path, default="sentence-transformers/all-MiniLM-L6-v2"
+        A folder that holds a model, or a name on the Hugging Face hub. A model from
+        the hub is downloaded once, and taken from this machine after that.
+    pooling : {"mean", "cls", "max"} or None, default=None
+        How the vectors of tokens become one: their mean, that of the first token,
+        or their maximum; by default as the model was trained.
+    normalize : bool, default=True
+        Whether to scale each embedding to unit length. With False it is as long as
+        pooling leaves it, also where the model itself would scale it.
+    batch_size : int, default=32
+        Number of texts that the model reads at a time.
+    device : str, default="auto"
+        Where to compute: ``"auto"`` is a GPU where there is one.
+    cache : "process", str, Path or None, default="process"
+        Where embeddings are kept, so that each text is embedded once: in the memory
+        of the process (at most 256 MiB, the least recently used go first), in a
+        folder that processes share, or nowhere.
+    local_files_only : bool, default=False
+        Whether to never ask the hub.
+    errors : {"warn", "raise"}, default="warn"
+        Whether a missing or blank text is a missing modality, or an error.
+    verbose : int, default=0
+        Whether to show progress bars.
+
+    Attributes
+    ----------
+    embedding_size_ : int
+        Number of features.
+    model_digest_ : str
+        Digest of weights, tokenizer, pooling and normalisation: the model's part of
+        a key of the cache.
+
+    Notes
+    -----
+    A missing or blank text is a missing modality: its row is NaN throughout, and a
+    :class:`~skmerc.exceptions.MissingModalityWarning` counts such rows.
+
+    All embedders of a process share its cache, whatever their names for the same
+    model, and its two latest models; neither is part of a pickle. A cache of a
+    folder does what the memory does also for several processes, as with ``n_jobs``:
+    while one embeds, others wait for what they can read then. The folder must lie
+    where SQLite can lock files, which some network drives do not allow.
+
+    A text longer than the model can read is cut, at 256 tokens for the default.
+
+    Examples
+    --------
+    Key columns pass through, and what comes out is a table for all estimators:
+
+    >>> from sklearn.compose import ColumnTransformer
+    >>> from skmerc.features import TextEmbedder
+    >>> features = ColumnTransformer(
+    ...     [("text", TextEmbedder(), "utterance")], remainder="passthrough"
+    ... ).set_output(transform="pandas")
+    >>> X = features.fit_transform(table)  # doctest: +SKIP
+    >>> list(X.columns[[0, 383, 384]])  # doctest: +SKIP
+    ['text__0', 'text__383', 'remainder__dialogue__id']
+    """
+
+    _parameter_constraints: dict = {
+        "model": [str, Path],
+        "pooling": [StrOptions({"mean", "cls", "max"}), None],
+        "normalize": ["boolean"],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "device": [str],
+        "cache": [str, Path, None],
+        "local_files_only": ["boolean"],
+        "errors": [StrOptions({"warn", "raise"})],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        model="sentence-transformers/all-MiniLM-L6-v2",
+        *,
+        pooling=None,
+        normalize=True,
+        batch_size=32,
+        device="auto",
+        cache="process",
+        local_files_only=False,
+        errors="warn",
+        verbose=0,
+    ):
+        self.model = model
+        self.pooling = pooling
+        self.normalize = normalize
+        self.batch_size = batch_size
+        self.device = device
+        self.cache = cache
+        self.local_files_only = local_files_only
+        self.errors = errors
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Load the model and learn the number of its features.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_texts,) or (n_texts, 1)
+            Texts, which are checked only.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ImportError
+            If sentence-transformers is not installed.
+        OSError
+            If the model is not found or cannot be loaded.
+        TypeError
+            If a cell is neither text nor missing.
+        ValueError
+            If X is not one column, or a text is no valid Unicode.
+        """
+        _read_texts(X)
+        model = self._load()
+        self._probe, self.model_digest_ = model.probe, model.digest
+        self.embedding_size_ = len(model.probe)
+        return self
+
+    def transform(self, X):
+        """Embed texts.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_texts,) or (n_texts, 1)
+            Texts; None, NaN or blank where missing.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_texts, n_embedded)
+            Embeddings in float32, a row of NaN for each missing text.
+
+        Raises
+        ------
+        OSError
+            If the model or the cache cannot be used.
+        TypeError
+            If a cell is neither text nor missing.
+        ValueError
+            If X is not one column, a text is no valid Unicode, the model is not the
+            one that :meth:`fit` saw, or, with ``errors="raise"``, a text is missing.
+        """
+        check_is_fitted(self)
+        texts = _read_texts(X)
+        _tell_of_missing(texts, self.errors)
+        keys = {text: self._key(text) for text in texts if text is not None}
+        vectors = self._vectors({key: text for text, key in keys.items()})
+        features = np.full((len(texts), self.embedding_size_), np.nan, np.float32)
+        for row, text in enumerate(texts):
+            if text is not None:
+                features[row] = vectors[keys[text]]
+        return features
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the features by their numbers.
+
+        Parameters
+        ----------
+        input_features : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        names : ndarray of str of shape (n_embedded,)
+            ``"0"``, ``"1"`` and so on.
+        """
+        check_is_fitted(self)
+        return np.arange(self.embedding_size_).astype(str).astype(object)
+
+    def _load(self):
+        return load_sentence_model(
+            self.model,
+            pooling=self.pooling,
+            normalize=self.normalize,
+            device=str(resolve_device(self.device)),
+            local_files_only=self.local_files_only,
+            verbose=self.verbose,
+        )
+
+    def _key(self, text):
+        content = f"{self.model_digest_} {text}".encode()
+        return blake2b(content, digest_size=16).digest()
+
+    def _vectors(self, texts):
+        # Texts of like length need little padding; the longest shows at once
+        # whether the memory suffices.
+        order = sorted(texts, key=lambda key: len(texts[key]), reverse=True)
+        bar = tqdm(total=len(texts), unit="text", disable=not self.verbose)
+        with bar, open_cache(self.cache) as cache:
+            return compute_once(
+                cache,
+                {key: texts[key] for key in order},
+                self._embed,
+                n_at_once=_BATCHES_AT_ONCE * self.batch_size,
+                progress=bar,
+            )
+
+    def _embed(self, texts):
+        model = self._load()
+        if not model.embeds_like(self._probe):
+            raise ValueError(
+                f"The model {str(self.model)!r}, its pooling or its normalisation is "
+                "not what fit saw; fit again, or give the model as it was."
+            )
+        return model.embed(texts, self.batch_size)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def _read_texts(X):
+    """Return a list of texts, None where one is missing."""
+    values = np.asarray(as_pandas(X), dtype=object)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise ValueError(
+            f"TextEmbedder reads one column of texts, and X has the shape "
+            f"{values.shape}. Choose one, for example with "
+            "ColumnTransformer([('text', TextEmbedder(), 'utterance')])."
+        )
+    return [_read_text(value, row) for row, value in enumerate(values)]
+
+
+def _read_text(value, row):
+    if isinstance(value, str):
+        _check_unicode(value, row)
+        return value if value.strip() else None
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return None
+    raise TypeError(
+        f"Row {row} holds {value!r} ({type(value).__name__}), which is no text. Give "
+        "str, or None where the text is missing."
+    )
+
+
+def _check_unicode(text, row):
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"The text in row {row} is no valid Unicode ({error.reason} at character "
+            f"{error.start}): {text!r}. Read it again with its right encoding."
+        ) from None
+
+
+def _tell_of_missing(texts, errors):
+    n_missing = texts.count(None)
+    if not n_missing:
+        return
+    found = (
+        f"{n_missing} of {len(texts)} texts are missing or blank, first in row "
+        f"{texts.index(None)}"
+    )
+    if errors == "raise":
+        raise ValueError(f"{found}; leave these rows out, or set errors='warn'.")
+    warnings.warn(
+        f"{found}; their features are NaN.", MissingModalityWarning, stacklevel=4
+    )
