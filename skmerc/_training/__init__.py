@@ -1,26 +1,37 @@
 """What every neural estimator shares."""
 
+from skmerc._device import resolve_device
 from skmerc._training._batches import DialogueDataset, DialogueLoader
+from skmerc._training._checkpoint import Checkpoint
 from skmerc._training._engine import infer, make_net
+from skmerc._training._files import write_atomically
+from skmerc._training._interruption import (
+    drop_unfinished_epoch,
+    warn_of_interruption,
+)
 from skmerc._training._measures import CLASSES, LABEL_SETS, values_in_units_of
 from skmerc._training._phases import train_fusion
-from skmerc._training._seeding import draw_seed, resolve_device, seeded
+from skmerc._training._seeding import draw_seed, seeded
 from skmerc._training._split import hold_out
 from skmerc._training._standardize import (
     check_partial_missing,
     fit_standardize,
     fit_standardize_on_real,
 )
+from skmerc._training._stored import NetworkHolder
 from skmerc.nn.standardize import Standardize
 
 __all__ = [
     "CLASSES",
     "LABEL_SETS",
+    "Checkpoint",
     "DialogueDataset",
     "DialogueLoader",
+    "NetworkHolder",
     "Standardize",
     "check_partial_missing",
     "draw_seed",
+    "drop_unfinished_epoch",
     "fit_standardize",
     "fit_standardize_on_real",
     "hold_out",
@@ -30,4 +41,6 @@ __all__ = [
     "seeded",
     "train_fusion",
     "values_in_units_of",
+    "warn_of_interruption",
+    "write_atomically",
 ]

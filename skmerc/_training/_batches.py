@@ -85,18 +85,26 @@ class DialogueLoader:
         Whether each pass has an order of its own.
     seed : int, default=0
         Seed of these orders.
+    passed : int, default=0
+        Number of passes that were made before, whose orders are skipped.
     """
 
-    def __init__(self, dataset, batch_size, shuffle=False, seed=0):
+    def __init__(self, dataset, batch_size, shuffle=False, seed=0, passed=0):
         self.dataset, self.batch_size, self.shuffle = dataset, batch_size, shuffle
         self.rng = np.random.default_rng(seed)
+        for _ in range(passed):
+            self._order()
 
     def __len__(self):
         return -(-len(self.dataset) // self.batch_size)
 
     def __iter__(self):
+        order = self._order()
+        for start in range(0, len(order), self.batch_size):
+            yield self.dataset.batch(order[start : start + self.batch_size])
+
+    def _order(self):
         order = np.arange(len(self.dataset))
         if self.shuffle:
             self.rng.shuffle(order)
-        for start in range(0, len(order), self.batch_size):
-            yield self.dataset.batch(order[start : start + self.batch_size])
+        return order

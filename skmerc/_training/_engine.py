@@ -10,6 +10,7 @@ from skorch.utils import noop
 from tqdm.auto import tqdm
 
 from skmerc._training._batches import DialogueLoader
+from skmerc._training._interruption import FinishedEpochs
 from skmerc._training._measures import CLASSES
 
 
@@ -75,7 +76,7 @@ class EpochProgress(Callback):
         latest = {name: net.history[-1].get(name) for name in names}
         latest = {name: value for name, value in latest.items() if value is not None}
         self.bar.set_postfix(latest)
-        self.bar.update()
+        self.bar.update(len(net.history) - self.bar.n)
 
     def on_train_end(self, net, **kwargs):
         """Close the bar."""
@@ -116,6 +117,7 @@ def make_net(
     callbacks = [("loss_terms", LossTerms())]
     if validation is not None:
         callbacks.append(("validation_score", ValidationScore(validation, measure)))
+    callbacks.append(("finished_epochs", FinishedEpochs()))
     if validation is not None and patience is not None:
         callbacks.append(("early_stopping", _early_stopping(patience, measure)))
     if settings.get("verbose"):

@@ -1,23 +1,13 @@
-"""Devices and random numbers, without a trace in the global generators."""
+"""Random numbers, without a trace in the global generators."""
 
 from contextlib import contextmanager
+from threading import RLock
 
 import torch
 from sklearn.utils import check_random_state
 
-
-def resolve_device(device):
-    """Turn ``"auto"`` into the best device of this machine."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(device)
-    except RuntimeError:
-        found = None
-    if found is None or (found.type == "cuda" and not torch.cuda.is_available()):
-        reason = "is unknown" if found is None else "is not there: torch sees no GPU"
-        raise ValueError(f"device={device!r} {reason}; use 'auto', 'cpu' or 'cuda'.")
-    return found
+_TURN = RLock()
+"""Held by the one thread of the process that draws from torch's generators."""
 
 
 def draw_seed(random_state):
@@ -27,10 +17,13 @@ def draw_seed(random_state):
 
 @contextmanager
 def seeded(seed, device):
-    """Run torch from a seed, and give its generators back as they were."""
+    """Run torch from a seed, and give its generators back as they were.
+
+    Other threads wait: all draw from the same generators.
+    """
     cuda = device.type == "cuda"
     devices = range(torch.cuda.device_count()) if cuda else []
-    with torch.random.fork_rng(devices=devices):
+    with _TURN, torch.random.fork_rng(devices=devices):
         torch.default_generator.manual_seed(seed)
         if cuda:
             torch.cuda.manual_seed_all(seed)

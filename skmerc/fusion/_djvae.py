@@ -13,14 +13,14 @@ from sklearn.utils.validation import (
 )
 
 from skmerc._columns import VALIDATION
-from skmerc._training import fit_standardize_on_real
+from skmerc._training import NetworkHolder, fit_standardize_on_real
 from skmerc.frame import KEYS, drop_keys
 from skmerc.fusion._autoencoder import AutoencoderMixin
 from skmerc.fusion._layout import behind_keys, code_names
 from skmerc.fusion._training import Rows, code_and_blocks, code_of, infer
 
 
-class DJVAEFuser(AutoencoderMixin, TransformerMixin, BaseEstimator):
+class DJVAEFuser(NetworkHolder, AutoencoderMixin, TransformerMixin, BaseEstimator):
     r"""Fuse modalities into one code by a deep joint variational autoencoder.
 
     The DJVAE of CBERL [1]_ in the form of a joint autoencoder over modalities [2]_:
@@ -253,6 +253,12 @@ class DJVAEFuser(AutoencoderMixin, TransformerMixin, BaseEstimator):
             If no row is left to learn from, or labels are no classes.
         RuntimeError
             If the loss is no number any more.
+
+        Warns
+        -----
+        InterruptedTrainingWarning
+            If training is interrupted by the user once an epoch is finished; before
+            that, the interrupt is passed on.
         """
         table, y = self._read_training(X, y)
         weight = _check_sample_weight(
@@ -265,6 +271,7 @@ class DJVAEFuser(AutoencoderMixin, TransformerMixin, BaseEstimator):
                 "No row is left to learn from: all are context, held out for "
                 "validation, or of sample weight 0."
             )
+        vars(self).pop("vae_", None)  # or an interrupt would leave a mixture
         target = self._encode_labels(y, rows, len(table))
         self.standardize_ = fit_standardize_on_real(
             table, rows, weight, active=self.standardize

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from skmerc._training import warn_of_interruption
 from skmerc.losses import weighted_mean
 from skmerc.nn.blocks import BlockReader, hide_modalities
 from skmerc.nn.vae import Fused, JointVAE
@@ -55,6 +56,32 @@ class Rows:
 
 
 @dataclass
+class BestWeights:
+    """Keep the weights of the lowest loss, and tell when to stop; None never does."""
+
+    network: nn.Module
+    patience: int | None
+    loss: float = np.inf
+    since: int = 0
+    state: dict | None = None
+
+    def now(self, loss):
+        """Tell whether to stop, after an epoch with that loss."""
+        if self.patience is None:
+            return False
+        self.since += 1
+        if loss < self.loss:
+            self.loss, self.since = loss, 0
+            self.state = copy.deepcopy(self.network.state_dict())
+        return self.since >= self.patience
+
+    def restore(self):
+        """Give the network its best weights back."""
+        if self.state is not None:
+            self.network.load_state_dict(self.state)
+
+
+@dataclass
 class Trainer:
     """Minimise the variational loss, and cross-entropy on the code if labelled."""
 
@@ -82,22 +109,20 @@ class Trainer:
         optimizer = torch.optim.AdamW(
             network.parameters(), lr=lr, weight_decay=weight_decay
         )
-        best, since, state = np.inf, 0, None
-        for epoch in tqdm(range(max_epochs), unit="epoch", disable=not verbose):
-            record = self._epoch(epoch, training, optimizer, rng)
-            if len(validation):
-                record |= self._evaluate(validation)
-            self.history.append(record)
-            if patience is None or not len(validation):
-                continue
-            since += 1
-            if record["valid_loss"] < best:
-                best, since = record["valid_loss"], 0
-                state = copy.deepcopy(network.state_dict())
-            if since >= patience:
-                break
-        if state is not None:
-            network.load_state_dict(state)
+        stop = BestWeights(network, patience if len(validation) else None)
+        try:
+            for epoch in tqdm(range(max_epochs), unit="epoch", disable=not verbose):
+                record = self._epoch(epoch, training, optimizer, rng)
+                if len(validation):
+                    record |= self._evaluate(validation)
+                self.history.append(record)
+                if stop.now(record.get("valid_loss")):
+                    break
+        except KeyboardInterrupt:
+            if not self.history:
+                raise
+            warn_of_interruption(len(self.history), max_epochs)
+        stop.restore()
         network.to("cpu").eval()
 
     def _epoch(self, epoch, training, optimizer, rng):

@@ -136,6 +136,14 @@ class MultimodalGAN(nn.Module):
         dropout: float = 0.0,
     ):
         super().__init__()
+        # What it is built from again when a saved model is loaded.
+        self.settings = {
+            "sizes": list(sizes),
+            "n_classes": n_classes,
+            "hidden_size": hidden_size,
+            "noise_size": noise_size,
+            "dropout": dropout,
+        }
         self.sizes, self.noise_size = list(sizes), noise_size
         total = sum(sizes)
         self.to_target = nn.ModuleList(

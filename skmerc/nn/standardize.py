@@ -25,6 +25,12 @@ class Standardize(nn.Module):
         self.register_buffer("mean", torch.as_tensor(mean, dtype=torch.float32))
         self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float32))
 
+    @property
+    def settings(self) -> dict:
+        """What it is built from again when a saved model is loaded."""
+        mean, scale = self.mean.cpu().numpy(), self.scale.cpu().numpy()
+        return {"mean": mean, "scale": scale, "active": self.active}
+
     def forward(self, x: Tensor) -> Tensor:
         """Standardise features of shape (n, n_features)."""
         x = torch.where(torch.isnan(x), self.mean, x)

@@ -164,6 +164,13 @@ class JointVAE(nn.Module):
             raise ValueError(
                 f"posterior={posterior!r} is unknown; use 'joint' or 'poe'."
             )
+        # What it is built from again when a saved model is loaded.
+        self.settings = {
+            "widths": list(widths),
+            "hidden_size": hidden_size,
+            "latent_size": latent_size,
+            "posterior": posterior,
+        }
         self.latent_size = latent_size
         self.encoders = nn.ModuleList(
             nn.Sequential(nn.Linear(width, hidden_size), nn.ReLU()) for width in widths

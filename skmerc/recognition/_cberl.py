@@ -111,6 +111,11 @@ class CBERLClassifier(DialogueClassifier):
         Anything else that a skorch net takes.
     device : str, default="auto"
         Where to train; "auto" takes a GPU if there is one.
+    checkpoint : str, PathLike or None, default=None
+        Folder that keeps the state of training after each epoch, for one fit at a
+        time. After a crash the same call of ``fit`` goes on from there and ends with
+        the same weights; it needs an integer `random_state`. ``partial_fit`` and a
+        fit that is finished leave nothing in it.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the weights of the last one.
     random_state : int, RandomState instance or None, default=None
@@ -242,6 +247,7 @@ class CBERLClassifier(DialogueClassifier):
         callbacks=None,
         net_params=None,
         device="auto",
+        checkpoint=None,
         warm_start=False,
         random_state=None,
         verbose=0,
@@ -279,6 +285,7 @@ class CBERLClassifier(DialogueClassifier):
         self.callbacks = callbacks
         self.net_params = net_params
         self.device = device
+        self.checkpoint = checkpoint
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
@@ -306,6 +313,12 @@ class CBERLClassifier(DialogueClassifier):
         ------
         ValueError
             If X holds infinity, text or broken keys, or no row is left to learn from.
+
+        Warns
+        -----
+        InterruptedTrainingWarning
+            If training is interrupted by the user once an epoch is finished; before
+            that, the interrupt is passed on.
         """
         return self._fit(X, y, sample_weight)
 

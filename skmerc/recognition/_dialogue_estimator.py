@@ -1,5 +1,6 @@
 """What all estimators of dialogues share: reading, training, embedding."""
 
+import os
 from numbers import Integral, Real
 
 import numpy as np
@@ -17,15 +18,19 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from skmerc._columns import CONTEXT, UTTERANCE, VALIDATION
 from skmerc._conversations import read_conversations
 from skmerc._training import (
+    Checkpoint,
     DialogueDataset,
+    NetworkHolder,
     check_partial_missing,
     draw_seed,
+    drop_unfinished_epoch,
     fit_standardize_on_real,
     hold_out,
     infer,
     make_net,
     resolve_device,
     seeded,
+    warn_of_interruption,
 )
 from skmerc.frame import read_keys
 
@@ -37,7 +42,7 @@ WINDOW = [Interval(Integral, -1, None, closed="left"), None]
 
 
 class DialogueEstimator(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    NetworkHolder, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
     """Base of what is trained on whole dialogues, by skorch, row by row.
 
@@ -62,6 +67,7 @@ class DialogueEstimator(
         "callbacks": [list, None],
         "net_params": [dict, None],
         "device": [str],
+        "checkpoint": [str, os.PathLike, None],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -86,10 +92,14 @@ class DialogueEstimator(
         rng = check_random_state(self.random_state)
         weight, scored = self._divide(table, target, weight, rng, hold=not passes)
         if not resume:
+            vars(self).pop("net_", None)  # or an interrupt would leave a mixture
             self._start(table, target, weight)
         target = self._scale(target)
-        self._train(table, target, weight, scored, draw_seed(rng), resume, passes)
+        seed = draw_seed(rng)
+        checkpoint = self._train(table, target, weight, scored, seed, resume, passes)
         self._finish(table, target, weight, rng)
+        if checkpoint is not None:
+            checkpoint.remove()
         return self
 
     def _y_checks(self, y):
@@ -144,6 +154,12 @@ class DialogueEstimator(
         """Train parts of the network beforehand."""
 
     def _train(self, table, target, weight, scored, seed, resume, passes):
+        """Train; return the checkpoint that is not needed any more, if there is one."""
+        checkpoint = None
+        if self.checkpoint is not None and not passes:
+            data = {"X": table, "y": target, "sample_weight": weight, "roles": scored}
+            start = self.net_ if resume else None
+            checkpoint = Checkpoint.of(self, data | {"random_state": seed}, start)
         sequences = table.sequences()
         frequency = self._frequency(target, weight)
         training = self._dataset(table, sequences, target, weight, frequency)
@@ -154,17 +170,22 @@ class DialogueEstimator(
         before = self.history_ if resume and passes else []
         seed += len(before)  # or each further pass would draw what the last one drew
         with seeded(seed, device):
-            net = self._make_net(table, validation, device, seed, passes)
+            net = self._make_net(table, training, validation, device, seed, passes)
             net.initialize()
+            done = checkpoint.attach(net) if checkpoint else 0
             if resume:
                 self._take_over(net, optimizer=bool(passes))
             else:
                 self._pretrain(net, training)
-            net.partial_fit(training, None)
+            net.partial_fit(training, None, epochs=net.max_epochs - done)
+        interrupted = drop_unfinished_epoch(net)
+        if interrupted:
+            warn_of_interruption(len(net.history), net.max_epochs)
         self.net_ = net
         epochs = enumerate(net.history, start=len(before) + 1)
         self.history_ = before + [_summary(epoch, number) for number, epoch in epochs]
         self.n_iter_ = len(self.history_)
+        return None if interrupted else checkpoint
 
     def _take_over(self, net, optimizer):
         try:
@@ -189,7 +210,11 @@ class DialogueEstimator(
         kept = sequences.take(np.flatnonzero(used))
         return DialogueDataset(table, kept, target, weight, frequency)
 
-    def _make_net(self, table, validation, device, seed, passes):
+    def _n_in_batch(self, training):
+        """Number of dialogues in a batch."""
+        return self.batch_size
+
+    def _make_net(self, table, training, validation, device, seed, passes):
         network, settings = self._network(table)
         objective, loss_settings = self._objective()
         given = {f"module__{name}": value for name, value in settings.items()}
@@ -198,7 +223,7 @@ class DialogueEstimator(
             "optimizer": self.optimizer,
             "optimizer__weight_decay": self.weight_decay,
             "lr": self.lr,
-            "batch_size": self.batch_size,
+            "batch_size": self._n_in_batch(training),
             "max_epochs": passes or self.max_epochs,
             "callbacks": self._callbacks(passes),
             "device": str(device),

@@ -134,16 +134,17 @@ class JoyfulClassifier(LabelSetClassifier, JoyfulEstimator):
         standardize=True,
         partial_nan="mean",
         optimizer=torch.optim.AdamW,
-        lr=1e-3,
+        lr=3e-4,
         schedule="cosine",
         weight_decay=1e-2,
-        batch_size=8,
-        max_epochs=40,
+        batch_size="auto",
+        max_epochs=100,
         patience=20,
         validation_fraction=0.1,
         callbacks=None,
         net_params=None,
         device="auto",
+        checkpoint=None,
         warm_start=False,
         random_state=None,
         verbose=0,
@@ -186,6 +187,7 @@ class JoyfulClassifier(LabelSetClassifier, JoyfulEstimator):
             callbacks=callbacks,
             net_params=net_params,
             device=device,
+            checkpoint=checkpoint,
             warm_start=warm_start,
             random_state=random_state,
             verbose=verbose,
@@ -220,6 +222,12 @@ class JoyfulClassifier(LabelSetClassifier, JoyfulEstimator):
         ------
         ValueError
             If X holds infinity, text or broken keys, or no row is left to learn from.
+
+        Warns
+        -----
+        InterruptedTrainingWarning
+            If training is interrupted by the user once an epoch is finished; before
+            that, the interrupt is passed on.
         """
         return self._fit(X, y, sample_weight)
 

@@ -22,6 +22,7 @@ _OF_NETWORK = (
     "modality_dropout augmentation_rate"
 ).split()
 _OF_LOSS = "fusion_weight contrast_weight contrast temperature batch_negatives".split()
+_UTTERANCES_IN_BATCH = 400
 _TRAINING = {
     "optimizer": torch.optim.Adam,
     "lr": 3e-5,
@@ -110,16 +111,17 @@ standardize : bool, default=True
         mean, or refused.
     optimizer : type, default=torch.optim.AdamW
         Class of the optimiser.
-    lr : float, default=1e-3
+    lr : float, default=3e-4
         Learning rate.
     schedule : {"cosine"} or None, default="cosine"
         How it falls: along a cosine to 0 at `max_epochs`, or not. `partial_fit`, which
         knows no end, leaves it as it is.
     weight_decay : float, default=1e-2
         Weight decay.
-    batch_size : int, default=8
-        Number of dialogues in a batch.
-    max_epochs : int, default=40
+    batch_size : int or "auto", default="auto"
+        Number of dialogues in a batch; "auto" is as many as hold about 400
+        utterances, or a tenth of all where that is less.
+    max_epochs : int, default=100
         Number of passes over the dialogues at most.
     patience : int or None, default=20
         Passes without a better score on the validation dialogues after which
@@ -134,6 +136,11 @@ standardize : bool, default=True
         Anything else that a skorch net takes, ``module__position="rotary"`` among it.
     device : str, default="auto"
         Where to train; "auto" takes a GPU if there is one.
+    checkpoint : str, PathLike or None, default=None
+        Folder that keeps the state of training after each epoch, for one fit at a
+        time. After a crash the same call of ``fit`` goes on from there and ends with
+        the same weights; it needs an integer `random_state`. ``partial_fit`` and a
+        fit that is finished leave nothing in it.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the weights of the last one.
     random_state : int, RandomState instance or None, default=None
@@ -174,6 +181,7 @@ class JoyfulEstimator(DialogueEstimator):
     }
     _parameter_constraints: dict = {
         **DialogueEstimator._parameter_constraints,
+        "batch_size": [COUNT, StrOptions({"auto"})],
         "global_fusion": ["boolean"],
         "specific_fusion": ["boolean"],
         "fusion_size": [COUNT, None],
@@ -230,16 +238,17 @@ class JoyfulEstimator(DialogueEstimator):
         standardize=True,
         partial_nan="mean",
         optimizer=torch.optim.AdamW,
-        lr=1e-3,
+        lr=3e-4,
         schedule="cosine",
         weight_decay=1e-2,
-        batch_size=8,
-        max_epochs=40,
+        batch_size="auto",
+        max_epochs=100,
         patience=20,
         validation_fraction=0.1,
         callbacks=None,
         net_params=None,
         device="auto",
+        checkpoint=None,
         warm_start=False,
         random_state=None,
         verbose=0,
@@ -281,9 +290,17 @@ class JoyfulEstimator(DialogueEstimator):
         self.callbacks = callbacks
         self.net_params = net_params
         self.device = device
+        self.checkpoint = checkpoint
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+
+    def _n_in_batch(self, training):
+        if self.batch_size != "auto":
+            return self.batch_size
+        n_utterances = len(training.sequences.rows)
+        share = min(_UTTERANCES_IN_BATCH / n_utterances, 0.1)
+        return max(1, round(share * len(training)))
 
     def _start(self, table, target, weight):
         super()._start(table, target, weight)

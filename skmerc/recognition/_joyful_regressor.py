@@ -89,6 +89,12 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
         ------
         ValueError
             If X holds infinity, text or broken keys, or no row is left to learn from.
+
+        Warns
+        -----
+        InterruptedTrainingWarning
+            If training is interrupted by the user once an epoch is finished; before
+            that, the interrupt is passed on.
         """
         return self._fit(X, y, sample_weight)
 

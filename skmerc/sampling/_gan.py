@@ -8,6 +8,7 @@ from imblearn.over_sampling.base import BaseOverSampler
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skmerc._training import (
+    NetworkHolder,
     check_partial_missing,
     draw_seed,
     resolve_device,
@@ -19,7 +20,7 @@ from skmerc.sampling._keyed import KeyedSamplerMixin, quota
 from skmerc.sampling._pool import Draws, Pool, RoundRobin, fill_quota
 
 
-class MultimodalGANSampler(KeyedSamplerMixin, BaseOverSampler):
+class MultimodalGANSampler(NetworkHolder, KeyedSamplerMixin, BaseOverSampler):
     """Over-sample rare emotions with utterances that a multimodal GAN translates.
 
     Real utterances are translated to the class that lacks them, all modalities
@@ -136,6 +137,9 @@ class MultimodalGANSampler(KeyedSamplerMixin, BaseOverSampler):
     Where the paper is silent: the classifier learns from real utterances alone, so that
     generators cannot talk it into accepting theirs; features stay inside the range of
     the training data.
+
+    An interrupt by the user is passed on: what a GAN writes that is not trained to its
+    end would go into the next step without a sign.
 
     References
     ----------

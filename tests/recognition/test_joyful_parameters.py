@@ -113,7 +113,8 @@ def test_wrong_values_are_refused_by_name(kind):
 @pytest.mark.parametrize("kind", [JoyfulClassifier, JoyfulRegressor])
 def test_every_parameter_is_tried_and_described(kind):
     names = set(kind().get_params(deep=False))
-    elsewhere = {"partial_nan", "callbacks", "device", "warm_start", "verbose"}
+    elsewhere = {"partial_nan", "callbacks", "device", "verbose"}
+    elsewhere |= {"checkpoint", "warm_start"}
     assert names <= {next(iter(change)) for change in CHANGES} | elsewhere
     text, *_ = kind.__doc__.split("Attributes\n")
     assert not [name for name in names if name not in text]

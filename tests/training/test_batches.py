@@ -109,6 +109,7 @@ class TestLoader:
         assert sorted(first) == sorted(second) == list(range(20))
         assert [first, second] == self.orders(2, shuffle=True, seed=3)
         assert first != self.orders(1, shuffle=True, seed=4)[0]
+        assert [second] == self.orders(1, shuffle=True, seed=3, passed=1)
 
     def test_without_shuffling_the_order_is_that_of_the_table(self):
         assert self.orders(1) == [list(range(20))]

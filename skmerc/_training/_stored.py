@@ -1,0 +1,160 @@
+"""Networks as settings and tensors, for files from which no code is run."""
+
+import json
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import torch
+from skorch import NeuralNet
+from skorch.history import History
+from torch import nn
+
+from skmerc._device import resolve_device
+from skmerc._training._seeding import seeded
+
+_STORE = ContextVar("_STORE", default=None)
+_PARTS = ("module_", "criterion_", "optimizer_")
+
+
+@dataclass
+class StoredTensor:
+    """Stands for a tensor."""
+
+    name: str
+
+
+@dataclass
+class StoredModule:
+    """Stands for a network: its class, what it is built from, its tensors."""
+
+    kind: type
+    settings: dict
+    training: bool
+    state: dict
+
+
+@dataclass
+class StoredNet:
+    """Stands for a skorch net, whose callbacks have done their work."""
+
+    settings: dict
+    history: str
+    parts: dict
+
+
+class NetworkHolder:
+    """Mixin of estimators with networks, which are set apart in a :class:`Store`."""
+
+    def __getstate__(self):
+        state, store = super().__getstate__(), _STORE.get()
+        return state if store is None else store.take_out(self, state)
+
+    def __setstate__(self, state):
+        store = _STORE.get()
+        super().__setstate__(state if store is None else store.put_back(state))
+
+
+class Store:
+    """The tensors of a model that is being saved or loaded.
+
+    Parameters
+    ----------
+    tensors : dict of str to Tensor, optional
+        Those of a saved model, by name.
+    device : device, optional
+        Where nets go; by default where their estimators were told to train, or to
+        the CPU where that is not there.
+    """
+
+    def __init__(self, tensors=None, device=None):
+        self.tensors, self.device = tensors or {}, device
+        self.owners = {}
+
+    @contextmanager
+    def opened(self):
+        """Set networks apart in what is saved or loaded inside the block."""
+        token = _STORE.set(self)
+        try:
+            yield self
+        finally:
+            _STORE.reset(token)
+
+    def take_out(self, owner, state):
+        """Put what stands for them in the place of networks."""
+        number = self.owners.setdefault(id(owner), len(self.owners))
+        return {
+            name: self._take_out(value, f"{number}.{name}")
+            for name, value in state.items()
+        }
+
+    def _take_out(self, value, name):
+        if isinstance(value, NeuralNet):
+            parts = {part: getattr(value, part).state_dict() for part in _PARTS}
+            # What skorch itself does with a history; as nodes of skops it is large.
+            history = json.dumps(list(value.history), default=float)
+            return StoredNet(_settings(value), history, self._name(parts, name))
+        if isinstance(value, nn.Module):
+            state = self._name(value.state_dict(), name)
+            return StoredModule(type(value), value.settings, value.training, state)
+        return value
+
+    def _name(self, thing, name):
+        if isinstance(thing, torch.Tensor):
+            self.tensors[name] = thing.detach().cpu().clone().contiguous()
+            return StoredTensor(name)
+        if isinstance(thing, dict):
+            return {k: self._name(value, f"{name}.{k}") for k, value in thing.items()}
+        if isinstance(thing, list):
+            return [self._name(value, f"{name}.{k}") for k, value in enumerate(thing)]
+        return thing
+
+    def put_back(self, state):
+        """Build the networks again."""
+        place = self.device or _available(state.get("device", "cpu"))
+        return {name: self._put_back(value, place) for name, value in state.items()}
+
+    def _put_back(self, value, place):
+        if isinstance(value, StoredNet):
+            return self._build_net(value, place)
+        if isinstance(value, StoredModule):
+            return self._build_module(value)
+        return value
+
+    def _build_net(self, stored, place):
+        settings = stored.settings | {"callbacks": "disable", "device": str(place)}
+        net = NeuralNet(**settings)
+        with seeded(0, place):
+            net.initialize()
+        for part in _PARTS:
+            getattr(net, part).load_state_dict(self._tensors_of(stored.parts[part]))
+        net.history = History(json.loads(stored.history))
+        return net
+
+    def _build_module(self, stored):
+        with seeded(0, torch.device("cpu")):
+            module = stored.kind(**stored.settings)
+        module.load_state_dict(self._tensors_of(stored.state))
+        return module.train(stored.training)
+
+    def _tensors_of(self, thing):
+        if isinstance(thing, StoredTensor):
+            return self.tensors[thing.name]
+        if isinstance(thing, dict):
+            return {key: self._tensors_of(value) for key, value in thing.items()}
+        if isinstance(thing, list):
+            return [self._tensors_of(value) for value in thing]
+        return thing
+
+
+def _settings(net):
+    given = net.get_params(deep=False)
+    left_out = ("_", "callbacks", "device")
+    return {k: value for k, value in given.items() if not k.startswith(left_out)}
+
+
+def _available(device):
+    try:
+        return resolve_device(device)
+    except ValueError:
+        return torch.device("cpu")

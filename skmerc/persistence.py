@@ -1,0 +1,346 @@
+"""Saving models to files from which no code is run."""
+
+import importlib.metadata
+import io
+import json
+import warnings
+from pathlib import Path
+from zipfile import ZipFile
+
+import skorch
+import torch
+from imblearn import combine, ensemble, over_sampling, pipeline, under_sampling
+from sklearn.base import BaseEstimator
+from sklearn.compose import make_column_selector
+from sklearn.metrics import accuracy_score, f1_score
+
+from skmerc import __version__, features
+from skmerc._training import DialogueLoader, resolve_device, write_atomically
+from skmerc._training._stored import Store, StoredModule, StoredNet, StoredTensor
+from skmerc.ensemble import FocalAdaBoostClassifier
+from skmerc.exceptions import OtherVersionWarning, UntrustedTypeError
+from skmerc.frame import drop_keys
+from skmerc.fusion import DJVAEFuser
+from skmerc.metrics import minority_f1, weighted_f1, weighted_f1_scorer
+from skmerc.model_selection import (
+    DialogueKFold,
+    DialogueShuffleSplit,
+    StratifiedDialogueKFold,
+)
+from skmerc.nn.cberl import CBERLLoss, CBERLNetwork
+from skmerc.nn.gan import MultimodalGAN
+from skmerc.nn.joyful import JoyfulLoss, JoyfulNetwork
+from skmerc.nn.standardize import Standardize
+from skmerc.nn.vae import JointVAE
+from skmerc.recognition import CBERLClassifier, JoyfulClassifier, JoyfulRegressor
+from skmerc.sampling import DialogueSampler, MultimodalGANSampler
+
+__all__ = ["load_model", "save_model"]
+
+FORMAT = 1
+"""Number of the format, raised when older versions cannot read a file any more."""
+
+_ABOUT, _STRUCTURE, _WEIGHTS = "skmerc.json", "structure.skops", "weights.safetensors"
+_PACKAGES = ("scikit-learn", "imbalanced-learn", "skorch", "torch", "numpy")
+_OWN = (
+    CBERLClassifier,
+    CBERLLoss,
+    CBERLNetwork,
+    DialogueKFold,
+    DialogueLoader,
+    DialogueSampler,
+    DialogueShuffleSplit,
+    DJVAEFuser,
+    FocalAdaBoostClassifier,
+    JointVAE,
+    JoyfulClassifier,
+    JoyfulLoss,
+    JoyfulNetwork,
+    JoyfulRegressor,
+    MultimodalGAN,
+    MultimodalGANSampler,
+    Standardize,
+    StoredModule,
+    StoredNet,
+    StoredTensor,
+    StratifiedDialogueKFold,
+    drop_keys,
+    minority_f1,
+    features.AudioFunctionals,
+    features.FaceFeatures,
+    features.TextEmbedder,
+    features.VideoFunctionals,
+    type(weighted_f1_scorer),
+    weighted_f1,
+)
+# Of the callbacks those that write no files.
+_FOREIGN = (
+    accuracy_score,
+    f1_score,
+    make_column_selector,
+    print,
+    skorch.callbacks.EarlyStopping,
+    skorch.callbacks.EpochTimer,
+    skorch.callbacks.GradientNormClipping,
+    skorch.callbacks.LRScheduler,
+    skorch.callbacks.PrintLog,
+    skorch.callbacks.ProgressBar,
+    skorch.dataset.Dataset,
+    skorch.utils.noop,
+    type(Path()),
+)
+_PRIVATE = {
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.metrics._scorer._PassthroughScorer",
+}
+
+
+def save_model(model, path):
+    """Save an estimator or a pipeline, fitted or not, to a file.
+
+    The file holds the structure of the model in the format of skops and its networks
+    as safetensors; :func:`load_model` reads it without running any code of it.
+
+    Parameters
+    ----------
+    model : estimator
+        An estimator of skmerc, scikit-learn or imbalanced-learn, or a pipeline of
+        them. Optimisers of networks are kept, so that training can go on; the data
+        that a model was fitted on are not, save where an estimator of another package
+        remembers them.
+    path : str or Path
+        The file; one that is there is replaced. It is written aside and put in its
+        place when it is whole.
+
+    Raises
+    ------
+    ImportError
+        If skops or safetensors is not installed.
+    OSError
+        If the file cannot be written.
+    TypeError
+        If the model is no estimator.
+    ValueError
+        If part of the model cannot be told in this form, such as a lambda.
+
+    See Also
+    --------
+    load_model : Read the file.
+
+    Notes
+    -----
+    A :class:`skmerc.TextEmbedder` is saved without its sentence model, which is looked
+    up by its name when it is needed.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> from skmerc import CBERLClassifier
+    >>> from skmerc.datasets import make_conversations
+    >>> from skmerc.persistence import load_model, save_model
+    >>> X, y = make_conversations(n_dialogues=12, random_state=0)
+    >>> model = CBERLClassifier(hidden_size=8, max_epochs=2, random_state=0).fit(X, y)
+    >>> with TemporaryDirectory() as folder:
+    ...     save_model(model, Path(folder) / "emotions.skmerc")
+    ...     again = load_model(Path(folder) / "emotions.skmerc")
+    >>> bool(np.array_equal(again.predict_proba(X), model.predict_proba(X)))
+    True
+    """
+    skops, safetensors = _import()
+    if not isinstance(model, BaseEstimator):
+        raise TypeError(f"{model!r} is no estimator, and only estimators are saved.")
+    try:
+        with Store().opened() as store:
+            structure = skops.dumps(model)
+        _refuse_truth_as_key(structure)
+        weights = safetensors.save(store.tensors)
+        # What cannot be restored shall be told now, while there is still the model.
+        _restore(structure, weights, skops.get_untrusted_types(data=structure))
+    except Exception as error:
+        name = type(model).__name__
+        raise ValueError(
+            f"{name} cannot be saved ({type(error).__name__}: {error}). Replace that "
+            "part, or use pickle where everybody who loads the file trusts you."
+        ) from error
+    content = io.BytesIO()
+    with ZipFile(content, "w") as file:
+        file.writestr(_ABOUT, json.dumps({"format": FORMAT} | _versions(), indent=2))
+        file.writestr(_STRUCTURE, structure)
+        file.writestr(_WEIGHTS, weights)
+    write_atomically(path, content.getvalue())
+
+
+def load_model(path, *, device=None, trusted=None):
+    """Load what :func:`save_model` has saved.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    device : str, default=None
+        Where the networks of classifiers and regressors go: ``"auto"``, ``"cpu"``,
+        ``"cuda"``. By default where the parameter `device` of their estimators says,
+        and to the CPU on a machine without GPU.
+    trusted : list of str or type, default=None
+        Types and functions that the file may use besides those of scikit-learn and
+        those that skmerc knows. Name only what you know: they can be called with
+        anything that the file says.
+
+    Returns
+    -------
+    estimator
+        The model, equal to the saved one; training goes on where it stood.
+
+    Raises
+    ------
+    ImportError
+        If skops or safetensors is not installed.
+    OSError
+        If the file cannot be read.
+    UntrustedTypeError
+        If the file uses types that are neither known nor in `trusted`. Nothing of it
+        has run then.
+    ValueError
+        If the file is damaged, of another kind, or of a newer format, or the device is
+        not there.
+
+    Warns
+    -----
+    OtherVersionWarning
+        If the file was written by a version of skmerc that differs in its first or
+        second number.
+
+    See Also
+    --------
+    save_model : Write the file.
+
+    Notes
+    -----
+    Decision trees are refused until named (``"sklearn.tree._tree.Tree"``): a forged one
+    can make Python crash.
+    """
+    skops, _ = _import()
+    device = None if device is None else resolve_device(device)
+    about, structure, weights = _read(path)
+    trusted = list(trusted or [])
+    try:
+        untrusted = skops.get_untrusted_types(data=structure)
+        _refuse_untrusted(untrusted, trusted, path)
+        return _restore(structure, weights, trusted, device)
+    except UntrustedTypeError:
+        raise
+    except Exception as error:
+        written = ", ".join(f"{name} {about.get(name)}" for name in _versions())
+        here = ", ".join(f"{name} {number}" for name, number in _versions().items())
+        raise ValueError(
+            f"{path} cannot be loaded ({type(error).__name__}: {error}). It was "
+            f"written by {written}; here are {here}."
+        ) from error
+
+
+def _import():
+    try:
+        import safetensors.torch
+        import skops.io
+    except ImportError as error:
+        raise ImportError(
+            "Saving and loading models needs skops and safetensors: "
+            "pip install 'skmerc[persistence]'."
+        ) from error
+    return skops.io, safetensors.torch
+
+
+def _versions():
+    others = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {"skmerc": __version__} | others
+
+
+def _read(path):
+    """Versions, structure and weights in a file."""
+    try:
+        with ZipFile(path) as file:
+            about = json.loads(file.read(_ABOUT))
+            newer = about["format"] > FORMAT
+            if about["format"] < 1:
+                raise ValueError(f"there is no format {about['format']}")
+            if not newer:
+                structure, weights = file.read(_STRUCTURE), file.read(_WEIGHTS)
+    except OSError:
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"{path} is damaged, or no file of save_model ({type(error).__name__}: "
+            f"{error}). Copy or save it again."
+        ) from error
+    written = about.get("skmerc")
+    if newer:
+        raise ValueError(
+            f"{path} was written by skmerc {written} in a newer format than skmerc "
+            f"{__version__} can read. Update skmerc: pip install -U skmerc."
+        )
+    _warn_of_other_version(path, str(written))
+    return about, structure, weights
+
+
+def _warn_of_other_version(path, written):
+    if written.split(".")[:2] != __version__.split(".")[:2]:
+        warnings.warn(
+            f"{path} was written by skmerc {written}, and this is {__version__}. "
+            "Compare its answers with earlier ones before you rely on it.",
+            OtherVersionWarning,
+            stacklevel=4,
+        )
+
+
+def _refuse_untrusted(found, trusted, path):
+    allowed = {item if isinstance(item, str) else _name(item) for item in trusted}
+    unknown = sorted(set(found) - allowed - _known())
+    if unknown:
+        raise UntrustedTypeError(
+            f"{path} uses {', '.join(unknown)}, which skmerc does not trust; nothing "
+            "of the file has run. If you know all of them and who made the file, allow "
+            f"them by load_model(path, trusted={unknown!r})."
+        )
+
+
+def _restore(structure, weights, trusted, device=None):
+    skops, safetensors = _import()
+    with Store(safetensors.load(weights), device).opened():
+        return skops.loads(structure, trusted=[*_known(), *trusted])
+
+
+def _known():
+    """Names of what a file may use besides what skops trusts in scikit-learn."""
+    kinds = [*_OWN, *_FOREIGN]
+    for room in (combine, ensemble, over_sampling, pipeline, under_sampling):
+        kinds += [getattr(room, name) for name in room.__all__ if name[0].isupper()]
+    for room, base in (
+        (torch.optim, torch.optim.Optimizer),
+        (torch.optim.lr_scheduler, torch.optim.lr_scheduler.LRScheduler),
+    ):
+        found = [kind for kind in vars(room).values() if isinstance(kind, type)]
+        kinds += [kind for kind in found if issubclass(kind, base)]
+    return {_name(kind) for kind in kinds} | _PRIVATE
+
+
+def _name(kind):
+    return f"{kind.__module__}.{kind.__name__}"
+
+
+def _refuse_truth_as_key(structure):
+    """Refuse dicts with True or False for keys, which skops reads back as True."""
+    with ZipFile(io.BytesIO(structure)) as file:
+        pending = [json.loads(file.read("schema.json"))]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict):
+            is_dict = node.get("__loader__") == "DictNode"
+            keys = node["key_types"]["content"] if is_dict else []
+            if any(key["__class__"] in ("bool", "bool_") for key in keys):
+                raise ValueError("a dict has True or False for a key; use 0 and 1")
+            pending += node.values()
+        elif isinstance(node, list):
+            pending += node

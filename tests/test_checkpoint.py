@@ -1,0 +1,439 @@
+"""A fit that is killed and started again ends where it would have ended."""
+
+import os
+import pickle
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from skorch.callbacks import Callback, LRScheduler
+
+from skmerc import CBERLClassifier, JoyfulClassifier, JoyfulRegressor
+from skmerc._training import Checkpoint
+from skmerc.datasets import make_conversations
+from skmerc.exceptions import DamagedCheckpointWarning, InterruptedTrainingWarning
+
+SMALL = {"hidden_size": 8, "max_epochs": 3, "device": "cpu", "random_state": 0}
+JOYFUL = SMALL | {"fusion_size": 8, "heads": 2, "n_bases": 4, "lr": 0.01}
+
+
+class Cut(Callback):
+    """A callback that knows something between epochs, and raises the stakes."""
+
+    def initialize(self):
+        self.seen_ = []
+        return self
+
+    def on_epoch_end(self, net, **kwargs):
+        self.seen_.append(float(torch.rand(1)))
+        net.module_.classify.bias.data += 0.01 * sum(self.seen_)
+
+
+PLATEAU = LRScheduler("ReduceLROnPlateau", monitor="train_loss", patience=0, factor=0.1)
+MODELS = {
+    "cberl": CBERLClassifier(**SMALL, lstm_layers=1),
+    "cberl_in_full": CBERLClassifier(
+        **SMALL,
+        fusion="djvae",
+        latent_size=4,
+        mask="class_aware",
+        optimizer=torch.optim.NAdam,
+        callbacks=[Cut(), PLATEAU],
+        head=LogisticRegression(max_iter=50, tol=1e-2),
+        patience=None,
+    ),
+    "stops_early": CBERLClassifier(
+        **(SMALL | {"max_epochs": 7, "lr": 0.1}), patience=2, lstm_layers=1
+    ),
+    "joyful": JoyfulClassifier(**JOYFUL),
+    "in_two_phases": JoyfulClassifier(**JOYFUL, training="two-phase"),
+    "regressor": JoyfulRegressor(**JOYFUL, modality_dropout=0.3),
+}
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.fixture(scope="module")
+def table():
+    return make_conversations(12, random_state=0)
+
+
+@pytest.fixture
+def kill(monkeypatch):
+    """A function: kill training after an epoch, before or after it is written."""
+    write = Checkpoint.on_epoch_end
+
+    def set_up(epoch, written=True):
+        def on_epoch_end(self, net, **kwargs):
+            if written or len(net.history) != epoch:
+                write(self, net, **kwargs)
+            if len(net.history) == epoch:
+                raise Killed
+
+        monkeypatch.setattr(Checkpoint, "on_epoch_end", on_epoch_end)
+
+    return set_up
+
+
+def target_for(model, table):
+    return table[0]["text__0"] if isinstance(model, JoyfulRegressor) else table[1]
+
+
+def told(model):
+    return [
+        {name: value for name, value in epoch.items() if name != "dur"}
+        for epoch in model.history_
+    ]
+
+
+def assert_equal(model, expected, X):
+    weights, wanted = (m.net_.module_.state_dict() for m in (model, expected))
+    assert all(torch.equal(weights[name], wanted[name]) for name in wanted)
+    answer = "predict_proba" if hasattr(model, "classes_") else "predict"
+    np.testing.assert_array_equal(
+        getattr(model, answer)(X), getattr(expected, answer)(X)
+    )
+    assert told(model) == told(expected)
+    assert model.n_iter_ == expected.n_iter_
+
+
+@pytest.mark.parametrize(
+    ("name", "written"), [*((name, True) for name in MODELS), ("joyful", False)]
+)
+def test_killed_at_each_epoch_it_ends_with_the_same_weights(
+    table, tmp_path, kill, name, written, global_state_untouched
+):
+    X, y = table[0], target_for(MODELS[name], table)
+    expected = clone(MODELS[name]).fit(X, y)
+    model = clone(MODELS[name]).set_params(checkpoint=tmp_path / "folder")
+    last = expected.n_iter_
+    if name == "stops_early":
+        assert last < model.max_epochs
+        last -= 1  # the epoch that stops training is not written
+    for epoch in range(1, last + 1):
+        kill(epoch, written)
+        with global_state_untouched(), pytest.raises(Killed):
+            clone(model).fit(X, y)
+        kept = sorted(os.listdir(tmp_path / "folder"))
+        done = epoch if written else epoch - 1
+        assert kept == [f"epoch-{n:06}.pt" for n in range(done - 1, done + 1) if n > 0]
+    kill(None)
+    model.fit(X, y)
+    assert_equal(model, expected, X)
+    assert os.listdir(tmp_path / "folder") == []
+
+
+def test_a_run_that_nothing_happens_to_is_the_same_and_leaves_nothing(table, tmp_path):
+    X, y = table
+    expected = clone(MODELS["cberl"]).fit(X, y)
+    model = clone(MODELS["cberl"]).set_params(checkpoint=str(tmp_path / "a" / "b"))
+    assert_equal(model.fit(X, y), expected, X)
+    assert os.listdir(tmp_path / "a" / "b") == []
+    model.set_params(lr=0.1).fit(X, y)  # another fit may follow
+    assert np.abs(model.predict_proba(X) - expected.predict_proba(X)).max() > 1e-3
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+
+
+def test_only_what_is_left_is_trained(table, tmp_path, kill, caplog):
+    model = clone(MODELS["cberl"]).set_params(checkpoint=tmp_path)
+    kill(2)
+    with pytest.raises(Killed):
+        clone(model).fit(*table)
+    trained = Count()
+    net_epochs = CBERLClassifier._make_net
+
+    def watched(self, *arguments):
+        net = net_epochs(self, *arguments)
+        net.callbacks.append(trained)
+        return net
+
+    kill(None)
+    CBERLClassifier._make_net = watched
+    try:
+        with caplog.at_level("INFO", "skmerc"):
+            model.fit(*table)
+    finally:
+        CBERLClassifier._make_net = net_epochs
+    assert trained.epochs == [3]
+    assert "Training goes on after epoch 2" in caplog.text
+
+
+class Count(Callback):
+    """Number of each epoch that begins."""
+
+    def __init__(self):
+        self.epochs = []
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.epochs.append(len(net.history))
+
+
+def test_it_goes_on_after_all_epochs_when_the_head_was_not_fitted(
+    table, tmp_path, monkeypatch
+):
+    X, y = table
+    model = clone(MODELS["cberl_in_full"])
+    expected = clone(model).fit(X, y)
+    model.set_params(checkpoint=tmp_path)
+
+    def fail(self, *arguments):
+        raise Killed
+
+    monkeypatch.setattr(CBERLClassifier, "_finish", fail)
+    with pytest.raises(Killed):
+        clone(model).fit(X, y)
+    monkeypatch.undo()
+    assert_equal(model.fit(X, y), expected, X)
+
+
+def test_a_warm_start_goes_on_from_its_own_start(table, tmp_path, kill):
+    X, y = table
+    first = clone(MODELS["cberl"]).set_params(warm_start=True).fit(X, y)
+    before = pickle.dumps(first)
+    expected = first.fit(X, y)
+    model = pickle.loads(before).set_params(checkpoint=tmp_path)
+    kill(2)
+    with pytest.raises(Killed):
+        model.fit(X, y)
+    kill(None)
+    with pytest.raises(ValueError, match="the weights at the start"):
+        clone(model).fit(X, y)
+    model = pickle.loads(before).set_params(checkpoint=tmp_path)
+    assert_equal(model.fit(X, y), expected, X)
+
+
+def test_an_interrupt_keeps_the_checkpoint(table, tmp_path, monkeypatch):
+    X, y = table
+    expected = clone(MODELS["cberl"]).fit(X, y)
+    model = clone(MODELS["cberl"]).set_params(checkpoint=tmp_path)
+    write = Checkpoint.on_epoch_end
+
+    def press(self, net, **kwargs):
+        write(self, net, **kwargs)
+        if len(net.history) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoint, "on_epoch_end", press)
+    with pytest.warns(InterruptedTrainingWarning):
+        model.fit(X, y)
+    assert model.n_iter_ == 2
+    monkeypatch.undo()
+    assert_equal(model.fit(X, y), expected, X)
+
+
+OTHERS = {
+    "lr": lambda model, X, y: (model.set_params(lr=0.1), X, y),
+    "max_epochs": lambda model, X, y: (model.set_params(max_epochs=9), X, y),
+    "callbacks": lambda model, X, y: (model.set_params(callbacks=[Cut()]), X, y),
+    "net_params": lambda model, X, y: (
+        model.set_params(net_params={"optimizer__amsgrad": True}),
+        X,
+        y,
+    ),
+    "random_state": lambda model, X, y: (model.set_params(random_state=1), X, y),
+    "X": lambda model, X, y: (model, X.assign(text__0=0.0), y),
+    "y": lambda model, X, y: (model, X, np.roll(y, 1)),
+}
+
+
+@pytest.mark.parametrize("change", OTHERS)
+def test_the_checkpoint_of_another_fit_is_refused_by_name(
+    table, tmp_path, kill, change
+):
+    model = clone(MODELS["cberl"]).set_params(checkpoint=tmp_path)
+    kill(2)
+    with pytest.raises(Killed):
+        clone(model).fit(*table)
+    kill(None)
+    kept = os.listdir(tmp_path)
+    other, X, y = OTHERS[change](clone(model), *table)
+    with pytest.raises(ValueError, match=rf"another fit.*\b{change}\b.*folder"):
+        other.fit(X, y)
+    assert os.listdir(tmp_path) == kept
+
+
+def test_other_weights_are_another_fit_and_another_device_is_not(table, tmp_path, kill):
+    model = clone(MODELS["cberl"]).set_params(checkpoint=tmp_path)
+    kill(2)
+    with pytest.raises(Killed):
+        clone(model).fit(*table)
+    kill(None)
+    weight = np.arange(len(table[1])) % 2
+    with pytest.raises(ValueError, match="another fit.*sample_weight"):
+        clone(model).fit(*table, sample_weight=weight)
+    model.set_params(verbose=1, device="auto").fit(*table)
+    assert_equal(model, clone(MODELS["cberl"]).fit(*table), table[0])
+
+
+@pytest.mark.parametrize(
+    ("damage", "how_many"), [("cut", 1), ("cut", 2), ("empty", 1), ("flipped", 1)]
+)
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(
+    table, tmp_path, kill, damage, how_many
+):
+    X, y = table
+    expected = clone(MODELS["joyful"]).fit(X, y)
+    model = clone(MODELS["joyful"]).set_params(checkpoint=tmp_path)
+    kill(2)
+    with pytest.raises(Killed):
+        clone(model).fit(X, y)
+    kill(None)
+    for path in sorted(tmp_path.iterdir())[-how_many:]:
+        whole = path.read_bytes()
+        middle = len(whole) // 2
+        flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+        forms = {"cut": whole[:-7], "empty": b"", "flipped": flipped}
+        path.write_bytes(forms[damage])
+    with pytest.warns(
+        DamagedCheckpointWarning, match=r"epoch-00000\d.pt is damaged"
+    ) as told:
+        model.fit(X, y)
+    assert len(told) == how_many
+    assert_equal(model, expected, X)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_write_that_fails_leaves_the_checkpoint_before(table, tmp_path, monkeypatch):
+    X, y = table
+    model = clone(MODELS["cberl"]).set_params(checkpoint=tmp_path)
+    replace = os.replace
+
+    def fail(source, target):
+        if "000003" in str(target):
+            raise OSError("the disk is full")
+        replace(source, target)
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(OSError, match="full"):
+        clone(model).fit(X, y)
+    assert sorted(os.listdir(tmp_path)) == ["epoch-000001.pt", "epoch-000002.pt"]
+    monkeypatch.undo()
+    assert_equal(model.fit(X, y), clone(MODELS["cberl"]).fit(X, y), X)
+
+
+def test_no_code_is_run_by_reading_a_checkpoint(table, tmp_path, kill):
+    import hashlib
+
+    model = clone(MODELS["cberl"]).set_params(checkpoint=tmp_path)
+    kill(1)
+    with pytest.raises(Killed):
+        clone(model).fit(*table)
+    kill(None)
+    mark = tmp_path / "mark"
+    path = tmp_path / "epoch-000001.pt"
+    torch.save({"history": Mkdir(str(mark))}, path)
+    forged = path.read_bytes()
+    path.write_bytes(hashlib.sha256(forged).digest() + forged)
+    with pytest.raises(pickle.UnpicklingError):
+        model.fit(*table)
+    assert not mark.exists()
+
+
+class Mkdir:
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return os.mkdir, (self.mark,)
+
+
+def test_what_cannot_be_known_again_is_refused_before_training(table, tmp_path):
+    model = clone(MODELS["cberl"]).set_params(checkpoint=tmp_path / "a")
+    for state in (None, np.random.RandomState(0)):
+        with pytest.raises(ValueError, match="needs an integer random_state"):
+            clone(model).set_params(random_state=state).fit(*table)
+    cut = Cut()
+    cut.function = lambda: None
+    with pytest.raises(ValueError, match=r"callbacks=.*cannot be pickled"):
+        model.set_params(callbacks=[cut]).fit(*table)
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError):
+        clone(MODELS["cberl"]).set_params(checkpoint=tmp_path / "file").fit(*table)
+
+
+class Odd(Callback):
+    """Writes into the history what is no number."""
+
+    def on_epoch_end(self, net, **kwargs):
+        net.history.record("odd", object())
+
+
+def test_a_state_that_cannot_be_kept_is_told(table, tmp_path):
+    model = clone(MODELS["cberl"]).set_params(checkpoint=tmp_path, callbacks=[Odd()])
+    with pytest.raises(TypeError, match="A checkpoint cannot keep <object"):
+        model.fit(*table)
+
+
+def test_partial_fit_keeps_none(table, tmp_path):
+    X, y = table
+    model = clone(MODELS["cberl"]).set_params(checkpoint=tmp_path / "a")
+    model.partial_fit(X, y, np.unique(y)).partial_fit(X, y)
+    assert model.n_iter_ == 2
+    assert not (tmp_path / "a").exists()
+
+
+SCRIPT = """
+import sys, warnings
+from skmerc import JoyfulClassifier
+from skmerc.datasets import make_conversations
+from skmerc.persistence import save_model
+
+X, y = make_conversations(40, random_state=0)
+model = JoyfulClassifier(
+    fusion_size=8, heads=2, n_bases=4, hidden_size=8, max_epochs=20, device="cpu",
+    random_state=0, checkpoint=sys.argv[1],
+)
+print("begins", flush=True)
+save_model(model.fit(X, y), sys.argv[2])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_twenty_kills_at_random_moments(tmp_path):
+    pytest.importorskip("skops", reason="needs skops: skmerc[persistence]")
+    from skmerc.persistence import load_model
+
+    def start(folder):
+        command = [sys.executable, "-W", "ignore", "-c", SCRIPT, folder, f"{folder}.m"]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        with process.stdout as output:
+            assert output.readline() == "begins\n"
+        return process, time.monotonic()
+
+    process, begun = start(str(tmp_path / "whole"))
+    assert process.wait() == 0
+    duration = time.monotonic() - begun
+    moment, folder, kills = random.Random(0), tmp_path / "killed", 0
+    while kills < 20:
+        process, _ = start(str(folder))
+        try:
+            process.wait(moment.uniform(0, duration / 4))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+        else:  # it came to its end: once more from the start
+            assert process.returncode == 0
+            shutil.rmtree(folder)
+    process, _ = start(str(folder))
+    assert process.wait() == 0
+    model, expected = (load_model(tmp_path / f"{n}.m") for n in ("killed", "whole"))
+    X, _ = make_conversations(40, random_state=0)
+    model.checkpoint = expected.checkpoint
+    assert_equal(model, expected, X)
+    assert os.listdir(folder) == []

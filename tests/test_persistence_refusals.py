@@ -1,0 +1,318 @@
+"""What is not saved, and files that are damaged, foreign, forged or of other times."""
+
+import io
+import json
+import os
+import pickle
+import re
+import sys
+import threading
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from skorch import NeuralNet
+
+from skmerc import CBERLClassifier, FocalAdaBoostClassifier
+from skmerc.datasets import make_conversations
+from skmerc.exceptions import OtherVersionWarning, UntrustedTypeError
+
+pytest.importorskip("skops", reason="needs skops: skmerc[persistence]")
+pytest.importorskip("safetensors", reason="needs safetensors: skmerc[persistence]")
+
+import skops.io  # noqa: E402
+
+from skmerc.persistence import load_model, save_model  # noqa: E402
+
+
+class Watched(TransformerMixin, BaseEstimator):
+    """An estimator of somebody else, which notices when it is made."""
+
+    made = 0
+
+    def __setstate__(self, state):
+        Watched.made += 1
+        super().__setstate__(state)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.skmerc"
+
+
+@pytest.fixture
+def saved(path):
+    """A file with a small model that is fitted."""
+    X, y = make_conversations(4, random_state=0)
+    model = CBERLClassifier(hidden_size=4, max_epochs=1, device="cpu", random_state=0)
+    save_model(model.fit(X, y), path)
+    return path
+
+
+def rewrite(path, **changes):
+    """Change members of a file; a dict changes entries of one in JSON."""
+    with ZipFile(path) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    for name, change in changes.items():
+        full = next(member for member in members if member.startswith(name))
+        if isinstance(change, dict):
+            change = json.dumps(json.loads(members[full]) | change).encode()
+        members[full] = change
+    with ZipFile(path, "w") as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+
+
+def structure_of(schema):
+    with ZipFile(io.BytesIO(skops.io.dumps(None))) as file:
+        protocol = json.loads(file.read("schema.json"))["protocol"]
+    content = io.BytesIO()
+    with ZipFile(content, "w") as file:
+        file.writestr("schema.json", json.dumps(schema | {"protocol": protocol}))
+    return content.getvalue()
+
+
+def node(loader, module, name, **rest):
+    return {"__loader__": loader, "__module__": module, "__class__": name} | rest
+
+
+def text(value):
+    return node("JsonNode", "builtins", "str", content=json.dumps(value))
+
+
+def call(module, name, argument):
+    args = node("TupleNode", "builtins", "tuple", content=[text(argument)])
+    return node("ConstructorFromReduceNode", module, name, content=args)
+
+
+def stored(kind):
+    """An estimator with a network of some kind."""
+    parts = {"kind": kind, "settings": a_dict({}), "training": text(True)}
+    module = node(
+        "ObjectNode",
+        "skmerc._training._stored",
+        "StoredModule",
+        content=a_dict(parts | {"state": a_dict({})}),
+    )
+    attributes = a_dict({"vae_": module})
+    return node("ObjectNode", "skmerc.fusion._djvae", "DJVAEFuser", content=attributes)
+
+
+def a_dict(content, key=("builtins", "str")):
+    types = [node("TypeNode", *key) for _ in content]
+    keys = node("ListNode", "builtins", "list", content=types)
+    return node("DictNode", "builtins", "dict", content=content, key_types=keys)
+
+
+FORGED = {
+    "a_call": lambda mark: call("os", "mkdir", mark),
+    "a_hidden_import": lambda mark: call("antigravity", "geohash", mark),
+    "a_key": lambda mark: a_dict({mark: text(1)}, key=("os", "mkdir")),
+    "a_network": lambda mark: stored(node("TypeNode", "os", "mkdir")),
+    "a_function": lambda mark: node("FunctionNode", "os", "mkdir"),
+    "an_operator": lambda mark: node(
+        "OperatorFuncNode",
+        "operator",
+        "methodcaller",
+        attrs=node("TupleNode", "builtins", "tuple", content=[text("fit")]),
+    ),
+    "a_method": lambda mark: node(
+        "MethodNode",
+        "skmerc.fusion._djvae",
+        "DJVAEFuser",
+        content={"func": "fit", "obj": stored(node("TypeNode", "builtins", "int"))},
+    ),
+}
+
+
+class Mkdir:
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return os.mkdir, (self.mark,)
+
+
+@pytest.mark.parametrize("attack", FORGED)
+def test_forged_files_are_refused_before_anything_runs(saved, tmp_path, attack):
+    mark = str(tmp_path / "mark")
+    rewrite(saved, structure=structure_of(FORGED[attack](mark)))
+    sys.modules.pop("antigravity", None)
+    with pytest.raises(UntrustedTypeError, match=r"nothing of the file has run.*trust"):
+        load_model(saved)
+    assert not os.path.exists(mark)
+    assert "antigravity" not in sys.modules
+
+
+def test_the_pickle_inside_a_foreign_net_is_not_read(saved, tmp_path):
+    mark = str(tmp_path / "mark")
+    net = NeuralNet.__new__(NeuralNet)
+    evil = {"device": "cpu", "__cuda_dependent_attributes__": None}
+    evil["__cuda_dependent_attributes__"] = pickle.dumps(Mkdir(mark))
+    structure = skops.io.dumps(evil)
+    with ZipFile(io.BytesIO(structure)) as file:
+        attributes = json.loads(file.read("schema.json"))
+        members = {n: file.read(n) for n in file.namelist() if n != "schema.json"}
+    forged = node("ObjectNode", "skorch.net", "NeuralNet", content=attributes)
+    content = io.BytesIO(structure_of(forged))
+    with ZipFile(content, "a") as file:
+        for name, member in members.items():
+            file.writestr(name, member)
+    rewrite(saved, structure=content.getvalue())
+    with pytest.raises(UntrustedTypeError, match=r"skorch\.net\.NeuralNet"):
+        load_model(saved)
+    assert not os.path.exists(mark)
+    # The attack would work where the net is trusted:
+    with pytest.raises(ValueError, match="cannot be loaded"):
+        load_model(saved, trusted=[type(net)])
+    assert os.path.exists(mark)
+
+
+def test_networks_are_built_of_known_kinds_only(saved):
+    rewrite(saved, structure=structure_of(stored(node("TypeNode", "builtins", "int"))))
+    with pytest.raises(ValueError, match="cannot be loaded"):
+        load_model(saved)
+
+
+@pytest.mark.parametrize("trusted", [[Watched], [f"{__name__}.Watched"]])
+def test_other_types_are_refused_by_name_until_they_are_trusted(path, trusted):
+    save_model(make_pipeline(Watched(), LogisticRegression()), path)
+    made = Watched.made
+    name = re.escape(f"trusted=['{__name__}.Watched']")
+    with pytest.raises(UntrustedTypeError, match=name):
+        load_model(path)
+    assert Watched.made == made
+    assert isinstance(load_model(path, trusted=trusted)[0], Watched)
+
+
+def test_trees_are_refused_until_they_are_trusted(path):
+    X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+    model = FocalAdaBoostClassifier(n_estimators=3, random_state=0).fit(X, y)
+    save_model(model, path)
+    with pytest.raises(UntrustedTypeError, match=r"sklearn\.tree\._tree\.Tree"):
+        load_model(path)
+    loaded = load_model(path, trusted=["sklearn.tree._tree.Tree"])
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+
+
+def test_a_file_that_was_cut_off_is_told(saved):
+    whole = saved.read_bytes()
+    for length in [0, 1, 30, len(whole) // 2, len(whole) - 30, len(whole) - 1]:
+        saved.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"model\.skmerc is damaged"):
+            load_model(saved)
+
+
+def test_a_flipped_bit_is_told_or_makes_no_difference(saved):
+    whole = saved.read_bytes()
+    expected = repr(load_model(saved).get_params())
+    weights = load_model(saved).net_.module_.state_dict()
+    refused = 0
+    for place in range(0, len(whole), len(whole) // 60):
+        flipped = bytearray(whole)
+        flipped[place] ^= 4
+        saved.write_bytes(flipped)
+        try:
+            model = load_model(saved)
+        except ValueError:
+            refused += 1
+            continue
+        assert repr(model.get_params()) == expected
+        kept = model.net_.module_.state_dict()
+        assert all(weights[name].equal(kept[name]) for name in weights)
+    assert refused > 50
+
+
+def test_files_of_another_kind_are_told(path, tmp_path):
+    path.write_bytes(pickle.dumps(LogisticRegression()))
+    with pytest.raises(ValueError, match="or no file of save_model"):
+        load_model(path)
+    skops.io.dump(LogisticRegression(), path)
+    with pytest.raises(ValueError, match=r"or no file of save_model.*skmerc\.json"):
+        load_model(path)
+    with pytest.raises(FileNotFoundError):
+        load_model(tmp_path / "nowhere")
+    with pytest.raises(IsADirectoryError):
+        load_model(tmp_path)
+
+
+def test_a_newer_format_is_told_with_what_to_do(saved):
+    rewrite(saved, skmerc={"format": 2, "skmerc": "7.1.0"}, weights=b"", structure=b"")
+    with pytest.raises(ValueError, match=r"skmerc 7\.1\.0 in a newer format.*Update"):
+        load_model(saved)
+
+
+@pytest.mark.parametrize("number", ["one", None, 0])
+def test_a_format_that_is_no_number_is_damage(saved, number):
+    rewrite(saved, skmerc={"format": number})
+    with pytest.raises(ValueError, match="is damaged"):
+        load_model(saved)
+
+
+def test_another_version_is_warned_of_and_a_patch_is_not(saved):
+    rewrite(saved, skmerc={"skmerc": "0.9.3"})
+    with pytest.warns(OtherVersionWarning, match=r"written by skmerc 0\.9\.3"):
+        load_model(saved)
+    rewrite(saved, skmerc={"skmerc": "0.1.77"})
+    load_model(saved)
+
+
+def test_parts_that_do_not_fit_are_told_with_all_versions(saved):
+    from safetensors.numpy import save
+
+    rewrite(saved, weights=save({"0.net_.x": np.ones(2)}), skmerc={"torch": "1.2.3"})
+    with pytest.raises(ValueError, match=r"cannot be loaded.*torch 1\.2\.3.*here are"):
+        load_model(saved)
+    rewrite(saved, weights=b"nothing")
+    with pytest.raises(ValueError, match="cannot be loaded"):
+        load_model(saved)
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (FunctionTransformer(lambda X: X), "lambda"),
+        (CBERLClassifier(class_weight={True: 2.0, False: 1.0}), "True or False"),
+        (CBERLClassifier(class_weight={np.True_: 2.0}), "True or False"),
+        (CBERLClassifier(modalities={("text",): [0]}), "keys must be str"),
+        (CBERLClassifier(random_state=threading.Lock()), "cannot be saved"),
+    ],
+)
+def test_what_cannot_be_told_is_refused_and_the_old_file_stays(saved, model, reason):
+    before = saved.read_bytes()
+    with pytest.raises(ValueError, match=rf"cannot be saved.*{reason}|{reason}"):
+        save_model(model, saved)
+    assert saved.read_bytes() == before
+    assert os.listdir(saved.parent) == [saved.name]
+
+
+@pytest.mark.parametrize("thing", [CBERLClassifier, {"model": CBERLClassifier()}, None])
+def test_only_estimators_are_saved(path, thing):
+    with pytest.raises(TypeError, match="is no estimator"):
+        save_model(thing, path)
+
+
+def test_a_write_that_fails_leaves_the_old_file(saved, monkeypatch):
+    def fail(*paths):
+        raise OSError("the disk is full")
+
+    before = saved.read_bytes()
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(OSError, match="full"):
+        save_model(CBERLClassifier(), saved)
+    assert saved.read_bytes() == before
+    assert os.listdir(saved.parent) == [saved.name]
+    with pytest.raises(FileNotFoundError):
+        save_model(CBERLClassifier(), saved.parent / "nowhere" / "model")
+
+
+@pytest.mark.parametrize("package", ["skops", "safetensors"])
+def test_a_missing_package_is_told_with_how_to_get_it(saved, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    for function in (load_model, lambda path: save_model(CBERLClassifier(), path)):
+        with pytest.raises(ImportError, match=r"pip install 'skmerc\[persistence\]'"):
+            function(saved)
