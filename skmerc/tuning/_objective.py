@@ -1,0 +1,271 @@
+"""What Optuna maximises: the mean score over folds of dialogues."""
+
+from numbers import Integral
+
+import numpy as np
+from optuna import TrialPruned
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.study import StudyDirection
+from sklearn.base import clone
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import check_cv
+from sklearn.utils import check_consistent_length
+from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
+from sklearn.utils.metaestimators import _safe_split
+from skorch.callbacks import Callback
+
+from skmerc.metrics import weighted_f1_scorer
+from skmerc.model_selection import DialogueKFold
+
+_EPOCH_SCORE = "valid_weighted_f1"
+
+
+class DialogueObjective:
+    """The mean score of a model over folds of dialogues, for ``study.optimize``.
+
+    Each trial takes parameters from the ranges, fits a clone of the model on every
+    fold, and may be pruned on the way: it reports the mean score of the folds so far
+    after each fold, and within a fold after each epoch where that is asked for.
+
+    Parameters
+    ----------
+    estimator : estimator or pipeline
+        What is to be tuned. It stays as it is. With an integer ``random_state`` the
+        same parameters give the same score.
+    X : DataFrame or array-like of shape (n_utterances, n_columns)
+        Whole dialogues.
+    y : array-like of shape (n_utterances,)
+        Their emotions.
+    space : dict of str to optuna.distributions.BaseDistribution
+        Range of each parameter that is searched, for example from
+        :func:`search_space`.
+    cv : int, splitter, iterable or None, default=None
+        The folds, the same for all trials: a number of folds of
+        :class:`~skmerc.model_selection.DialogueKFold` (None is 3), a splitter, or
+        pairs of training and test rows.
+    scoring : str, callable, list, dict or None, default=None
+        A scorer, or several in a list of names or a dict. Trials are judged by the
+        first. None is :data:`skmerc.metrics.weighted_f1_scorer`.
+    report : {"fold", "epoch"}, default="fold"
+        When a trial reports and may be pruned. ``"epoch"`` needs a classifier of skmerc
+        as the last step, which scores validation dialogues while it trains: the fold
+        under way then counts as the weighted F1 on these.
+
+    Raises
+    ------
+    ValueError
+        If the ranges name no parameter of the estimator, or epochs cannot be told.
+
+    See Also
+    --------
+    search_space : Ranges that are worth searching.
+
+    Notes
+    -----
+    Scores are to be maximised: make the study with ``direction="maximize"``.
+
+    What all scorers say is kept with the trial, under the names that scikit-learn's
+    searches use: ``trial.user_attrs["split0_test_score"]`` and so on, and
+    ``"mean_test_score"`` once all folds are done; with several scorers their names
+    stand in the place of ``score``.
+
+    A report after a fold has the number of the fold as its step. With
+    ``report="epoch"`` each fold has as many steps as the classifier has `max_epochs`,
+    and one more for the fold's own score, whether it stops early or not, so that the
+    same step is the same point of every trial. `max_epochs` can therefore not be
+    searched there; pruning and early stopping do that work.
+
+    The estimators of one process train one at a time, since they share torch's random
+    numbers. ``study.optimize(n_jobs=2)`` is therefore safe but hardly faster; several
+    processes with one storage are.
+
+    Examples
+    --------
+    >>> import optuna
+    >>> from skmerc import CBERLClassifier
+    >>> from skmerc.datasets import make_conversations
+    >>> from skmerc.tuning import DialogueObjective, search_space
+    >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
+    >>> X, y = make_conversations(12, random_state=0)
+    >>> model = CBERLClassifier(hidden_size=8, max_epochs=2, random_state=0)
+    >>> space = {"lr": search_space(model)["lr"]}
+    >>> study = optuna.create_study(direction="maximize")
+    >>> study.optimize(DialogueObjective(model, X, y, space, cv=2), n_trials=2)
+    >>> sorted(study.best_trial.user_attrs)
+    ['mean_test_score', 'split0_test_score', 'split1_test_score']
+    >>> model = model.set_params(**study.best_params).fit(X, y)
+    """
+
+    @validate_params(
+        {
+            "estimator": [HasMethods(["get_params", "set_params", "fit"])],
+            "space": [dict],
+            "cv": ["cv_object"],
+            "scoring": [str, callable, list, tuple, dict, None],
+            "report": [StrOptions({"fold", "epoch"})],
+        },
+        prefer_skip_nested_validation=True,
+    )
+    def __init__(self, estimator, X, y, space, *, cv=None, scoring=None, report="fold"):
+        check_consistent_length(X, y)
+        self.estimator, self.X, self.y, self.space = estimator, X, y, space
+        self.cv, self.scoring, self.report = cv, scoring, report
+        self._check_names()
+        if report == "epoch":
+            self._check_epochs()
+        self._scorer = check_scoring(estimator, scoring=_named(scoring))
+        self._folds = list(_splitter(cv).split(X, y))
+
+    def _check_names(self):
+        unknown = sorted(set(self.space) - set(self.estimator.get_params()))
+        if unknown or not self.space:
+            raise ValueError(
+                f"The space must name parameters of {type(self.estimator).__name__}, "
+                f"and holds {unknown or 'nothing'}. In a pipeline names begin with "
+                "the step, as in 'clf__lr'."
+            )
+
+    def _check_epochs(self):
+        prefix, last = _last_step(self.estimator)
+        if not {"callbacks", "max_epochs"} <= set(last.get_params()):
+            raise ValueError(
+                f"report='epoch' needs a classifier of skmerc as the last step, got "
+                f"{type(last).__name__}; use report='fold'."
+            )
+        if f"{prefix}max_epochs" in self.space:
+            raise ValueError(
+                "With report='epoch' max_epochs cannot be searched, since the epochs "
+                "of all trials are compared. Take it out of the space, or use "
+                "report='fold'."
+            )
+
+    def __call__(self, trial):
+        """Score the parameters of a trial.
+
+        Parameters
+        ----------
+        trial : optuna.trial.Trial
+            What suggests the parameters, and is told the scores.
+
+        Returns
+        -------
+        float
+            Mean over the folds of the first score.
+
+        Raises
+        ------
+        ValueError
+            If the study does not maximise, or has several objectives.
+        optuna.TrialPruned
+            If the study's pruner says so.
+        """
+        _check_direction(trial)
+        params = {name: _suggest(trial, name, self.space[name]) for name in self.space}
+        folds = []
+        for train, test in self._folds:
+            model = clone(self.estimator).set_params(**params)
+            if self.report == "epoch":
+                self._report_epochs(model, trial, folds)
+            folds.append(self._fit_and_score(model, train, test))
+            for name, score in folds[-1].items():
+                trial.set_user_attr(f"split{len(folds) - 1}_test_{name}", float(score))
+            self._report_fold(trial, folds)
+        for name in folds[0]:
+            mean = float(np.mean([scores[name] for scores in folds]))
+            trial.set_user_attr(f"mean_test_{name}", mean)
+        return float(np.mean(_decisive(folds)))
+
+    def _fit_and_score(self, model, train, test):
+        model.fit(*_safe_split(model, self.X, self.y, train))
+        return self._scorer(model, *_safe_split(model, self.X, self.y, test, train))
+
+    def _report_epochs(self, model, trial, folds):
+        _, last = _last_step(model)
+        first_step = len(folds) * (last.max_epochs + 1)
+        report = _EpochReport(trial, first_step, _decisive(folds))
+        last.set_params(callbacks=[*(last.callbacks or []), report])
+
+    def _report_fold(self, trial, folds):
+        step = len(folds) - 1
+        if self.report == "epoch":
+            _, last = _last_step(self.estimator)
+            step = len(folds) * (last.max_epochs + 1) - 1
+        trial.report(float(np.mean(_decisive(folds))), step)
+        if len(folds) < len(self._folds) and trial.should_prune():
+            raise TrialPruned(f"Pruned after fold {len(folds)}.")
+
+
+class _EpochReport(Callback):
+    """Tell a trial the score of each epoch, beside those of the folds before."""
+
+    def __init__(self, trial, first_step, scores):
+        self.trial, self.first_step, self.scores = trial, first_step, scores
+
+    def __sklearn_clone__(self):
+        # A copied trial would report into nowhere.
+        return self
+
+    def on_epoch_end(self, net, **kwargs):
+        """Report the mean, and stop where the trial is pruned."""
+        if _EPOCH_SCORE not in net.history[-1]:
+            raise ValueError(
+                "report='epoch' needs a score of validation dialogues, and the "
+                "classifier has none: set patience, give it ten dialogues or more, or "
+                "mark some by mark_validation; or use report='fold'."
+            )
+        epoch = len(net.history) - 1
+        score = float(np.mean([*self.scores, net.history[-1][_EPOCH_SCORE]]))
+        self.trial.report(score, self.first_step + epoch)
+        if self.trial.should_prune():
+            raise TrialPruned(
+                f"Pruned in epoch {epoch + 1} of fold {len(self.scores) + 1}."
+            )
+
+    def on_train_end(self, net, **kwargs):
+        """Let go of the trial, so that no fitted net carries it."""
+        self.trial = None
+
+
+def _decisive(folds):
+    """The first score of each fold, by which trials are judged."""
+    return [next(iter(scores.values())) for scores in folds]
+
+
+def _named(scoring):
+    if isinstance(scoring, (list, tuple, dict)):
+        return scoring
+    return {"score": weighted_f1_scorer if scoring is None else scoring}
+
+
+def _splitter(cv):
+    if cv is None or isinstance(cv, Integral):
+        return DialogueKFold(3 if cv is None else cv)
+    return check_cv(cv)
+
+
+def _last_step(model):
+    """Prefix of the parameters of the last step of a pipeline, and the step."""
+    prefix = ""
+    while hasattr(model, "steps"):
+        name, model = model.steps[-1]
+        prefix += f"{name}__"
+    return prefix, model
+
+
+def _check_direction(trial):
+    study = getattr(trial, "study", None)  # a FixedTrial has none
+    if study is not None and study.directions != [StudyDirection.MAXIMIZE]:
+        raise ValueError(
+            "The objective is a score: make the study with direction='maximize'. Of "
+            "several scores the first is maximised, and the others are kept with the "
+            "trials."
+        )
+
+
+def _suggest(trial, name, distribution):
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(name, distribution.choices)
+    is_float = isinstance(distribution, FloatDistribution)
+    suggest = trial.suggest_float if is_float else trial.suggest_int
+    low, high = distribution.low, distribution.high
+    return suggest(name, low, high, step=distribution.step, log=distribution.log)
