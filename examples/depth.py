@@ -6,11 +6,13 @@
 JOYFUL's paper says that its score stays where those of other graph networks fall with
 depth. The script fits 1, 2, 4 and 8 layers with and without the contrastive loss. It
 prints the weighted F1 on test dialogues, and the mean average distance between the
-embeddings of a dialogue, which is 0 where all have become the same.
+embeddings of a dialogue, which is 0 where all have become the same. Networks learn
+faster than by default, as in ``ablations.py``.
 """
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from ablations import QUICK
 from joblib import Parallel, delayed
 from results_table import parse, print_row, read, score
 
@@ -24,7 +26,10 @@ VARIANTS = {"with contrast": 0.3, "without": 0.0}
 def measure(name, depth, seed, parts):
     """Fit one network; return its scores and how far its embeddings lie apart."""
     model = JoyfulClassifier(
-        graph_layers=depth, contrast_weight=VARIANTS[name], random_state=seed
+        graph_layers=depth,
+        contrast_weight=VARIANTS[name],
+        random_state=seed,
+        **QUICK,
     )
     found = score(model, parts, [])
     X = parts[2]

@@ -225,13 +225,18 @@ def parse(description, models, **more):
     return parser.parse_args()
 
 
-def print_table(models, arguments, *, floor, fixed=()):
+def read_divisions(arguments):
+    """Read what the command line names."""
+    return read(arguments.data, arguments.modalities, arguments.folds)
+
+
+def print_table(models, divisions, arguments, *, floor, fixed=()):
     """Score the chosen models, print a row for each, and return their scores."""
     rare = [f"F1 {label}" for label in arguments.minority]
     found = {}
     for name, runs in run(
         {name: models[name] for name in arguments.models},
-        read(arguments.data, arguments.modalities, arguments.folds),
+        divisions,
         arguments.minority,
         seeds=arguments.seeds,
         n_jobs=arguments.jobs,
@@ -250,6 +255,6 @@ def print_table(models, arguments, *, floor, fixed=()):
 
 
 if __name__ == "__main__":
-    print_table(
-        MODELS, parse(__doc__.splitlines()[0], MODELS), floor=FLOOR, fixed=FIXED
-    )
+    arguments = parse(__doc__.splitlines()[0], MODELS)
+    divisions = read_divisions(arguments)
+    print_table(MODELS, divisions, arguments, floor=FLOOR, fixed=FIXED)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from skmerc.datasets import make_conversations
@@ -31,6 +32,28 @@ def table_file(tmp_path):
         split=split,
     )
     return path
+
+
+@pytest.fixture
+def meld_folder(tmp_path):
+    """Annotations in the form of MELD's; numbers of dialogues begin anew in each."""
+    said = {"joy": "I love this!", "anger": "Get out!", "neutral": "It is noon."}
+    for split, n_dialogues in {"train": 8, "dev": 3, "test": 3}.items():
+        rows = [
+            {
+                "Sr No.": 3 * dialogue + turn,
+                "Utterance": f"{text} {dialogue}",
+                "Speaker": "Ann" if turn % 2 else "Ben",
+                "Emotion": emotion,
+                "Sentiment": "neutral",
+                "Dialogue_ID": dialogue,
+                "Utterance_ID": turn,
+            }
+            for dialogue in range(n_dialogues)
+            for turn, (emotion, text) in enumerate(said.items())
+        ]
+        pd.DataFrame(rows).to_csv(tmp_path / f"{split}_sent_emo.csv", index=False)
+    return tmp_path
 
 
 def run(root, tmp_path, *arguments):
@@ -76,6 +99,21 @@ def test_joyful_without_arguments_and_on_a_file(example, table_file, tmp_path):
     assert (tmp_path / "file.png").stat().st_size > 10_000
 
 
+def test_raw_text_becomes_emotions(example, minilm, tmp_path):
+    said = ["Ann: I am so happy for you!", "Ben: My dog died.", "Ann: Oh no."]
+    output = example("plot_raw_to_emotion.py", "--model", minilm, "--say", *said)
+    assert "70 utterances of unseen dialogues" in output
+    (happy,) = [line for line in output.splitlines() if "happy for you" in line]
+    assert happy.endswith("joy")
+    assert (tmp_path / "skmerc_raw_to_emotion.png").stat().st_size > 10_000
+
+
+def test_raw_text_of_meld_becomes_emotions(example, minilm, meld_folder):
+    arguments = ["--model", minilm, "--data", meld_folder, "--output", "meld.png"]
+    assert "9 utterances of unseen" in example("plot_raw_to_emotion.py", *arguments)
+    assert (meld_folder / "meld.png").stat().st_size > 10_000
+
+
 def test_depth_is_drawn_with_and_without_contrast(example, table_file, tmp_path):
     arguments = ["--data", table_file, "--modalities", "text", "--seeds", "2"]
     rows = example("depth.py", *arguments, "--picture", "depth.png").splitlines()
@@ -94,6 +132,16 @@ def test_the_picture_of_gan_convergence(example, tmp_path):
     output = example("plot_gan_convergence.py", "--output", "gan.png")
     assert output.count("two_sample_auc") == 2
     assert (tmp_path / "gan.png").stat().st_size > 10_000
+
+
+def test_settings_are_searched_and_the_search_goes_on(example, tmp_path):
+    arguments = ["--trials", "3", "--storage", "sqlite:///study.db", "--output", "all"]
+    assert "of 3 trials were pruned" in example("plot_tuning.py", *arguments)
+    output = example("plot_tuning.py", *arguments)
+    assert "of 6 trials were pruned" in output
+    assert "tuned: weighted F1" in output
+    for name in ("history", "importances", "slices"):
+        assert (tmp_path / f"all_{name}.png").stat().st_size > 10_000
 
 
 def test_results_table_prints_markdown(example, table_file):
