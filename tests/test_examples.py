@@ -48,6 +48,10 @@ def meld_folder(tmp_path):
                 "Sentiment": "neutral",
                 "Dialogue_ID": dialogue,
                 "Utterance_ID": turn,
+                "Season": 1,
+                "Episode": 1,
+                "StartTime": f"00:0{dialogue}:0{turn},000",
+                "EndTime": f"00:0{dialogue}:0{turn + 1},000",
             }
             for dialogue in range(n_dialogues)
             for turn, (emotion, text) in enumerate(said.items())
