@@ -97,14 +97,16 @@ class AutoencoderMixin:
         )
 
     def _reader(self, table):
+        return Blocks(table.features, self._block_reader())
+
+    def _block_reader(self):
         standardize = self.standardize_
-        reader = BlockReader(
+        return BlockReader(
             standardize.mean.numpy(),
             standardize.scale.numpy(),
             standardize.active,
             list(self._blocks.values()),
         )
-        return Blocks(table.features, reader)
 
     def _read(self, X):
         check_is_fitted(self, "vae_")

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from skmerc.graph import speaker_relations, window_edges
 from skmerc.losses import focal_loss, weighted_mean
@@ -149,7 +150,7 @@ class CBERLNetwork(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         blocks, present = self.reader(features)
         shown = hide_modalities(present, self.modality_dropout * self.training)
-        loss = features.new_zeros(len(features))
+        loss = torch.zeros_like(features[:, 0])
         pairs = zip(blocks, shown.unbind(1), strict=True)
         fused = [block * there[:, None] for block, there in pairs]
         if self.vae:
@@ -158,8 +159,8 @@ class CBERLNetwork(nn.Module):
             if self.training:
                 weights = {"beta": self.beta, "gamma": self.gamma}
                 loss = self.vae.loss(result, blocks, present, **weights)
-        goes_on = features.new_zeros(len(features), 1)
-        goes_on[1:, 0] = (speaker[1:] == speaker[:-1]) & (sequence[1:] == sequence[:-1])
+        goes_on = (speaker[1:] == speaker[:-1]) & (sequence[1:] == sequence[:-1])
+        goes_on = F.pad(goes_on.to(features.dtype), (1, 0))[:, None]
         return torch.cat([*fused, shown.to(goes_on.dtype), goes_on], dim=1), loss
 
 

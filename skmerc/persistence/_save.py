@@ -15,7 +15,8 @@ from sklearn.compose import make_column_selector
 from sklearn.metrics import accuracy_score, f1_score
 
 from skmerc import __version__, features
-from skmerc._training import DialogueLoader, resolve_device, write_atomically
+from skmerc._training import DialogueLoader, Moments, resolve_device
+from skmerc._training._files import write_atomically
 from skmerc._training._stored import Store, StoredModule, StoredNet, StoredTensor
 from skmerc.ensemble import FocalAdaBoostClassifier
 from skmerc.exceptions import OtherVersionWarning, UntrustedTypeError
@@ -57,6 +58,7 @@ _OWN = (
     JoyfulLoss,
     JoyfulNetwork,
     JoyfulRegressor,
+    Moments,
     MultimodalGAN,
     MultimodalGANSampler,
     Standardize,
@@ -127,6 +129,7 @@ def save_model(model, path):
     See Also
     --------
     load_model : Read the file.
+    export_model : Write the network alone, to serve without Python.
 
     Notes
     -----
