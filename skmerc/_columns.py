@@ -1,10 +1,12 @@
 """Which columns of a table are keys, and which belong to a modality."""
 
 import re
+from collections.abc import Hashable, Mapping, Set, Sized
 from numbers import Integral
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 
 KEYS = ("dialogue__id", "dialogue__turn", "dialogue__speaker", "dialogue__role")
 ROLES = ("utterance", "context", "validation", "synthetic")
@@ -12,20 +14,30 @@ UTTERANCE, CONTEXT, VALIDATION, SYNTHETIC = range(len(ROLES))
 
 UNNAMED_BLOCK = "features"
 FLOAT32_MAX = np.finfo(np.float32).max
-_KEY_PATTERN = re.compile(r"(?:^|__)(dialogue__(?:id|turn|speaker|role))$")
+_KEY_PATTERN = re.compile(r"(?:^|__)(dialogue__(?:id|turn|speaker|role))$", re.I)
+_KEY_PREFIX = "dialogue__"
 _SYNTHETIC_MARK = "#synthetic"
 
 
 def as_pandas(X):
     """Return a frame as pandas (polars is converted), anything else as it is."""
-    if isinstance(X, pd.DataFrame) or not hasattr(X, "columns"):
+    if isinstance(X, pd.DataFrame):
         return X
     if hasattr(X, "get_column"):
         return pd.DataFrame({name: X.get_column(name).to_numpy() for name in X.columns})
-    raise TypeError(
-        f"X is a {type(X).__module__}.{type(X).__name__}; give a pandas or polars "
-        "DataFrame or an array."
-    )
+    if hasattr(X, "columns") or not is_array_like(X):
+        raise TypeError(
+            f"X is a {type(X).__module__}.{type(X).__name__}; give a pandas or polars "
+            "DataFrame or an array."
+        )
+    return X
+
+
+def is_array_like(values):
+    """Tell whether these are values in an order, and no text."""
+    if isinstance(values, str | bytes | Mapping | Set):
+        return False
+    return hasattr(values, "__array__") or isinstance(values, Sized)
 
 
 def key_columns(X):
@@ -39,40 +51,101 @@ def key_columns(X):
         )
     found = {}
     for column in X.columns:
-        match = _KEY_PATTERN.search(column) if isinstance(column, str) else None
-        if match and match[1] in found:
+        key = _key_of(column) if isinstance(column, str) else None
+        if key in found:
             raise ValueError(
-                f"X has the key {match[1]!r} twice: as {found[match[1]]!r} and as "
-                f"{column!r}; keep one."
+                f"X has the key {key!r} twice: as {found[key]!r} and as {column!r}; "
+                "keep one."
             )
-        if match:
-            found[match[1]] = column
+        if key:
+            found[key] = column
+    repeated = X.columns[X.columns.duplicated()]
+    if len(repeated):
+        raise ValueError(f"X has the column {repeated[0]!r} twice; rename or drop one.")
     return {key: found[key] for key in KEYS if key in found}
+
+
+def _key_of(column):
+    """Canonical name of the key that a column is, or None; near misses are refused."""
+    match = _KEY_PATTERN.search(column)
+    if match and match[1] in KEYS:
+        return match[1]
+    if match:
+        raise ValueError(
+            f"X has the column {column!r}, and keys are written in lower case: rename "
+            f"it {match[1].lower()!r}."
+        )
+    if column.startswith(_KEY_PREFIX):
+        raise ValueError(
+            f"X has the column {column!r}, which is no key, and the prefix "
+            f"{_KEY_PREFIX!r} is for keys: {', '.join(KEYS)}. Rename the column."
+        )
+    return None
 
 
 def make_keys(n_rows, dialogue, turn, speaker, role):
     """Make the four key columns, with defaults where None is given."""
     rows = pd.RangeIndex(n_rows)
-    ids = pd.Series(rows) if dialogue is None else _as_values(dialogue)
+    ids = pd.Series(rows) if dialogue is None else _as_values(dialogue, "dialogue")
     _refuse_missing(ids, "dialogue")
-    ids = ids.astype(str)
+    ids = as_text(ids, "dialogue")
     if turn is None:
         turns = ids.groupby(ids, sort=False).cumcount()
     else:
-        turns = _as_values(turn)
+        turns = _as_values(turn, "turn")
         _refuse_missing(turns, "turn")
-    speakers = pd.Series("", index=rows) if speaker is None else _as_values(speaker)
-    speakers = speakers.astype(object).where(speakers.notna(), "").astype(str)
+    speaker = pd.Series("", index=rows) if speaker is None else speaker
+    speakers = _as_values(speaker, "speaker")
+    if speakers.isna().any():
+        speakers = speakers.astype(object).where(speakers.notna(), "")
+    speakers = as_text(speakers, "speaker")
     role = "utterance" if role is None else role
-    roles = pd.Series(role, index=rows) if isinstance(role, str) else _as_values(role)
-    roles = roles.astype(object)
+    role = pd.Series(role, index=rows) if isinstance(role, str) else role
+    roles = _as_values(role, "role").astype(object)
     _check_roles(roles)
     columns = (ids, turns, speakers, roles.astype(str))
     return pd.DataFrame(dict(zip(KEYS, columns, strict=True)))
 
 
-def _as_values(column):
-    return pd.Series(column).reset_index(drop=True)
+def _as_values(column, name):
+    is_table = getattr(column, "ndim", 1) != 1 or issparse(column)
+    if is_table or not is_array_like(column):
+        raise ValueError(
+            f"{name} is {_describe(column)}; give one value for each utterance."
+        )
+    values = pd.Series(column).reset_index(drop=True)
+    is_category = isinstance(values.dtype, pd.CategoricalDtype)
+    return values.astype(object) if is_category else values
+
+
+def _describe(values):
+    n_dimensions = getattr(values, "ndim", None)
+    kind = type(values).__name__
+    return f"a {kind}" + (f" of {n_dimensions} dimensions" if n_dimensions else "")
+
+
+def as_text(values, name):
+    """Write ids or names as text; refuse those that would merge or part by that."""
+    text = values.astype(str)
+    if values.dtype != object:
+        return text
+    try:
+        values_seen, texts_seen = pd.factorize(values)[0], pd.factorize(text)[0]
+    except TypeError:
+        row = int(np.argmax([not isinstance(value, Hashable) for value in values]))
+        raise TypeError(
+            f"{name} is {values.iloc[row]!r} in row {row}; give text or a number."
+        ) from None
+    differ = np.flatnonzero(values_seen != texts_seen)
+    if len(differ):
+        row = differ[0]
+        other = min(np.argmax(seen == seen[row]) for seen in (values_seen, texts_seen))
+        raise ValueError(
+            f"{name} is {values.iloc[row]!r} in row {row} and {values.iloc[other]!r} "
+            f"in row {other}: the same as values or as text, but not as both. Write "
+            "all of them as text."
+        )
+    return text
 
 
 def _refuse_missing(values, name):
@@ -100,7 +173,7 @@ def synthetic_id(source_id, number):
 
 def source_ids(ids):
     """Name the dialogues that synthetic utterances were made from."""
-    return pd.Series(ids).astype(str).str.partition(_SYNTHETIC_MARK)[0]
+    return pd.Series(ids, dtype=str).str.split(_SYNTHETIC_MARK, n=1).str[0]
 
 
 def locate_blocks(columns, n_features, modalities=None):
@@ -112,6 +185,11 @@ def locate_blocks(columns, n_features, modalities=None):
     if modalities is None:
         positions = _positions_by_prefix(columns, n_features)
     else:
+        if not isinstance(modalities, Mapping):
+            raise TypeError(
+                f"modalities is a {type(modalities).__name__}; give a mapping of names "
+                "to columns."
+            )
         positions = {
             name: _positions_given(name, given, columns, n_features)
             for name, given in modalities.items()
@@ -131,11 +209,28 @@ def _positions_by_prefix(columns, n_features):
     return positions
 
 
+def check_modality(name):
+    """Refuse a name that columns could not carry as their prefix."""
+    if not isinstance(name, str) or "__" in name or name in ("", "dialogue"):
+        raise ValueError(
+            f"A modality cannot be called {name!r}: use non-empty text other than "
+            "'dialogue' and without '__', which separates it from its features."
+        )
+
+
 def _positions_given(name, given, columns, n_features):
+    check_modality(name)
+    bounds = (given.start, given.stop, given.step) if isinstance(given, slice) else ()
+    if not all(bound is None or _is_position(bound) for bound in bounds):
+        raise TypeError(f"Modality {name!r} is given {given}; slices are of positions.")
     if isinstance(given, slice):
         where = list(range(n_features))[given]
-    else:
+    elif is_array_like(given):
         where = [_position(name, column, columns, n_features) for column in given]
+    else:
+        raise TypeError(
+            f"Modality {name!r} is given {given!r}; give a list of columns or a slice."
+        )
     if not where:
         raise ValueError(f"Modality {name!r} is given no column.")
     return where

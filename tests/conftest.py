@@ -16,10 +16,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import Phase, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
 torch.set_num_threads(1)
+
+# Tests without settings of their own take these; more than ten thousand bad inputs are
+# tried with: pytest --hypothesis-profile=thorough tests/bad_input
+# Tables are tiny, so that nothing is gained by shrinking them.
+_SHARED = {
+    "deadline": None,
+    "database": None,
+    "phases": [Phase.explicit, Phase.generate],
+}
+settings.register_profile("quick", max_examples=100, derandomize=True, **_SHARED)
+settings.register_profile("thorough", max_examples=4500, print_blob=True, **_SHARED)
+settings.load_profile("quick")
 
 ANSWER = """
 import pickle, sys

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import validate_params
 
-from skmerc._columns import make_keys
+from skmerc._columns import as_text, make_keys
 from skmerc.datasets._corpus import TEXT
 from skmerc.datasets._utterance_order import field_of, find_turns
 
@@ -105,7 +105,7 @@ def to_frame(dialogues, *, text="text", label="label", speaker="speaker", column
     ['anger', None, 'neutral']
     """
     records, ids, turns = _read(dialogues)
-    dialogue = pd.Series(ids, dtype=object).astype(str)
+    dialogue = as_text(pd.Series(ids, dtype=object), "dialogue")
     places = _places(records, dialogue)
     wanted = {"label": label, "speaker": speaker}
     _refuse_absent(records, [n for default, n in wanted.items() if n != default])

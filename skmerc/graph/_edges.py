@@ -50,9 +50,9 @@ def window_edges(
     first = (ends - lengths).repeat_interleave(lengths)
     last = ends.repeat_interleave(lengths) - 1
     if past is not None and past >= 0:
-        first = torch.maximum(first, node - past)
+        first = torch.maximum(first, node - int(past))
     if future is not None and future >= 0:
-        last = torch.minimum(last, node + future)
+        last = torch.minimum(last, node + int(future))
     counts = last - first + 1
     target = node.repeat_interleave(counts)
     shift = first - (counts.cumsum(0) - counts)

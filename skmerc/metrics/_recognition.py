@@ -226,6 +226,12 @@ def recognition_report(y_true, y_pred, *, labels=None, minority=None):
 def _check_labels(y_true, y_pred):
     y_true, y_pred = column_or_1d(y_true), column_or_1d(y_pred)
     check_consistent_length(y_true, y_pred)
+    for name, labels in (("y_true", y_true), ("y_pred", y_pred)):
+        missing = np.flatnonzero(pd.isna(labels))
+        if len(missing):
+            raise ValueError(
+                f"{name} has no label in row {missing[0]}; score the other rows."
+            )
     check_classification_targets(y_true)
     if len(y_true) == 0:
         raise ValueError("y_true holds no row, so that there is nothing to score.")

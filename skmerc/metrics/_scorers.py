@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.utils import check_consistent_length
 
+from skmerc._labels import read_labels
 from skmerc.frame import read_keys
 from skmerc.metrics._recognition import minority_f1, weighted_f1
 
@@ -72,11 +73,12 @@ class _DialogueScorer:
         """Score the labelled rows of X, predicted together with their context."""
         check_consistent_length(X, y, sample_weight)
         labelled = _labelled_rows(X)
+        y = read_labels(y, ~labelled)[labelled]
         kwargs = dict(self.kwargs)
         if sample_weight is not None:
             kwargs["sample_weight"] = np.asarray(sample_weight)[labelled]
         y_pred = np.asarray(estimator.predict(X))
-        score = self.score_func(np.asarray(y)[labelled], y_pred[labelled], **kwargs)
+        score = self.score_func(y, y_pred[labelled], **kwargs)
         return score if self.sign > 0 else -score
 
     def __repr__(self):
@@ -87,8 +89,6 @@ class _DialogueScorer:
 
 
 def _labelled_rows(X):
-    if not hasattr(X, "columns"):
-        return slice(None)
     labelled = (read_keys(X)["dialogue__role"] != "context").to_numpy()
     if not labelled.any():
         raise ValueError(

@@ -14,6 +14,7 @@ from sklearn.model_selection import (
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from skmerc._columns import source_ids
+from skmerc._labels import read_labels
 from skmerc.frame import read_keys
 
 __all__ = ["DialogueKFold", "DialogueShuffleSplit", "StratifiedDialogueKFold"]
@@ -164,7 +165,8 @@ class StratifiedDialogueKFold(StratifiedGroupKFold):
         labelled = np.flatnonzero(roles != "context")
         found = "labelled " if len(labelled) < len(codes) else ""
         _check_enough(codes[labelled], self.n_splits, _describe(groups, found))
-        folds = self._deal(codes, np.asarray(y)[labelled], labelled)[codes]
+        y = read_labels(y, roles == "context")[labelled]
+        folds = self._deal(codes, y, labelled)[codes]
         for fold in range(self.n_splits):
             yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
 

@@ -1,16 +1,19 @@
 """Class weights in training, boosting on embeddings, and priors in answers."""
 
+from numbers import Real
+
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from skmerc.ensemble import FocalAdaBoostClassifier
 
+_MOST = 1e30
 SMALLEST = 1e-12
 """Share below which a class counts as absent."""
 
 
-def class_factor(class_weight, classes, target, weight):
-    """Compute the factor on each row's loss that a class weight asks for.
+def class_factor(class_weight, classes, mass):
+    """Compute the factor on the loss of each class that a class weight asks for.
 
     Parameters
     ----------
@@ -18,29 +21,26 @@ def class_factor(class_weight, classes, target, weight):
         As in scikit-learn.
     classes : ndarray of shape (n_classes,)
         The classes.
-    target : ndarray of shape (n_rows,)
-        Index of each row's class.
-    weight : ndarray of shape (n_rows,)
-        Weight of each row; 0 where nothing is learned.
+    mass : ndarray of shape (n_classes,)
+        Weight of what is learned of each class.
 
     Returns
     -------
-    ndarray of shape (n_rows,)
-        The factor.
+    ndarray of shape (n_classes,)
+        The factors.
 
     Raises
     ------
     ValueError
-        If the dict names an unknown class.
+        If the dict names an unknown class, or gives it no number from 0 to 1e30.
     """
     if class_weight is None:
-        return np.ones(len(target))
+        return np.ones(len(classes))
     if class_weight == "balanced":
-        mass = np.bincount(target, weight, minlength=len(classes))
         even = mass.sum() / (mass > 0).sum()
-        return (even / np.where(mass > 0, mass, even))[target]
-    known = _check_names("class_weight", class_weight, classes)
-    return np.array([class_weight.get(label, 1.0) for label in known])[target]
+        return even / np.where(mass > 0, mass, even)
+    known = _check_given("class_weight", class_weight, classes)
+    return np.array([class_weight.get(label, 1.0) for label in known])
 
 
 def boosting_head(mass):
@@ -74,11 +74,11 @@ def prior_shift(prior, classes, real, trained):
     """
     wanted = real
     if isinstance(prior, dict):
-        known = _check_names("prior", prior, classes)
+        known = _check_given("prior", prior, classes)
         wanted = np.array([prior.get(label, 0.0) for label in known])
     elif prior == "uniform":
         wanted = np.ones(len(classes))
-    if not wanted.sum() > 0 or (wanted < 0).any():
+    if not wanted.sum() > 0:
         raise ValueError(
             f"prior={prior!r} gives no positive share to any of the classes "
             f"{classes.tolist()}."
@@ -87,12 +87,17 @@ def prior_shift(prior, classes, real, trained):
     return np.log(wanted / np.maximum(trained, SMALLEST))
 
 
-def _check_names(parameter, given, classes):
-    """Refuse names of unknown classes; return the classes as a list."""
+def _check_given(parameter, given, classes):
+    """Refuse unknown classes and what is no share; return the classes as a list."""
     known = classes.tolist()
-    unknown = [label for label in given if label not in known]
-    if unknown:
-        raise ValueError(
-            f"{parameter} names {unknown[0]!r}, which is not among the classes {known}."
-        )
+    for label, value in given.items():
+        if label not in known:
+            raise ValueError(
+                f"{parameter} names {label!r}, which is not among the classes {known}."
+            )
+        if not isinstance(value, Real) or not 0 <= value <= _MOST:
+            raise ValueError(
+                f"{parameter} gives {value!r} to {label!r}; give a number from 0 to "
+                f"{_MOST}."
+            )
     return known

@@ -4,6 +4,7 @@ import numpy as np
 from scipy.special import expit
 from sklearn.utils.multiclass import type_of_target
 
+from skmerc._labels import shape_of
 from skmerc._training import LABEL_SETS
 from skmerc.recognition._dialogue_classifier import DialogueClassifier
 
@@ -23,7 +24,7 @@ class LabelSetClassifier(DialogueClassifier):
     """A :class:`DialogueClassifier` to which y may also be an indicator matrix."""
 
     def _y_checks(self, y):
-        shape = np.asarray(y).shape
+        shape = shape_of(y)
         return {"multi_output": len(shape) == 2 and shape[1] > 1}
 
     @property

@@ -1,11 +1,14 @@
 """What the samplers share: reading a table, anchoring and appending rows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
 from imblearn.utils import check_sampling_strategy
 from imblearn.utils._validation import ArraysTransformer
+from scipy.sparse import issparse
 from sklearn.base import _fit_context
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -94,10 +97,14 @@ class Table:
     def _extend_features(self, features):
         real = drop_keys(self.frame).reset_index(drop=True)
         synthetic = pd.DataFrame(features, columns=real.columns)
-        whole = [c for c, d in real.dtypes.items() if pd.api.types.is_integer_dtype(d)]
+        whole = [name for name, dtype in real.dtypes.items() if _is_whole(dtype)]
         if whole:
             synthetic[whole] = synthetic[whole].round()
         return _append(real, synthetic.astype(real.dtypes))
+
+
+def _is_whole(dtype):
+    return pd.api.types.is_integer_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)
 
 
 def _append(real, synthetic):
@@ -109,8 +116,7 @@ def read_table(sampler, X, y, modalities=None):
     X, y = as_pandas(X), _as_pandas_target(y)
     frame = X if key_columns(X) else None
     form = ArraysTransformer(None if frame is not None else X, y)
-    if frame is not None:
-        y = complete_labels(y, read_keys(X)["dialogue__role"].eq("context").to_numpy())
+    y = complete_labels(y, read_keys(X)["dialogue__role"].eq("context").to_numpy())
     check_classification_targets(y)
     labels, n_indicators = _as_labels(y)
     conversations, labels = read_conversations(
@@ -122,7 +128,11 @@ def read_table(sampler, X, y, modalities=None):
 
 
 def _as_pandas_target(y):
-    if hasattr(y, "to_numpy") and not isinstance(y, pd.Series | pd.DataFrame):
+    if issparse(y):
+        raise TypeError("y is a sparse matrix; give y.toarray().")
+    if hasattr(y, "columns"):
+        return as_pandas(y)
+    if hasattr(y, "to_numpy") and not isinstance(y, pd.Series):
         return pd.Series(y.to_numpy(), name=getattr(y, "name", None))
     return y
 
@@ -184,7 +194,26 @@ def quota(strategy, labels):
         )
     if isinstance(strategy, str) and strategy == "mean":
         strategy = raise_to_mean
+    if callable(strategy):
+        strategy = strategy(labels)
+        _check_counts(strategy)
+    elif isinstance(strategy, Mapping):
+        _check_counts(strategy)
     return check_sampling_strategy(strategy, labels, "over-sampling")
+
+
+def _check_counts(strategy):
+    if not isinstance(strategy, Mapping):
+        raise TypeError(
+            f"sampling_strategy asks for {strategy!r}; give a mapping of classes to "
+            "numbers of utterances."
+        )
+    for label, number in strategy.items():
+        if not isinstance(number, Integral):
+            raise TypeError(
+                f"sampling_strategy asks for {number!r} utterances of {label!r}; give "
+                "a whole number."
+            )
 
 
 def raise_to_mean(y):

@@ -1,0 +1,45 @@
+"""Numbers that a user's table holds as Python objects, or not at all."""
+
+from decimal import Decimal
+from numbers import Real
+
+import numpy as np
+import pandas as pd
+
+NOT_NUMBERS = "mMcV"
+"""Kinds of arrays that numpy would make numbers of: times, complex and records."""
+
+
+def find_no_number(values):
+    """Index of the first object that is neither a real number nor missing, or None."""
+    known = ~pd.isna(values)
+    wrong = np.argwhere(known & ~_are_numbers(values).astype(bool))
+    return tuple(wrong[0].tolist()) if len(wrong) else None
+
+
+def as_floats(values):
+    """Make float64 of an array of Python numbers, NaN where one is missing."""
+    return np.where(pd.isna(values), np.nan, values).astype(np.float64)
+
+
+def _is_number(value):
+    if not isinstance(value, Real | Decimal | np.bool_):
+        return False
+    try:
+        float(value)
+    except (OverflowError, ValueError):
+        return False
+    return True
+
+
+_are_numbers = np.frompyfunc(_is_number, 1, 1)
+
+
+def refuse_masked(values, name):
+    """Refuse an array with masked cells, whose mask would be lost."""
+    if np.ma.is_masked(values):
+        row, *_ = np.argwhere(np.ma.getmaskarray(values))[0].tolist()
+        raise ValueError(
+            f"{name} is an array with masked cells, the first in row {row}; fill them: "
+            "values.filled(np.nan)."
+        )

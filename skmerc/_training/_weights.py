@@ -1,0 +1,34 @@
+"""Weights of the rows, as networks can compute with them."""
+
+import numpy as np
+from sklearn.utils.validation import _check_sample_weight
+
+LEAST, MOST = 1e-30, 1e30
+
+
+def check_weight(sample_weight, features):
+    """Check the weights of the rows; refuse what vanishes or overflows in float32.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_rows,), float or None
+        The weights.
+    features : ndarray of shape (n_rows, n_features)
+        The table.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        The weights in double precision.
+    """
+    weight = _check_sample_weight(
+        sample_weight, features, dtype=np.float64, ensure_non_negative=True
+    )
+    largest = weight.max()
+    if largest != 0 and not LEAST <= largest <= MOST:
+        raise ValueError(
+            f"sample_weight is {largest} in row {weight.argmax()}, and networks "
+            "compute in float32: bring the largest weight between "
+            f"{LEAST} and {MOST}."
+        )
+    return weight

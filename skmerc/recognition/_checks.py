@@ -1,0 +1,55 @@
+"""What is refused before a network is built, and what `score` takes."""
+
+import numpy as np
+from sklearn.utils._param_validation import validate_parameter_constraints
+
+from skmerc._labels import read_labels
+from skmerc._training import check_weight, resolve_device
+from skmerc.frame import read_keys
+
+
+def check_net_settings(estimator):
+    """Check callbacks, and `net_params` as the parameters of the same names."""
+    given, constraints = estimator.net_params or {}, estimator._parameter_constraints
+    own = {name: str(name).rpartition("__")[2] for name in given}
+    validate_parameter_constraints(
+        {name: constraints.get(own[name], "no_validation") for name in given},
+        given,
+        caller_name=f"net_params of {type(estimator).__name__}",
+    )
+    resolve_device(given.get("device", "cpu"))
+    for callbacks in (estimator.callbacks, given.get("callbacks")):
+        _check_callbacks(callbacks or [])
+
+
+def _check_callbacks(callbacks):
+    for given in callbacks:
+        callback = given[1] if isinstance(given, tuple) else given
+        if callback is not None and not hasattr(callback, "set_params"):
+            raise TypeError(
+                f"callbacks holds {given!r}; give callbacks of skorch, alone or as "
+                "(name, callback)."
+            )
+
+
+def plain(value):
+    """Python's number in place of numpy's, which some layers of torch refuse."""
+    return value.item() if isinstance(value, np.integer) else value
+
+
+def labelled_rows(X):
+    """Rows that can be scored, those that are not context: bool array (n_rows,)."""
+    labelled = (read_keys(X)["dialogue__role"] != "context").to_numpy()
+    if not labelled.any():
+        raise ValueError("All rows have the role 'context'; none can be scored.")
+    return labelled
+
+
+def scored_rows(X, y, sample_weight, *, numeric=False):
+    """Check what `score` takes: rows that are no context, their labels and weights."""
+    rows = labelled_rows(X)
+    y = read_labels(y, ~rows, numeric=numeric)[rows]
+    weight = check_weight(sample_weight, rows)[rows]
+    if not weight.any():
+        raise ValueError("sample_weight is 0 in all rows that can be scored.")
+    return rows, y, weight
