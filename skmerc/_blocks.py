@@ -1,20 +1,51 @@
 """Blocks of features that become columns of a table."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 
-from skmerc._columns import FLOAT32_MAX
+from skmerc._columns import FLOAT32_MAX, check_modality
+from skmerc._numbers import NOT_NUMBERS, as_floats, find_no_number, refuse_masked
 
 
-def block_frame(name, block):
-    """Return a modality as a frame of float32 columns with the modality's prefix."""
-    if not isinstance(name, str) or "__" in name or name in ("", "dialogue"):
-        raise ValueError(
-            f"A modality cannot be called {name!r}: use non-empty text other than "
-            "'dialogue' and without '__', which separates it from its features."
-        )
+@dataclass(frozen=True)
+class Block:
+    """Values of a modality, not converted yet, and the names of their columns."""
+
+    name: str
+    values: np.ndarray
+    names: list
+
+    def __len__(self):
+        return len(self.values)
+
+    @property
+    def columns(self):
+        """The names in a table."""
+        return [f"{self.name}__{column}" for column in self.names]
+
+
+def join_blocks(blocks):
+    """Return modalities side by side as a frame over one array of float32.
+
+    One array, since estimators read that as it is and would copy several.
+    """
+    columns = [column for block in blocks for column in block.columns]
+    values, start = np.empty((len(blocks[0]), len(columns)), np.float32), 0
+    for block in blocks:
+        end = start + len(block.names)
+        _fill(values[:, start:end], block)
+        start = end
+    return pd.DataFrame(values, columns=columns, copy=False)
+
+
+def read_block(name, block):
+    """Check the name and the shape of a modality."""
+    check_modality(name)
     names = getattr(block, "columns", None)
-    values = np.asarray(block)
+    values = _as_array(name, block)
     if values.ndim != 2:
         raise ValueError(
             f"Block {name!r} has {values.ndim} dimensions; give (utterances, "
@@ -26,18 +57,37 @@ def block_frame(name, block):
             "table.filter(like=...), no column has that name."
         )
     names = range(values.shape[1]) if names is None else names
-    columns = [f"{name}__{column}" for column in names]
-    return pd.DataFrame(_as_float32(name, values, names), columns=columns)
+    return Block(name, values, list(names))
 
 
-def _as_float32(name, values, names):
+def _as_array(name, block):
+    refuse_masked(block, f"Block {name!r}")
+    if issparse(block):
+        raise TypeError(f"Block {name!r} is a sparse matrix; give block.toarray().")
+    try:
+        values = np.asarray(block)
+    except ValueError as error:
+        raise ValueError(
+            f"Block {name!r} is no table: its rows differ in length."
+        ) from error
+    if values.dtype.kind in NOT_NUMBERS:
+        raise ValueError(
+            f"Block {name!r} holds {values.dtype} values, and features are numbers."
+        )
+    if values.ndim == 2 and values.dtype == object and find_no_number(values) is None:
+        return as_floats(values)
+    return values
+
+
+def _fill(part, block):
+    name, values = block.name, block.values
     try:
         with np.errstate(over="raise"):
-            return values.astype(np.float32)
-    except (TypeError, ValueError) as error:
+            part[...] = values
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(
             f"Block {name!r} holds values that are no numbers"
-            f"{_first_text(values, names)}: {error}."
+            f"{_first_text(values, block.names)}: {error}."
         ) from error
     except FloatingPointError:
         values = values.astype(np.float64)
@@ -56,4 +106,4 @@ def _first_text(values, names):
     if not len(found):
         return ""
     row, column = found[0]
-    return f", first in row {row}, column {list(names)[column]!r}"
+    return f", first in row {row}, column {names[column]!r}"

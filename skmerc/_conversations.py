@@ -1,10 +1,11 @@
 """The one immutable view of a table of utterances that all estimators read."""
 
+import reprlib
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import _num_samples, validate_data
 
 from skmerc._columns import (
     FLOAT32_MAX,
@@ -16,7 +17,8 @@ from skmerc._columns import (
     locate_blocks,
     source_ids,
 )
-from skmerc._labels import complete_labels
+from skmerc._labels import NO_LABELS, complete_labels
+from skmerc._numbers import as_floats, find_no_number, refuse_masked
 from skmerc._warnings import (
     warn_of_equal_turns,
     warn_of_split_dialogues,
@@ -24,7 +26,8 @@ from skmerc._warnings import (
 )
 from skmerc.frame import KEYS, ROLES, drop_keys, read_keys
 
-_CHUNK = 8192
+_CHUNK = 1024
+"""Rows that are looked at together, where looking takes memory."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +98,12 @@ class Conversations:
     @property
     def present(self):
         """Whether each modality is there: bool array (n_rows, n_modalities)."""
-        columns = [
-            ~np.isnan(self.features[:, where]).all(axis=1)
-            for where in self.blocks.values()
-        ]
-        return np.stack(columns, axis=1)
+        there = np.empty((len(self), len(self.blocks)), bool)
+        for rows in chunks(len(self)):
+            for number, where in enumerate(self.blocks.values()):
+                missing = np.isnan(self.features[rows, where])
+                there[rows, number] = ~missing.all(axis=1)
+        return there
 
     @property
     def held_out(self):
@@ -173,8 +177,14 @@ def ranges(starts, lengths):
     return np.arange(lengths.sum()) + shift
 
 
+def chunks(n_rows):
+    """Cut rows into slices, so that what is computed of them stays small."""
+    for start in range(0, n_rows, _CHUNK):
+        yield slice(start, min(start + _CHUNK, n_rows))
+
+
 def read_conversations(
-    estimator, X, y="no_validation", *, reset, modalities=None, **y_checks
+    estimator, X, y=NO_LABELS, *, reset, modalities=None, **y_checks
 ):
     """Validate a table for an estimator and take it apart.
 
@@ -187,8 +197,11 @@ def read_conversations(
     keyed = bool(given)
     warn_without_dialogues(given)
     keys = read_keys(X) if keyed else None
-    if keys is not None and not isinstance(y, str):
-        y = complete_labels(y, (keys["dialogue__role"] == "context").to_numpy())
+    if y is not NO_LABELS:
+        context = np.zeros(_num_samples(X), bool)
+        if keyed:
+            context = (keys["dialogue__role"] == "context").to_numpy()
+        y = complete_labels(y, context, numeric=y_checks.get("y_numeric", False))
     features = _numeric_features(drop_keys(X) if keyed else X)
     checks = {
         "reset": reset,
@@ -203,12 +216,12 @@ def read_conversations(
     if reset:
         warn_of_equal_turns(conversations)
         warn_of_split_dialogues(conversations)
-    return conversations if isinstance(y, str) else (conversations, y)
+    return conversations if y is NO_LABELS else (conversations, y)
 
 
 def _validate(estimator, features, y, checks, y_checks):
     try:
-        if isinstance(y, str):
+        if y is NO_LABELS:
             return validate_data(estimator, features, **checks), y
         return validate_data(estimator, features, y, **checks, **y_checks)
     except ValueError as error:
@@ -223,39 +236,56 @@ def _validate(estimator, features, y, checks, y_checks):
 
 def _numeric_features(features):
     if not isinstance(features, pd.DataFrame):
-        return features
+        return _numeric_array(features)
     if not features.shape[1]:
         raise ValueError(
             f"X has {len(features)} rows and 0 feature(s) (shape={features.shape}) "
             "while a minimum of 1 is required; besides keys it needs columns such as "
             "'text__0'."
         )
+    features = features.copy(deep=False)
     for column, dtype in features.dtypes.items():
-        if pd.api.types.is_numeric_dtype(dtype) or _holds_numbers(features[column]):
-            continue
-        raise ValueError(
-            f"Column {column!r} holds {dtype} values, and features are numbers. Leave "
-            f"it out, turn it into features, or, if it is a key, call it one of {KEYS}."
-        )
+        if isinstance(dtype, pd.SparseDtype):
+            features[column] = features[column].sparse.to_dense()
+        elif pd.api.types.is_object_dtype(dtype):
+            features[column] = _floats_of(features[column])
+        elif not pd.api.types.is_numeric_dtype(dtype) or dtype.kind == "c":
+            _refuse_column(features[column])
     return features
 
 
-def _holds_numbers(column):
-    if column.dtype != object:
-        return False
-    try:
-        column.to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError):
-        return False
-    return True
+def _numeric_array(features):
+    refuse_masked(features, "X")
+    kind = getattr(getattr(features, "dtype", None), "kind", None)
+    if kind in tuple("mM"):
+        raise ValueError(f"X holds {features.dtype} values, and features are numbers.")
+    if kind == "O" and find_no_number(features) is None:
+        return as_floats(features)
+    return features  # others are for scikit-learn to convert or refuse
+
+
+def _floats_of(column):
+    values = column.to_numpy()
+    found = find_no_number(values)
+    if found is not None:
+        _refuse_column(column, f": {reprlib.repr(values[found])} in row {found[0]}")
+    return as_floats(values)
+
+
+def _refuse_column(column, where=""):
+    raise ValueError(
+        f"Column {column.name!r} holds {column.dtype} values, and features are "
+        f"numbers{where}. Leave it out, turn it into features, or, if it is a key, "
+        f"call it one of {KEYS}."
+    )
 
 
 def _refuse_infinite(values, columns, blocks):
-    for start in range(0, len(values), _CHUNK):
+    for rows in chunks(len(values)):
         # Networks compute in float32, where larger values would become infinite.
-        found = np.argwhere(np.abs(values[start : start + _CHUNK]) > FLOAT32_MAX)
+        found = np.argwhere(np.abs(values[rows]) > FLOAT32_MAX)
         if len(found):
-            row, column = int(found[0][0]) + start, int(found[0][1])
+            row, column = int(found[0][0]) + rows.start, int(found[0][1])
             name = column if columns is None else columns[column]
             raise ValueError(
                 "X contains infinity, or a value too large for float32, in row "
@@ -283,14 +313,15 @@ def _take_apart(values, blocks, keys):
         roles = zeros.astype(np.int8)
         return Conversations(values, blocks, rows, rows, zeros, zeros, roles, False)
     ids, turns, speakers, roles = (keys[name] for name in KEYS)
+    code, ids = pd.factorize(ids)  # each text once: rows are many more than dialogues
     sources = source_ids(ids)
     # Sorted, so that a model does not depend on the order of the rows it learned from.
-    everyone = pd.Index(np.unique(pd.concat([ids, sources])))
+    everyone = pd.Index(np.unique(np.concatenate([ids, sources])))
     return Conversations(
         features=values,
         blocks=blocks,
-        dialogue=everyone.get_indexer(ids),
-        group=everyone.get_indexer(sources),
+        dialogue=everyone.get_indexer(ids)[code],
+        group=everyone.get_indexer(sources)[code],
         turn=_sortable(turns),
         speaker=pd.factorize(speakers)[0],
         role=pd.Index(ROLES).get_indexer(roles).astype(np.int8),
@@ -303,11 +334,13 @@ def _sortable(turns):
     kinds = (pd.api.types.is_datetime64_any_dtype, pd.api.types.is_timedelta64_dtype)
     if any(kind(turns.dtype) for kind in kinds):
         return turns.astype("int64").to_numpy()
-    try:
-        return pd.to_numeric(turns, errors="raise").to_numpy()
-    except (TypeError, ValueError):
-        wrong = int(np.flatnonzero(pd.to_numeric(turns, errors="coerce").isna())[0])
+    numbers = pd.to_numeric(turns, errors="coerce")
+    if numbers.dtype.kind == "c":
+        raise ValueError("dialogue__turn holds complex numbers, which have no order.")
+    wrong = np.flatnonzero(~np.isfinite(numbers.to_numpy(float, na_value=np.nan)))
+    if len(wrong):
         raise ValueError(
-            f"dialogue__turn is {turns.iloc[wrong]!r} in row {wrong}; turns are "
-            "numbers or timestamps."
-        ) from None
+            f"dialogue__turn is {turns.iloc[wrong[0]]!r} in row {wrong[0]}; turns are "
+            "finite numbers or timestamps."
+        )
+    return numbers.to_numpy()

@@ -5,15 +5,20 @@ all other columns are features, and a modality is the text before the first
 ``__`` of a column's name.
 """
 
+from numbers import Real
+
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import _num_samples
 
-from skmerc._blocks import block_frame
+from skmerc._blocks import join_blocks, read_block
 from skmerc._columns import (
     KEYS,
     ROLES,
     as_pandas,
+    is_array_like,
     key_columns,
     locate_blocks,
     make_keys,
@@ -88,12 +93,13 @@ def make_frame(blocks, *, dialogue=None, turn=None, speaker=None, role=None):
         raise ValueError(
             "blocks is no mapping; give {'text': features}, one entry per modality."
         )
-    parts = [block_frame(name, block) for name, block in blocks.items()]
+    parts = [read_block(name, block) for name, block in blocks.items()]
     keys = {"dialogue": dialogue, "turn": turn, "speaker": speaker, "role": role}
     _check_lengths(blocks, parts, keys)
     named = zip(KEYS, keys.values(), strict=True)
     warn_without_dialogues([key for key, given in named if given is not None], 3)
-    X = pd.concat([make_keys(len(parts[0]), **keys), *parts], axis=1)
+    X = pd.concat([make_keys(len(parts[0]), **keys), join_blocks(parts)], axis=1)
+    key_columns(X)  # refuses columns of one name, and a second set of keys
     index = _common_index([*blocks.items(), *keys.items()])
     return X if index is None else X.set_axis(index)
 
@@ -110,7 +116,7 @@ def _common_index(given):
     (first, shared), *others = indexed
     different = [(name, index) for name, index in others if not index.equals(shared)]
     for name, index in different:
-        if index.sort_values().equals(shared.sort_values()):
+        if index.isin(shared).all() and shared.isin(index).all():
             raise ValueError(
                 f"{first!r} and {name!r} have the same index in different orders, and "
                 "rows are joined by position. Bring both into one order."
@@ -125,8 +131,11 @@ def _check_lengths(blocks, parts, keys):
     for name, key in keys.items():
         if key is None or (name == "role" and isinstance(key, str)):
             continue
-        if isinstance(key, str) or not hasattr(key, "__len__"):
-            raise ValueError(f"{name}={key!r} is one value; give one per utterance.")
+        is_values = is_array_like(key) and not issparse(key)
+        if not is_values or getattr(key, "ndim", 1) == 0:
+            raise ValueError(
+                f"{name}={key!r} is one value, or in no order; give one per utterance."
+            )
         lengths[name] = len(key)
     if len(set(lengths.values())) > 1:
         found = ", ".join(f"{name}: {length}" for name, length in lengths.items())
@@ -161,7 +170,7 @@ def read_keys(X):
     """
     X = as_pandas(X)
     found = key_columns(X)
-    n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
+    n_rows = _num_samples(X)
     given = {name: X[found[name]] if name in found else None for name in KEYS}
     return make_keys(n_rows, *given.values())
 
@@ -232,9 +241,13 @@ def split_frame(X, *, modalities=None):
     """
     features = drop_keys(X)
     columns = features.columns if isinstance(features, pd.DataFrame) else None
-    values = np.asarray(features)
-    located = locate_blocks(columns, values.shape[1], modalities)
-    return read_keys(X), {name: values[:, where] for name, where in located.items()}
+    values = features.iloc if columns is not None else np.asarray(features)
+    shape = np.shape(features)
+    if len(shape) != 2:
+        raise ValueError(f"X has shape {shape}; give (utterances, columns).")
+    located = locate_blocks(columns, shape[1], modalities)
+    blocks = {name: values[:, where] for name, where in located.items()}
+    return read_keys(X), {name: np.asarray(block) for name, block in blocks.items()}
 
 
 def mark_validation(X, *, dialogues=None, fraction=None, random_state=None):
@@ -285,7 +298,9 @@ def mark_validation(X, *, dialogues=None, fraction=None, random_state=None):
     ids, ordinary = keys["dialogue__id"], keys["dialogue__role"] == "utterance"
     if dialogues is None:
         dialogues = _draw_dialogues(ids[ordinary].unique(), fraction, random_state)
-    dialogues = pd.Index(np.atleast_1d(np.asarray(dialogues)).astype(str))
+    if not is_array_like(dialogues) or getattr(dialogues, "ndim", 1) == 0:
+        dialogues = [dialogues]
+    dialogues = pd.Index([str(dialogue) for dialogue in dialogues], dtype=str)
     if not len(dialogues):
         raise ValueError(
             "dialogues is empty: the table names no validation dialogues; give "
@@ -293,16 +308,15 @@ def mark_validation(X, *, dialogues=None, fraction=None, random_state=None):
         )
     unknown = dialogues.difference(ids)
     if len(unknown):
-        raise ValueError(
-            f"X has no dialogue {unknown[0]!r}; its ids are text such as {ids[0]!r}."
-        )
+        known = f"; its ids are text such as {ids[0]!r}" if len(ids) else " and no row"
+        raise ValueError(f"X has no dialogue {unknown[0]!r}{known}.")
     held_out = ids.isin(dialogues) & ordinary
     roles = keys["dialogue__role"].mask(held_out, "validation")
     return X.assign(**{columns.get(KEYS[3], KEYS[3]): roles.to_numpy()})
 
 
 def _draw_dialogues(ids, fraction, random_state):
-    if not 0 < fraction < 1 or len(ids) < 2:
+    if not isinstance(fraction, Real) or not 0 < fraction < 1 or len(ids) < 2:
         raise ValueError(
             f"fraction={fraction!r} of {len(ids)} dialogues cannot be held out; give "
             "a number between 0 and 1 and at least two dialogues."

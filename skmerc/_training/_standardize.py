@@ -1,15 +1,72 @@
 """Standardisation fitted on the training rows, and missing cells."""
 
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 
 from skmerc._columns import SYNTHETIC
-from skmerc._conversations import block_of
+from skmerc._conversations import block_of, chunks
 from skmerc.exceptions import PartialMissingWarning
 from skmerc.nn.standardize import Standardize
 
-_CHUNK = 16384
+
+@dataclass(frozen=True)
+class Moments:
+    """What is known of each column, to which more rows can be added.
+
+    Attributes
+    ----------
+    mass, mean, squares : ndarray of shape (n_features,)
+        Weight of the cells that are not NaN, their mean, and the sum of their squared
+        deviations from it.
+    """
+
+    mass: np.ndarray
+    mean: np.ndarray
+    squares: np.ndarray
+
+    @classmethod
+    def of(cls, features, rows, weight):
+        """Look at some rows, chunk by chunk; `weight` is that of each of them."""
+        total = cls(*np.zeros((3, features.shape[1])))
+        for chunk in chunks(len(rows)):
+            values = features[rows[chunk]].astype(np.float64)
+            total += cls._of_values(values, weight[chunk, None])
+        return total
+
+    @classmethod
+    def _of_values(cls, values, weight):
+        unknown = np.isnan(values)
+        weight = np.where(unknown, 0, weight)
+        values[unknown] = 0
+        mass = weight.sum(axis=0)
+        mean = (values * weight).sum(axis=0) / np.where(mass > 0, mass, 1)
+        values -= mean
+        values *= values
+        return cls(mass, mean, (values * weight).sum(axis=0))
+
+    def __add__(self, other):
+        """Moments of both sets of rows together (Chan, Golub & LeVeque 1983)."""
+        mass = self.mass + other.mass
+        share, apart = other.mass / np.where(mass > 0, mass, 1), other.mean - self.mean
+        squares = self.squares + other.squares + self.mass * share * apart**2
+        return Moments(mass, self.mean + share * apart, squares)
+
+    @property
+    def deviation(self):
+        """Standard deviation of each column."""
+        return np.sqrt(self.squares / np.where(self.mass > 0, self.mass, 1))
+
+    def standardize(self, active=True):
+        """Make the layer that brings the columns to mean 0 and deviation 1."""
+        # Near float32's resolution a column is constant, whatever rounding left
+        # behind; beside a large mean that rest is not blown up to the clip either.
+        least = 1e-6 * np.abs(self.mean) + 1e-12
+        constant = np.maximum(least, 1.0)
+        deviation = self.deviation
+        scale = np.where(deviation > least, deviation, constant)
+        return Standardize(self.mean, scale, active)
 
 
 def fit_standardize(features, rows, weight=None, *, active=True):
@@ -20,14 +77,7 @@ def fit_standardize(features, rows, weight=None, *, active=True):
     """
     weight = np.ones(len(rows)) if weight is None else weight
     rows, weight = rows[weight > 0], weight[weight > 0]
-    mean = _weighted_mean(features, rows, weight, lambda values: values)
-    variance = _weighted_mean(features, rows, weight, lambda x: (x - mean) ** 2)
-    deviation = np.sqrt(variance)
-    # Near float32's resolution a column is constant, whatever rounding left behind;
-    # beside a large mean that rest is not blown up to the clip either.
-    least = 1e-6 * np.abs(mean) + 1e-12
-    constant = np.maximum(least, 1.0)
-    return Standardize(mean, np.where(deviation > least, deviation, constant), active)
+    return Moments.of(features, rows, weight).standardize(active)
 
 
 def fit_standardize_on_real(conversations, rows, weight, *, active=True):
@@ -38,19 +88,6 @@ def fit_standardize_on_real(conversations, rows, weight, *, active=True):
     real = rows[conversations.role[rows] != SYNTHETIC]
     rows = real if len(real) else rows
     return fit_standardize(conversations.features, rows, weight[rows], active=active)
-
-
-def _weighted_mean(features, rows, weight, transform):
-    total = np.zeros(features.shape[1])
-    mass = np.zeros(features.shape[1])
-    for start in range(0, len(rows), _CHUNK):
-        chunk = slice(start, start + _CHUNK)
-        values = features[rows[chunk]].astype(np.float64)
-        known = ~np.isnan(values)
-        weighted = np.where(known, transform(values), 0) * weight[chunk, None]
-        total += weighted.sum(axis=0)
-        mass += (known * weight[chunk, None]).sum(axis=0)
-    return total / np.where(mass > 0, mass, 1)
 
 
 def check_partial_missing(conversations, policy, names=None, *, warn=True):
@@ -69,14 +106,15 @@ def check_partial_missing(conversations, policy, names=None, *, warn=True):
     """
     counts = {}
     for name, where in conversations.blocks.items():
-        missing = np.isnan(conversations.features[:, where])
-        partial = missing & ~missing.all(axis=1, keepdims=True)
-        if partial.any() and policy == "error":
-            _refuse(conversations, where, partial, names)
-        if partial.any():
-            counts[name] = int(partial.sum())
-    if counts and warn:
-        found = ", ".join(f"{name}: {count}" for name, count in counts.items())
+        counts[name] = 0
+        for rows in chunks(len(conversations)):
+            missing = np.isnan(conversations.features[rows, where])
+            partial = missing & ~missing.all(axis=1, keepdims=True)
+            if partial.any() and policy == "error":
+                _refuse(conversations, where, rows.start, partial, names)
+            counts[name] += int(partial.sum())
+    if any(counts.values()) and warn:
+        found = ", ".join(f"{name}: {count}" for name, count in counts.items() if count)
         warnings.warn(
             f"Missing cells inside modalities that are there ({found}) are filled "
             "with the training mean; set partial_nan='error' to refuse them, or set "
@@ -86,8 +124,9 @@ def check_partial_missing(conversations, policy, names=None, *, warn=True):
         )
 
 
-def _refuse(conversations, where, partial, names):
+def _refuse(conversations, where, start, partial, names):
     row, inside = (int(i) for i in np.argwhere(partial)[0])
+    row += start
     column = int(np.arange(conversations.features.shape[1])[where][inside])
     name = column if names is None else names[column]
     raise ValueError(

@@ -8,11 +8,13 @@ from skmerc.datasets._iemocap import load_iemocap
 from skmerc.datasets._meld import load_meld
 from skmerc.datasets._mosei import load_mosei
 from skmerc.datasets._mosi import load_mosi
+from skmerc.datasets._stream import iter_table
 from skmerc.datasets._table import load_table
 from skmerc.datasets._to_frame import to_frame
 
 __all__ = [
     "fetch_meld_annotations",
+    "iter_table",
     "load_dailydialog",
     "load_emorynlp",
     "load_iemocap",

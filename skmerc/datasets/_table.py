@@ -96,17 +96,17 @@ def load_table(path, *, modalities=None, label="label", split=None, return_split
     """
     path = Path(path)
     read = find_reader(path)
-    table = read(path, _as_names("modalities", modalities), label)
-    rows = _rows_of(_as_names("split", split), table.splits, path)
-    keys = {name: np.asarray(key)[rows] for name, key in table.keys.items()}
-    y = _labels_of(table.labels[rows], keys.get("role"), label, path)
-    X = make_frame({name: part[rows] for name, part in table.blocks.items()}, **keys)
+    table = read(path, as_names("modalities", modalities), label)
+    table = table.take(_rows_of(as_names("split", split), table.splits, path))
+    refuse_absent(table, label, path)
+    X, y = make_frame(table.blocks, **table.keys), labels_of(table, path)
     if not return_split:
         return X, y
-    return X, y, np.full(len(X), "") if table.splits is None else table.splits[rows]
+    return X, y, np.full(len(X), "") if table.splits is None else table.splits
 
 
-def _as_names(parameter, given):
+def as_names(parameter, given):
+    """Check a list of names, or make one of a single name."""
     if given is None:
         return None
     names = [given] if isinstance(given, str) else list(given)
@@ -129,19 +129,29 @@ def _rows_of(names, splits, path):
     return np.isin(splits, names)
 
 
-def _labels_of(labels, roles, name, path):
-    """Demand a label of all rows but those of role context, and fill it there."""
-    absent = (labels.isna() | (labels.astype(object) == "")).to_numpy()
-    context = np.zeros(len(labels), dtype=bool) if roles is None else roles == "context"
-    needed = np.flatnonzero(absent & ~context)
+def refuse_absent(table, name, path):
+    """Demand a label of all rows but those of role context."""
+    absent = _is_absent(table.labels)
+    if "role" in table.keys:
+        absent = absent & (np.asarray(table.keys["role"]) != "context")
+    needed = np.flatnonzero(absent)
     if len(needed):
         raise ValueError(
             f"{path}: {name!r} is absent in {len(needed)} rows, first in row "
-            f"{labels.index[needed[0]]}; label them, remove them or give them the "
-            "role 'context'."
+            f"{table.labels.index[needed[0]]}; label them, remove them or give them "
+            "the role 'context'."
         )
+
+
+def labels_of(table, where):
+    """Labels as an array, the first one where there is none."""
+    labels, absent = table.labels, _is_absent(table.labels)
     if absent.all():
-        raise ValueError(f"{path}: every row is of role 'context', none has a label.")
+        raise ValueError(f"{where}: every row is of role 'context', none has a label.")
     if absent.any():
         labels = labels.where(~absent, labels[~absent].iloc[0])
     return labels.to_numpy() if is_numeric_dtype(labels) else as_text(labels)
+
+
+def _is_absent(labels):
+    return (labels.isna() | (labels.astype(object) == "")).to_numpy()

@@ -17,7 +17,7 @@ from skmerc.frame import KEYS
 _SHORT_KEYS = dict(zip(KEYS, ("dialogue", "turn", "speaker", "role"), strict=True))
 _EMPTY_CELLS = ["", "nan", "NaN", "NA", "N/A", "null", "None"]
 _PRESENT = "_present"
-_DAMAGE = (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, csv.Error)
+DAMAGE = (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, csv.Error)
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,15 @@ class Table:
     keys: dict
     labels: pd.Series
     splits: np.ndarray | None
+
+    def take(self, rows):
+        """Keep some rows, given as a slice or as a mask."""
+        return Table(
+            {name: part[rows] for name, part in self.blocks.items()},
+            {name: np.asarray(key)[rows] for name, key in self.keys.items()},
+            self.labels[rows],
+            None if self.splits is None else self.splits[rows],
+        )
 
 
 def find_reader(path):
@@ -62,7 +71,8 @@ def as_text(values):
     return values.astype(object).astype(str)
 
 
-def _damaged(path, kind, error):
+def damaged(path, kind, error):
+    """Make the error of a file that its reader cannot read."""
     return ValueError(
         f"{path} cannot be read as {kind} ({type(error).__name__}: {error}); it is "
         "truncated, damaged or of another kind."
@@ -105,16 +115,23 @@ def _hide(values, present):
     return values if present is None else np.where(present[:, None], values, np.nan)
 
 
-def _read_parquet(path, names, label):
+def need_pyarrow(path):
+    """Tell what to install where pyarrow is absent."""
     if find_spec("pyarrow") is None:
         raise ImportError(
             f"Reading {path} needs pyarrow: pip install 'skmerc[parquet]'."
         )
+
+
+def _read_parquet(path, names, label):
+    need_pyarrow(path)
     try:
-        frame = pd.read_parquet(path, engine="pyarrow").reset_index(drop=True)
-    except _DAMAGE as error:
-        raise _damaged(path, "parquet", error) from error
-    return _from_frame(frame, path, names, label)
+        # Folders such as split=train in the path are no columns of the file.
+        frame = pd.read_parquet(path, engine="pyarrow", partitioning=None)
+        frame = frame.reset_index(drop=True)
+    except DAMAGE as error:
+        raise damaged(path, "parquet", error) from error
+    return table_of(frame, path, names, label)
 
 
 def _read_csv(path, names, label):
@@ -126,9 +143,9 @@ def _read_csv(path, names, label):
             low_memory=False,
             **_csv_types(header, label),
         )
-    except _DAMAGE as error:
-        raise _damaged(path, "CSV", error) from error
-    return _from_frame(frame, path, names, label)
+    except DAMAGE as error:
+        raise damaged(path, "CSV", error) from error
+    return table_of(frame, path, names, label)
 
 
 def check_csv_shape(path):
@@ -161,8 +178,9 @@ def _csv_types(header, label):
     return {"dtype": dtype, "na_values": {c: empty[c] for c in header if c in empty}}
 
 
-def _from_frame(frame, path, names, label):
-    keys = _keys_of(frame, path)
+def table_of(frame, path, names, label):
+    """Take the columns of a frame apart, and refuse those that are nothing."""
+    keys = keys_of(frame, path)
     groups = {}
     for column in frame.columns.drop([*keys.values(), label], errors="ignore"):
         modality, separator, _ = str(column).partition("__")
@@ -178,7 +196,8 @@ def _from_frame(frame, path, names, label):
     )
 
 
-def _keys_of(frame, path):
+def keys_of(frame, path):
+    """Find the key columns, by their long or short names."""
     keys = {_SHORT_KEYS[key]: column for key, column in key_columns(frame).items()}
     for short in _SHORT_KEYS.values():
         if short in frame and short in keys:
@@ -252,13 +271,13 @@ def _load_arrays(path):
         # numpy leaves a damaged archive open that it has opened itself.
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (*_DAMAGE, AttributeError, TypeError) as error:
+    except (*DAMAGE, AttributeError, TypeError) as error:
         if "allow_pickle" in str(error) and zipfile.is_zipfile(path):
             raise ValueError(
                 f"{path} holds Python objects, which could run code when loaded; save "
                 "its arrays as numbers and fixed-width text."
             ) from error
-        raise _damaged(path, "NumPy archive", error) from error
+        raise damaged(path, "NumPy archive", error) from error
 
 
 def _label_candidates(arrays):

@@ -1,5 +1,7 @@
 """In which order utterances stand that name their dialogue themselves."""
 
+from collections.abc import Hashable
+
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_scalar
@@ -71,12 +73,20 @@ def _answered(record):
     return next((key for key in given if key is not None and key != ""), None)
 
 
+def _refuse_no_ids(keys, places):
+    for key, place in zip(keys, places, strict=True):
+        if not isinstance(key, Hashable):
+            raise TypeError(f"{place} has, or replies to, {key!r}, which is no id.")
+
+
 def _depths(records, places):
     """Count the replies between each utterance and the one that it goes back to."""
     ids = [field_of(record, "id") for record in records]
     answered = [_answered(record) for record in records]
     if not any(key is not None for key in answered):
         return [0] * len(records)
+    for keys in (ids, answered):
+        _refuse_no_ids(keys, places)
     parents = dict(zip(ids, answered, strict=True))
     if None in parents or len(parents) < len(ids):
         raise ValueError("Utterances that reply need an 'id', each its own.")

@@ -362,10 +362,14 @@ def test_zero_is_an_id_that_may_be_replied_to(none):
             "Utterance 2 of dialogue 'L1' has the timestamp 'noon'",
         ),
         ({"text": 5}, "Utterance 2 of dialogue 'L1' has no text: 'text' is 5"),
+        (
+            {"reply-to": ["L1"]},
+            r"Utterance 2 of dialogue 'L1' has, or replies to, \['L1'\]",
+        ),
     ],
 )
 def test_convokit_lines_that_do_not_fit_are_refused(changes, message):
     lines = convokit_lines()
     lines[2] |= changes
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         to_frame(lines)

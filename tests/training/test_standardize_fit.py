@@ -59,7 +59,7 @@ def test_other_rows_and_rows_of_weight_0_are_not_looked_at():
 def test_chunks_change_nothing(monkeypatch):
     x = sample()
     whole = fit_standardize(x, everything(x))
-    monkeypatch.setattr("skmerc._training._standardize._CHUNK", 7)
+    monkeypatch.setattr("skmerc._conversations._CHUNK", 7)
     parts = fit_standardize(x, everything(x))
     np.testing.assert_allclose(parts.mean, whole.mean, rtol=1e-6)
     np.testing.assert_allclose(parts.scale, whole.scale, rtol=1e-6)

@@ -1,0 +1,274 @@
+"""Conversations from parquet files that are larger than memory, part by part."""
+
+import re
+from numbers import Integral
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.utils._param_validation import Interval, validate_params
+
+from skmerc.datasets._table import as_names, labels_of, refuse_absent
+from skmerc.datasets._table_files import (
+    DAMAGE,
+    Table,
+    damaged,
+    keys_of,
+    need_pyarrow,
+    table_of,
+)
+from skmerc.frame import make_frame
+
+_BATCH = 4096
+"""Rows that are taken from a file at a time, where a part has more."""
+
+
+@validate_params(
+    {
+        "path": [str, Path],
+        "rows": [Interval(Integral, 1, None, closed="left")],
+        "modalities": ["array-like", None],
+        "label": [str],
+    },
+    prefer_skip_nested_validation=True,
+)
+def iter_table(path, *, rows=50_000, modalities=None, label="label"):
+    """Read a table of utterances part by part, each of whole dialogues.
+
+    For tables that are larger than memory, which takes no more than a few times the
+    part at hand: `rows` utterances and the rest of a dialogue.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file ending in ``.parquet``, or a folder of them, with folders inside such
+        as ``part=0`` or without. Files and folders that begin with a dot or an
+        underscore are left out.
+    rows : int, default=50_000
+        Number of utterances after which a part ends with the dialogue at hand.
+    modalities : list of str, default=None
+        The modalities to read, in the order wanted; by default all of them.
+    label : str, default="label"
+        Name of the column of labels.
+
+    Returns
+    -------
+    parts : generator of (X, y)
+        The next dialogues and their labels, as :func:`load_table` returns them. A
+        call makes a new generator, which begins anew.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file, or no parquet file in the folder.
+    ImportError
+        If pyarrow is not installed.
+    ValueError
+        If files differ in their columns, one is damaged, a dialogue goes on after
+        another one has begun, there is no key ``dialogue``, a part has no label, or
+        for the reasons of :func:`load_table`.
+
+    See Also
+    --------
+    load_table : Read a table that fits into memory.
+
+    Notes
+    -----
+    Columns are called as for :func:`load_table`. The rows of a dialogue follow each
+    other, so sort by dialogue before writing; it may go on in the next file. Files are
+    read in the order of their names, where ``part-10`` comes behind ``part-9``. What
+    folders are called is not read: keys and labels are columns of the files, and a
+    split such as training has a folder of its own.
+
+    ``partial_fit`` shuffles the dialogues of a part, not those of the table, so write
+    dialogues in random order. Write row groups of no more than `rows` rows, since
+    pyarrow reads one at a time (pandas makes them of a million rows unless told
+    otherwise by ``row_group_size``). Besides a part, the ids of all dialogues stay in
+    memory, to find one that comes back.
+
+    Examples
+    --------
+    A table in files of whole dialogues, in random order, and two passes over it:
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from skmerc import CBERLClassifier
+    >>> from skmerc.datasets import iter_table, make_conversations
+    >>> X, y = make_conversations(20, random_state=0)
+    >>> model = CBERLClassifier(hidden_size=8, random_state=0)
+    >>> order = np.random.default_rng(0).permutation(X["dialogue__id"].unique())
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for number, ids in enumerate(np.array_split(order, 4)):
+    ...         part = X.assign(label=y)[X["dialogue__id"].isin(ids)]
+    ...         part = part.sort_values("dialogue__id", kind="stable")
+    ...         file = Path(folder) / f"part-{number}.parquet"
+    ...         part.to_parquet(file, index=False, row_group_size=10_000)
+    ...     for epoch in range(2):
+    ...         for X_part, y_part in iter_table(folder, rows=100):
+    ...             model = model.partial_fit(X_part, y_part, classes=np.unique(y))
+    >>> model.n_iter_
+    6
+    """
+    path = Path(path)
+    need_pyarrow(path)
+    files = _files_of(path, label)
+    _refuse_other_columns(files, label)
+    names = as_names("modalities", modalities)
+    return _parts(_tables(files, min(rows, _BATCH), names, label), path, rows)
+
+
+def _files_of(path, label):
+    """Parquet files of a folder, in the order of their names and numbers."""
+    if path.is_file():
+        found, inside = [path], {path: Path(path.name)}
+    else:
+        found = [file for file in path.rglob("*.parquet") if file.is_file()]
+        inside = {file: file.relative_to(path) for file in found}
+    files = [f for f in found if not any(p[0] in "._" for p in inside[f].parts)]
+    if not files:
+        raise FileNotFoundError(
+            f"There is no parquet file at {path}; give one, or a folder of them."
+        )
+    for file in files:
+        _refuse_columns_in_folder_names(file, label)
+    return sorted(files, key=lambda file: _by_number(inside[file]))
+
+
+def _by_number(file):
+    """Key to sort names by, in which numbers count as such."""
+    parts = re.split(r"(\d+)", file.as_posix())
+    return [int(part) if part.isdigit() else part for part in parts]
+
+
+def _refuse_columns_in_folder_names(file, label):
+    for part in file.parent.parts:
+        column, separator, _ = part.partition("=")
+        empty = pd.DataFrame(columns=[column])
+        if separator and (column == label or keys_of(empty, file)):
+            raise ValueError(
+                f"{file}: {column!r} stands in the name of a folder, which is not "
+                "read. Make it a column of the files, and partition by another one."
+            )
+
+
+def _refuse_other_columns(files, label):
+    first, *others = ((file, _schema(file)) for file in files)
+    for file, schema in others:
+        different = sorted(set(schema.names) ^ set(first[1].names))
+        if different:
+            raise ValueError(
+                f"{file} and {first[0]} differ in the columns {different[:10]} "
+                f"({len(different)} in all); all files of a table have the same."
+            )
+        if label in schema.names and schema.field(label) != first[1].field(label):
+            raise ValueError(
+                f"{file} holds {label!r} as {schema.field(label).type}, and {first[0]} "
+                f"as {first[1].field(label).type}; write it as the same in all files."
+            )
+
+
+def _schema(file):
+    from pyarrow.parquet import read_schema
+
+    try:
+        return read_schema(file)
+    except DAMAGE as error:
+        raise damaged(file, "parquet", error) from error
+
+
+def _frames(file, size):
+    """Read a file in batches, whose index counts the rows of the file."""
+    from pyarrow.parquet import ParquetFile
+
+    n_read = 0
+    try:
+        # Buffered before they are read, all batches would stay in memory.
+        with ParquetFile(file, pre_buffer=False) as opened:
+            for batch in opened.iter_batches(size):
+                frame = batch.to_pandas()
+                yield frame.set_axis(range(n_read, n_read + len(frame)))
+                n_read += len(frame)
+    except DAMAGE as error:
+        raise damaged(file, "parquet", error) from error
+
+
+def _tables(files, size, names, label):
+    """Read all files in batches, with ids as text."""
+    for file in files:
+        for frame in _frames(file, size):
+            table = table_of(frame, file, names, label)
+            refuse_absent(table, label, file)
+            table.keys["dialogue"] = _ids_of(table, file)
+            yield file, table
+
+
+def _ids_of(table, file):
+    if "dialogue" not in table.keys:
+        raise ValueError(
+            f"{file} has no column 'dialogue__id' or 'dialogue', so that no part of it "
+            "can be known to be whole; add one that numbers the utterances if each "
+            "stands alone."
+        )
+    ids = table.keys["dialogue"]
+    if ids.isna().any():
+        raise ValueError(
+            f"{file}: dialogue is missing in row {ids.index[ids.isna()][0]}; every "
+            "utterance needs one."
+        )
+    return ids.astype(str).to_numpy(dtype=object)
+
+
+def _parts(tables, path, rows):
+    """Join tables, and cut them behind whole dialogues."""
+    held, n_held, last, closed = [], 0, None, set()
+    for file, table in tables:
+        ids = table.keys["dialogue"]
+        begins = np.flatnonzero(ids != np.append(last, ids[:-1]))
+        _refuse_those_that_come_back(ids, begins, closed, file, table)
+        last = ids[-1]
+        # At most one, since no batch has more rows than a part.
+        for cut in begins[begins + n_held >= rows][:1]:
+            held.append(table.take(slice(cut)))
+            yield _as_xy(held, path)
+            table, held, n_held = table.take(slice(cut, None)), [], 0
+        held.append(table)
+        n_held += len(table.labels)
+    if not held:
+        raise ValueError(f"{path} has no rows.")
+    yield _as_xy(held, path)
+
+
+def _refuse_those_that_come_back(ids, begins, closed, file, table):
+    for position in begins:
+        if ids[position] in closed:
+            raise ValueError(
+                f"{file}: dialogue {ids[position]!r} goes on in row "
+                f"{table.labels.index[position]}, after another one has begun. Sort "
+                "the table by dialogue before writing it: the rows of each follow "
+                "each other, also from file to file."
+            )
+        closed.add(ids[position])
+
+
+def _as_xy(tables, path):
+    """Join tables, which are let go of, into features with keys, and labels."""
+    table = _join(tables)
+    tables.clear()
+    ids = table.keys["dialogue"]
+    y = labels_of(table, f"{path}, dialogues {ids[0]!r} to {ids[-1]!r}")
+    return make_frame(table.blocks, **table.keys), y
+
+
+def _join(tables):
+    first = tables[0]
+    return Table(
+        {name: _concat([t.blocks[name] for t in tables]) for name in first.blocks},
+        {name: np.concatenate([t.keys[name] for t in tables]) for name in first.keys},
+        _concat([t.labels for t in tables]),
+        None,
+    )
+
+
+def _concat(parts):
+    return pd.concat(parts, ignore_index=True)
