@@ -27,6 +27,7 @@ FLOORS = {
     "_conversations": 0,
     "_device": 0,
     "_labels": 0,
+    "_numbers": 0,
     "_warnings": 0,
     "exceptions": 0,
     "frame": 0,
@@ -47,16 +48,20 @@ FLOORS = {
     "plotting": 6,
     "tuning": 6,
 }
-# `_conversations` is the view behind `frame`, which `_blocks`, `_columns`, `_labels`
-# and `_warnings` keep short, and the metrics leave out the rows
+# `_conversations` is the view behind `frame`, which `_blocks`, `_columns`, `_labels`,
+# `_numbers` and `_warnings` keep short, and the metrics leave out the rows
 # that `frame` calls context; these are the imports allowed on the ground floor.
 SAME_FLOOR = {
     ("_blocks", "_columns"),
+    ("_blocks", "_numbers"),
     ("_conversations", "_columns"),
     ("_conversations", "_labels"),
+    ("_conversations", "_numbers"),
     ("_conversations", "_warnings"),
     ("_conversations", "frame"),
     ("_labels", "_columns"),
+    ("_labels", "_numbers"),
+    ("metrics", "_labels"),
     ("_warnings", "_columns"),
     ("_warnings", "exceptions"),
     ("frame", "_blocks"),
@@ -70,6 +75,9 @@ OPTIONAL = (
     "librosa",
     "matplotlib",
     "mediapipe",
+    "onnx",
+    "onnxruntime",
+    "onnxscript",
     "opensmile",
     "polars",
     "pooch",

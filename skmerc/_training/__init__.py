@@ -10,15 +10,18 @@ from skmerc._training._interruption import (
     warn_of_interruption,
 )
 from skmerc._training._measures import CLASSES, LABEL_SETS, values_in_units_of
+from skmerc._training._parallel import check_parallel, without_accelerator
 from skmerc._training._phases import train_fusion
 from skmerc._training._seeding import draw_seed, seeded
 from skmerc._training._split import hold_out
 from skmerc._training._standardize import (
+    Moments,
     check_partial_missing,
     fit_standardize,
     fit_standardize_on_real,
 )
 from skmerc._training._stored import NetworkHolder
+from skmerc._training._weights import check_weight
 from skmerc.nn.standardize import Standardize
 
 __all__ = [
@@ -27,9 +30,12 @@ __all__ = [
     "Checkpoint",
     "DialogueDataset",
     "DialogueLoader",
+    "Moments",
     "NetworkHolder",
     "Standardize",
+    "check_parallel",
     "check_partial_missing",
+    "check_weight",
     "draw_seed",
     "drop_unfinished_epoch",
     "fit_standardize",
@@ -42,5 +48,6 @@ __all__ = [
     "train_fusion",
     "values_in_units_of",
     "warn_of_interruption",
+    "without_accelerator",
     "write_atomically",
 ]

@@ -67,6 +67,12 @@ class DialogueDataset(Dataset):
         }
         return inputs, answer
 
+    def mass(self):
+        """Sum the weights in each dialogue: array of shape (n_dialogues,)."""
+        sequences = self.sequences
+        weight = self.weight[sequences.rows] * sequences.owned
+        return np.add.reduceat(weight, sequences.offsets[self.starts[:-1]])
+
     @staticmethod
     def _tensor(values):
         return torch.from_numpy(values.astype(np.float32, copy=False))
@@ -99,9 +105,13 @@ class DialogueLoader:
         return -(-len(self.dataset) // self.batch_size)
 
     def __iter__(self):
+        return map(self.dataset.batch, self.batches())
+
+    def batches(self):
+        """Yield the numbers of the dialogues of each batch."""
         order = self._order()
         for start in range(0, len(order), self.batch_size):
-            yield self.dataset.batch(order[start : start + self.batch_size])
+            yield order[start : start + self.batch_size]
 
     def _order(self):
         order = np.arange(len(self.dataset))

@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 from skmerc._training._batches import DialogueLoader
 from skmerc._training._interruption import FinishedEpochs
 from skmerc._training._measures import CLASSES
+from skmerc._training._parallel import OneScore, ParallelNet
 
 
 class LossTerms(Callback):
@@ -44,10 +45,12 @@ class ValidationScore(Callback):
         training ends, so that no fitted net carries data.
     measure : Measure
         The scores.
+    span : int, default=1
+        Of how many epochs, up to each, the mean of the monitored score is written.
     """
 
-    def __init__(self, dataset, measure=CLASSES):
-        self.dataset, self.measure = dataset, measure
+    def __init__(self, dataset, measure=CLASSES, span=1):
+        self.dataset, self.measure, self.span = dataset, measure, span
 
     def on_epoch_end(self, net, **kwargs):
         """Write the scores into the history."""
@@ -57,6 +60,9 @@ class ValidationScore(Callback):
         target, weight = dataset.target[rows], dataset.weight[rows]
         for name, value in self.measure.score(logits, target, weight).items():
             net.history.record(name, value)
+        if self.span > 1:
+            latest = net.history[-self.span :, self.measure.monitor]
+            net.history.record(_mean_of(self.measure), float(np.mean(latest)))
 
     def on_train_end(self, net, **kwargs):
         """Let go of the data."""
@@ -91,6 +97,7 @@ def make_net(
     validation=None,
     measure=CLASSES,
     patience=None,
+    span=1,
     seed=0,
     **settings,
 ):
@@ -109,17 +116,23 @@ def make_net(
     patience : int, optional
         Epochs without a better score after which training stops; the weights of
         the best epoch are restored. None trains to the end.
+    span : int, default=1
+        Number of epochs whose mean score is meant by that.
     seed : int
         Seed of the order of dialogues.
     **settings
-        Anything else that a skorch net takes, `callbacks` and `verbose` included.
+        Anything else that a skorch net takes, `callbacks` and `verbose` included; with
+        an ``accelerator`` several processes train the net together.
     """
     callbacks = [("loss_terms", LossTerms())]
     if validation is not None:
-        callbacks.append(("validation_score", ValidationScore(validation, measure)))
+        score = ValidationScore(validation, measure, span)
+        callbacks.append(("validation_score", score))
+        if "accelerator" in settings:
+            callbacks.append(("one_score", OneScore()))
     callbacks.append(("finished_epochs", FinishedEpochs()))
     if validation is not None and patience is not None:
-        callbacks.append(("early_stopping", _early_stopping(patience, measure)))
+        callbacks.append(("early_stopping", _early_stopping(patience, measure, span)))
     if settings.get("verbose"):
         callbacks.append(("progress", EpochProgress()))
     settings["callbacks"] = callbacks + list(settings.get("callbacks") or [])
@@ -132,12 +145,19 @@ def make_net(
         "callbacks__print_log": None,
         "callbacks__valid_loss": None,
     }
-    return NeuralNet(module, criterion=criterion, **(defaults | settings))
+    net = NeuralNet
+    if "accelerator" in settings:
+        net, settings["device"] = ParallelNet, None  # which the accelerator knows
+    return net(module, criterion=criterion, **(defaults | settings))
 
 
-def _early_stopping(patience, measure):
+def _mean_of(measure):
+    return f"{measure.monitor}_mean"
+
+
+def _early_stopping(patience, measure, span):
     return EarlyStopping(
-        monitor=measure.monitor,
+        monitor=measure.monitor if span == 1 else _mean_of(measure),
         lower_is_better=measure.lower_is_better,
         patience=patience,
         threshold=0,
@@ -156,18 +176,16 @@ def infer(net, dataset, output, dtype=None):
     module = net.module_ if dtype is None else deepcopy(net.module_).to(dtype)
     training = module.training
     module.eval()
-    result = None
+    sequences, result, done = dataset.sequences, None, 0
     for inputs, _ in DialogueLoader(dataset, net.batch_size):
         moved = {name: value.to(net.device) for name, value in inputs.items()}
         values = getattr(module(**moved), output).cpu().numpy()
-        result = [] if result is None else result
-        result.append(values)
+        if result is None:
+            shape = (len(dataset.conversations), values.shape[1])
+            result = np.zeros(shape, values.dtype)
+        here = slice(done, done + len(values))
+        owned = sequences.owned[here]
+        result[sequences.rows[here][owned]] = values[owned]
+        done = here.stop
     module.train(training)
-    return _per_row(dataset, np.concatenate(result))
-
-
-def _per_row(dataset, values):
-    sequences = dataset.sequences
-    result = np.zeros((len(dataset.conversations), values.shape[1]), values.dtype)
-    result[sequences.rows[sequences.owned]] = values[sequences.owned]
     return result

@@ -254,7 +254,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
 
 def _read_texts(X):
     """Return a list of texts, None where one is missing."""
-    values = np.asarray(as_pandas(X), dtype=object)
+    values = np.asarray(as_pandas(X) if hasattr(X, "columns") else X, dtype=object)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:

@@ -6,14 +6,10 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import (
-    _check_feature_names_in,
-    _check_sample_weight,
-    check_is_fitted,
-)
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skmerc._columns import VALIDATION
-from skmerc._training import NetworkHolder, fit_standardize_on_real
+from skmerc._training import NetworkHolder, check_weight, fit_standardize_on_real
 from skmerc.frame import KEYS, drop_keys
 from skmerc.fusion._autoencoder import AutoencoderMixin
 from skmerc.fusion._layout import behind_keys, code_names
@@ -261,9 +257,7 @@ class DJVAEFuser(NetworkHolder, AutoencoderMixin, TransformerMixin, BaseEstimato
             that, the interrupt is passed on.
         """
         table, y = self._read_training(X, y)
-        weight = _check_sample_weight(
-            sample_weight, table.features, dtype=np.float64, ensure_non_negative=True
-        )
+        weight = check_weight(sample_weight, table.features)
         rows = table.select(table.learnable & (weight > 0))
         scored = table.select((table.role == VALIDATION) & (weight > 0))
         if not len(rows):

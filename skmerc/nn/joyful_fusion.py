@@ -1,5 +1,6 @@
 """JOYFUL's two fusions: modalities in their dialogue, and modalities on one basis."""
 
+import inspect
 import math
 
 import torch
@@ -202,6 +203,7 @@ class JoyfulFusion(nn.Module):
         **global_settings,
     ):
         super().__init__()
+        _refuse_unknown(global_settings)
         self.in_dialogue = self.on_basis = None
         if global_fusion:
             self.in_dialogue = GlobalFusion(
@@ -238,6 +240,16 @@ class JoyfulFusion(nn.Module):
             # Mixtures of many vectors are short; beside others they would go unheard.
             codes, loss = [*codes, self.norm(code)], loss + part
         return torch.cat(codes or blocks, dim=1), loss
+
+
+def _refuse_unknown(settings):
+    """Refuse misspelt names also where there is no fusion that would read them."""
+    parts = (GlobalFusion, DialogueTransformer)
+    known = {name for part in parts for name in inspect.signature(part).parameters}
+    for name in settings.keys() - known:
+        raise TypeError(
+            f"The fusion has no parameter {name!r}; it has {', '.join(sorted(known))}."
+        )
 
 
 def share_width(widths: list[int], size: int | None, heads: int) -> list[int]:

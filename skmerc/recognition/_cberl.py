@@ -108,7 +108,8 @@ class CBERLClassifier(DialogueClassifier):
     callbacks : list or None, default=None
         Callbacks of skorch.
     net_params : dict or None, default=None
-        Anything else that a skorch net takes.
+        Anything else that a skorch net takes, and an ``accelerator`` for training in
+        several processes.
     device : str, default="auto"
         Where to train; "auto" takes a GPU if there is one.
     checkpoint : str, PathLike or None, default=None

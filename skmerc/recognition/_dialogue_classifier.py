@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin, clone
+from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
@@ -12,8 +13,10 @@ from sklearn.utils.multiclass import (
 from sklearn.utils.validation import has_fit_parameter
 
 from skmerc._columns import CONTEXT, UTTERANCE
+from skmerc._labels import refuse_mixed, shape_of
 from skmerc._training import CLASSES, draw_seed, infer
-from skmerc.recognition._dialogue_estimator import DialogueEstimator, labelled_rows
+from skmerc.recognition._checks import scored_rows
+from skmerc.recognition._dialogue_estimator import DialogueEstimator
 from skmerc.recognition._imbalance import (
     SMALLEST,
     boosting_head,
@@ -36,7 +39,11 @@ class DialogueClassifier(ClassifierMixin, DialogueEstimator):
         """Train for one more pass over some dialogues, from where training stands.
 
         Nothing is held out; rows of role ``"validation"`` are scored. Features are
-        standardised with the statistics of the first call.
+        standardised with the exact mean and deviation of what was learned from in all
+        calls, and shares of classes are counted over all calls too, so that a table
+        can come part by part, as from :func:`skmerc.datasets.iter_table`. A head is
+        fitted on the utterances of the last call alone. A call that fails changes
+        nothing.
 
         Parameters
         ----------
@@ -56,10 +63,13 @@ class DialogueClassifier(ClassifierMixin, DialogueEstimator):
             The classifier, trained for one more pass.
         """
         self._validate_params()
-        if np.asarray(y).ndim == 1:
-            _check_partial_fit_first_call(self, classes)
-        known = getattr(self, "classes_", None)
-        return self._fit(X, y, sample_weight, passes=1, classes=known)
+        if classes is not None:
+            refuse_mixed(classes, "classes")
+        with self._all_or_nothing():
+            if len(shape_of(y)) == 1:
+                _check_partial_fit_first_call(self, classes)
+            known = getattr(self, "classes_", None)
+            return self._fit(X, y, sample_weight, passes=1, classes=known)
 
     def _encode(self, y, table, resume, classes=None):
         """Index of each row's class; context rows may hold anything."""
@@ -75,9 +85,21 @@ class DialogueClassifier(ClassifierMixin, DialogueEstimator):
                 f"fit: {classes.tolist()}."
             )
         self.classes_ = classes
+        self._check_answers()
         return np.where(labelled, np.searchsorted(classes, y), 0).clip(
             max=len(classes) - 1
         )
+
+    def _check_answers(self):
+        """Refuse a prior and a head now that could not be used after training."""
+        if self.prior is not None:
+            even = np.ones(len(self.classes_))
+            prior_shift(self.prior, self.classes_, even, even)
+        if self.head is None or self.head == "boost":
+            return
+        head = clone(self.head)
+        if hasattr(head, "_validate_params"):
+            head._validate_params()
 
     def _measure(self):
         return CLASSES
@@ -86,24 +108,27 @@ class DialogueClassifier(ClassifierMixin, DialogueEstimator):
         return target
 
     def _factor(self, target, weight):
-        return class_factor(self.class_weight, self.classes_, target, weight)
+        mass = self._total("given", self._mass(target, weight))
+        return class_factor(self.class_weight, self.classes_, mass)[target]
 
     def _frequency(self, target, weight):
-        mass = np.bincount(target, weight, minlength=len(self.classes_))
+        mass = self._total("trained", self._mass(target, weight))
         return (mass / mass.sum() + 1e-3)[target]
 
+    def _mass(self, target, weight):
+        """Weight of each class."""
+        return np.bincount(target, weight, minlength=len(self.classes_))
+
     def _finish(self, table, target, weight, rng):
-        self._record_priors(table, target, weight)
-        self._prior_shift()  # refuses an impossible prior now, not at predict
+        self._record_priors(table, target)
         self._fit_head(table, target, weight, rng)
 
-    def _record_priors(self, table, target, weight):
+    def _record_priors(self, table, target):
         """Class shares that the network was trained with, and the real ones."""
-        n_classes = len(self.classes_)
-        trained = np.bincount(target, weight, minlength=n_classes)
+        trained = self._totals["trained"]
         real = table.learnable & (table.role == UTTERANCE)
-        counted = np.bincount(target[real], minlength=n_classes)
-        counted = counted if counted.sum() else trained
+        counted = self._total("real", self._mass(target, real))
+        counted = counted if counted.any() else trained
         self._trained_prior = trained / trained.sum()
         self.class_prior_ = counted / counted.sum()
 
@@ -191,10 +216,6 @@ class DialogueClassifier(ClassifierMixin, DialogueEstimator):
         float
             Share of right answers; the papers' weighted average accuracy (WAA).
         """
-        answers = self.predict(X)
-        labelled = labelled_rows(X)
-        right = answers[labelled] == np.asarray(y)[labelled]
-        right = right.reshape(len(right), -1).all(axis=1)
-        if sample_weight is not None:
-            sample_weight = np.asarray(sample_weight)[labelled]
-        return float(np.average(right, weights=sample_weight))
+        rows, y, weight = scored_rows(X, y, sample_weight)
+        answers = self.predict(X)[rows]
+        return float(accuracy_score(y, answers, sample_weight=weight))

@@ -13,36 +13,44 @@ from sklearn.base import (
 )
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from skmerc._columns import CONTEXT, UTTERANCE, VALIDATION
+from skmerc._columns import CONTEXT, SYNTHETIC, UTTERANCE, VALIDATION
 from skmerc._conversations import read_conversations
 from skmerc._training import (
     Checkpoint,
     DialogueDataset,
+    Moments,
     NetworkHolder,
+    check_parallel,
     check_partial_missing,
+    check_weight,
     draw_seed,
     drop_unfinished_epoch,
-    fit_standardize_on_real,
     hold_out,
     infer,
     make_net,
     resolve_device,
     seeded,
     warn_of_interruption,
+    without_accelerator,
 )
-from skmerc.frame import read_keys
+from skmerc.recognition._checks import check_net_settings, plain
+from skmerc.recognition._totals import TotalsHolder
 
 COUNT = Interval(Integral, 1, None, closed="left")
 NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
 POSITIVE = Interval(Real, 0, None, closed="neither")
 SHARE = Interval(Real, 0, 1, closed="left")
-WINDOW = [Interval(Integral, -1, None, closed="left"), None]
+WINDOW = [Interval(Integral, -1, 2**31, closed="left"), None]
 
 
 class DialogueEstimator(
-    NetworkHolder, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    TotalsHolder,
+    NetworkHolder,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Base of what is trained on whole dialogues, by skorch, row by row.
 
@@ -53,6 +61,8 @@ class DialogueEstimator(
     """
 
     _presets: dict = {}
+    # Number of passes whose mean score on held-out dialogues decides when to stop.
+    _span = 1
     _parameter_constraints: dict = {
         "modalities": [dict, None],
         "standardize": ["boolean"],
@@ -75,6 +85,8 @@ class DialogueEstimator(
 
     def _fit(self, X, y, sample_weight, *, passes=None, **encoding):
         """Fit, or go on for a number of passes from where the last fit ended."""
+        check_parallel(self)
+        check_net_settings(self)
         resume = hasattr(self, "net_") and bool(self.warm_start or passes)
         checks = self._y_checks(y)
         table, y = read_conversations(
@@ -83,17 +95,18 @@ class DialogueEstimator(
         check_partial_missing(
             table, self.partial_nan, getattr(self, "feature_names_in_", None)
         )
-        weight = _check_sample_weight(
-            sample_weight, table.features, dtype=np.float64, ensure_non_negative=True
-        )
+        weight = check_weight(sample_weight, table.features)
         if not (table.role != CONTEXT).any():
             raise ValueError("All rows have the role 'context'; none has a label.")
         target = self._encode(y, table, resume, **encoding)
+        self._begin_totals(resume, passes)
         rng = check_random_state(self.random_state)
         weight, scored = self._divide(table, target, weight, rng, hold=not passes)
         if not resume:
             vars(self).pop("net_", None)  # or an interrupt would leave a mixture
             self._start(table, target, weight)
+        if passes or not resume:
+            self._learn_scales(table, target, weight)
         target = self._scale(target)
         seed = draw_seed(rng)
         checkpoint = self._train(table, target, weight, scored, seed, resume, passes)
@@ -122,14 +135,21 @@ class DialogueEstimator(
             scored = out & learnable & (table.role == UTTERANCE)
             learnable = learnable & ~out
         factor = self._factor(target, weight * learnable)
+        if not (weight * factor * learnable).any():
+            raise ValueError("No row is left to learn from: all have class weight 0.")
         return weight * factor * learnable, weight * scored
 
     def _start(self, table, target, weight):
         """Take from the data what the network is built with."""
+
+    def _learn_scales(self, table, target, weight):
+        """Take means and deviations from the real rows that were learned from."""
         rows = table.select(weight > 0)
-        self._standardize = fit_standardize_on_real(
-            table, rows, weight, active=self.standardize
-        )
+        real = rows[table.role[rows] != SYNTHETIC]
+        known = self._total("X", Moments.of(table.features, real, weight[real]))
+        if not known.mass.any():
+            known = Moments.of(table.features, rows, weight[rows])
+        self._standardize = known.standardize(self.standardize)
 
     def _scale(self, target):
         """Bring targets to the scale on which the network learns them."""
@@ -181,15 +201,17 @@ class DialogueEstimator(
         interrupted = drop_unfinished_epoch(net)
         if interrupted:
             warn_of_interruption(len(net.history), net.max_epochs)
-        self.net_ = net
+        self.net_ = without_accelerator(net)
         epochs = enumerate(net.history, start=len(before) + 1)
         self.history_ = before + [_summary(epoch, number) for number, epoch in epochs]
         self.n_iter_ = len(self.history_)
         return None if interrupted else checkpoint
 
     def _take_over(self, net, optimizer):
+        state, new = self.net_.module_.state_dict(), net.module_.state_dict()
+        state |= {name: new[name] for name in new if ".standardize." in name}
         try:
-            net.module_.load_state_dict(self.net_.module_.state_dict())
+            net.module_.load_state_dict(state)
         except RuntimeError as error:
             raise ValueError(
                 "Parameters that shape the network have changed since the last fit, "
@@ -217,7 +239,7 @@ class DialogueEstimator(
     def _make_net(self, table, training, validation, device, seed, passes):
         network, settings = self._network(table)
         objective, loss_settings = self._objective()
-        given = {f"module__{name}": value for name, value in settings.items()}
+        given = {f"module__{name}": plain(value) for name, value in settings.items()}
         given |= {f"criterion__{name}": value for name, value in loss_settings.items()}
         given |= {
             "optimizer": self.optimizer,
@@ -235,6 +257,7 @@ class DialogueEstimator(
             validation=validation,
             measure=self._measure(),
             patience=None if passes else self.patience,
+            span=self._span,
             seed=seed,
             **(given | (self.net_params or {})),
         )
@@ -244,12 +267,7 @@ class DialogueEstimator(
 
     def _reader_settings(self, table):
         """Parameters of the network's first layer."""
-        return {
-            "mean": self._standardize.mean.cpu().numpy(),
-            "scale": self._standardize.scale.cpu().numpy(),
-            "active": self._standardize.active,
-            "blocks": list(table.blocks.values()),
-        }
+        return self._standardize.settings | {"blocks": list(table.blocks.values())}
 
     def _infer(self, table, output, dtype=None):
         dataset = DialogueDataset(table, table.sequences())
@@ -316,14 +334,6 @@ class DialogueEstimator(
         tags.non_deterministic = False
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-
-def labelled_rows(X):
-    """Rows that can be scored, those that are not context: bool array (n_rows,)."""
-    labelled = (read_keys(X)["dialogue__role"] != "context").to_numpy()
-    if not labelled.any():
-        raise ValueError("All rows have the role 'context'; none can be scored.")
-    return labelled
 
 
 def _summary(epoch, number):

@@ -1,8 +1,10 @@
 """What JOYFUL's classifier and regressor share: parameters, presets, network."""
 
+from numbers import Integral
+
 import numpy as np
 import torch
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from skorch.callbacks import LRScheduler
 
 from skmerc._training import train_fusion
@@ -125,15 +127,17 @@ standardize : bool, default=True
         Number of passes over the dialogues at most.
     patience : int or None, default=20
         Passes without a better score on the validation dialogues after which
-        training stops; the best weights are restored. None trains to the end, and
-        holds nothing out.
+        training stops; the best weights are restored. The score is the mean of the
+        last five passes, since single ones stand out by chance. None trains to the
+        end, and holds nothing out.
     validation_fraction : float, default=0.1
         Share of the dialogues held out for that where X has no row of role
         ``"validation"``; nothing is held out of fewer than ten dialogues.
     callbacks : list or None, default=None
         Callbacks of skorch.
     net_params : dict or None, default=None
-        Anything else that a skorch net takes, ``module__position="rotary"`` among it.
+        Anything else that a skorch net takes, ``module__position="rotary"`` among it,
+        and an ``accelerator`` for training in several processes.
     device : str, default="auto"
         Where to train; "auto" takes a GPU if there is one.
     checkpoint : str, PathLike or None, default=None
@@ -179,6 +183,7 @@ class JoyfulEstimator(DialogueEstimator):
             "net_params": {"module__norm_first": False},
         },
     }
+    _span = 5
     _parameter_constraints: dict = {
         **DialogueEstimator._parameter_constraints,
         "batch_size": [COUNT, StrOptions({"auto"})],
@@ -189,7 +194,7 @@ class JoyfulEstimator(DialogueEstimator):
         "smoothing": [NOT_NEGATIVE],
         "context_layers": [COUNT],
         "heads": [COUNT],
-        "context_window": [COUNT, None],
+        "context_window": [Interval(Integral, 1, 2**31, closed="left"), None],
         "hidden_size": [COUNT, None],
         "graph_layers": [COUNT],
         "conv": [StrOptions({"mean", "rgcn", "attention"})],

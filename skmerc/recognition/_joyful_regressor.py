@@ -6,9 +6,9 @@ from imblearn.utils import Substitution
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
 
-from skmerc._columns import CONTEXT
-from skmerc._training import values_in_units_of
-from skmerc.recognition._dialogue_estimator import labelled_rows
+from skmerc._columns import CONTEXT, FLOAT32_MAX
+from skmerc._training import Moments, values_in_units_of
+from skmerc.recognition._checks import scored_rows
 from skmerc.recognition._joyful_estimator import (
     PARAMETERS,
     TRAINING_PARAMETERS,
@@ -101,8 +101,10 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one more pass over some dialogues, from where training stands.
 
-        Nothing is held out. Features and scores are standardised with the statistics
-        of the first call.
+        Nothing is held out. Features and scores are standardised with the exact mean
+        and deviation of what was learned from in all calls, so that a table can come
+        part by part, as from :func:`skmerc.datasets.iter_table`. A call that fails
+        changes nothing.
 
         Parameters
         ----------
@@ -119,7 +121,8 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
             The regressor, trained for one more pass.
         """
         self._validate_params()
-        return self._fit(X, y, sample_weight, passes=1)
+        with self._all_or_nothing():
+            return self._fit(X, y, sample_weight, passes=1)
 
     def predict(self, X):
         """Score of each utterance.
@@ -156,27 +159,27 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
         float
             Share of the variance that is explained.
         """
-        labelled = labelled_rows(X)
-        if sample_weight is not None:
-            sample_weight = np.asarray(sample_weight)[labelled]
-        answers, y = self.predict(X)[labelled], np.asarray(y)[labelled]
-        return r2_score(y, answers, sample_weight=sample_weight)
+        rows, y, weight = scored_rows(X, y, sample_weight, numeric=True)
+        return r2_score(y, self.predict(X)[rows], sample_weight=weight)
 
     def _y_checks(self, y):
         return {"y_numeric": True}
 
     def _encode(self, y, table, resume):
-        if not np.issubdtype(y.dtype, np.number):
-            raise ValueError(f"y holds {y.dtype} values, and scores are numbers.")
-        return np.where(table.role != CONTEXT, y, 0.0)
+        y = np.where(table.role != CONTEXT, y, 0.0)
+        largest = np.abs(y).argmax()
+        if abs(y[largest]) > FLOAT32_MAX:
+            raise ValueError(
+                f"y is {y[largest]} in row {largest}, too large for float32; rescale "
+                "the scores."
+            )
+        return y
 
-    def _start(self, table, target, weight):
-        super()._start(table, target, weight)
+    def _learn_scales(self, table, target, weight):
+        super()._learn_scales(table, target, weight)
         rows = table.select(weight > 0)
-        target, weight = target[rows], weight[rows]
-        self._mean = float(np.average(target, weights=weight))
-        variance = np.average((target - self._mean) ** 2, weights=weight)
-        deviation = float(np.sqrt(variance))
+        known = self._total("y", Moments.of(target[:, None], rows, weight[rows]))
+        self._mean, deviation = float(known.mean[0]), float(known.deviation[0])
         # What rounding leaves of a constant is no unit.
         self._deviation = deviation if deviation > 1e-9 * abs(self._mean) else 1.0
 

@@ -543,7 +543,7 @@ def test_samples_repeat_and_have_the_units_of_the_table():
 def test_bound_is_the_mean_loss_over_draws_from_the_posterior():
     X, _ = make_table(n=300)
     fuser = Trained(gamma=0.0, classification_weight=0.0, beta=0.02).fit(X)
-    values = fuser.standardize_(torch.from_numpy(drop_keys(X).to_numpy()))
+    values = fuser.standardize_(torch.from_numpy(drop_keys(X).to_numpy(copy=True)))
     blocks = [values[:, :TEXT], values[:, TEXT:]]
     present = torch.ones(300, 2, dtype=torch.bool)
     vae = pickle.loads(pickle.dumps(fuser.vae_)).train()

@@ -128,10 +128,12 @@ def test_history_holds_every_term_and_the_best_epoch_is_restored(table):
     assert terms | {"train_loss", "valid_weighted_f1"} <= set(model.history_[0])
     assert all(model.history_[0][name] > 0 for name in terms)
     scores = [epoch["valid_weighted_f1"] for epoch in model.history_]
-    best = int(np.argmax(scores)) + 1
+    means = [epoch["valid_weighted_f1_mean"] for epoch in model.history_]
+    assert means[-1] == pytest.approx(np.mean(scores[-5:]))
+    best = int(np.argmax(means)) + 1
     assert model.n_iter_ == len(scores) == best + 3 < 40
     found = f1_score(y[held_out], model.predict(marked)[held_out], average="weighted")
-    assert found == pytest.approx(max(scores))
+    assert found == pytest.approx(scores[best - 1])
     again = clone(model).set_params(max_epochs=best, patience=None).fit(marked, y)
     assert torch.equal(weights_of(model), weights_of(again))
 

@@ -155,6 +155,8 @@ class TestPresets:
         model = kind.from_preset(name)
         table = read_conversations(BaseEstimator(), X, reset=True)
         model.classes_ = np.arange(4)
+        model._begin_totals(resume=False, passes=None)
+        model._learn_scales(table, np.arange(6.0), np.ones(6))
         model._start(table, np.arange(6.0), np.ones(6))
         network, settings = model._network(table)
         with torch.device("meta"):

@@ -134,6 +134,20 @@ def test_patience_ends_training_and_restores_the_best_weights():
     assert all(torch.equal(one, other) for one, other in pairs)
 
 
+def test_the_mean_of_the_latest_scores_decides_where_one_is_asked_for():
+    held_out = dialogues(seed=1)
+    net = train(held_out, max_epochs=200, patience=3, span=4)
+    scores = net.history[:, "valid_weighted_f1"]
+    means = [np.mean(scores[max(0, i - 3) : i + 1]) for i in range(len(scores))]
+    assert net.history[:, "valid_weighted_f1_mean"] == pytest.approx(means)
+    best = int(np.argmax(net.history[:, "valid_weighted_f1_mean"])) + 1
+    assert len(scores) == best + 3 < 200
+    assert best != int(np.argmax(scores)) + 1
+    again = train(held_out, max_epochs=best)
+    pairs = zip(net.module_.parameters(), again.module_.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
+
+
 def test_without_validation_or_patience_training_goes_to_the_end():
     assert len(train(patience=1, max_epochs=9).history) == 9
     assert len(train(dialogues(seed=1), patience=None, max_epochs=9).history) == 9

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from skmerc import CBERLClassifier
 from skmerc._training import draw_seed, resolve_device, seeded
 
 CPU = torch.device("cpu")
@@ -83,3 +84,27 @@ def test_a_device_that_is_not_there_is_refused(device, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="use 'auto', 'cpu' or 'cuda'"):
         resolve_device(device)
+
+
+def test_one_gpu_too_many_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert resolve_device("cuda:0") == torch.device("cuda:0")
+    with pytest.raises(ValueError, match="'cuda:1' is not there: torch sees 1 GPU"):
+        resolve_device("cuda:1")
+
+
+def test_a_model_goes_to_a_process_without_gpu(conversations_xy, answer_without_gpu):
+    X, y = conversations_xy
+    model = CBERLClassifier(hidden_size=8, max_epochs=1, random_state=0).fit(X, y)
+    assert model.device == "auto"
+    assert ":" not in model.net_.device
+    np.testing.assert_array_equal(
+        answer_without_gpu(model, "predict", X), model.predict(X)
+    )
+
+
+def test_auto_takes_the_gpu_that_is_visible_whatever_its_number(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert resolve_device("auto") == torch.device("cuda")

@@ -1,0 +1,169 @@
+"""One network trained by several processes, through Hugging Face accelerate."""
+
+from numbers import Integral
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback
+from skorch.hf import AccelerateMixin
+from skorch.utils import to_tensor
+
+_OF_MIXIN = ("accelerator", "unwrap_after_train")
+
+
+def check_parallel(estimator):
+    """Refuse to train with an accelerator what processes would not train alike."""
+    accelerator = (estimator.net_params or {}).get("accelerator")
+    if accelerator is None:
+        return
+    if not hasattr(accelerator, "prepare"):
+        raise TypeError(
+            f"net_params['accelerator'] is {accelerator!r}; give an instance of "
+            "accelerate.Accelerator."
+        )
+    if not isinstance(estimator.random_state, Integral):
+        raise ValueError(
+            "An accelerator needs an integer random_state, or its processes would "
+            f"draw other numbers each; it is {estimator.random_state!r}."
+        )
+    if estimator.checkpoint is not None:
+        raise ValueError(
+            "An accelerator and a checkpoint do not go together; use checkpoint=None."
+        )
+
+
+class SharedLoader:
+    """Iterate over one process's share of each batch of dialogues.
+
+    Parameters
+    ----------
+    loader : DialogueLoader
+        What gives the batches, the same in all processes.
+    index, n_processes : int
+        Number of this process, and of all.
+    """
+
+    def __init__(self, loader, index, n_processes):
+        self.loader, self.index, self.n_processes = loader, index, n_processes
+        self.mass = loader.dataset.mass()
+
+    def __iter__(self):
+        for which in self.loader.batches():
+            yield self._batch(which)
+
+    def _batch(self, which):
+        own = which[self.index :: self.n_processes]
+        # All processes take every step, so one without dialogues borrows a first one.
+        inputs, answer = self.loader.dataset.batch(own if len(own) else which[:1])
+        # The mean of the processes' losses is then the loss of the whole batch.
+        factor = self.n_processes * self.mass[own].sum() / self.mass[which].sum()
+        return inputs, answer | {"factor": torch.tensor(factor, dtype=torch.float32)}
+
+
+class ParallelNet(AccelerateMixin, NeuralNet):
+    """A net that several processes train, each on its share of every batch.
+
+    Its module stays as it is, so that callbacks and validation know nothing of the
+    others. What the history says of a batch holds for the whole batch.
+    """
+
+    def __init__(self, *args, accelerator, **settings):
+        # Not that of the mixin, which is for nets that print a log.
+        NeuralNet.__init__(self, *args, **settings)
+        self.accelerator, self.unwrap_after_train = accelerator, False
+
+    def _initialize_callbacks(self):
+        return NeuralNet._initialize_callbacks(self)
+
+    def initialize(self):
+        """Build all parts, on the device of this process."""
+        NeuralNet.initialize(self)
+        place = self.accelerator.device
+        # What lies on accelerate's "cpu:0" could not be unpickled elsewhere.
+        self.device = "cpu" if place.type == "cpu" else str(place)
+        self.module_.to(self.device)
+        return self
+
+    def fit_loop(self, *args, **settings):
+        """Train together with the other processes."""
+        if index := self.accelerator.process_index:
+            # Weights were drawn alike by all; what is drawn from now on shall differ.
+            torch.manual_seed(torch.initial_seed() + index)
+        if self.accelerator.ddp_handler is None:
+            self.accelerator.ddp_handler = _handler()
+        alone = self.optimizer_
+        together, self.optimizer_ = self.accelerator.prepare(
+            self.module_, alone, device_placement=[False, False]
+        )
+        self._forward = together.__call__
+        try:
+            return super().fit_loop(*args, **settings)
+        finally:
+            self.accelerator.unwrap_model(together, keep_fp32_wrapper=False)
+            self.accelerator.free_memory()
+            self.optimizer_ = alone
+            del self._forward
+
+    def infer(self, x, **settings):
+        """Pass a batch through the module that gathers gradients of all processes."""
+        return self._forward(**to_tensor(x, self.device))
+
+    def get_iterator(self, dataset, training=False):
+        """Iterate over the share of this process in training."""
+        loader = NeuralNet.get_iterator(self, dataset, training)
+        if not training:
+            return loader
+        place = self.accelerator.process_index, self.accelerator.num_processes
+        return SharedLoader(loader, *place)
+
+    def get_loss(self, y_pred, y_true, *args, **settings):
+        """Weigh the loss of the share and its terms by what it is of the batch."""
+        factor = y_true["factor"].to(self.device)
+        loss = factor * super().get_loss(y_pred, y_true, *args, **settings)
+        terms = self.criterion_.terms
+        self.criterion_.terms = {k: factor * value for k, value in terms.items()}
+        return loss
+
+    def on_batch_end(self, net, batch=None, training=False, loss=None, **settings):
+        """Write into the history what all processes know of the batch together."""
+        super().on_batch_end(net, batch, training, **settings)
+        terms, answer = self.criterion_.terms, batch[1]
+        size = loss.new_tensor(len(answer["weight"]) * bool(answer["factor"]))
+        known = torch.stack([loss.detach(), size, *terms.values()])
+        loss, size, *values = self.accelerator.reduce(known, "mean")
+        self.history.record_batch("train_loss", loss.item())
+        self.history.record_batch("train_batch_size", size.item())
+        self.criterion_.terms = dict(zip(terms, values, strict=True))
+
+
+def _handler():
+    from accelerate.utils import DistributedDataParallelKwargs
+
+    # A share may leave parts of a network unused, such as those of a modality that it
+    # lacks.
+    return DistributedDataParallelKwargs(find_unused_parameters=True)
+
+
+class OneScore(Callback):
+    """Give all processes the same validation scores, so that they stop together.
+
+    Each scores all held-out dialogues, but GPUs may round differently.
+    """
+
+    def on_epoch_end(self, net, **kwargs):
+        """Take the mean of what the processes have found."""
+        found = net.history[-1]
+        names = [name for name in found if name.startswith("valid_")]
+        values = torch.tensor([found[name] for name in names], device=net.device)
+        values = net.accelerator.reduce(values, "mean")
+        for name, value in zip(names, values.tolist(), strict=True):
+            net.history.record(name, value)
+
+
+def without_accelerator(net):
+    """Turn a net that is trained into an ordinary one, which can be pickled."""
+    if not isinstance(net, ParallelNet):
+        return net
+    plain = NeuralNet.__new__(NeuralNet)
+    vars(plain).update((k, v) for k, v in vars(net).items() if k not in _OF_MIXIN)
+    return plain
