@@ -72,7 +72,7 @@ class _DialogueScorer:
     def __call__(self, estimator, X, y, sample_weight=None):
         """Score the labelled rows of X, predicted together with their context."""
         check_consistent_length(X, y, sample_weight)
-        labelled = _labelled_rows(X)
+        labelled = labelled_rows(X)
         y = read_labels(y, ~labelled)[labelled]
         kwargs = dict(self.kwargs)
         if sample_weight is not None:
@@ -88,7 +88,8 @@ class _DialogueScorer:
         return f"make_dialogue_scorer({', '.join([name, *arguments])})"
 
 
-def _labelled_rows(X):
+def labelled_rows(X):
+    """Rows that can be scored, those that are not context: bool array (n_rows,)."""
     labelled = (read_keys(X)["dialogue__role"] != "context").to_numpy()
     if not labelled.any():
         raise ValueError(

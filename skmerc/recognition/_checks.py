@@ -5,7 +5,7 @@ from sklearn.utils._param_validation import validate_parameter_constraints
 
 from skmerc._labels import read_labels
 from skmerc._training import check_weight, resolve_device
-from skmerc.frame import read_keys
+from skmerc.metrics._scorers import labelled_rows
 
 
 def check_net_settings(estimator):
@@ -35,14 +35,6 @@ def _check_callbacks(callbacks):
 def plain(value):
     """Python's number in place of numpy's, which some layers of torch refuse."""
     return value.item() if isinstance(value, np.integer) else value
-
-
-def labelled_rows(X):
-    """Rows that can be scored, those that are not context: bool array (n_rows,)."""
-    labelled = (read_keys(X)["dialogue__role"] != "context").to_numpy()
-    if not labelled.any():
-        raise ValueError("All rows have the role 'context'; none can be scored.")
-    return labelled
 
 
 def scored_rows(X, y, sample_weight, *, numeric=False):
