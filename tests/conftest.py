@@ -39,9 +39,10 @@ import pickle, sys
 import torch
 assert not torch.cuda.is_available()
 with open(sys.argv[1], "rb") as file:
-    estimator, method, arguments = pickle.load(file)
+    calls = pickle.load(file)
+answers = [getattr(model, method)(*arguments) for model, method, *arguments in calls]
 with open(sys.argv[2], "wb") as file:
-    pickle.dump(getattr(estimator, method)(*arguments), file)
+    pickle.dump(answers, file)
 """
 
 
@@ -81,18 +82,24 @@ def minilm():
 
 
 @pytest.fixture
-def answer_without_gpu(tmp_path):
-    """A function: what a method of an estimator returns on a machine without GPU."""
+def answers_without_gpu(tmp_path):
+    """A function: what calls of (model, method, ...) return where there is no GPU."""
 
-    def answer(estimator, method, *arguments):
+    def answer(calls):
         question, result = tmp_path / "question.pkl", tmp_path / "result.pkl"
-        question.write_bytes(pickle.dumps((estimator, method, arguments)))
+        question.write_bytes(pickle.dumps(calls))
         command = [sys.executable, "-c", ANSWER, str(question), str(result)]
         environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
         subprocess.run(command, cwd=ROOT, env=environment, check=True)
         return pickle.loads(result.read_bytes())
 
     return answer
+
+
+@pytest.fixture
+def answer_without_gpu(answers_without_gpu):
+    """A function: the same of one call."""
+    return lambda *call: answers_without_gpu([call])[0]
 
 
 def _numpy_state():

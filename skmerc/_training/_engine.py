@@ -5,7 +5,7 @@ from copy import deepcopy
 import numpy as np
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.utils import noop
 from tqdm.auto import tqdm
 
@@ -13,6 +13,7 @@ from skmerc._training._batches import DialogueLoader
 from skmerc._training._interruption import FinishedEpochs
 from skmerc._training._measures import CLASSES
 from skmerc._training._parallel import OneScore, ParallelNet
+from skmerc._training._seeding import repeatable
 
 
 class LossTerms(Callback):
@@ -67,6 +68,20 @@ class ValidationScore(Callback):
     def on_train_end(self, net, **kwargs):
         """Let go of the data."""
         self.dataset = None
+
+
+class NoSchedule(Callback):
+    """Let go of schedules of the learning rate when training ends.
+
+    They hold the optimiser, and with it weights on a GPU, which skorch does not look
+    for there: a pickle could not be read where there is none.
+    """
+
+    def on_train_end(self, net, **kwargs):
+        """Let go of them."""
+        for _, callback in net.callbacks_:
+            if isinstance(callback, LRScheduler):
+                callback.lr_scheduler_ = None
 
 
 class EpochProgress(Callback):
@@ -135,6 +150,7 @@ def make_net(
         callbacks.append(("early_stopping", _early_stopping(patience, measure, span)))
     if settings.get("verbose"):
         callbacks.append(("progress", EpochProgress()))
+    callbacks.append(("no_schedule", NoSchedule()))
     settings["callbacks"] = callbacks + list(settings.get("callbacks") or [])
     defaults = {
         "train_split": None,
@@ -179,7 +195,8 @@ def infer(net, dataset, output, dtype=None):
     sequences, result, done = dataset.sequences, None, 0
     for inputs, _ in DialogueLoader(dataset, net.batch_size):
         moved = {name: value.to(net.device) for name, value in inputs.items()}
-        values = getattr(module(**moved), output).cpu().numpy()
+        with repeatable(torch.device(net.device)):
+            values = getattr(module(**moved), output).cpu().numpy()
         if result is None:
             shape = (len(dataset.conversations), values.shape[1])
             result = np.zeros(shape, values.dtype)

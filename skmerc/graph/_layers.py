@@ -124,10 +124,9 @@ class NeighborMean(nn.Module):
         source, target = edge_index * kinds + kind
         share = 1 / target.bincount()[target].to(x.dtype)
         # A product with a sparse matrix holds no message of its own for each edge.
-        mean = torch.sparse_coo_tensor(
-            torch.stack([edge_index[1], source]),
-            share,
-            (n, n * kinds),
-            check_invariants=False,
-        )
-        return torch.sparse.mm(mean, self.value(x).view(n * kinds, -1))
+        # It is left unchecked in so many words, or torch warns on a GPU.
+        with torch.sparse.check_sparse_tensor_invariants(False):
+            mean = torch.sparse_coo_tensor(
+                torch.stack([edge_index[1], source]), share, (n, n * kinds)
+            )
+            return torch.sparse.mm(mean, self.value(x).view(n * kinds, -1))

@@ -36,6 +36,11 @@ class DialogueLSTM(nn.Module):
             dropout=dropout if layers > 1 else 0.0,
         )
 
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        # Copies and pickles scatter its weights, which a GPU would gather at each call.
+        self.lstm.flatten_parameters()
+
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Encode utterances: (n, in_size) to (n, 2 * hidden_size)."""
         order, batch_sizes = packing_order(lengths)

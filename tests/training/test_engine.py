@@ -1,5 +1,6 @@
 """The net behind the estimators: its history, its validation, its progress bar."""
 
+import io
 import pickle
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ import torch
 from scipy.special import log_softmax
 from sklearn.base import BaseEstimator
 from sklearn.metrics import f1_score
+from skorch.callbacks import LRScheduler
 
 from skmerc._conversations import read_conversations
 from skmerc._training import DialogueDataset, infer, make_net, seeded
@@ -163,6 +165,19 @@ def test_the_callers_callbacks_come_last_and_settings_win():
     net = train(callbacks=[("watch", Watch())], iterator_train__shuffle=False)
     assert seen == net.history[:, "number"]
     assert not net.get_iterator(dialogues(), training=True).shuffle
+
+
+def test_callbacks_of_a_trained_net_hold_no_weights():
+    """Not even in a schedule, or weights on a GPU would be pickled as such."""
+
+    class FindTensors(pickle.Pickler):
+        def persistent_id(self, thing):
+            assert not isinstance(thing, torch.Tensor)
+
+    schedule = LRScheduler("CosineAnnealingLR", T_max=4)
+    net = train(dialogues(seed=1), callbacks=[("schedule", schedule)], patience=1)
+    assert net.optimizer_.param_groups[0]["lr"] < net.lr
+    FindTensors(io.BytesIO()).dump(net.callbacks_)
 
 
 @pytest.mark.parametrize("validated", [False, True])

@@ -9,6 +9,7 @@ import torch
 
 from skmerc import CBERLClassifier
 from skmerc._training import draw_seed, resolve_device, seeded
+from skmerc._training._seeding import repeatable
 
 CPU = torch.device("cpu")
 
@@ -60,6 +61,45 @@ def test_seeds_are_drawn_as_scikit_learn_draws_them(global_state_untouched):
         rng = np.random.RandomState(3)
         assert draw_seed(rng) == draw_seed(3) != draw_seed(rng)
     assert isinstance(draw_seed(3), int)
+
+
+@pytest.fixture
+def restore_settings():
+    mode, cudnn = torch.get_deterministic_debug_mode(), torch.backends.cudnn
+    rounding = cudnn.allow_tf32
+    yield
+    torch.set_deterministic_debug_mode(mode)
+    cudnn.allow_tf32 = rounding
+
+
+@pytest.mark.usefixtures("restore_settings")
+@pytest.mark.parametrize("mode", ["default", "warn", "error"])
+@pytest.mark.parametrize("rounded", [True, False])
+def test_a_gpu_adds_in_order_and_in_full_and_the_users_choice_comes_back(mode, rounded):
+    def state():
+        return torch.get_deterministic_debug_mode(), torch.backends.cudnn.allow_tf32
+
+    gpu = torch.device("cuda")
+    torch.set_deterministic_debug_mode(mode)
+    torch.backends.cudnn.allow_tf32 = rounded
+    outside = state()
+    with repeatable(CPU):
+        assert state() == outside
+    with repeatable(gpu):
+        with pytest.raises(KeyError), repeatable(gpu):
+            raise KeyError
+        assert state() == (2, False)
+    assert state() == outside
+
+
+@pytest.mark.usefixtures("restore_settings")
+def test_newer_settings_of_precision_come_back_too():
+    torch.backends.cudnn.conv.fp32_precision = "ieee"
+    with repeatable(torch.device("cuda")):
+        assert torch.backends.cudnn.rnn.fp32_precision == "ieee"
+        assert not torch.backends.cudnn.allow_tf32
+    assert torch.backends.cudnn.conv.fp32_precision == "ieee"
+    assert torch.backends.cudnn.rnn.fp32_precision == "tf32"
 
 
 @pytest.mark.gpu
