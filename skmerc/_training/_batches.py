@@ -67,6 +67,12 @@ class DialogueDataset(Dataset):
         }
         return inputs, answer
 
+    def portions(self, n_utterances):
+        """Yield the numbers of successive dialogues, of about so many utterances."""
+        ends = self.sequences.offsets[self.starts[1:]]
+        last = np.flatnonzero(np.diff((ends - 1) // n_utterances)) + 1
+        yield from np.split(np.arange(len(self)), last)
+
     def mass(self):
         """Sum the weights in each dialogue: array of shape (n_dialogues,)."""
         sequences = self.sequences

@@ -7,6 +7,7 @@ from threading import RLock
 import torch
 from sklearn.utils import check_random_state
 from torch.backends import cudnn
+from torch.utils import deterministic
 
 _TURN = RLock()
 """Held by the one thread of the process that changes what torch shares among all."""
@@ -47,11 +48,14 @@ def repeatable(device):
         # Without it some versions of torch refuse matrix products in this mode.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         before = torch.get_deterministic_debug_mode()
+        filling = deterministic.fill_uninitialized_memory
         torch.set_deterministic_debug_mode("error")
+        deterministic.fill_uninitialized_memory = False  # which would only cost time
         try:
             yield
         finally:
             torch.set_deterministic_debug_mode(before)
+            deterministic.fill_uninitialized_memory = filling
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Batches of dialogues, their loader, and answers in the caller's order."""
 
+import itertools
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -150,3 +151,20 @@ class TestInfer:
         found = infer(self.net, DialogueDataset(conversations, some), "same")
         np.testing.assert_array_equal(found[4], conversations.features[4])
         assert not found[[0, 1, 2, 3, 5]].any()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
+def test_portions_are_successive_dialogues_of_about_so_many_utterances(size):
+    lengths = np.array([2, 1, 4, 1, 1, 7, 3])
+    X = make_frame(
+        {"text": np.zeros((lengths.sum(), 1))},
+        dialogue=np.repeat(list("abcdefg"), lengths),
+    )
+    table = read_conversations(BaseEstimator(), X, reset=True)
+    dataset = DialogueDataset(table, table.sequences())
+    portions = list(dataset.portions(size))
+    assert np.concatenate(portions).tolist() == list(range(7))
+    held = [lengths[portion].sum() for portion in portions]
+    assert all(n < size + lengths.max() for n in held)
+    # No two neighbours would go together.
+    assert all(a + b > size for a, b in itertools.pairwise(held))

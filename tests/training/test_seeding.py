@@ -77,7 +77,11 @@ def restore_settings():
 @pytest.mark.parametrize("rounded", [True, False])
 def test_a_gpu_adds_in_order_and_in_full_and_the_users_choice_comes_back(mode, rounded):
     def state():
-        return torch.get_deterministic_debug_mode(), torch.backends.cudnn.allow_tf32
+        return (
+            torch.get_deterministic_debug_mode(),
+            torch.backends.cudnn.allow_tf32,
+            torch.utils.deterministic.fill_uninitialized_memory,
+        )
 
     gpu = torch.device("cuda")
     torch.set_deterministic_debug_mode(mode)
@@ -88,7 +92,7 @@ def test_a_gpu_adds_in_order_and_in_full_and_the_users_choice_comes_back(mode, r
     with repeatable(gpu):
         with pytest.raises(KeyError), repeatable(gpu):
             raise KeyError
-        assert state() == (2, False)
+        assert state() == (2, False, False)
     assert state() == outside
 
 

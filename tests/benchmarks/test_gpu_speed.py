@@ -1,6 +1,6 @@
 """Time of every step on a GPU, beside one thread of a processor.
 
-pytest -n 0 -p benchmark -m "benchmark or gpu" tests/benchmarks/test_gpu.py
+pytest -n 0 -p benchmark -m "benchmark or gpu" tests/benchmarks/test_gpu_speed.py
 """
 
 import pytest
