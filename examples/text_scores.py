@@ -1,20 +1,27 @@
-"""From MELD's own text to scores: words or embeddings, alone or in their dialogue.
+"""From what was said to scores: words, embeddings, and embeddings fitted to emotions.
 
     python examples/text_scores.py --data MELD --minority fear disgust --seeds 3
 
 MELD is a folder with the annotations ``train_sent_emo.csv``, ``dev_sent_emo.csv`` and
 ``test_sent_emo.csv``; :func:`skmerc.datasets.fetch_meld_annotations` downloads them.
-Embeddings are made by :class:`skmerc.features.TextEmbedder` within each pipeline, and
-kept in a folder, so that each text is embedded once; the time for that is printed
-first. ``--model`` is the name or the folder of a sentence model. Everything else is as
-in ``results_table.py``, whose options it takes.
+Of another corpus, ``--data`` is a file for :func:`skmerc.datasets.load_table` with the
+parts train, dev and test, ``--sentences`` a CSV file with the columns dialogue, turn
+and sentence, and ``--modalities`` what of the table stands beside the text:
+
+    python examples/text_scores.py --data iemocap6_ta.npz --modalities audio \\
+        --sentences iemocap6_ta_sentences.csv.gz --minority hap exc --seeds 3
+
+Embeddings are made within each pipeline, and kept in a folder, so that each text is
+embedded once, and a model is fine-tuned once for each seed; the time for embedding is
+printed first. ``--model`` is the name or the folder of a sentence model. Everything
+else is as in ``results_table.py``, whose options it takes.
 """
 
 import time
-from functools import partial
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pandas as pd
 from bigru import GRUClassifier, features
 from imblearn.pipeline import make_pipeline
 from results_table import (
@@ -29,15 +36,16 @@ from results_table import (
     print_table,
 )
 from sklearn.base import clone
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.dummy import DummyClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_union
 from sklearn.preprocessing import FunctionTransformer
 
-from skmerc.datasets import load_meld
-from skmerc.features import TextEmbedder
+from skmerc.datasets import load_meld, load_table
+from skmerc.features import FineTunedTextEmbedder, TextEmbedder
+from skmerc.frame import KEYS
 
 LOCAL = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -67,49 +75,110 @@ def words(*reaches):
     return make_pipeline(make_union(*counts), LogisticRegression(C=3, max_iter=2000))
 
 
-def embedded(embedder, *steps):
-    """Put embeddings of the text before other steps; keys pass through."""
-    columns = ColumnTransformer(
-        [("text", embedder, "utterance")], remainder="passthrough"
-    ).set_output(transform="pandas")
-    return make_pipeline(columns, *steps)
+class Models(dict):
+    """What is compared: functions of the seed.
+
+    Parameters
+    ----------
+    model : str
+        The sentence model.
+    cache : str
+        Folder for embeddings, and for models that are fine-tuned.
+    modalities : iterable of str
+        What stands beside the text.
+    """
+
+    def __init__(self, model=LOCAL, cache=None, modalities=()):
+        self.model, self.cache, self.modalities = model, cache, modalities
+        frozen, tuned = self.behind_embedding, self.behind_fine_tuning
+        super().__init__(
+            {
+                "most frequent": lambda seed: make_pipeline(
+                    FunctionTransformer(said), DummyClassifier()
+                ),
+                "TF-IDF, logistic regression": lambda seed: words(0),
+                "TF-IDF with ±5 neighbours, logistic regression": (
+                    lambda seed: words(0, 5)
+                ),
+                "embedding, logistic regression": frozen(lambda seed: LINEAR),
+                FLOOR: frozen(gru),
+                "classifier": frozen(cberl),
+                "CBERL, three steps": frozen(gan, fuser, cberl),
+                "JOYFUL": frozen(joyful),
+                "fine-tuned, logistic regression": tuned(lambda seed: LINEAR),
+                "fine-tuned, Bi-GRU": tuned(gru),
+                "fine-tuned, classifier": tuned(cberl),
+                "fine-tuned, CBERL, three steps": tuned(gan, fuser, cberl),
+                "fine-tuned, JOYFUL": tuned(joyful),
+                "fine-tuned, GAN, JOYFUL": tuned(gan, joyful),
+            }
+        )
+
+    def embedder(self):
+        return TextEmbedder(self.model, cache=self.cache)
+
+    def behind_embedding(self, *steps):
+        """Put what knows nothing of emotions before other steps."""
+        return lambda seed: self.pipeline(self.embedder(), steps, seed)
+
+    def behind_fine_tuning(self, *steps):
+        """Put what has learned emotions before them."""
+        return lambda seed: self.pipeline(
+            FineTunedTextEmbedder(self.model, cache=self.cache, random_state=seed),
+            steps,
+            seed,
+        )
+
+    def pipeline(self, embedder, steps, seed):
+        role = ["dialogue__role"] * isinstance(embedder, FineTunedTextEmbedder)
+        columns = ColumnTransformer(
+            [
+                ("keys", "passthrough", list(KEYS)),
+                ("text", embedder, ["utterance", *role]),
+                *((m, "passthrough", columns_of(m)) for m in self.modalities),
+            ]
+        ).set_output(transform="pandas")
+        steps = [clone(step(seed)) for step in steps]
+        return make_pipeline(columns, *steps, memory=self.cache)
 
 
-def models(embedder=None):
-    """Return what is compared: functions of the seed."""
-    put = partial(embedded, embedder)
-    return {
-        "most frequent": lambda seed: make_pipeline(
-            FunctionTransformer(said), DummyClassifier()
-        ),
-        "TF-IDF, logistic regression": lambda seed: words(0),
-        "TF-IDF with ±5 neighbours, logistic regression": lambda seed: words(0, 5),
-        "embedding, logistic regression": lambda seed: put(logistic(features)),
-        FLOOR: lambda seed: put(GRUClassifier(random_state=seed)),
-        "classifier": lambda seed: put(cberl(seed)),
-        "CBERL, three steps": lambda seed: put(gan(seed), fuser(seed), cberl(seed)),
-        "JOYFUL": lambda seed: put(joyful(seed)),
-    }
+LINEAR = logistic(features)
 
 
-def read(folder):
+def gru(seed):
+    return GRUClassifier(random_state=seed)
+
+
+def columns_of(modality):
+    return make_column_selector(pattern=f"^{modality}__")
+
+
+def read(arguments):
     """Read the official parts; dev becomes validation."""
-    corpus = load_meld(folder)
-    X, part = corpus.data, corpus.split
+    if arguments.sentences is None:
+        corpus = load_meld(arguments.data)
+        X, y, part = corpus.data, corpus.target, corpus.split
+    else:
+        X, y, part = load_table(
+            arguments.data, modalities=arguments.modalities, return_split=True
+        )
+        # "None" is something to say.
+        said = pd.read_csv(arguments.sentences, keep_default_na=False)
+        said = said.set_index(["dialogue", "turn"])["sentence"]
+        X["utterance"] = said.loc[[*zip(X[KEYS[0]], X[KEYS[1]], strict=True)]].to_list()
     held_out = X["dialogue__id"][part == "dev"].unique()
-    test = np.flatnonzero(part == "test")
-    return divide(X, corpus.target, test, dialogues=held_out)
+    return divide(X, y, np.flatnonzero(part == "test"), dialogues=held_out)
 
 
 if __name__ == "__main__":
-    known = models()
-    arguments = parse(__doc__.splitlines()[0], known, model=LOCAL)
+    arguments = parse(
+        __doc__.splitlines()[0], list(Models()), model=LOCAL, sentences=None
+    )
     with TemporaryDirectory() as cache:
-        embedder = TextEmbedder(arguments.model, cache=cache)
-        parts = read(arguments.data)
-        start = time.perf_counter()
+        models = Models(arguments.model, cache, arguments.modalities or ())
+        parts, start = read(arguments), time.perf_counter()
         for X in (parts[0], parts[2]):
-            embedder.fit_transform(X["utterance"])
+            models.embedder().fit_transform(X["utterance"])
         print(f"Embedding: {time.perf_counter() - start:.0f} s\n")
-        fixed = [name for name in known if "logistic" in name or "frequent" in name]
-        print_table(models(embedder), [parts], arguments, floor=FLOOR, fixed=fixed)
+        fixed = [name for name in models if "logistic" in name or "frequent" in name]
+        print_table(models, [parts], arguments, floor=FLOOR, fixed=fixed)

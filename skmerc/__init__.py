@@ -4,6 +4,7 @@ from skmerc.ensemble import FocalAdaBoostClassifier
 from skmerc.features import (
     AudioFunctionals,
     FaceFeatures,
+    FineTunedTextEmbedder,
     TextEmbedder,
     VideoFunctionals,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "DJVAEFuser",
     "DialogueSampler",
     "FaceFeatures",
+    "FineTunedTextEmbedder",
     "FocalAdaBoostClassifier",
     "JoyfulClassifier",
     "JoyfulRegressor",

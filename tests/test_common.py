@@ -23,6 +23,7 @@ from skmerc import (
     DialogueSampler,
     DJVAEFuser,
     FaceFeatures,
+    FineTunedTextEmbedder,
     FocalAdaBoostClassifier,
     JoyfulClassifier,
     JoyfulRegressor,
@@ -99,7 +100,7 @@ SAMPLERS = {
     "repeat": DialogueSampler(RandomOverSampler(random_state=0)),
     "smote": DialogueSampler(SMOTE(random_state=0)),
 }
-EXTRACTORS = {"text": TextEmbedder()}
+EXTRACTORS = {"text": TextEmbedder(), "fine-tuned text": FineTunedTextEmbedder()}
 ESTIMATORS = CLASSIFIERS | REGRESSORS | FUSERS | SAMPLERS | EXTRACTORS
 # They take one column of files, for which scikit-learn has a single check;
 # tests/features/test_conventions.py stands in.
@@ -148,6 +149,7 @@ N_PASSED = {
     "gan": 41,
     "repeat": 41,
     "smote": 42,
+    "fine-tuned text": 1,
     "text": 1,  # its input is text; tests/features runs those that need no numbers
 }
 N_PASSED_OF_IMBLEARN = {"gan": 15, "repeat": 15, "smote": 14}

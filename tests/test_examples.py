@@ -180,3 +180,25 @@ def test_quality_of_samples_is_told_per_class_and_sampler(example, table_file):
         "sample_quality.py", *arguments, "--labels", "anger", "--seeds", "1"
     )
     assert output.count("| anger |") == 5
+
+
+def test_text_scores_of_annotations_and_of_a_table_with_sentences(
+    example, meld_folder, table_file, minilm, tmp_path
+):
+    models = ["embedding, logistic regression", "Bi-GRU", "fine-tuned, Bi-GRU"]
+    shared = ["--model", minilm, "--seeds", "2", "--models", *models]
+    output = example("text_scores.py", "--data", meld_folder, *shared)
+    assert [line.split(" | ")[0] for line in output.splitlines()[2:]] == [
+        f"| {name}" for name in (*models, "model")
+    ]
+    with np.load(table_file) as table:
+        said = [f"I feel {name}" for name in table["label_names"][table["label"]]]
+        pd.DataFrame(
+            {"dialogue": table["dialogue"], "turn": table["turn"], "sentence": said}
+        ).to_csv(tmp_path / "said.csv", index=False)
+    rows = example(
+        "text_scores.py", "--data", table_file, "--sentences", tmp_path / "said.csv",
+        "--modalities", "audio", "--minority", "anger", *shared,
+    ).splitlines()[2:]  # fmt: skip
+    scores = [float(row.split(" | ")[1].split(" ")[0]) for row in rows[:-1]]
+    assert min(scores) > 90

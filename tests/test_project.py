@@ -28,6 +28,7 @@ FLOORS = {
     "_device": 0,
     "_labels": 0,
     "_numbers": 0,
+    "_seeding": 0,
     "_warnings": 0,
     "exceptions": 0,
     "frame": 0,

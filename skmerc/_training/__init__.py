@@ -1,6 +1,7 @@
 """What every neural estimator shares."""
 
 from skmerc._device import resolve_device
+from skmerc._seeding import draw_seed, seeded
 from skmerc._training._batches import DialogueDataset, DialogueLoader
 from skmerc._training._checkpoint import Checkpoint
 from skmerc._training._engine import infer, make_net
@@ -12,7 +13,6 @@ from skmerc._training._interruption import (
 from skmerc._training._measures import CLASSES, LABEL_SETS, values_in_units_of
 from skmerc._training._parallel import check_parallel, without_accelerator
 from skmerc._training._phases import train_fusion
-from skmerc._training._seeding import draw_seed, seeded
 from skmerc._training._split import hold_out
 from skmerc._training._standardize import (
     Moments,

@@ -9,11 +9,11 @@ from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.utils import noop
 from tqdm.auto import tqdm
 
+from skmerc._seeding import repeatable
 from skmerc._training._batches import DialogueLoader
 from skmerc._training._interruption import FinishedEpochs
 from skmerc._training._measures import CLASSES
 from skmerc._training._parallel import OneScore, ParallelNet
-from skmerc._training._seeding import repeatable
 
 _UTTERANCES = 1000
 """How many are answered at once: the fastest number on a processor."""

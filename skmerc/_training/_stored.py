@@ -11,7 +11,7 @@ from skorch.history import History
 from torch import nn
 
 from skmerc._device import resolve_device
-from skmerc._training._seeding import seeded
+from skmerc._seeding import seeded
 
 _STORE = ContextVar("_STORE", default=None)
 _PARTS = ("module_", "criterion_", "optimizer_")

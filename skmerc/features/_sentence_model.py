@@ -46,6 +46,13 @@ class SentenceModel:
         with self._lock:  # tokenizers cannot be shared by threads
             return _embed(self.network, texts, self.normalize, batch_size)
 
+    @classmethod
+    def of(cls, network, normalize):
+        """Describe a network that is loaded."""
+        # Before the digest: only with use does a tokenizer learn its longest text.
+        (probe,) = _embed(network, [_PROBE], normalize, 1)
+        return cls(network, normalize, probe, _digest(network, normalize))
+
     def embeds_like(self, probe):
         """Whether this is the model of another's `probe`, on whatever device."""
         difference = np.linalg.norm(self.probe - probe)
@@ -134,9 +141,7 @@ def _load(source, pooling, normalize, device, local_files_only, stamp):
     network.float()  # in half precision an embedding depends on its batch
     if not normalize:
         _remove_normalization(network)
-    # Before the digest: only with use does a tokenizer learn its longest text.
-    (probe,) = _embed(network, [_PROBE], normalize, 1)
-    return SentenceModel(network, normalize, probe, _digest(network, normalize))
+    return SentenceModel.of(network, normalize)
 
 
 def _open(source, pooling, device, local):

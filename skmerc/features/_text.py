@@ -149,7 +149,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         ValueError
             If X is not one column, or a text is no valid Unicode.
         """
-        _read_texts(X)
+        self._read(X)
         model = self._load()
         self._probe, self.model_digest_ = model.probe, model.digest
         self.embedding_size_ = len(model.probe)
@@ -179,7 +179,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
             one that :meth:`fit` saw, or, with ``errors="raise"``, a text is missing.
         """
         check_is_fitted(self)
-        texts = _read_texts(X)
+        texts = self._read(X)
         _tell_of_missing(texts, self.errors)
         keys = {text: self._key(text) for text in texts if text is not None}
         vectors = self._vectors({key: text for text, key in keys.items()})
@@ -204,6 +204,9 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return np.arange(self.embedding_size_).astype(str).astype(object)
+
+    def _read(self, X):
+        return read_texts(X)
 
     def _load(self):
         return load_sentence_model(
@@ -252,7 +255,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         return tags
 
 
-def _read_texts(X):
+def read_texts(X):
     """Return a list of texts, None where one is missing."""
     values = np.asarray(as_pandas(X) if hasattr(X, "columns") else X, dtype=object)
     if values.ndim == 2 and values.shape[1] == 1:

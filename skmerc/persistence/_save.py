@@ -70,6 +70,7 @@ _OWN = (
     minority_f1,
     features.AudioFunctionals,
     features.FaceFeatures,
+    features.FineTunedTextEmbedder,
     features.TextEmbedder,
     features.VideoFunctionals,
     type(weighted_f1_scorer),
@@ -134,7 +135,7 @@ def save_model(model, path):
     Notes
     -----
     A :class:`skmerc.TextEmbedder` is saved without its sentence model, which is looked
-    up by its name when it is needed.
+    up by its name when it is needed; one that was fine-tuned keeps its weights.
 
     Examples
     --------

@@ -1,0 +1,310 @@
+"""A sentence model that learns emotions, as its users see it."""
+
+import pickle
+import shutil
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import NearestCentroid
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import estimator_checks
+
+from skmerc import CBERLClassifier, FineTunedTextEmbedder, TextEmbedder
+from skmerc.exceptions import MissingModalityWarning
+from skmerc.features._fine_tuning import batches_of_like_length
+from skmerc.frame import KEYS, drop_keys, make_frame
+from skmerc.model_selection import DialogueKFold
+from skmerc.persistence import load_model, save_model
+
+WORDS = ["i", "am", "are", "you", "so", "why", "this", "a", "day", "today", "what"]
+EMOTIONS = ["happy", "sad", "angry", "afraid"]
+FAST = {"lr": 1e-2, "max_epochs": 4, "batch_size": 8, "cache": None, "random_state": 0}
+
+
+def say(n, seed=0):
+    """Texts, each with an emotion among other words, and the emotions."""
+    rng = np.random.default_rng(seed)
+    label = rng.choice(EMOTIONS, n)
+    texts = []
+    for emotion in label:
+        words = list(rng.choice(WORDS, rng.integers(2, 7)))
+        words.insert(rng.integers(len(words)), emotion)
+        texts.append(" ".join(words))
+    return texts, label
+
+
+def make_table(n_dialogues=10, n_turns=4):
+    """The same in dialogues, with keys."""
+    texts, label = say(n_dialogues * n_turns)
+    X = make_frame(
+        {"audio": np.zeros((len(texts), 1))},
+        dialogue=np.repeat(np.arange(n_dialogues), n_turns),
+        turn=np.tile(np.arange(n_turns), n_dialogues),
+        speaker=np.tile(["a", "b"], len(texts) // 2),
+    ).drop(columns="audio__0")
+    return X.assign(utterance=texts), label
+
+
+def columns(embedder):
+    return ColumnTransformer(
+        [
+            ("keys", "passthrough", list(KEYS)),
+            ("text", embedder, ["utterance", "dialogue__role"]),
+        ]
+    ).set_output(transform="pandas")
+
+
+@pytest.fixture(scope="module")
+def fitted(model):
+    return FineTunedTextEmbedder(model, **FAST).fit(*say(120))
+
+
+# What it learns
+
+
+def test_new_texts_are_told_apart_better_than_before(model, fitted):
+    texts, label = say(120)
+    new, expected = say(200, seed=1)
+
+    def score(embedder):
+        reader = NearestCentroid().fit(embedder.transform(texts), label)
+        return reader.score(embedder.transform(new), expected)
+
+    before = score(TextEmbedder(model, normalize=False).fit(texts))
+    assert score(fitted) > max(0.9, before + 0.1)
+
+
+def test_the_loss_of_each_epoch_is_told_and_falls(fitted):
+    losses = [epoch["train_loss"] for epoch in fitted.history_]
+    assert [epoch["epoch"] for epoch in fitted.history_] == [1, 2, 3, 4]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < losses[0] / 2
+    assert fitted.classes_.tolist() == sorted(EMOTIONS)
+
+
+def test_a_seed_repeats_and_another_differs(model, fitted, global_state_untouched):
+    new, _ = say(5, seed=1)
+    with global_state_untouched():
+        again = clone(fitted).fit(*say(120))
+    np.testing.assert_array_equal(again.transform(new), fitted.transform(new))
+    other = clone(fitted).set_params(random_state=1).fit(*say(120))
+    assert np.abs(other.transform(new) - fitted.transform(new)).max() > 1e-3
+
+
+def test_the_model_that_others_use_stays_as_it_was(model):
+    new, _ = say(5, seed=1)
+    plain = TextEmbedder(model, cache=None).fit(new)
+    before = plain.transform(new)
+    tuned = FineTunedTextEmbedder(model, **FAST).fit(*say(40))
+    np.testing.assert_array_equal(plain.transform(new), before)
+    assert np.abs(tuned.transform(new) - before).max() > 0.1
+    assert tuned.model_digest_ != plain.model_digest_
+
+
+def test_each_parameter_of_training_matters(model, fitted):
+    new, _ = say(5, seed=1)
+    base = clone(fitted).set_params(max_epochs=2).fit(*say(40))
+    for change in (
+        {"max_epochs": 3},
+        {"lr": 1e-3},
+        {"weight_decay": 10.0},
+        {"dropout": 0.9},
+        {"batch_size": 4},
+        {"pooling": "cls"},
+        {"normalize": True},
+    ):
+        other = clone(base).set_params(**change).fit(*say(40))
+        difference = np.abs(other.transform(new) - base.transform(new)).max()
+        assert difference > 1e-5, change
+
+
+def test_embeddings_are_of_unit_length_where_asked(model):
+    tuned = FineTunedTextEmbedder(model, **FAST, normalize=True)
+    features = tuned.fit_transform(*say(40))
+    np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, atol=1e-5)
+
+
+def test_batches_hold_each_text_once_and_need_little_padding():
+    rng = np.random.default_rng(0)
+    texts = ["x" * n for n in rng.integers(1, 100, 500)]
+    first = batches_of_like_length(texts, 8, rng)
+    assert sorted(np.concatenate(first)) == list(range(500))
+    spread = [np.ptp([len(texts[i]) for i in batch]) for batch in first]
+    assert np.mean(spread) < 10
+    second = batches_of_like_length(texts, 8, rng)
+    assert [list(b) for b in first] != [list(b) for b in second]
+
+
+# Rows that it learns from
+
+
+@pytest.mark.parametrize("role", ["validation", "context", "synthetic"])
+def test_rows_of_other_roles_teach_nothing(model, role):
+    X, y = make_table()
+    kept = np.arange(len(X)) < 28
+    X["dialogue__role"] = np.where(kept, "utterance", role)
+    wrong = np.where(kept, y, "afraid")
+    tuned = FineTunedTextEmbedder(model, **FAST)
+    part = clone(tuned).fit(X.loc[kept, ["utterance"]], y[kept])
+    whole = clone(tuned).fit(X[["dialogue__role", "utterance"]], wrong)
+    np.testing.assert_array_equal(
+        whole.transform(X[["utterance"]]), part.transform(X["utterance"])
+    )
+
+
+def test_missing_texts_and_labels_of_context_are_left_out(model):
+    X, y = make_table()
+    y = y.astype(object)
+    X.loc[[0, 5], "utterance"] = [None, " "]
+    X.loc[7, "dialogue__role"], y[7] = "context", None
+    kept = X.index.difference([0, 5, 7])
+    tuned = FineTunedTextEmbedder(model, **FAST)
+    whole = clone(tuned).fit(X[["utterance", "dialogue__role"]], y)
+    part = clone(tuned).fit(X.loc[kept, "utterance"], y[kept])
+    with pytest.warns(MissingModalityWarning, match="2 of 40"):
+        features = whole.transform(X[["utterance", "dialogue__role"]])
+    assert np.isnan(features[[0, 5]]).all()
+    expected = part.transform(X.loc[kept, "utterance"])
+    np.testing.assert_allclose(features[kept], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "form", [list, np.array, pd.Series, pl.Series, lambda t: pl.DataFrame({"u": t})]
+)
+def test_texts_are_read_in_every_form(model, form):
+    texts, label = say(24)
+    tuned = FineTunedTextEmbedder(model, **(FAST | {"max_epochs": 1}))
+    expected = clone(tuned).fit(texts, label).transform(texts)
+    np.testing.assert_array_equal(tuned.fit_transform(form(texts), label), expected)
+
+
+# What it refuses
+
+
+def test_without_labels_there_is_nothing_to_learn(model):
+    with pytest.raises(ValueError, match="requires y to be passed.*TextEmbedder"):
+        FineTunedTextEmbedder(model).fit(say(9)[0], None)
+
+
+@pytest.mark.parametrize(
+    ("y", "told"),
+    [
+        (["sad"] * 8, "8 rows can be learned from.*1 classes"),
+        (["sad"] * 7, "inconsistent numbers of samples"),
+        (["sad", None, *["glad"] * 6], "label is missing in 1 rows, first in row 1"),
+        (np.eye(8), "one emotion for each text"),
+        (np.linspace(0, 1, 8), "Unknown label type: continuous"),
+    ],
+)
+def test_labels_that_are_no_classes_are_refused(model, y, told):
+    with pytest.raises(ValueError, match=told):
+        FineTunedTextEmbedder(model).fit(say(8)[0], y)
+
+
+def test_two_columns_of_texts_are_refused(model):
+    X = pd.DataFrame({"a": ["i am"] * 4, "b": ["you are"] * 4})
+    with pytest.raises(ValueError, match="one column of texts, and X has the shape"):
+        FineTunedTextEmbedder(model).fit(X, list("abab"))
+
+
+def test_parameters_out_of_range_are_refused(model):
+    estimator_checks.check_param_validation(
+        "FineTunedTextEmbedder", FineTunedTextEmbedder(model)
+    )
+
+
+# Among others
+
+
+def test_it_stands_in_a_pipeline_and_a_search(model):
+    X, y = make_table(40)
+    reader = make_pipeline(
+        columns(FineTunedTextEmbedder(model, **FAST)),
+        FunctionTransformer(drop_keys),
+        NearestCentroid(),
+    )
+    name = "columntransformer__text__max_epochs"
+    search = GridSearchCV(reader, {name: [1, 8]}, cv=DialogueKFold(2)).fit(X, y)
+    assert search.best_params_[name] == 8
+    assert search.best_score_ > 0.6
+
+
+def test_its_table_keeps_dialogues_for_what_comes_after(model):
+    X, y = make_table()
+    features = columns(FineTunedTextEmbedder(model, **FAST))
+    table = features.fit_transform(X, y)
+    assert table.columns[:5].tolist() == [*(f"keys__{key}" for key in KEYS), "text__0"]
+    recogniser = CBERLClassifier(hidden_size=8, max_epochs=2, random_state=0)
+    model = make_pipeline(features, recogniser).fit(X, y)
+    assert model.predict(X).shape == (40,)
+
+
+def test_a_pickle_embeds_alike_also_where_the_process_knows_nothing(model, fitted):
+    new, _ = say(9, seed=1)
+    expected = fitted.transform(new)
+    again = pickle.loads(pickle.dumps(fitted))
+    assert not hasattr(again, "_tuned")
+    np.testing.assert_allclose(again.transform(new), expected, atol=1e-6)
+
+
+def test_a_saved_one_embeds_alike(fitted, tmp_path):
+    pytest.importorskip("skops", reason="needs skops: skmerc[persistence]")
+    new, _ = say(9, seed=1)
+    save_model(fitted, tmp_path / "text.skmerc")
+    again = load_model(tmp_path / "text.skmerc")
+    np.testing.assert_allclose(again.transform(new), fitted.transform(new), atol=1e-6)
+
+
+def test_another_model_of_that_name_is_refused(make_model, fitted, tmp_path):
+    folder = shutil.copytree(fitted.model, tmp_path / "own")
+    tuned = clone(fitted).set_params(model=folder).fit(*say(24))
+    again = pickle.loads(pickle.dumps(tuned)).set_params(pooling="max")
+    with pytest.raises(ValueError, match="not what fit saw"):
+        again.transform(["i am so happy"])
+
+
+def test_embeddings_of_two_fits_are_not_mistaken_for_each_other(model, tmp_path):
+    new, _ = say(5, seed=1)
+    settings = FAST | {"cache": tmp_path}
+    first = FineTunedTextEmbedder(model, **settings).fit(*say(40))
+    expected = first.transform(new)
+    second = FineTunedTextEmbedder(model, **settings).fit(*say(40, seed=3))
+    assert np.abs(second.transform(new) - expected).max() > 0.01
+    np.testing.assert_array_equal(first.transform(new), expected)
+
+
+@pytest.mark.slow
+def test_minilm_learns_emotions_of_meld(minilm, real_data):
+    table = pd.read_csv(real_data / "meld_text_sentences.csv.gz", keep_default_na=False)
+    with np.load(real_data / "meld_text.npz") as known:
+        y = known["label_names"][known["label"]]
+    train = np.flatnonzero(table["split"] == "train")[:3000]
+    dev = np.flatnonzero(table["split"] == "dev")
+
+    def score(embedder):
+        reader = LogisticRegression(C=0.01, max_iter=2000)
+        texts = table["sentence"]
+        reader.fit(embedder.fit_transform(texts[train], y[train]), y[train])
+        return reader.score(embedder.transform(texts[dev]), y[dev])
+
+    tuned = FineTunedTextEmbedder(minilm, random_state=0)
+    assert score(tuned) > score(TextEmbedder(minilm)) + 0.02
+
+
+@pytest.mark.gpu
+def test_a_gpu_learns_as_well(model):
+    new, expected = say(200, seed=1)
+    texts, label = say(120)
+    tuned = FineTunedTextEmbedder(model, **FAST, device="cuda").fit(texts, label)
+    reader = LogisticRegression(C=100.0, max_iter=1000)
+    reader.fit(tuned.transform(texts), label)
+    assert reader.score(tuned.transform(new), expected) > 0.9
+    again = pickle.loads(pickle.dumps(tuned)).set_params(device="cpu")
+    np.testing.assert_allclose(again.transform(new), tuned.transform(new), atol=1e-4)
