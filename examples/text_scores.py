@@ -12,9 +12,10 @@ and sentence, and ``--modalities`` what of the table stands beside the text:
         --sentences iemocap6_ta_sentences.csv.gz --minority hap exc --seeds 3
 
 Embeddings are made within each pipeline, and kept in a folder, so that each text is
-embedded once, and a model is fine-tuned once for each seed; the time for embedding is
-printed first. ``--model`` is the name or the folder of a sentence model. Everything
-else is as in ``results_table.py``, whose options it takes.
+embedded once, and a model is fine-tuned once for each seed, on the account of the first
+row that needs it (and once more for the linear one, which is not shown validation
+dialogues). The time for embedding is printed first. ``--model`` is the name or the
+folder of a sentence model. Everything else is as in ``results_table.py``.
 """
 
 import time
@@ -174,6 +175,8 @@ if __name__ == "__main__":
     arguments = parse(
         __doc__.splitlines()[0], list(Models()), model=LOCAL, sentences=None
     )
+    if arguments.folds or (arguments.modalities and not arguments.sentences):
+        raise SystemExit("There are no folds here, and no modalities in annotations.")
     with TemporaryDirectory() as cache:
         models = Models(arguments.model, cache, arguments.modalities or ())
         parts, start = read(arguments), time.perf_counter()

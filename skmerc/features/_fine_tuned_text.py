@@ -16,7 +16,7 @@ from skmerc._labels import read_labels
 from skmerc._seeding import draw_seed, seeded
 from skmerc.features._fine_tuning import fine_tune
 from skmerc.features._sentence_model import SentenceModel
-from skmerc.features._text import TextEmbedder, read_texts
+from skmerc.features._text import TextEmbedder, read_texts, tell_of_missing
 from skmerc.frame import drop_keys, read_keys
 
 
@@ -95,13 +95,14 @@ class FineTunedTextEmbedder(TextEmbedder):
     --------
     >>> from sklearn.compose import ColumnTransformer
     >>> from skmerc.features import FineTunedTextEmbedder
-    >>> from skmerc.frame import KEYS
+    >>> from skmerc.frame import KEYS, mark_validation
     >>> features = ColumnTransformer(
     ...     [
     ...         ("keys", "passthrough", list(KEYS)),
     ...         ("text", FineTunedTextEmbedder(), ["utterance", "dialogue__role"]),
     ...     ]
     ... ).set_output(transform="pandas")
+    >>> table = mark_validation(table, fraction=0.1)  # doctest: +SKIP
     >>> X = features.fit_transform(table, y)  # doctest: +SKIP
     >>> list(X.columns[[0, 4, 387]])  # doctest: +SKIP
     ['keys__dialogue__id', 'text__0', 'text__383']
@@ -152,7 +153,7 @@ class FineTunedTextEmbedder(TextEmbedder):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y):
+    def fit(self, X, y=None):
         """Train the model to tell the labels.
 
         Parameters
@@ -180,14 +181,9 @@ class FineTunedTextEmbedder(TextEmbedder):
             classes, or fewer than two classes are left to learn.
         """
         texts = self._read(X)
-        y, learned = self._read_target(X, y, texts)
-        self.classes_, target = np.unique(y[learned], return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"{len(learned)} rows can be learned from, those of the role "
-                f"'utterance' with a text, and they have {len(self.classes_)} classes; "
-                "two are needed."
-            )
+        if self.errors == "raise":
+            tell_of_missing(texts, self.errors)
+        classes, target, learned = self._read_target(X, y, texts)
         network, seed = deepcopy(super()._load().network), draw_seed(self.random_state)
         with seeded(seed, torch.device(network.device)):
             losses = fine_tune(
@@ -199,44 +195,63 @@ class FineTunedTextEmbedder(TextEmbedder):
                 weight_decay=self.weight_decay,
                 batch_size=self.batch_size,
                 dropout=self.dropout,
+                normalize=self.normalize,
                 seed=seed,
                 verbose=self.verbose,
+            )
+        if not np.isfinite(losses).all():
+            raise ValueError(
+                f"Training diverged: its mean losses are {losses}. Lower the learning "
+                f"rate, which is lr={self.lr}."
             )
         self.history_ = [{"epoch": k, "train_loss": v} for k, v in enumerate(losses, 1)]
         state = network.state_dict()
         self.weights_ = {name: value.cpu().numpy() for name, value in state.items()}
-        self._tuned = SentenceModel.of(network, self.normalize)
-        self._probe, self.model_digest_ = self._tuned.probe, self._tuned.digest
-        self.embedding_size_ = len(self._probe)
+        self.classes_ = classes
+        tuned = self._keep(network)
+        self._probe, self.model_digest_ = tuned.probe, tuned.digest
+        self.embedding_size_ = len(tuned.probe)
         return self
 
     def _read_target(self, X, y, texts):
-        """Labels, and the rows to learn from."""
+        """Return classes, and index of the class and number of each row to learn."""
         if y is None:
             raise ValueError(
                 "requires y to be passed, but the target y is None: there is nothing "
                 "to fine-tune to. TextEmbedder needs no labels."
             )
         check_consistent_length(texts, y)
-        role = read_keys(_with_role(X, len(texts)))["dialogue__role"].to_numpy()
+        role = read_keys(_as_frame(X, len(texts)))["dialogue__role"].to_numpy()
         y = read_labels(y, role == "context")
-        if y.ndim > 1:
+        if y.ndim > 1 and y.shape[1] > 1:
             raise ValueError(
                 f"y has the shape {y.shape}; FineTunedTextEmbedder takes one emotion "
                 "for each text. Give it the most telling one, or use TextEmbedder."
             )
-        check_classification_targets(y)
         has_text = np.array([text is not None for text in texts], bool)
-        return y, np.flatnonzero(has_text & (role == "utterance"))
+        learned = np.flatnonzero(has_text & (role == "utterance"))
+        known = y.ravel()[learned]
+        if len(known):
+            check_classification_targets(known)
+        classes, target = np.unique(known, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(
+                f"{len(learned)} rows can be learned from, those of the role "
+                f"'utterance' with a text, and they have {len(classes)} classes; "
+                "two are needed."
+            )
+        return classes, target, learned
 
     def _read(self, X):
         X = as_pandas(X) if hasattr(X, "columns") else X
-        return read_texts(drop_keys(X) if isinstance(X, pd.DataFrame) else X)
+        X = drop_keys(X) if isinstance(X, pd.DataFrame) else X
+        return read_texts(X, type(self).__name__)
 
     def _load(self):
-        if getattr(self, "_tuned", None) is None:
+        made_of, tuned = getattr(self, "_tuned", (None, None))
+        if made_of != self._parts():
             network = deepcopy(super()._load().network)
-            weights = {k: torch.from_numpy(v) for k, v in self.weights_.items()}
+            weights = {name: torch.tensor(v) for name, v in self.weights_.items()}
             try:
                 network.load_state_dict(weights)
             except RuntimeError as error:
@@ -245,8 +260,17 @@ class FineTunedTextEmbedder(TextEmbedder):
                     "weights have other names or shapes. Fit again, or give the model "
                     "as it was."
                 ) from error
-            self._tuned = SentenceModel.of(network, self.normalize)
-        return self._tuned
+            tuned = self._keep(network)
+        return tuned
+
+    def _keep(self, network):
+        tuned = SentenceModel.of(network, self.normalize)
+        self._tuned = self._parts(), tuned
+        return tuned
+
+    def _parts(self):
+        """What the network in memory was made of, besides the weights."""
+        return str(self.model), self.pooling, self.normalize, self.device
 
     def __getstate__(self):
         # The network is made again from its weights where it is needed.
@@ -258,8 +282,8 @@ class FineTunedTextEmbedder(TextEmbedder):
         return tags
 
 
-def _with_role(X, n_rows):
-    """The key columns of a table, or of a table without keys."""
+def _as_frame(X, n_rows):
+    """Return X as a frame, which has no columns where X is no table."""
     if not isinstance(X, pd.DataFrame):
         X = as_pandas(X) if hasattr(X, "columns") else pd.DataFrame(index=range(n_rows))
     return X

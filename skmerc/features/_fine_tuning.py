@@ -13,8 +13,8 @@ _BATCHES_SORTED_TOGETHER = 30
 
 
 def fine_tune(
-    network, texts, target, *, max_epochs, lr, weight_decay, batch_size, dropout, seed,
-    verbose,
+    network, texts, target, *, max_epochs, lr, weight_decay, batch_size, dropout,
+    normalize, seed, verbose,
 ):  # fmt: skip
     """Train a sentence model so that a linear layer reads the labels from embeddings.
 
@@ -33,6 +33,8 @@ def fine_tune(
         As in the estimator.
     lr, weight_decay, dropout : float
         As in the estimator.
+    normalize : bool
+        As in the estimator.
 
     Returns
     -------
@@ -40,7 +42,7 @@ def fine_tune(
         Mean loss of each pass.
     """
     rng, n_classes = np.random.default_rng(seed), int(target.max()) + 1
-    size = _embed(network, texts[:1]).shape[1]
+    size = _embed(network, texts[:1], normalize).shape[1]
     head = nn.Sequential(nn.Dropout(dropout), nn.Linear(size, n_classes))
     head, target = head.to(network.device), target.to(network.device)
     groups = [
@@ -56,7 +58,7 @@ def fine_tune(
         for _ in range(max_epochs):
             total = 0.0
             for batch in batches_of_like_length(texts, batch_size, rng):
-                answer = head(_embed(network, [texts[i] for i in batch]))
+                answer = head(_embed(network, [texts[i] for i in batch], normalize))
                 loss = F.cross_entropy(answer, target[batch])
                 optimizer.zero_grad()
                 loss.backward()
@@ -101,10 +103,12 @@ def _triangle(n_steps):
     return lambda step: min((step + 1) / rise, 1 - step / n_steps)
 
 
-def _embed(network, texts):
+def _embed(network, texts, normalize):
     read = getattr(network, "preprocess", None) or network.tokenize  # before release 6
+    prompt = (network.prompts or {}).get(network.default_prompt_name) or ""
     inputs = {
         name: value.to(network.device) if hasattr(value, "to") else value
-        for name, value in read(texts).items()
+        for name, value in read([prompt + text for text in texts]).items()
     }
-    return network(inputs)["sentence_embedding"]
+    embedding = network(inputs)["sentence_embedding"]
+    return F.normalize(embedding) if normalize else embedding

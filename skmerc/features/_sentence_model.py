@@ -13,6 +13,8 @@ from threading import Lock
 import numpy as np
 import torch
 
+from skmerc._seeding import repeatable, seeded
+
 _LOADING = Lock()
 # Where a model's settings tell who wrote them, and not how it computes.
 _ORIGIN = {"_name_or_path", "architectures", "dtype", "transformers_version"}
@@ -43,7 +45,8 @@ class SentenceModel:
 
     def embed(self, texts, batch_size):
         """Embed texts: float32 array (n_texts, n_features)."""
-        with self._lock:  # tokenizers cannot be shared by threads
+        device = torch.device(self.network.device)
+        with self._lock, repeatable(device):  # tokenizers cannot be shared by threads
             return _embed(self.network, texts, self.normalize, batch_size)
 
     @classmethod
@@ -134,9 +137,8 @@ def _progress_bars(shown):
 
 @lru_cache(maxsize=2)
 def _load(source, pooling, normalize, device, local_files_only, stamp):
-    with torch.random.fork_rng(devices=[]):
-        # Weights that the model comes without are drawn, the same in all processes.
-        torch.default_generator.manual_seed(0)
+    # Weights that the model comes without are drawn, the same in all processes.
+    with seeded(0, torch.device("cpu")):
         network = _open(source, pooling, device, local_files_only or stamp is not None)
     network.float()  # in half precision an embedding depends on its batch
     if not normalize:

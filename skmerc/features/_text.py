@@ -180,7 +180,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         texts = self._read(X)
-        _tell_of_missing(texts, self.errors)
+        tell_of_missing(texts, self.errors)
         keys = {text: self._key(text) for text in texts if text is not None}
         vectors = self._vectors({key: text for text, key in keys.items()})
         features = np.full((len(texts), self.embedding_size_), np.nan, np.float32)
@@ -206,7 +206,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         return np.arange(self.embedding_size_).astype(str).astype(object)
 
     def _read(self, X):
-        return read_texts(X)
+        return read_texts(X, type(self).__name__)
 
     def _load(self):
         return load_sentence_model(
@@ -255,16 +255,16 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         return tags
 
 
-def read_texts(X):
+def read_texts(X, name):
     """Return a list of texts, None where one is missing."""
     values = np.asarray(as_pandas(X) if hasattr(X, "columns") else X, dtype=object)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
         raise ValueError(
-            f"TextEmbedder reads one column of texts, and X has the shape "
-            f"{values.shape}. Choose one, for example with "
-            "ColumnTransformer([('text', TextEmbedder(), 'utterance')])."
+            f"{name} reads one column of texts, and X has the shape {values.shape}. "
+            f"Choose one, for example with "
+            f"ColumnTransformer([('text', {name}(), 'utterance')])."
         )
     return [_read_text(value, row) for row, value in enumerate(values)]
 
@@ -291,7 +291,7 @@ def _check_unicode(text, row):
         ) from None
 
 
-def _tell_of_missing(texts, errors):
+def tell_of_missing(texts, errors):
     n_missing = texts.count(None)
     if not n_missing:
         return

@@ -1,7 +1,9 @@
 """A sentence model that learns emotions, as its users see it."""
 
+import json
 import pickle
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -9,6 +11,7 @@ import polars as pl
 import pytest
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import NearestCentroid
@@ -18,6 +21,7 @@ from sklearn.utils import estimator_checks
 
 from skmerc import CBERLClassifier, FineTunedTextEmbedder, TextEmbedder
 from skmerc.exceptions import MissingModalityWarning
+from skmerc.features import _sentence_model
 from skmerc.features._fine_tuning import batches_of_like_length
 from skmerc.frame import KEYS, drop_keys, make_frame
 from skmerc.model_selection import DialogueKFold
@@ -123,6 +127,8 @@ def test_each_parameter_of_training_matters(model, fitted):
         other = clone(base).set_params(**change).fit(*say(40))
         difference = np.abs(other.transform(new) - base.transform(new)).max()
         assert difference > 1e-5, change
+        pairs = zip(other.weights_.values(), base.weights_.values(), strict=True)
+        assert any((one != two).any() for one, two in pairs), change
 
 
 def test_embeddings_are_of_unit_length_where_asked(model):
@@ -185,12 +191,50 @@ def test_texts_are_read_in_every_form(model, form):
     np.testing.assert_array_equal(tuned.fit_transform(form(texts), label), expected)
 
 
+def test_labels_may_be_one_column_or_numbers(model):
+    texts, label = say(24)
+    tuned = FineTunedTextEmbedder(model, **(FAST | {"max_epochs": 1}))
+    expected = clone(tuned).fit(texts, label).transform(texts)
+    number = np.unique(label, return_inverse=True)[1]
+    for y in (label[:, None], pd.DataFrame({"emotion": label}), number, list(label)):
+        np.testing.assert_array_equal(tuned.fit(texts, y).transform(texts), expected)
+
+
+def test_the_models_own_prompt_is_read_in_training_too(make_model, tmp_path):
+    texts, label = say(24)
+    weights = []
+    for prompt in ("", "why why why "):
+        folder = shutil.copytree(make_model(), tmp_path / f"model{len(weights)}")
+        path = folder / "config_sentence_transformers.json"
+        settings = json.loads(path.read_text())
+        settings |= {"prompts": {"own": prompt}, "default_prompt_name": "own"}
+        path.write_text(json.dumps(settings))
+        weights.append(FineTunedTextEmbedder(folder, **FAST).fit(texts, label).weights_)
+    pairs = zip(*(part.values() for part in weights), strict=True)
+    assert any((one != two).any() for one, two in pairs)
+
+
 # What it refuses
 
 
 def test_without_labels_there_is_nothing_to_learn(model):
-    with pytest.raises(ValueError, match="requires y to be passed.*TextEmbedder"):
-        FineTunedTextEmbedder(model).fit(say(9)[0], None)
+    embedder = FineTunedTextEmbedder(model)
+    for call in (embedder.fit, embedder.fit_transform):
+        with pytest.raises(ValueError, match="requires y to be passed.*TextEmbedder"):
+            call(say(9)[0])
+
+
+def test_training_that_diverges_is_told_and_leaves_nothing_behind(model):
+    embedder = FineTunedTextEmbedder(model, **(FAST | {"lr": 1e30}))
+    with pytest.raises(ValueError, match="diverged.*which is lr=1e"):
+        embedder.fit(*say(24))
+    with pytest.raises(NotFittedError):
+        embedder.transform(["i am so happy"])
+
+
+def test_a_missing_text_is_an_error_where_that_is_wanted(model):
+    with pytest.raises(ValueError, match="1 of 2 .* first in row 1; leave"):
+        FineTunedTextEmbedder(model, errors="raise").fit(["i am", " "], ["a", "b"])
 
 
 @pytest.mark.parametrize(
@@ -210,7 +254,8 @@ def test_labels_that_are_no_classes_are_refused(model, y, told):
 
 def test_two_columns_of_texts_are_refused(model):
     X = pd.DataFrame({"a": ["i am"] * 4, "b": ["you are"] * 4})
-    with pytest.raises(ValueError, match="one column of texts, and X has the shape"):
+    told = "FineTunedTextEmbedder reads one column of texts, and X has the shape"
+    with pytest.raises(ValueError, match=told):
         FineTunedTextEmbedder(model).fit(X, list("abab"))
 
 
@@ -268,6 +313,32 @@ def test_another_model_of_that_name_is_refused(make_model, fitted, tmp_path):
     again = pickle.loads(pickle.dumps(tuned)).set_params(pooling="max")
     with pytest.raises(ValueError, match="not what fit saw"):
         again.transform(["i am so happy"])
+
+
+def test_parameters_that_change_after_the_fit_are_not_overlooked(model):
+    tuned = FineTunedTextEmbedder(model, **FAST).fit(*say(24))
+    with pytest.raises(ValueError, match="not what fit saw"):
+        tuned.set_params(normalize=True).transform(["i am so happy"])
+    tuned.set_params(normalize=False).transform(["i am so happy"])
+    with pytest.raises(ValueError, match="use 'auto', 'cpu' or 'cuda'"):
+        tuned.set_params(device="gpu").transform(["you are so happy"])
+
+
+def test_models_that_load_meanwhile_change_no_fit(model):
+    alone = FineTunedTextEmbedder(model, **FAST).fit(*say(24)).weights_
+
+    def load():
+        for _ in range(10):
+            _sentence_model._load.cache_clear()
+            TextEmbedder(model, cache=None).fit(["i am"])
+
+    with ThreadPoolExecutor(1) as threads:
+        loading = threads.submit(load)
+        fits = [FineTunedTextEmbedder(model, **FAST).fit(*say(24)) for _ in range(3)]
+        loading.result()
+    for fit in fits:
+        pairs = zip(fit.weights_.values(), alone.values(), strict=True)
+        assert all(np.array_equal(one, two) for one, two in pairs)
 
 
 def test_embeddings_of_two_fits_are_not_mistaken_for_each_other(model, tmp_path):
