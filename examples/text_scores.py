@@ -101,12 +101,12 @@ class Models(dict):
                 "TF-IDF with ±5 neighbours, logistic regression": (
                     lambda seed: words(0, 5)
                 ),
-                "embedding, logistic regression": frozen(lambda seed: LINEAR),
+                "embedding, logistic regression": frozen(linear),
                 FLOOR: frozen(gru),
                 "classifier": frozen(cberl),
                 "CBERL, three steps": frozen(gan, fuser, cberl),
                 "JOYFUL": frozen(joyful),
-                "fine-tuned, logistic regression": tuned(lambda seed: LINEAR),
+                "fine-tuned, logistic regression": tuned(linear),
                 "fine-tuned, Bi-GRU": tuned(gru),
                 "fine-tuned, classifier": tuned(cberl),
                 "fine-tuned, CBERL, three steps": tuned(gan, fuser, cberl),
@@ -139,11 +139,13 @@ class Models(dict):
                 *((m, "passthrough", columns_of(m)) for m in self.modalities),
             ]
         ).set_output(transform="pandas")
-        steps = [clone(step(seed)) for step in steps]
-        return make_pipeline(columns, *steps, memory=self.cache)
+        return make_pipeline(
+            columns, *(step(seed) for step in steps), memory=self.cache
+        )
 
 
-LINEAR = logistic(features)
+def linear(seed):
+    return logistic(features)
 
 
 def gru(seed):

@@ -4,19 +4,17 @@ from copy import deepcopy
 from numbers import Integral, Real
 
 import numpy as np
-import pandas as pd
 import torch
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length
 
-from skmerc._columns import as_pandas
 from skmerc._labels import read_labels
 from skmerc._seeding import draw_seed, seeded
 from skmerc.features._fine_tuning import fine_tune
 from skmerc.features._sentence_model import SentenceModel
-from skmerc.features._text import TextEmbedder, read_texts, tell_of_missing
+from skmerc.features._text import TextEmbedder, tell_of_missing
 from skmerc.frame import drop_keys, read_keys
 
 
@@ -221,7 +219,7 @@ class FineTunedTextEmbedder(TextEmbedder):
                 "to fine-tune to. TextEmbedder needs no labels."
             )
         check_consistent_length(texts, y)
-        role = read_keys(_as_frame(X, len(texts)))["dialogue__role"].to_numpy()
+        role = read_keys(X)["dialogue__role"].to_numpy()
         y = read_labels(y, role == "context")
         if y.ndim > 1 and y.shape[1] > 1:
             raise ValueError(
@@ -243,9 +241,7 @@ class FineTunedTextEmbedder(TextEmbedder):
         return classes, target, learned
 
     def _read(self, X):
-        X = as_pandas(X) if hasattr(X, "columns") else X
-        X = drop_keys(X) if isinstance(X, pd.DataFrame) else X
-        return read_texts(X, type(self).__name__)
+        return super()._read(drop_keys(X) if hasattr(X, "columns") else X)
 
     def _load(self):
         made_of, tuned = getattr(self, "_tuned", (None, None))
@@ -280,10 +276,3 @@ class FineTunedTextEmbedder(TextEmbedder):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
-
-
-def _as_frame(X, n_rows):
-    """Return X as a frame, which has no columns where X is no table."""
-    if not isinstance(X, pd.DataFrame):
-        X = as_pandas(X) if hasattr(X, "columns") else pd.DataFrame(index=range(n_rows))
-    return X

@@ -206,7 +206,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         return np.arange(self.embedding_size_).astype(str).astype(object)
 
     def _read(self, X):
-        return read_texts(X, type(self).__name__)
+        return _read_texts(X, type(self).__name__)
 
     def _load(self):
         return load_sentence_model(
@@ -255,7 +255,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         return tags
 
 
-def read_texts(X, name):
+def _read_texts(X, name):
     """Return a list of texts, None where one is missing."""
     values = np.asarray(as_pandas(X) if hasattr(X, "columns") else X, dtype=object)
     if values.ndim == 2 and values.shape[1] == 1:
