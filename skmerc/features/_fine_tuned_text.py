@@ -1,18 +1,18 @@
 """Embeddings of texts by a sentence model that was fitted to the labels."""
 
 from copy import deepcopy
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
 import torch
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import check_is_fitted
 
-from skmerc._labels import read_labels
 from skmerc._seeding import draw_seed, seeded
 from skmerc.features._fine_tuning import fine_tune
+from skmerc.features._labelled_texts import IN_NO_FOLD, deal_dialogues, read_classes
 from skmerc.features._sentence_model import SentenceModel
 from skmerc.features._text import TextEmbedder, tell_of_missing
 from skmerc.frame import drop_keys, read_keys
@@ -26,15 +26,22 @@ class FineTunedTextEmbedder(TextEmbedder):
     :meth:`transform` embeds with what came of it; published scores of emotion
     recognition rest on such features. What learns from conversations comes after it.
 
+    A model knows texts that it has learned by heart, and they come out easier to tell
+    apart than new ones. What learns from such features trusts them too much, and their
+    context too little. So there are several models, each trained without one part of
+    the dialogues. As in :class:`~sklearn.preprocessing.TargetEncoder`,
+    :meth:`fit_transform` embeds each text by the model that has not seen it, and
+    ``fit(X, y).transform(X)`` does not equal it.
+
     Parameters
     ----------
     model : str or Path, default="sentence-transformers/all-MiniLM-L6-v2"
         A folder that holds a model, or a name on the Hugging Face hub.
-    max_epochs : int, default=1
-        Number of passes over the texts. With each, the model knows more of the training
-        texts by heart: they come out easier to tell apart than new ones, and what
-        learns from these features learns too little of their context. That score, not
-        the one of single utterances, should choose the number.
+    cv : int or None, default=4
+        Number of parts of whole dialogues, drawn at random, each left out by one
+        model. With None one model learns from all, in a third of the time.
+    max_epochs : int, default=2
+        Number of passes over the texts.
     lr : float, default=1e-4
         Peak of the learning rate; larger models want less, about 2e-5.
     weight_decay : float, default=0.01
@@ -67,11 +74,11 @@ class FineTunedTextEmbedder(TextEmbedder):
     embedding_size_ : int
         Number of features.
     history_ : list of dict
-        ``train_loss`` of each epoch.
-    model_digest_ : str
-        Digest of the fitted model.
-    weights_ : dict of str to ndarray
-        Weights of the fitted model, about 90 MB for the default one.
+        ``train_loss`` of each ``epoch`` of the model that leaves out each ``fold``.
+    model_digests_ : list of str
+        Digest of each fitted model.
+    weights_ : list of dict of str to ndarray
+        Weights of each fitted model, about 90 MB for the default one.
 
     See Also
     --------
@@ -79,13 +86,14 @@ class FineTunedTextEmbedder(TextEmbedder):
 
     Notes
     -----
-    Given the column ``dialogue__role`` beside the texts, it learns from rows of the
-    role ``"utterance"`` alone, so that validation dialogues stay unseen; see the
-    example. Rows without a text are left out as well.
+    Of the columns beside the texts, ``dialogue__role`` tells it to learn from rows of
+    the role ``"utterance"`` alone, so that validation dialogues stay unseen, and
+    ``dialogue__id`` to leave out whole dialogues, not single rows; see the example.
+    Rows without a text teach nothing either.
 
-    Keep it inside a pipeline: fitted before a split it has seen the test rows. One
-    epoch over the 9,989 training utterances of MELD takes about three minutes of one
-    thread.
+    Keep it inside a pipeline: fitted before a split it has seen the test rows. The
+    9,989 training utterances of MELD take about three minutes of one thread for each
+    pass, ``cv - 1`` times.
 
     A pickle holds the weights, and finds the model's other parts under its name.
 
@@ -97,7 +105,7 @@ class FineTunedTextEmbedder(TextEmbedder):
     >>> features = ColumnTransformer(
     ...     [
     ...         ("keys", "passthrough", list(KEYS)),
-    ...         ("text", FineTunedTextEmbedder(), ["utterance", "dialogue__role"]),
+    ...         ("text", FineTunedTextEmbedder(), ["utterance", *KEYS]),
     ...     ]
     ... ).set_output(transform="pandas")
     >>> table = mark_validation(table, fraction=0.1)  # doctest: +SKIP
@@ -108,6 +116,7 @@ class FineTunedTextEmbedder(TextEmbedder):
 
     _parameter_constraints: dict = {
         **TextEmbedder._parameter_constraints,
+        "cv": [Interval(Integral, 2, None, closed="left"), None],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -119,7 +128,8 @@ class FineTunedTextEmbedder(TextEmbedder):
         self,
         model="sentence-transformers/all-MiniLM-L6-v2",
         *,
-        max_epochs=1,
+        cv=4,
+        max_epochs=2,
         lr=1e-4,
         weight_decay=0.01,
         dropout=0.1,
@@ -144,21 +154,21 @@ class FineTunedTextEmbedder(TextEmbedder):
             errors=errors,
             verbose=verbose,
         )
+        self.cv = cv
         self.max_epochs = max_epochs
         self.lr = lr
         self.weight_decay = weight_decay
         self.dropout = dropout
         self.random_state = random_state
 
-    @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Train the model to tell the labels.
+        """Train the models to tell the labels.
 
         Parameters
         ----------
         X : array-like of shape (n_texts,), or DataFrame of texts and key columns
             Texts; None, NaN or blank where missing. Of keys, ``dialogue__role`` says
-            which rows to learn from.
+            which rows to learn from, and ``dialogue__id`` which stay together.
         y : array-like of shape (n_texts,)
             The emotion of each; those of context rows are ignored.
 
@@ -176,18 +186,97 @@ class FineTunedTextEmbedder(TextEmbedder):
             If a cell is neither text nor missing.
         ValueError
             If X is not one column beside keys, a label is missing, labels are no
-            classes, or fewer than two classes are left to learn.
+            classes, fewer than two classes or `cv` dialogues are left to learn, or
+            training diverges.
         """
+        self._fit(X, y)
+        return self
+
+    def fit_transform(self, X, y=None):
+        """Train the models, and embed each text by the one that has not seen it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_texts,), or DataFrame of texts and key columns
+            As in :meth:`fit`.
+        y : array-like of shape (n_texts,)
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_texts, n_embedded)
+            Embeddings in float32, a row of NaN for each missing text. Rows that were
+            learned from have that of one model, others the mean of all. With
+            ``cv=None`` it is what :meth:`transform` returns.
+
+        Raises
+        ------
+        ImportError, OSError, TypeError, ValueError
+            As :meth:`fit`.
+        """
+        texts, fold = self._fit(X, y)
+        tell_of_missing(texts, self.errors)
+        features = np.empty((len(texts), self.embedding_size_), np.float32)
+        for number in np.unique(fold):
+            rows = np.flatnonzero(fold == number)
+            embed = self._mean if number == IN_NO_FOLD else partial(self._by, number)
+            features[rows] = embed([texts[row] for row in rows])
+        return features
+
+    def transform(self, X):
+        """Embed texts by the mean of the models.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_texts,), or DataFrame of texts and key columns
+            Texts; None, NaN or blank where missing. Keys are not read.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_texts, n_embedded)
+            Embeddings in float32, a row of NaN for each missing text.
+
+        Raises
+        ------
+        OSError, TypeError, ValueError
+            As :meth:`TextEmbedder.transform`.
+        """
+        check_is_fitted(self)
+        texts = self._read(X)
+        tell_of_missing(texts, self.errors)
+        return self._mean(texts)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def _fit(self, X, y):
+        """Fit; return texts, and the fold of each, that is, the model it is new to."""
         texts = self._read(X)
         if self.errors == "raise":
             tell_of_missing(texts, self.errors)
-        classes, target, learned = self._read_target(X, y, texts)
-        network, seed = deepcopy(super()._load().network), draw_seed(self.random_state)
+        keys, seed = read_keys(X), draw_seed(self.random_state)
+        classes, label = read_classes(y, texts, keys["dialogue__role"])
+        fold = deal_dialogues(keys["dialogue__id"], label >= 0, self.cv, seed)
+        fits = [
+            self._tune(texts, label, (label >= 0) & (fold != number), seed)
+            for number in range(self.cv or 1)
+        ]
+        self.history_ = [
+            {"fold": number, "epoch": epoch, "train_loss": loss}
+            for number, (_, losses) in enumerate(fits)
+            for epoch, loss in enumerate(losses, 1)
+        ]
+        self._keep([network for network, _ in fits])
+        self.classes_ = classes
+        return texts, fold
+
+    def _tune(self, texts, label, learned, seed):
+        """Train a copy of the model; all folds draw alike, so that axes agree."""
+        network, rows = deepcopy(self._load().network), np.flatnonzero(learned)
         with seeded(seed, torch.device(network.device)):
             losses = fine_tune(
                 network,
-                [texts[row] for row in learned],
-                torch.from_numpy(target),
+                [texts[row] for row in rows],
+                torch.from_numpy(label[rows]),
+                n_classes=int(label.max()) + 1,
                 max_epochs=self.max_epochs,
                 lr=self.lr,
                 weight_decay=self.weight_decay,
@@ -202,74 +291,57 @@ class FineTunedTextEmbedder(TextEmbedder):
                 f"Training diverged: its mean losses are {losses}. Lower the learning "
                 f"rate, which is lr={self.lr}."
             )
-        self.history_ = [{"epoch": k, "train_loss": v} for k, v in enumerate(losses, 1)]
-        state = network.state_dict()
-        self.weights_ = {name: value.cpu().numpy() for name, value in state.items()}
-        self.classes_ = classes
-        tuned = self._keep(network)
-        self._probe, self.model_digest_ = tuned.probe, tuned.digest
-        self.embedding_size_ = len(tuned.probe)
-        return self
-
-    def _read_target(self, X, y, texts):
-        """Return classes, and index of the class and number of each row to learn."""
-        if y is None:
-            raise ValueError(
-                "requires y to be passed, but the target y is None: there is nothing "
-                "to fine-tune to. TextEmbedder needs no labels."
-            )
-        check_consistent_length(texts, y)
-        role = read_keys(X)["dialogue__role"].to_numpy()
-        y = read_labels(y, role == "context")
-        if y.ndim > 1 and y.shape[1] > 1:
-            raise ValueError(
-                f"y has the shape {y.shape}; FineTunedTextEmbedder takes one emotion "
-                "for each text. Give it the most telling one, or use TextEmbedder."
-            )
-        has_text = np.array([text is not None for text in texts], bool)
-        learned = np.flatnonzero(has_text & (role == "utterance"))
-        known = y.ravel()[learned]
-        if len(known):
-            check_classification_targets(known)
-        classes, target = np.unique(known, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(
-                f"{len(learned)} rows can be learned from, those of the role "
-                f"'utterance' with a text, and they have {len(classes)} classes; "
-                "two are needed."
-            )
-        return classes, target, learned
+        return network, losses
 
     def _read(self, X):
         return super()._read(drop_keys(X) if hasattr(X, "columns") else X)
 
-    def _load(self):
+    def _mean(self, texts):
+        total = self._by(0, texts)
+        for number in range(1, len(self.weights_)):
+            total += self._by(number, texts)
+        return total / np.float32(len(self.weights_))
+
+    def _by(self, number, texts):
+        probe, digest = self._probes[number], self.model_digests_[number]
+        return self._features(texts, partial(self._load_tuned, number), probe, digest)
+
+    def _load_tuned(self, number):
         made_of, tuned = getattr(self, "_tuned", (None, None))
         if made_of != self._parts():
-            network = deepcopy(super()._load().network)
-            weights = {name: torch.tensor(v) for name, v in self.weights_.items()}
-            try:
-                network.load_state_dict(weights)
-            except RuntimeError as error:
-                raise ValueError(
-                    f"The model {str(self.model)!r} is not the one that fit saw: its "
-                    "weights have other names or shapes. Fit again, or give the model "
-                    "as it was."
-                ) from error
-            tuned = self._keep(network)
-        return tuned
+            tuned = [self._restore(weights) for weights in self.weights_]
+            self._tuned = self._parts(), tuned
+        return tuned[number]
 
-    def _keep(self, network):
-        tuned = SentenceModel.of(network, self.normalize)
+    def _restore(self, weights):
+        network = deepcopy(self._load().network)
+        try:
+            network.load_state_dict({k: torch.tensor(v) for k, v in weights.items()})
+        except RuntimeError as error:
+            raise ValueError(
+                f"The model {str(self.model)!r} is not the one that fit saw: its "
+                "weights have other names or shapes. Fit again, or give the model "
+                "as it was."
+            ) from error
+        return SentenceModel.of(network, self.normalize)
+
+    def _keep(self, networks):
+        tuned = [SentenceModel.of(network, self.normalize) for network in networks]
+        self.weights_ = [
+            {name: value.cpu().numpy() for name, value in network.state_dict().items()}
+            for network in networks
+        ]
         self._tuned = self._parts(), tuned
-        return tuned
+        self._probes = [model.probe for model in tuned]
+        self.model_digests_ = [model.digest for model in tuned]
+        self.embedding_size_ = len(tuned[0].probe)
 
     def _parts(self):
-        """What the network in memory was made of, besides the weights."""
+        """What the networks in memory were made of, besides the weights."""
         return str(self.model), self.pooling, self.normalize, self.device
 
     def __getstate__(self):
-        # The network is made again from its weights where it is needed.
+        # Networks are made again from their weights where they are needed.
         return {k: v for k, v in super().__getstate__().items() if k != "_tuned"}
 
     def __sklearn_tags__(self):

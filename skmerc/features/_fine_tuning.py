@@ -13,8 +13,8 @@ _BATCHES_SORTED_TOGETHER = 30
 
 
 def fine_tune(
-    network, texts, target, *, max_epochs, lr, weight_decay, batch_size, dropout,
-    normalize, seed, verbose,
+    network, texts, target, *, n_classes, max_epochs, lr, weight_decay, batch_size,
+    dropout, normalize, seed, verbose,
 ):  # fmt: skip
     """Train a sentence model so that a linear layer reads the labels from embeddings.
 
@@ -29,6 +29,8 @@ def fine_tune(
         What is read.
     target : Tensor of shape (n_texts,)
         Index of the class of each text.
+    n_classes : int
+        Number of classes; of some there may be no text.
     max_epochs, batch_size, seed, verbose : int
         As in the estimator.
     lr, weight_decay, dropout : float
@@ -41,7 +43,7 @@ def fine_tune(
     list of float
         Mean loss of each pass.
     """
-    rng, n_classes = np.random.default_rng(seed), int(target.max()) + 1
+    rng = np.random.default_rng(seed)
     size = _embed(network, texts[:1], normalize).shape[1]
     head = nn.Sequential(nn.Dropout(dropout), nn.Linear(size, n_classes))
     head, target = head.to(network.device), target.to(network.device)

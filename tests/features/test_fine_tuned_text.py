@@ -20,9 +20,11 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_checks
 
 from skmerc import CBERLClassifier, FineTunedTextEmbedder, TextEmbedder
+from skmerc._columns import synthetic_id
 from skmerc.exceptions import MissingModalityWarning
 from skmerc.features import _sentence_model
 from skmerc.features._fine_tuning import batches_of_like_length
+from skmerc.features._labelled_texts import deal_dialogues
 from skmerc.frame import KEYS, drop_keys, make_frame
 from skmerc.model_selection import DialogueKFold
 from skmerc.persistence import load_model, save_model
@@ -30,6 +32,7 @@ from skmerc.persistence import load_model, save_model
 WORDS = ["i", "am", "are", "you", "so", "why", "this", "a", "day", "today", "what"]
 EMOTIONS = ["happy", "sad", "angry", "afraid"]
 FAST = {"lr": 1e-2, "max_epochs": 4, "batch_size": 8, "cache": None, "random_state": 0}
+ONE = FAST | {"cv": None}
 
 
 def say(n, seed=0):
@@ -60,14 +63,20 @@ def columns(embedder):
     return ColumnTransformer(
         [
             ("keys", "passthrough", list(KEYS)),
-            ("text", embedder, ["utterance", "dialogue__role"]),
+            ("text", embedder, ["utterance", *KEYS]),
         ]
     ).set_output(transform="pandas")
 
 
 @pytest.fixture(scope="module")
 def fitted(model):
-    return FineTunedTextEmbedder(model, **FAST).fit(*say(120))
+    return FineTunedTextEmbedder(model, **ONE).fit(*say(120))
+
+
+@pytest.fixture(scope="module")
+def fitted_in_folds(model):
+    settings = FAST | {"cv": 2}
+    return FineTunedTextEmbedder(model, **settings).fit(*say(40))
 
 
 # What it learns
@@ -85,9 +94,11 @@ def test_new_texts_are_told_apart_better_than_before(model, fitted):
     assert score(fitted) > max(0.9, before + 0.1)
 
 
-def test_the_loss_of_each_epoch_is_told_and_falls(fitted):
+def test_the_loss_of_each_epoch_is_told_and_falls(fitted, fitted_in_folds):
     losses = [epoch["train_loss"] for epoch in fitted.history_]
     assert [epoch["epoch"] for epoch in fitted.history_] == [1, 2, 3, 4]
+    folds = [epoch["fold"] for epoch in fitted_in_folds.history_]
+    assert folds == [0] * 4 + [1] * 4
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < losses[0] / 2
     assert fitted.classes_.tolist() == sorted(EMOTIONS)
@@ -106,10 +117,10 @@ def test_the_model_that_others_use_stays_as_it_was(model):
     new, _ = say(5, seed=1)
     plain = TextEmbedder(model, cache=None).fit(new)
     before = plain.transform(new)
-    tuned = FineTunedTextEmbedder(model, **FAST).fit(*say(40))
+    tuned = FineTunedTextEmbedder(model, **ONE).fit(*say(40))
     np.testing.assert_array_equal(plain.transform(new), before)
     assert np.abs(tuned.transform(new) - before).max() > 0.1
-    assert tuned.model_digest_ != plain.model_digest_
+    assert tuned.model_digests_[0] != plain.model_digest_
 
 
 def test_each_parameter_of_training_matters(model, fitted):
@@ -127,12 +138,12 @@ def test_each_parameter_of_training_matters(model, fitted):
         other = clone(base).set_params(**change).fit(*say(40))
         difference = np.abs(other.transform(new) - base.transform(new)).max()
         assert difference > 1e-5, change
-        pairs = zip(other.weights_.values(), base.weights_.values(), strict=True)
+        pairs = zip(other.weights_[0].values(), base.weights_[0].values(), strict=True)
         assert any((one != two).any() for one, two in pairs), change
 
 
 def test_embeddings_are_of_unit_length_where_asked(model):
-    tuned = FineTunedTextEmbedder(model, **FAST, normalize=True)
+    tuned = FineTunedTextEmbedder(model, **ONE, normalize=True)
     features = tuned.fit_transform(*say(40))
     np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, atol=1e-5)
 
@@ -148,6 +159,96 @@ def test_batches_hold_each_text_once_and_need_little_padding():
     assert [list(b) for b in first] != [list(b) for b in second]
 
 
+# Texts that a model has not seen
+
+
+def embed_in_folds(model, X, y, **changes):
+    """Fit in folds of dialogues: the embedder, and what `fit_transform` returned."""
+    embedder = FineTunedTextEmbedder(model, **(FAST | changes))
+    return embedder, embedder.fit_transform(X, y)
+
+
+def test_each_dialogue_is_embedded_by_a_model_that_learned_from_all_others(model):
+    X, y = make_table(8)
+    _, features = embed_in_folds(model, X, y, cv=8)
+    for first in range(0, len(X), 4):
+        own = np.arange(first, first + 4)
+        others = np.setdiff1d(np.arange(len(X)), own)
+        alone = FineTunedTextEmbedder(model, **ONE)
+        alone.fit(X["utterance"].iloc[others], y[others])
+        expected = alone.transform(X["utterance"].iloc[own])
+        np.testing.assert_allclose(features[own], expected, atol=1e-5)
+
+
+def test_new_texts_are_embedded_by_the_mean_of_all_models(model):
+    X, y = make_table(2)[0], np.tile(EMOTIONS, 2)
+    embedder, _ = embed_in_folds(model, X, y, cv=2)
+    new, _ = say(9, seed=1)
+    each = [
+        FineTunedTextEmbedder(model, **ONE).fit(X["utterance"][rows], y[rows])
+        for rows in (slice(0, 4), slice(4, 8))
+    ]
+    expected = np.mean([one.transform(new) for one in each], axis=0)
+    np.testing.assert_allclose(embedder.transform(new), expected, atol=1e-5)
+
+
+def test_rows_that_teach_nothing_are_new_to_all_models(model):
+    X, y = make_table()
+    X.loc[36:, "dialogue__role"] = ["validation", "context", "validation", "context"]
+    embedder, features = embed_in_folds(model, X, y)
+    seen = embedder.transform(X)
+    np.testing.assert_allclose(features[36:], seen[36:], atol=1e-5)
+    assert (np.abs(features[:36] - seen[:36]).max(axis=1) > 1e-3).all()
+
+
+def test_the_labels_of_a_dialogue_do_not_reach_its_own_features(model):
+    X, y = make_table(8)
+    _, before = embed_in_folds(model, X, y, cv=8)
+    y = y.copy()
+    y[:4] = np.where(y[:4] == "sad", "happy", "sad")
+    _, after = embed_in_folds(model, X, y, cv=8)
+    np.testing.assert_array_equal(after[:4], before[:4])
+    assert (np.abs(after[4:] - before[4:]).max(axis=1) > 1e-4).all()
+
+
+def test_a_synthetic_dialogue_stays_with_its_source():
+    ids = [*"aabbcc", synthetic_id("a", 0), synthetic_id("b", 1)]
+    fold = deal_dialogues(pd.Series(ids), np.ones(8, bool), 3, seed=0)
+    assert len(set(fold[[0, 2, 4]])) == 3
+    np.testing.assert_array_equal(fold[[1, 3, 5, 6, 7]], fold[[0, 2, 4, 0, 2]])
+
+
+def test_without_keys_each_text_is_left_out_by_itself(model):
+    texts, label = say(12)
+    embedder, features = embed_in_folds(model, texts, label, cv=12)
+    alone = FineTunedTextEmbedder(model, **ONE).fit(texts[1:], label[1:])
+    np.testing.assert_allclose(features[:1], alone.transform(texts[:1]), atol=1e-5)
+    assert len(embedder.weights_) == 12
+
+
+def test_a_class_of_a_single_dialogue_is_learned_by_the_others_models(model):
+    X, _ = make_table(4)
+    y = np.array(["happy", "sad"] * 8)
+    y[0] = "angry"
+    embedder, features = embed_in_folds(model, X, y)
+    assert embedder.classes_.tolist() == ["angry", "happy", "sad"]
+    assert np.isfinite(features).all()
+
+
+def test_fewer_dialogues_than_folds_are_refused(model):
+    X, y = make_table(3)
+    embedder = FineTunedTextEmbedder(model, **FAST)
+    with pytest.raises(ValueError, match="3 dialogues .* cv=4.*cv=None"):
+        embedder.fit(X, y)
+
+
+def test_a_pipeline_learns_from_texts_that_a_model_has_not_seen(model):
+    X, y = make_table()
+    _, expected = embed_in_folds(model, X, y)
+    table = columns(FineTunedTextEmbedder(model, **FAST)).fit_transform(X, y)
+    np.testing.assert_array_equal(table.filter(like="text__"), expected)
+
+
 # Rows that it learns from
 
 
@@ -157,7 +258,7 @@ def test_rows_of_other_roles_teach_nothing(model, role):
     kept = np.arange(len(X)) < 28
     X["dialogue__role"] = np.where(kept, "utterance", role)
     wrong = np.where(kept, y, "afraid")
-    tuned = FineTunedTextEmbedder(model, **FAST)
+    tuned = FineTunedTextEmbedder(model, **ONE)
     part = clone(tuned).fit(X.loc[kept, ["utterance"]], y[kept])
     whole = clone(tuned).fit(X[["dialogue__role", "utterance"]], wrong)
     np.testing.assert_array_equal(
@@ -171,7 +272,7 @@ def test_missing_texts_and_labels_of_context_are_left_out(model):
     X.loc[[0, 5], "utterance"] = [None, " "]
     X.loc[7, "dialogue__role"], y[7] = "context", None
     kept = X.index.difference([0, 5, 7])
-    tuned = FineTunedTextEmbedder(model, **FAST)
+    tuned = FineTunedTextEmbedder(model, **ONE)
     whole = clone(tuned).fit(X[["utterance", "dialogue__role"]], y)
     part = clone(tuned).fit(X.loc[kept, "utterance"], y[kept])
     with pytest.warns(MissingModalityWarning, match="2 of 40"):
@@ -186,14 +287,14 @@ def test_missing_texts_and_labels_of_context_are_left_out(model):
 )
 def test_texts_are_read_in_every_form(model, form):
     texts, label = say(24)
-    tuned = FineTunedTextEmbedder(model, **(FAST | {"max_epochs": 1}))
+    tuned = FineTunedTextEmbedder(model, **(ONE | {"max_epochs": 1}))
     expected = clone(tuned).fit(texts, label).transform(texts)
     np.testing.assert_array_equal(tuned.fit_transform(form(texts), label), expected)
 
 
 def test_labels_may_be_one_column_or_numbers(model):
     texts, label = say(24)
-    tuned = FineTunedTextEmbedder(model, **(FAST | {"max_epochs": 1}))
+    tuned = FineTunedTextEmbedder(model, **(ONE | {"max_epochs": 1}))
     expected = clone(tuned).fit(texts, label).transform(texts)
     number = np.unique(label, return_inverse=True)[1]
     for y in (label[:, None], pd.DataFrame({"emotion": label}), number, list(label)):
@@ -209,7 +310,8 @@ def test_the_models_own_prompt_is_read_in_training_too(make_model, tmp_path):
         settings = json.loads(path.read_text())
         settings |= {"prompts": {"own": prompt}, "default_prompt_name": "own"}
         path.write_text(json.dumps(settings))
-        weights.append(FineTunedTextEmbedder(folder, **FAST).fit(texts, label).weights_)
+        tuned = FineTunedTextEmbedder(folder, **ONE).fit(texts, label)
+        weights.append(tuned.weights_[0])
     pairs = zip(*(part.values() for part in weights), strict=True)
     assert any((one != two).any() for one, two in pairs)
 
@@ -225,7 +327,7 @@ def test_without_labels_there_is_nothing_to_learn(model):
 
 
 def test_training_that_diverges_is_told_and_leaves_nothing_behind(model):
-    embedder = FineTunedTextEmbedder(model, **(FAST | {"lr": 1e30}))
+    embedder = FineTunedTextEmbedder(model, **(ONE | {"lr": 1e30}))
     with pytest.raises(ValueError, match="diverged.*which is lr=1e"):
         embedder.fit(*say(24))
     with pytest.raises(NotFittedError):
@@ -271,7 +373,7 @@ def test_parameters_out_of_range_are_refused(model):
 def test_it_stands_in_a_pipeline_and_a_search(model):
     X, y = make_table(40)
     reader = make_pipeline(
-        columns(FineTunedTextEmbedder(model, **FAST)),
+        columns(FineTunedTextEmbedder(model, **ONE)),
         FunctionTransformer(drop_keys),
         NearestCentroid(),
     )
@@ -283,7 +385,7 @@ def test_it_stands_in_a_pipeline_and_a_search(model):
 
 def test_its_table_keeps_dialogues_for_what_comes_after(model):
     X, y = make_table()
-    features = columns(FineTunedTextEmbedder(model, **FAST))
+    features = columns(FineTunedTextEmbedder(model, **ONE))
     table = features.fit_transform(X, y)
     assert table.columns[:5].tolist() == [*(f"keys__{key}" for key in KEYS), "text__0"]
     recogniser = CBERLClassifier(hidden_size=8, max_epochs=2, random_state=0)
@@ -291,20 +393,21 @@ def test_its_table_keeps_dialogues_for_what_comes_after(model):
     assert model.predict(X).shape == (40,)
 
 
-def test_a_pickle_embeds_alike_also_where_the_process_knows_nothing(model, fitted):
+def test_a_pickle_embeds_alike_where_the_process_knows_nothing(fitted_in_folds):
     new, _ = say(9, seed=1)
-    expected = fitted.transform(new)
-    again = pickle.loads(pickle.dumps(fitted))
+    expected = fitted_in_folds.transform(new)
+    again = pickle.loads(pickle.dumps(fitted_in_folds))
     assert not hasattr(again, "_tuned")
     np.testing.assert_allclose(again.transform(new), expected, atol=1e-6)
 
 
-def test_a_saved_one_embeds_alike(fitted, tmp_path):
+def test_a_saved_one_embeds_alike(fitted_in_folds, tmp_path):
     pytest.importorskip("skops", reason="needs skops: skmerc[persistence]")
     new, _ = say(9, seed=1)
-    save_model(fitted, tmp_path / "text.skmerc")
+    save_model(fitted_in_folds, tmp_path / "text.skmerc")
     again = load_model(tmp_path / "text.skmerc")
-    np.testing.assert_allclose(again.transform(new), fitted.transform(new), atol=1e-6)
+    expected = fitted_in_folds.transform(new)
+    np.testing.assert_allclose(again.transform(new), expected, atol=1e-6)
 
 
 def test_another_model_of_that_name_is_refused(make_model, fitted, tmp_path):
@@ -316,7 +419,7 @@ def test_another_model_of_that_name_is_refused(make_model, fitted, tmp_path):
 
 
 def test_parameters_that_change_after_the_fit_are_not_overlooked(model):
-    tuned = FineTunedTextEmbedder(model, **FAST).fit(*say(24))
+    tuned = FineTunedTextEmbedder(model, **ONE).fit(*say(24))
     with pytest.raises(ValueError, match="not what fit saw"):
         tuned.set_params(normalize=True).transform(["i am so happy"])
     tuned.set_params(normalize=False).transform(["i am so happy"])
@@ -325,7 +428,7 @@ def test_parameters_that_change_after_the_fit_are_not_overlooked(model):
 
 
 def test_models_that_load_meanwhile_change_no_fit(model):
-    alone = FineTunedTextEmbedder(model, **FAST).fit(*say(24)).weights_
+    alone = FineTunedTextEmbedder(model, **ONE).fit(*say(24)).weights_[0]
 
     def load():
         for _ in range(10):
@@ -334,16 +437,16 @@ def test_models_that_load_meanwhile_change_no_fit(model):
 
     with ThreadPoolExecutor(1) as threads:
         loading = threads.submit(load)
-        fits = [FineTunedTextEmbedder(model, **FAST).fit(*say(24)) for _ in range(3)]
+        fits = [FineTunedTextEmbedder(model, **ONE).fit(*say(24)) for _ in range(3)]
         loading.result()
     for fit in fits:
-        pairs = zip(fit.weights_.values(), alone.values(), strict=True)
+        pairs = zip(fit.weights_[0].values(), alone.values(), strict=True)
         assert all(np.array_equal(one, two) for one, two in pairs)
 
 
 def test_embeddings_of_two_fits_are_not_mistaken_for_each_other(model, tmp_path):
     new, _ = say(5, seed=1)
-    settings = FAST | {"cache": tmp_path}
+    settings = ONE | {"cache": tmp_path}
     first = FineTunedTextEmbedder(model, **settings).fit(*say(40))
     expected = first.transform(new)
     second = FineTunedTextEmbedder(model, **settings).fit(*say(40, seed=3))
@@ -373,7 +476,7 @@ def test_minilm_learns_emotions_of_meld(minilm, real_data):
 def test_a_gpu_learns_as_well(model):
     new, expected = say(200, seed=1)
     texts, label = say(120)
-    tuned = FineTunedTextEmbedder(model, **FAST, device="cuda").fit(texts, label)
+    tuned = FineTunedTextEmbedder(model, **ONE, device="cuda").fit(texts, label)
     reader = LogisticRegression(C=100.0, max_iter=1000)
     reader.fit(tuned.transform(texts), label)
     assert reader.score(tuned.transform(new), expected) > 0.9
