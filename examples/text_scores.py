@@ -12,18 +12,20 @@ and sentence, and ``--modalities`` what of the table stands beside the text:
         --sentences iemocap6_ta_sentences.csv.gz --minority hap exc --seeds 3
 
 Embeddings are made within each pipeline, and kept in a folder, so that each text is
-embedded once, and a model is fine-tuned once for each seed, on the account of the first
-row that needs it (and once more for the linear one, which is not shown validation
-dialogues). The time for embedding is printed first. ``--model`` is the name or the
-folder of a sentence model. Everything else is as in ``results_table.py``.
+embedded once, and models are fine-tuned once for each seed, on the account of the first
+row that needs them, for ``--epochs`` passes. The time for embedding is printed first.
+``--model`` is the name or the folder of a sentence model. "Class weights" are the
+square roots of the balanced ones. Everything else is as in ``results_table.py``.
 """
 
 import time
+from functools import partial
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 from bigru import GRUClassifier, features
+from imblearn import FunctionSampler
 from imblearn.pipeline import make_pipeline
 from results_table import (
     FLOOR,
@@ -46,7 +48,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skmerc.datasets import load_meld, load_table
 from skmerc.features import FineTunedTextEmbedder, TextEmbedder
-from skmerc.frame import KEYS
+from skmerc.frame import KEYS, read_keys
 
 LOCAL = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -87,10 +89,18 @@ class Models(dict):
         Folder for embeddings, and for models that are fine-tuned.
     modalities : iterable of str
         What stands beside the text.
+    max_epochs : int
+        Number of passes of fine-tuning.
+    class_weight : dict or None
+        Weights for the rows that say so.
     """
 
-    def __init__(self, model=LOCAL, cache=None, modalities=()):
+    def __init__(
+        self, model=LOCAL, cache=None, modalities=(), max_epochs=2, class_weight=None
+    ):
         self.model, self.cache, self.modalities = model, cache, modalities
+        self.max_epochs = max_epochs
+        weighted = partial(joyful, class_weight=class_weight)
         frozen, tuned = self.behind_embedding, self.behind_fine_tuning
         super().__init__(
             {
@@ -106,11 +116,12 @@ class Models(dict):
                 "classifier": frozen(cberl),
                 "CBERL, three steps": frozen(gan, fuser, cberl),
                 "JOYFUL": frozen(joyful),
-                "fine-tuned, logistic regression": tuned(linear),
+                "fine-tuned, logistic regression": tuned(utterances, linear),
                 "fine-tuned, Bi-GRU": tuned(gru),
                 "fine-tuned, classifier": tuned(cberl),
                 "fine-tuned, CBERL, three steps": tuned(gan, fuser, cberl),
                 "fine-tuned, JOYFUL": tuned(joyful),
+                "fine-tuned, JOYFUL, class weights": tuned(weighted),
                 "fine-tuned, GAN, JOYFUL": tuned(gan, joyful),
             }
         )
@@ -125,23 +136,44 @@ class Models(dict):
     def behind_fine_tuning(self, *steps):
         """Put what has learned emotions before them."""
         return lambda seed: self.pipeline(
-            FineTunedTextEmbedder(self.model, cache=self.cache, random_state=seed),
+            FineTunedTextEmbedder(
+                self.model,
+                max_epochs=self.max_epochs,
+                cache=self.cache,
+                random_state=seed,
+            ),
             steps,
             seed,
         )
 
     def pipeline(self, embedder, steps, seed):
-        role = ["dialogue__role"] * isinstance(embedder, FineTunedTextEmbedder)
+        keys = list(KEYS) * isinstance(embedder, FineTunedTextEmbedder)
         columns = ColumnTransformer(
             [
                 ("keys", "passthrough", list(KEYS)),
-                ("text", embedder, ["utterance", *role]),
+                ("text", embedder, ["utterance", *keys]),
                 *((m, "passthrough", columns_of(m)) for m in self.modalities),
             ]
         ).set_output(transform="pandas")
         return make_pipeline(
             columns, *(step(seed) for step in steps), memory=self.cache
         )
+
+
+def utterances(seed):
+    """Leave out validation rows, from which what comes next would learn."""
+    return FunctionSampler(func=of_utterances, validate=False)
+
+
+def of_utterances(X, y):
+    kept = (read_keys(X)["dialogue__role"] == "utterance").to_numpy()
+    return X[kept], y[kept]
+
+
+def soft_weights(y):
+    """Square roots of the balanced weights of classes."""
+    names, count = np.unique(y, return_counts=True)
+    return dict(zip(names, np.sqrt(count.mean() / count), strict=True))
 
 
 def linear(seed):
@@ -175,15 +207,31 @@ def read(arguments):
 
 if __name__ == "__main__":
     arguments = parse(
-        __doc__.splitlines()[0], list(Models()), model=LOCAL, sentences=None
+        __doc__.splitlines()[0],
+        list(Models()),
+        model=LOCAL,
+        sentences=None,
+        epochs=2,
     )
     if arguments.folds or (arguments.modalities and not arguments.sentences):
         raise SystemExit("There are no folds here, and no modalities in annotations.")
     with TemporaryDirectory() as cache:
-        models = Models(arguments.model, cache, arguments.modalities or ())
         parts, start = read(arguments), time.perf_counter()
+        models = Models(
+            arguments.model,
+            cache,
+            arguments.modalities or (),
+            int(arguments.epochs),
+            soft_weights(parts[1]),
+        )
         for X in (parts[0], parts[2]):
             models.embedder().fit_transform(X["utterance"])
         print(f"Embedding: {time.perf_counter() - start:.0f} s\n")
-        fixed = [name for name in models if "logistic" in name or "frequent" in name]
+        fixed = [
+            name
+            for name in models
+            if name == "most frequent"
+            or name.endswith("logistic regression")
+            and not name.startswith("fine-tuned")
+        ]
         print_table(models, [parts], arguments, floor=FLOOR, fixed=fixed)

@@ -51,7 +51,7 @@ def fine_tune(
         {"params": network.parameters(), "lr": lr},
         {"params": head.parameters(), "lr": _LR_OF_HEAD},
     ]
-    optimizer = torch.optim.AdamW(groups, weight_decay=weight_decay)
+    optimizer = torch.optim.AdamW(groups, weight_decay=weight_decay, fused=True)
     n_steps = max_epochs * -(-len(texts) // batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _triangle(n_steps))
     losses = []
