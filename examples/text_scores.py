@@ -13,9 +13,11 @@ and sentence, and ``--modalities`` what of the table stands beside the text:
 
 Embeddings are made within each pipeline, and kept in a folder, so that each text is
 embedded once, and models are fine-tuned once for each seed, on the account of the first
-row that needs them, for ``--epochs`` passes. The time for embedding is printed first.
-``--model`` is the name or the folder of a sentence model. "Class weights" are the
-square roots of the balanced ones. Everything else is as in ``results_table.py``.
+row that needs them: ``--epochs`` passes of ``--cv`` models, each of which leaves out a
+part of the dialogues, or of one model with ``--cv 0``. The time for embedding is
+printed first. ``--model`` is the name or the folder of a sentence model. "Class
+weights" are the square roots of the balanced ones. Everything else is as in
+``results_table.py``.
 """
 
 import time
@@ -89,17 +91,17 @@ class Models(dict):
         Folder for embeddings, and for models that are fine-tuned.
     modalities : iterable of str
         What stands beside the text.
-    max_epochs : int
-        Number of passes of fine-tuning.
     class_weight : dict or None
         Weights for the rows that say so.
+    **tuning : object
+        Parameters of fine-tuning.
     """
 
     def __init__(
-        self, model=LOCAL, cache=None, modalities=(), max_epochs=2, class_weight=None
+        self, model=LOCAL, cache=None, modalities=(), class_weight=None, **tuning
     ):
         self.model, self.cache, self.modalities = model, cache, modalities
-        self.max_epochs = max_epochs
+        self.tuning = tuning
         weighted = partial(joyful, class_weight=class_weight)
         frozen, tuned = self.behind_embedding, self.behind_fine_tuning
         super().__init__(
@@ -137,10 +139,7 @@ class Models(dict):
         """Put what has learned emotions before them."""
         return lambda seed: self.pipeline(
             FineTunedTextEmbedder(
-                self.model,
-                max_epochs=self.max_epochs,
-                cache=self.cache,
-                random_state=seed,
+                self.model, cache=self.cache, random_state=seed, **self.tuning
             ),
             steps,
             seed,
@@ -212,6 +211,7 @@ if __name__ == "__main__":
         model=LOCAL,
         sentences=None,
         epochs=2,
+        cv=4,
     )
     if arguments.folds or (arguments.modalities and not arguments.sentences):
         raise SystemExit("There are no folds here, and no modalities in annotations.")
@@ -221,8 +221,9 @@ if __name__ == "__main__":
             arguments.model,
             cache,
             arguments.modalities or (),
-            int(arguments.epochs),
             soft_weights(parts[1]),
+            max_epochs=int(arguments.epochs),
+            cv=int(arguments.cv) or None,
         )
         for X in (parts[0], parts[2]):
             models.embedder().fit_transform(X["utterance"])
@@ -230,8 +231,6 @@ if __name__ == "__main__":
         fixed = [
             name
             for name in models
-            if name == "most frequent"
-            or name.endswith("logistic regression")
-            and not name.startswith("fine-tuned")
+            if ("logistic" in name or "frequent" in name) and "tuned" not in name
         ]
         print_table(models, [parts], arguments, floor=FLOOR, fixed=fixed)
