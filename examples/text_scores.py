@@ -221,7 +221,7 @@ if __name__ == "__main__":
             arguments.model,
             cache,
             arguments.modalities or (),
-            soft_weights(parts[1]),
+            soft_weights(of_utterances(*parts[:2])[1]),
             max_epochs=int(arguments.epochs),
             cv=int(arguments.cv) or None,
         )

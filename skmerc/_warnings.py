@@ -23,6 +23,17 @@ def warn_without_dialogues(given, stacklevel=4):
         )
 
 
+def warn_of_rows_left_out_alone(given, stacklevel=5):
+    if given and "dialogue__id" not in given:
+        warnings.warn(
+            f"X has {' and '.join(given)} but no dialogue__id: each row is left out "
+            "by itself, while its neighbours are learned from. Give dialogue__id "
+            "beside the texts.",
+            NoDialogueWarning,
+            stacklevel=stacklevel,
+        )
+
+
 def warn_of_equal_turns(conversations):
     if not conversations.keyed:
         return

@@ -1,17 +1,17 @@
 """Embeddings of texts by a sentence model that was fitted to the labels."""
 
 from copy import deepcopy
-from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
 import torch
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
 
+from skmerc._columns import as_pandas, key_columns
 from skmerc._seeding import draw_seed, seeded
-from skmerc.features._fine_tuning import fine_tune
+from skmerc._warnings import warn_of_rows_left_out_alone
+from skmerc.features._fine_tuning import average, fine_tune
 from skmerc.features._labelled_texts import IN_NO_FOLD, deal_dialogues, read_classes
 from skmerc.features._sentence_model import SentenceModel
 from skmerc.features._text import TextEmbedder, tell_of_missing
@@ -26,20 +26,21 @@ class FineTunedTextEmbedder(TextEmbedder):
     :meth:`transform` embeds with what came of it; published scores of emotion
     recognition rest on such features. What learns from conversations comes after it.
 
-    A model knows texts that it has learned by heart, and they come out easier to tell
-    apart than new ones. What learns from such features trusts them too much, and their
-    context too little. So there are several models, each trained without one part of
-    the dialogues. As in :class:`~sklearn.preprocessing.TargetEncoder`,
-    :meth:`fit_transform` embeds each text by the model that has not seen it, and
-    ``fit(X, y).transform(X)`` does not equal it.
+    A model tells texts that it has learned by heart better apart than new ones, so that
+    what learns from its features trusts them too much, and context too little.
+    Therefore several models are trained, each without one part of the dialogues. As in
+    :class:`~sklearn.preprocessing.TargetEncoder`, :meth:`fit_transform` embeds each
+    dialogue by the model that has not learned from it, and ``fit(X, y).transform(X)``
+    does not equal it. New texts are embedded by one model, whose weights are the mean
+    of all [1]_.
 
     Parameters
     ----------
     model : str or Path, default="sentence-transformers/all-MiniLM-L6-v2"
         A folder that holds a model, or a name on the Hugging Face hub.
     cv : int or None, default=4
-        Number of parts of whole dialogues, drawn at random, each left out by one
-        model. With None one model learns from all, in a third of the time.
+        Number of models, each trained without one part of the dialogues, drawn at
+        random. With None one model learns from all, `cv` - 1 times as fast.
     max_epochs : int, default=2
         Number of passes over the texts.
     lr : float, default=1e-4
@@ -74,11 +75,11 @@ class FineTunedTextEmbedder(TextEmbedder):
     embedding_size_ : int
         Number of features.
     history_ : list of dict
-        ``train_loss`` of each ``epoch`` of the model that leaves out each ``fold``.
-    model_digests_ : list of str
-        Digest of each fitted model.
-    weights_ : list of dict of str to ndarray
-        Weights of each fitted model, about 90 MB for the default one.
+        ``train_loss`` of each ``epoch``, and with `cv` the ``fold`` left out.
+    model_digest_ : str
+        Digest of the fitted model.
+    weights_ : dict of str to ndarray
+        Weights of the fitted model, about 90 MB for the default one.
 
     See Also
     --------
@@ -89,13 +90,19 @@ class FineTunedTextEmbedder(TextEmbedder):
     Of the columns beside the texts, ``dialogue__role`` tells it to learn from rows of
     the role ``"utterance"`` alone, so that validation dialogues stay unseen, and
     ``dialogue__id`` to leave out whole dialogues, not single rows; see the example.
-    Rows without a text teach nothing either.
+    Rows without a text teach nothing either. What is said in several dialogues is
+    known from the others, as it is in new dialogues.
 
     Keep it inside a pipeline: fitted before a split it has seen the test rows. The
     9,989 training utterances of MELD take about three minutes of one thread for each
     pass, ``cv - 1`` times.
 
     A pickle holds the weights, and finds the model's other parts under its name.
+
+    References
+    ----------
+    .. [1] M. Wortsman et al., "Model soups: averaging weights of multiple fine-tuned
+       models improves accuracy without increasing inference time", ICML 2022.
 
     Examples
     --------
@@ -161,8 +168,9 @@ class FineTunedTextEmbedder(TextEmbedder):
         self.dropout = dropout
         self.random_state = random_state
 
+    @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Train the models to tell the labels.
+        """Train the models to tell the labels, and average them.
 
         Parameters
         ----------
@@ -186,14 +194,15 @@ class FineTunedTextEmbedder(TextEmbedder):
             If a cell is neither text nor missing.
         ValueError
             If X is not one column beside keys, a label is missing, labels are no
-            classes, fewer than two classes or `cv` dialogues are left to learn, or
-            training diverges.
+            classes, training diverges, there are fewer dialogues than `cv`, or a
+            model is left with less than two classes.
         """
         self._fit(X, y)
         return self
 
+    @_fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, X, y=None):
-        """Train the models, and embed each text by the one that has not seen it.
+        """Train, and embed each text by the model that left its dialogue out.
 
         Parameters
         ----------
@@ -205,77 +214,68 @@ class FineTunedTextEmbedder(TextEmbedder):
         Returns
         -------
         X_new : ndarray of shape (n_texts, n_embedded)
-            Embeddings in float32, a row of NaN for each missing text. Rows that were
-            learned from have that of one model, others the mean of all. With
-            ``cv=None`` it is what :meth:`transform` returns.
+            Embeddings in float32, a row of NaN for each missing text. Dialogues that
+            nothing was learned from are embedded as by :meth:`transform`; with
+            ``cv=None`` all are.
 
         Raises
         ------
         ImportError, OSError, TypeError, ValueError
             As :meth:`fit`.
         """
-        texts, fold = self._fit(X, y)
+        texts, fold, left_out = self._fit(X, y)
         tell_of_missing(texts, self.errors)
-        features = np.empty((len(texts), self.embedding_size_), np.float32)
-        for number in np.unique(fold):
-            rows = np.flatnonzero(fold == number)
-            embed = self._mean if number == IN_NO_FOLD else partial(self._by, number)
-            features[rows] = embed([texts[row] for row in rows])
+        features = self._features(texts)
+        features[fold != IN_NO_FOLD] = left_out[fold != IN_NO_FOLD]
         return features
 
-    def transform(self, X):
-        """Embed texts by the mean of the models.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_texts,), or DataFrame of texts and key columns
-            Texts; None, NaN or blank where missing. Keys are not read.
-
-        Returns
-        -------
-        X_new : ndarray of shape (n_texts, n_embedded)
-            Embeddings in float32, a row of NaN for each missing text.
-
-        Raises
-        ------
-        OSError, TypeError, ValueError
-            As :meth:`TextEmbedder.transform`.
-        """
-        check_is_fitted(self)
-        texts = self._read(X)
-        tell_of_missing(texts, self.errors)
-        return self._mean(texts)
-
-    @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X, y):
-        """Fit; return texts, and the fold of each, that is, the model it is new to."""
+        """Fit; return texts, folds, and embeddings by the models that left them out."""
         texts = self._read(X)
         if self.errors == "raise":
             tell_of_missing(texts, self.errors)
         keys, seed = read_keys(X), draw_seed(self.random_state)
         classes, label = read_classes(y, texts, keys["dialogue__role"])
-        fold = deal_dialogues(keys["dialogue__id"], label >= 0, self.cv, seed)
-        fits = [
-            self._tune(texts, label, (label >= 0) & (fold != number), seed)
-            for number in range(self.cv or 1)
-        ]
-        self.history_ = [
-            {"fold": number, "epoch": epoch, "train_loss": loss}
-            for number, (_, losses) in enumerate(fits)
-            for epoch, loss in enumerate(losses, 1)
-        ]
-        self._keep([network for network, _ in fits])
-        self.classes_ = classes
-        return texts, fold
+        if self.cv is not None:
+            warn_of_rows_left_out_alone(key_columns(as_pandas(X)))
+        fold = deal_dialogues(keys["dialogue__id"], label, self.cv, seed)
+        network, left_out, history = self._train(texts, label, fold, seed)
+        tuned, state = self._keep(network), network.state_dict()
+        self.weights_ = {name: value.cpu().numpy() for name, value in state.items()}
+        self.classes_, self.history_ = classes, history
+        self._probe, self.model_digest_ = tuned.probe, tuned.digest
+        self.embedding_size_ = len(tuned.probe)
+        return texts, fold, left_out
 
-    def _tune(self, texts, label, learned, seed):
-        """Train a copy of the model; all folds draw alike, so that axes agree."""
-        network, rows = deepcopy(self._load().network), np.flatnonzero(learned)
+    def _train(self, texts, label, fold, seed):
+        """Train a model without each fold, embed that by it, and average all models."""
+        base, states, history = super()._load(), [], []
+        left_out = np.full((len(texts), len(base.probe)), np.nan, np.float32)
+        for number in range(self.cv or 1):
+            network = deepcopy(base.network)
+            learned = np.flatnonzero((label >= 0) & (fold != number))
+            losses = self._tune(network, texts, label, learned, seed)
+            rows = [row for row in np.flatnonzero(fold == number) if texts[row]]
+            if rows:
+                model = SentenceModel.of(network, self.normalize)
+                said = [texts[row] for row in rows]
+                left_out[rows] = model.embed(said, self.batch_size)
+            states.append(network.state_dict())
+            told = {"fold": number} if self.cv else {}
+            history += [
+                {**told, "epoch": epoch, "train_loss": loss}
+                for epoch, loss in enumerate(losses, 1)
+            ]
+        network.load_state_dict(average(states))
+        return network, left_out, history
+
+    def _tune(self, network, texts, label, learned, seed):
+        # All models draw alike, so that their axes mean the same.
         with seeded(seed, torch.device(network.device)):
             losses = fine_tune(
                 network,
-                [texts[row] for row in rows],
-                torch.from_numpy(label[rows]),
+                [texts[row] for row in learned],
+                torch.from_numpy(label[learned]),
                 n_classes=int(label.max()) + 1,
                 max_epochs=self.max_epochs,
                 lr=self.lr,
@@ -291,57 +291,38 @@ class FineTunedTextEmbedder(TextEmbedder):
                 f"Training diverged: its mean losses are {losses}. Lower the learning "
                 f"rate, which is lr={self.lr}."
             )
-        return network, losses
+        return losses
 
     def _read(self, X):
         return super()._read(drop_keys(X) if hasattr(X, "columns") else X)
 
-    def _mean(self, texts):
-        total = self._by(0, texts)
-        for number in range(1, len(self.weights_)):
-            total += self._by(number, texts)
-        return total / np.float32(len(self.weights_))
-
-    def _by(self, number, texts):
-        probe, digest = self._probes[number], self.model_digests_[number]
-        return self._features(texts, partial(self._load_tuned, number), probe, digest)
-
-    def _load_tuned(self, number):
+    def _load(self):
         made_of, tuned = getattr(self, "_tuned", (None, None))
         if made_of != self._parts():
-            tuned = [self._restore(weights) for weights in self.weights_]
-            self._tuned = self._parts(), tuned
-        return tuned[number]
+            network = deepcopy(super()._load().network)
+            weights = {name: torch.tensor(v) for name, v in self.weights_.items()}
+            try:
+                network.load_state_dict(weights)
+            except RuntimeError as error:
+                raise ValueError(
+                    f"The model {str(self.model)!r} is not the one that fit saw: its "
+                    "weights have other names or shapes. Fit again, or give the model "
+                    "as it was."
+                ) from error
+            tuned = self._keep(network)
+        return tuned
 
-    def _restore(self, weights):
-        network = deepcopy(self._load().network)
-        try:
-            network.load_state_dict({k: torch.tensor(v) for k, v in weights.items()})
-        except RuntimeError as error:
-            raise ValueError(
-                f"The model {str(self.model)!r} is not the one that fit saw: its "
-                "weights have other names or shapes. Fit again, or give the model "
-                "as it was."
-            ) from error
-        return SentenceModel.of(network, self.normalize)
-
-    def _keep(self, networks):
-        tuned = [SentenceModel.of(network, self.normalize) for network in networks]
-        self.weights_ = [
-            {name: value.cpu().numpy() for name, value in network.state_dict().items()}
-            for network in networks
-        ]
+    def _keep(self, network):
+        tuned = SentenceModel.of(network, self.normalize)
         self._tuned = self._parts(), tuned
-        self._probes = [model.probe for model in tuned]
-        self.model_digests_ = [model.digest for model in tuned]
-        self.embedding_size_ = len(tuned[0].probe)
+        return tuned
 
     def _parts(self):
-        """What the networks in memory were made of, besides the weights."""
+        """What the network in memory was made of, besides the weights."""
         return str(self.model), self.pooling, self.normalize, self.device
 
     def __getstate__(self):
-        # Networks are made again from their weights where they are needed.
+        # The network is made again from its weights where it is needed.
         return {k: v for k, v in super().__getstate__().items() if k != "_tuned"}
 
     def __sklearn_tags__(self):

@@ -70,8 +70,30 @@ def fine_tune(
                 total += loss.item() * len(batch)
                 bar.update()
             losses.append(total / len(texts))
+    optimizer.zero_grad()  # frees the gradients
     network.eval()
     return losses
+
+
+def average(states):
+    """Average the weights of models of one origin.
+
+    Parameters
+    ----------
+    states : list of dict of str to Tensor
+        Weights of each; what is no float is the same in all.
+
+    Returns
+    -------
+    dict of str to Tensor
+        Their mean.
+    """
+    return {
+        name: torch.stack([state[name] for state in states]).mean(dim=0)
+        if value.is_floating_point()
+        else value
+        for name, value in states[0].items()
+    }
 
 
 def batches_of_like_length(texts, batch_size, rng):

@@ -62,15 +62,15 @@ def read_classes(y, texts, role):
     return classes, label
 
 
-def deal_dialogues(dialogue, learned, n_folds, seed):
-    """Deal the dialogues of rows that are learned from to folds, at random.
+def deal_dialogues(dialogue, label, n_folds, seed):
+    """Deal the dialogues that are learned from to folds, at random.
 
     Parameters
     ----------
     dialogue : Series of str of shape (n_texts,)
         The dialogue of each row; a synthetic one goes with its source.
-    learned : ndarray of bool of shape (n_texts,)
-        Whether a row is learned from.
+    label : ndarray of int of shape (n_texts,)
+        Number of the class of each row that is learned from, -1 in others.
     n_folds : int or None
         Number of folds; with None there are none.
     seed : int
@@ -79,23 +79,30 @@ def deal_dialogues(dialogue, learned, n_folds, seed):
     Returns
     -------
     ndarray of int of shape (n_texts,)
-        The fold of each row that is learned from, -1 in others.
+        The fold of each row, also of those rows of a dialogue that are not learned
+        from; -1 in dialogues without any that is.
 
     Raises
     ------
     ValueError
-        If there are fewer dialogues than folds.
+        If there are fewer dialogues than folds, or one class outside a fold.
     """
-    fold = np.full(len(learned), IN_NO_FOLD)
     if n_folds is None:
-        return fold
-    rows, groups = np.flatnonzero(learned), source_ids(dialogue[learned])
+        return np.full(len(label), IN_NO_FOLD)
+    source = source_ids(dialogue)
+    groups = source[label >= 0]
     if groups.nunique() < n_folds:
         raise ValueError(
             f"There are {groups.nunique()} dialogues to learn from, fewer than "
             f"cv={n_folds}. Lower cv, or set cv=None to train one model on all."
         )
-    folds = GroupKFold(n_folds, shuffle=True, random_state=seed)
-    for number, (_, held_out) in enumerate(folds.split(rows, groups=groups)):
-        fold[rows[held_out]] = number
-    return fold
+    folds, fold = GroupKFold(n_folds, shuffle=True, random_state=seed), {}
+    for number, (kept, held_out) in enumerate(folds.split(groups, groups=groups)):
+        if len(np.unique(label[label >= 0][kept])) < 2:
+            raise ValueError(
+                f"Without {groups.iloc[held_out].nunique()} of {groups.nunique()} "
+                "dialogues one class is left to learn: the others are in these alone. "
+                "Give more dialogues, another random_state, or cv=None."
+            )
+        fold |= dict.fromkeys(groups.iloc[held_out], number)
+    return source.map(fold).fillna(IN_NO_FOLD).to_numpy(int)

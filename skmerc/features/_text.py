@@ -1,7 +1,6 @@
 """Embeddings of texts by a sentence model."""
 
 import warnings
-from functools import partial
 from hashlib import blake2b
 from numbers import Integral
 from pathlib import Path
@@ -182,7 +181,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         texts = self._read(X)
         tell_of_missing(texts, self.errors)
-        return self._features(texts, self._load, self._probe, self.model_digest_)
+        return self._features(texts)
 
     def get_feature_names_out(self, input_features=None):
         """Name the features by their numbers.
@@ -213,20 +212,20 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
             verbose=self.verbose,
         )
 
-    def _features(self, texts, load, probe, digest):
-        """Embed by the model that `load` returns, if it is that of the probe."""
-        keys = {text: _key(digest, text) for text in texts if text is not None}
-        vectors = self._vectors(
-            {key: text for text, key in keys.items()},
-            partial(self._embed, load=load, probe=probe),
-        )
-        features = np.full((len(texts), len(probe)), np.nan, np.float32)
+    def _features(self, texts):
+        keys = {text: self._key(text) for text in texts if text is not None}
+        vectors = self._vectors({key: text for text, key in keys.items()})
+        features = np.full((len(texts), self.embedding_size_), np.nan, np.float32)
         for row, text in enumerate(texts):
             if text is not None:
                 features[row] = vectors[keys[text]]
         return features
 
-    def _vectors(self, texts, embed):
+    def _key(self, text):
+        content = f"{self.model_digest_} {text}".encode()
+        return blake2b(content, digest_size=16).digest()
+
+    def _vectors(self, texts):
         # Texts of like length need little padding; the longest shows at once
         # whether the memory suffices.
         order = sorted(texts, key=lambda key: len(texts[key]), reverse=True)
@@ -235,14 +234,14 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
             return compute_once(
                 cache,
                 {key: texts[key] for key in order},
-                embed,
+                self._embed,
                 n_at_once=_BATCHES_AT_ONCE * self.batch_size,
                 progress=bar,
             )
 
-    def _embed(self, texts, load, probe):
-        model = load()
-        if not model.embeds_like(probe):
+    def _embed(self, texts):
+        model = self._load()
+        if not model.embeds_like(self._probe):
             raise ValueError(
                 f"The model {str(self.model)!r}, its pooling or its normalisation is "
                 "not what fit saw; fit again, or give the model as it was."
@@ -257,10 +256,6 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-def _key(digest, text):
-    return blake2b(f"{digest} {text}".encode(), digest_size=16).digest()
 
 
 def _read_texts(X, name):

@@ -58,7 +58,13 @@ def test_quality_of_samples_is_told_per_class_and_sampler(example, table_file):
 def test_text_scores_of_annotations_and_of_a_table_with_sentences(
     example, meld_folder, table_file, minilm, tmp_path
 ):
-    models = ["embedding, logistic regression", "Bi-GRU", "fine-tuned, Bi-GRU"]
+    models = [
+        "embedding, logistic regression",
+        "Bi-GRU",
+        "fine-tuned, Bi-GRU",
+        "fine-tuned, logistic regression",
+        "fine-tuned, JOYFUL, class weights",
+    ]
     shared = ["--model", minilm, "--seeds", "2", "--models", *models]
     output = example("text_scores.py", "--data", meld_folder, *shared)
     assert [line.split(" | ")[0] for line in output.splitlines()[2:]] == [
@@ -71,7 +77,7 @@ def test_text_scores_of_annotations_and_of_a_table_with_sentences(
         ).to_csv(tmp_path / "said.csv", index=False)
     rows = example(
         "text_scores.py", "--data", table_file, "--sentences", tmp_path / "said.csv",
-        "--modalities", "audio", "--minority", "anger", *shared,
+        "--modalities", "audio", "--minority", "anger", "--cv", "0", *shared,
     ).splitlines()[2:]  # fmt: skip
     scores = [float(row.split(" | ")[1].split(" ")[0]) for row in rows[:-1]]
     assert min(scores) > 90

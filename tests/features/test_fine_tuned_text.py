@@ -21,7 +21,7 @@ from sklearn.utils import estimator_checks
 
 from skmerc import CBERLClassifier, FineTunedTextEmbedder, TextEmbedder
 from skmerc._columns import synthetic_id
-from skmerc.exceptions import MissingModalityWarning
+from skmerc.exceptions import MissingModalityWarning, NoDialogueWarning
 from skmerc.features import _sentence_model
 from skmerc.features._fine_tuning import batches_of_like_length
 from skmerc.features._labelled_texts import deal_dialogues
@@ -97,6 +97,7 @@ def test_new_texts_are_told_apart_better_than_before(model, fitted):
 def test_the_loss_of_each_epoch_is_told_and_falls(fitted, fitted_in_folds):
     losses = [epoch["train_loss"] for epoch in fitted.history_]
     assert [epoch["epoch"] for epoch in fitted.history_] == [1, 2, 3, 4]
+    assert not any("fold" in epoch for epoch in fitted.history_)
     folds = [epoch["fold"] for epoch in fitted_in_folds.history_]
     assert folds == [0] * 4 + [1] * 4
     assert losses == sorted(losses, reverse=True)
@@ -120,7 +121,7 @@ def test_the_model_that_others_use_stays_as_it_was(model):
     tuned = FineTunedTextEmbedder(model, **ONE).fit(*say(40))
     np.testing.assert_array_equal(plain.transform(new), before)
     assert np.abs(tuned.transform(new) - before).max() > 0.1
-    assert tuned.model_digests_[0] != plain.model_digest_
+    assert tuned.model_digest_ != plain.model_digest_
 
 
 def test_each_parameter_of_training_matters(model, fitted):
@@ -138,14 +139,15 @@ def test_each_parameter_of_training_matters(model, fitted):
         other = clone(base).set_params(**change).fit(*say(40))
         difference = np.abs(other.transform(new) - base.transform(new)).max()
         assert difference > 1e-5, change
-        pairs = zip(other.weights_[0].values(), base.weights_[0].values(), strict=True)
+        pairs = zip(other.weights_.values(), base.weights_.values(), strict=True)
         assert any((one != two).any() for one, two in pairs), change
 
 
 def test_embeddings_are_of_unit_length_where_asked(model):
-    tuned = FineTunedTextEmbedder(model, **ONE, normalize=True)
-    features = tuned.fit_transform(*say(40))
-    np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, atol=1e-5)
+    tuned = FineTunedTextEmbedder(model, **FAST, normalize=True)
+    texts, label = say(40)
+    for features in (tuned.fit_transform(texts, label), tuned.transform(texts)):
+        np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, atol=1e-5)
 
 
 def test_batches_hold_each_text_once_and_need_little_padding():
@@ -159,7 +161,7 @@ def test_batches_hold_each_text_once_and_need_little_padding():
     assert [list(b) for b in first] != [list(b) for b in second]
 
 
-# Texts that a model has not seen
+# Dialogues that a model has not seen
 
 
 def embed_in_folds(model, X, y, **changes):
@@ -168,85 +170,119 @@ def embed_in_folds(model, X, y, **changes):
     return embedder, embedder.fit_transform(X, y)
 
 
-def test_each_dialogue_is_embedded_by_a_model_that_learned_from_all_others(model):
-    X, y = make_table(8)
-    _, features = embed_in_folds(model, X, y, cv=8)
+@pytest.mark.parametrize("cache", [None, "process", "folder"])
+def test_a_dialogue_is_embedded_by_a_model_that_learned_from_all_others(
+    model, cache, tmp_path
+):
+    X, y = make_table(5)
+    X.loc[2, "dialogue__role"] = "context"
+    cache = tmp_path if cache == "folder" else cache
+    embedder, features = embed_in_folds(model, X, y, cv=5, cache=cache)
+    embedder.transform(X)  # what is kept of it must not come back
     for first in range(0, len(X), 4):
-        own = np.arange(first, first + 4)
-        others = np.setdiff1d(np.arange(len(X)), own)
+        own = X.index[first : first + 4]
+        others = X.index.difference([*own, 2])
         alone = FineTunedTextEmbedder(model, **ONE)
-        alone.fit(X["utterance"].iloc[others], y[others])
-        expected = alone.transform(X["utterance"].iloc[own])
+        alone.fit(X["utterance"][others], y[others])
+        expected = alone.transform(X["utterance"][own])
         np.testing.assert_allclose(features[own], expected, atol=1e-5)
 
 
-def test_new_texts_are_embedded_by_the_mean_of_all_models(model):
+def test_new_texts_are_embedded_by_the_mean_of_all_weights(model):
     X, y = make_table(2)[0], np.tile(EMOTIONS, 2)
-    embedder, _ = embed_in_folds(model, X, y, cv=2)
-    new, _ = say(9, seed=1)
+    embedder, features = embed_in_folds(model, X, y, cv=2)
     each = [
-        FineTunedTextEmbedder(model, **ONE).fit(X["utterance"][rows], y[rows])
+        FineTunedTextEmbedder(model, **ONE).fit(X["utterance"][rows], y[rows]).weights_
         for rows in (slice(0, 4), slice(4, 8))
     ]
-    expected = np.mean([one.transform(new) for one in each], axis=0)
-    np.testing.assert_allclose(embedder.transform(new), expected, atol=1e-5)
+    for name, weights in embedder.weights_.items():
+        expected = (each[0][name] + each[1][name]) / 2
+        np.testing.assert_allclose(weights, expected, atol=1e-6)
+    assert np.abs(embedder.transform(X) - features).max() > 1e-3
 
 
-def test_rows_that_teach_nothing_are_new_to_all_models(model):
+def test_validation_dialogues_are_embedded_as_new_ones(model):
     X, y = make_table()
-    X.loc[36:, "dialogue__role"] = ["validation", "context", "validation", "context"]
+    X.loc[36:, "dialogue__role"] = "validation"
     embedder, features = embed_in_folds(model, X, y)
-    seen = embedder.transform(X)
-    np.testing.assert_allclose(features[36:], seen[36:], atol=1e-5)
-    assert (np.abs(features[:36] - seen[:36]).max(axis=1) > 1e-3).all()
+    new = embedder.transform(X)
+    np.testing.assert_array_equal(features[36:], new[36:])
+    assert (np.abs(features[:36] - new[:36]).max(axis=1) > 1e-4).all()
 
 
-def test_the_labels_of_a_dialogue_do_not_reach_its_own_features(model):
+def test_the_labels_of_a_dialogue_reach_none_of_its_own_rows(model):
     X, y = make_table(8)
-    _, before = embed_in_folds(model, X, y, cv=8)
+    made = synthetic_id("0", 0)
+    X.loc[3, "dialogue__role"] = "context"
+    X.loc[28:, ["dialogue__id", "dialogue__role"]] = [made, "synthetic"]
+    _, before = embed_in_folds(model, X, y, cv=7)
     y = y.copy()
     y[:4] = np.where(y[:4] == "sad", "happy", "sad")
-    _, after = embed_in_folds(model, X, y, cv=8)
-    np.testing.assert_array_equal(after[:4], before[:4])
-    assert (np.abs(after[4:] - before[4:]).max(axis=1) > 1e-4).all()
+    _, after = embed_in_folds(model, X, y, cv=7)
+    own = X["dialogue__id"].isin(["0", made])
+    np.testing.assert_array_equal(after[own], before[own])
+    assert (np.abs(after[~own] - before[~own]).max(axis=1) > 1e-5).all()
 
 
-def test_a_synthetic_dialogue_stays_with_its_source():
-    ids = [*"aabbcc", synthetic_id("a", 0), synthetic_id("b", 1)]
-    fold = deal_dialogues(pd.Series(ids), np.ones(8, bool), 3, seed=0)
-    assert len(set(fold[[0, 2, 4]])) == 3
-    np.testing.assert_array_equal(fold[[1, 3, 5, 6, 7]], fold[[0, 2, 4, 0, 2]])
+def test_folds_are_drawn_by_the_seed_and_equal_in_size():
+    dialogue, label = pd.Series(np.repeat(np.arange(20), 3).astype(str)), np.arange(60)
+    one, same, other = (deal_dialogues(dialogue, label, 4, seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
+    assert np.bincount(one).tolist() == np.bincount(other).tolist() == [15] * 4
 
 
 def test_without_keys_each_text_is_left_out_by_itself(model):
     texts, label = say(12)
-    embedder, features = embed_in_folds(model, texts, label, cv=12)
+    _, features = embed_in_folds(model, texts, label, cv=12)
     alone = FineTunedTextEmbedder(model, **ONE).fit(texts[1:], label[1:])
     np.testing.assert_allclose(features[:1], alone.transform(texts[:1]), atol=1e-5)
-    assert len(embedder.weights_) == 12
 
 
-def test_a_class_of_a_single_dialogue_is_learned_by_the_others_models(model):
+def test_keys_without_dialogues_are_told(model):
+    X, y = make_table()
+    X = X[["dialogue__role", "utterance"]]
+    with pytest.warns(
+        NoDialogueWarning, match="has dialogue__role but no dialogue__id"
+    ):
+        FineTunedTextEmbedder(model, **FAST).fit(X, y)
+    FineTunedTextEmbedder(model, **ONE).fit(X, y)
+
+
+def test_a_class_may_be_absent_where_its_only_dialogue_is_left_out(model):
     X, _ = make_table(4)
-    y = np.array(["happy", "sad"] * 8)
-    y[0] = "angry"
+    y = np.array(["happy", "angry"] * 8)
+    y[0] = "sad"
     embedder, features = embed_in_folds(model, X, y)
     assert embedder.classes_.tolist() == ["angry", "happy", "sad"]
-    assert np.isfinite(features).all()
+    X["dialogue__role"] = ["validation"] * 4 + ["utterance"] * 12
+    alone = FineTunedTextEmbedder(model, **ONE)
+    two_classes = alone.fit(X, y).transform(X)
+    # A layer of three classes is drawn otherwise than one of two.
+    assert np.abs(features[:4] - two_classes[:4]).max() > 1e-4
+
+
+def test_a_model_that_is_left_with_one_class_is_refused(model):
+    X, _ = make_table(4)
+    y = np.repeat(["happy", "happy", "happy", "sad"], 4)
+    told = "Without 2 of 4 dialogues one class is left to learn"
+    with pytest.raises(ValueError, match=told):
+        FineTunedTextEmbedder(model, **(FAST | {"cv": 2})).fit(X, y)
 
 
 def test_fewer_dialogues_than_folds_are_refused(model):
     X, y = make_table(3)
-    embedder = FineTunedTextEmbedder(model, **FAST)
     with pytest.raises(ValueError, match="3 dialogues .* cv=4.*cv=None"):
-        embedder.fit(X, y)
+        FineTunedTextEmbedder(model, **FAST).fit(X, y)
 
 
-def test_a_pipeline_learns_from_texts_that_a_model_has_not_seen(model):
+def test_a_pipeline_learns_from_dialogues_that_a_model_has_not_seen(model):
     X, y = make_table()
     _, expected = embed_in_folds(model, X, y)
     table = columns(FineTunedTextEmbedder(model, **FAST)).fit_transform(X, y)
     np.testing.assert_array_equal(table.filter(like="text__"), expected)
+    embedder = FineTunedTextEmbedder(model, **FAST).set_output(transform="pandas")
+    np.testing.assert_array_equal(embedder.fit_transform(X, y), expected)
 
 
 # Rows that it learns from
@@ -311,7 +347,7 @@ def test_the_models_own_prompt_is_read_in_training_too(make_model, tmp_path):
         settings |= {"prompts": {"own": prompt}, "default_prompt_name": "own"}
         path.write_text(json.dumps(settings))
         tuned = FineTunedTextEmbedder(folder, **ONE).fit(texts, label)
-        weights.append(tuned.weights_[0])
+        weights.append(tuned.weights_)
     pairs = zip(*(part.values() for part in weights), strict=True)
     assert any((one != two).any() for one, two in pairs)
 
@@ -428,7 +464,7 @@ def test_parameters_that_change_after_the_fit_are_not_overlooked(model):
 
 
 def test_models_that_load_meanwhile_change_no_fit(model):
-    alone = FineTunedTextEmbedder(model, **ONE).fit(*say(24)).weights_[0]
+    alone = FineTunedTextEmbedder(model, **ONE).fit(*say(24)).weights_
 
     def load():
         for _ in range(10):
@@ -440,7 +476,7 @@ def test_models_that_load_meanwhile_change_no_fit(model):
         fits = [FineTunedTextEmbedder(model, **ONE).fit(*say(24)) for _ in range(3)]
         loading.result()
     for fit in fits:
-        pairs = zip(fit.weights_[0].values(), alone.values(), strict=True)
+        pairs = zip(fit.weights_.values(), alone.values(), strict=True)
         assert all(np.array_equal(one, two) for one, two in pairs)
 
 

@@ -30,10 +30,10 @@ LOG = "embedded.txt"
 class CountingEmbedder(TextEmbedder):
     """Logs what the model reads beside the model, from all processes."""
 
-    def _embed(self, texts, **kwargs):
+    def _embed(self, texts):
         with (Path(self.model) / LOG).open("a") as log:
             log.write("".join(f"{self.pooling}: {text}\n" for text in texts))
-        return super()._embed(texts, **kwargs)
+        return super()._embed(texts)
 
 
 @pytest.fixture(autouse=True)
