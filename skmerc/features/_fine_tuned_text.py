@@ -64,7 +64,7 @@ class FineTunedTextEmbedder(TextEmbedder):
     errors : {"warn", "raise"}, default="warn"
         Whether a missing or blank text is a missing modality, or an error.
     random_state : int, RandomState instance or None, default=None
-        Seed of batches, dropout and the linear layer.
+        Seed of folds, batches, dropout and the linear layer.
     verbose : int, default=0
         Whether to show progress bars.
 
