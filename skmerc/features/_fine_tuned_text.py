@@ -94,8 +94,8 @@ class FineTunedTextEmbedder(TextEmbedder):
     known from the others, as it is in new dialogues.
 
     Keep it inside a pipeline: fitted before a split it has seen the test rows. The
-    9,989 training utterances of MELD take about three minutes of one thread for each
-    pass, ``cv - 1`` times.
+    9,989 training utterances of MELD take about two and a half minutes of one thread
+    for each pass, ``cv - 1`` times.
 
     A pickle holds the weights, and finds the model's other parts under its name.
 
