@@ -28,24 +28,28 @@ class DialogueLSTM(nn.Module):
         self, in_size: int, hidden_size: int, layers: int = 1, dropout: float = 0.0
     ):
         super().__init__()
-        self.lstm = nn.LSTM(
-            in_size,
-            hidden_size,
-            num_layers=layers,
-            bidirectional=True,
-            dropout=dropout if layers > 1 else 0.0,
+        # Each layer by itself: the dropout between the layers of one nn.LSTM draws from
+        # a state of cuDNN's own, which training that goes on later could not restore.
+        widths = [in_size] + [2 * hidden_size] * (layers - 1)
+        self.layers = nn.ModuleList(
+            nn.LSTM(width, hidden_size, bidirectional=True) for width in widths
         )
+        self.dropout = nn.Dropout(dropout)
 
     def __setstate__(self, state):
         super().__setstate__(state)
         # Copies and pickles scatter its weights, which a GPU would gather at each call.
-        self.lstm.flatten_parameters()
+        for layer in self.layers:
+            layer.flatten_parameters()
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Encode utterances: (n, in_size) to (n, 2 * hidden_size)."""
         order, batch_sizes = packing_order(lengths)
-        packed, _ = self.lstm(PackedSequence(x[order], batch_sizes.cpu()))
-        return torch.empty_like(packed.data).index_copy(0, order, packed.data)
+        coded, batch_sizes = x[order], batch_sizes.cpu()
+        for number, layer in enumerate(self.layers):
+            coded = self.dropout(coded) if number else coded
+            coded = layer(PackedSequence(coded, batch_sizes))[0].data
+        return torch.empty_like(coded).index_copy(0, order, coded)
 
 
 def packing_order(lengths: Tensor) -> tuple[Tensor, Tensor]:

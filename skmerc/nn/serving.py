@@ -33,7 +33,8 @@ class ServedCBERL(nn.Module):
         super().__init__()
         self.network = network = deepcopy(network).cpu()
         if network.context is not None:
-            network.context = _LSTM(network.context.lstm)
+            layers = network.context.layers
+            network.context = nn.Sequential(*(_LSTM(layer) for layer in layers))
         layers = network.graph.layers
         network.graph.layers = nn.ModuleList(_Attention(layer) for layer in layers)
         self.eval()
@@ -193,33 +194,28 @@ class _LSTM(nn.Module):
 
     def __init__(self, lstm: nn.LSTM):
         super().__init__()
-        self.size, self.layers = lstm.hidden_size, lstm.num_layers
-        for k in range(self.layers):
-            ways = f"_l{k}", f"_l{k}_reverse"
-            for name in ("weight_ih", "weight_hh"):
-                both = [_reorder(getattr(lstm, name + way)) for way in ways]
-                self.register_buffer(f"{name}_{k}", torch.stack(both))
-            both = [
-                torch.cat(
-                    [_reorder(getattr(lstm, f"bias_{of}{way}")) for of in ("ih", "hh")]
-                )
-                for way in ways
-            ]
-            self.register_buffer(f"bias_{k}", torch.stack(both))
+        self.size, ways = lstm.hidden_size, ("_l0", "_l0_reverse")
+        for name in ("weight_ih", "weight_hh"):
+            both = [_reorder(getattr(lstm, name + way)) for way in ways]
+            self.register_buffer(name, torch.stack(both))
+        both = [
+            torch.cat(
+                [_reorder(getattr(lstm, f"bias_{of}{way}")) for of in ("ih", "hh")]
+            )
+            for way in ways
+        ]
+        self.register_buffer("bias", torch.stack(both))
 
     def forward(self, x: Tensor) -> Tensor:
         n = x.shape[0]
-        for k in range(self.layers):
-            names = (f"weight_ih_{k}", f"weight_hh_{k}", f"bias_{k}")
-            ways = torch.onnx.ops.symbolic(
-                "LSTM",
-                (x[:, None], *(getattr(self, name) for name in names)),
-                {"hidden_size": self.size, "direction": "bidirectional"},
-                dtype=x.dtype,
-                shape=(n, 2, 1, self.size),
-            )
-            x = ways.reshape(n, 2 * self.size)
-        return x
+        ways = torch.onnx.ops.symbolic(
+            "LSTM",
+            (x[:, None], self.weight_ih, self.weight_hh, self.bias),
+            {"hidden_size": self.size, "direction": "bidirectional"},
+            dtype=x.dtype,
+            shape=(n, 2, 1, self.size),
+        )
+        return ways.reshape(n, 2 * self.size)
 
 
 class _Attention(nn.Module):

@@ -22,6 +22,15 @@ def encoder(**settings):
         return DialogueLSTM(3, 4, **settings).eval()
 
 
+def weights_of(module):
+    """Name the weights as one LSTM of several layers does."""
+    return {
+        name.replace("_l0", f"_l{number}"): value
+        for number, layer in enumerate(module.layers)
+        for name, value in layer.state_dict().items()
+    }
+
+
 @quick
 @given(LENGTHS)
 def test_packing_is_that_of_torch(lengths):
@@ -46,10 +55,11 @@ def test_packing_is_that_of_torch(lengths):
 @torch.no_grad()
 def test_each_dialogue_is_encoded_as_if_alone(lengths):
     x, n = dialogues(lengths)
-    module = encoder(layers=2)
+    module, both = encoder(layers=2), torch.nn.LSTM(3, 4, 2, bidirectional=True)
+    both.load_state_dict(weights_of(module))
     found = module(x, n).split(lengths)
     for dialogue, encoded in zip(x.split(lengths), found, strict=True):
-        alone, _ = module.lstm(dialogue[:, None])
+        alone, _ = both(dialogue[:, None])
         torch.testing.assert_close(encoded, alone[:, 0], atol=1e-6, rtol=0)
 
 
@@ -60,6 +70,21 @@ def test_gradients_stay_inside_the_dialogue():
     assert x.grad.abs().sum(1).nonzero().flatten().tolist() == [3, 4, 5, 6, 7]
 
 
-def test_one_layer_takes_dropout_without_a_warning():
-    assert encoder(layers=1, dropout=0.5).lstm.dropout == 0
-    assert encoder(layers=2, dropout=0.5).lstm.dropout == 0.5
+def test_there_is_dropout_between_layers_and_nowhere_else():
+    x, n = dialogues([3, 5, 2])
+    for layers, differs in ((1, False), (2, True)):
+        module = encoder(layers=layers, dropout=0.5).train()
+        assert torch.equal(module(x, n), module(x, n)) != differs
+
+
+def test_training_draws_as_one_lstm_of_several_layers_does():
+    x, n = dialogues([4, 4])
+    module = encoder(layers=3, dropout=0.5).train()
+    whole = torch.nn.LSTM(3, 4, 3, dropout=0.5, bidirectional=True)
+    whole.load_state_dict(weights_of(module))
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        found = module(x, n)
+        torch.manual_seed(1)
+        expected, _ = whole(pack_padded_sequence(torch.stack(x.split(4), 1), n))
+    assert torch.equal(found[packing_order(n)[0]], expected.data)
