@@ -223,14 +223,22 @@ class FineTunedTextEmbedder(TextEmbedder):
         ImportError, OSError, TypeError, ValueError
             As :meth:`fit`.
         """
-        texts, fold, left_out = self._fit(X, y)
+        texts, fold, networks = self._fit(X, y)
         tell_of_missing(texts, self.errors)
-        features = self._features(texts)
-        features[fold != IN_NO_FOLD] = left_out[fold != IN_NO_FOLD]
+        has_text = np.array([text is not None for text in texts], bool)
+        features = np.full((len(texts), self.embedding_size_), np.nan, np.float32)
+        for number in np.unique(fold[has_text]):
+            rows = np.flatnonzero(has_text & (fold == number))
+            own = [texts[row] for row in rows]
+            if number == IN_NO_FOLD:
+                features[rows] = self._features(own)
+            else:
+                model = SentenceModel.of(networks[number], self.normalize)
+                features[rows] = model.embed(own, self.batch_size)
         return features
 
     def _fit(self, X, y):
-        """Fit; return texts, folds, and embeddings by the models that left them out."""
+        """Fit; return the texts, their folds, and the models without each fold."""
         texts = self._read(X)
         if self.errors == "raise":
             tell_of_missing(texts, self.errors)
@@ -239,35 +247,29 @@ class FineTunedTextEmbedder(TextEmbedder):
         if self.cv is not None:
             warn_of_rows_left_out_alone(key_columns(as_pandas(X)))
         fold = deal_dialogues(keys["dialogue__id"], label, self.cv, seed)
-        network, left_out, history = self._train(texts, label, fold, seed)
+        network, networks, history = self._train(texts, label, fold, seed)
         tuned, state = self._keep(network), network.state_dict()
         self.weights_ = {name: value.cpu().numpy() for name, value in state.items()}
         self.classes_, self.history_ = classes, history
         self._probe, self.model_digest_ = tuned.probe, tuned.digest
         self.embedding_size_ = len(tuned.probe)
-        return texts, fold, left_out
+        return texts, fold, networks
 
     def _train(self, texts, label, fold, seed):
-        """Train a model without each fold, embed that by it, and average all models."""
-        base, states, history = super()._load(), [], []
-        left_out = np.full((len(texts), len(base.probe)), np.nan, np.float32)
+        """Train a model without each fold, or one on all; return their average, too."""
+        base, networks, history = super()._load().network, [], []
         for number in range(self.cv or 1):
-            network = deepcopy(base.network)
+            networks.append(deepcopy(base))
             learned = np.flatnonzero((label >= 0) & (fold != number))
-            losses = self._tune(network, texts, label, learned, seed)
-            rows = [row for row in np.flatnonzero(fold == number) if texts[row]]
-            if rows:
-                model = SentenceModel.of(network, self.normalize)
-                said = [texts[row] for row in rows]
-                left_out[rows] = model.embed(said, self.batch_size)
-            states.append(network.state_dict())
+            losses = self._tune(networks[-1], texts, label, learned, seed)
             told = {"fold": number} if self.cv else {}
             history += [
                 {**told, "epoch": epoch, "train_loss": loss}
                 for epoch, loss in enumerate(losses, 1)
             ]
-        network.load_state_dict(average(states))
-        return network, left_out, history
+        network = deepcopy(base)
+        network.load_state_dict(average([each.state_dict() for each in networks]))
+        return network, networks, history
 
     def _tune(self, network, texts, label, learned, seed):
         # All models draw alike, so that their axes mean the same.
