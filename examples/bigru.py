@@ -55,7 +55,7 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
-            found = self._answer(validation, int(held_out.sum()))
+            found = self._answer(validation, int(held_out.sum())).argmax(axis=1)
             score = f1_score(target[held_out], found, average="weighted")
             if score > best:
                 best = score
@@ -65,7 +65,11 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X):
         """Answer with the most probable class of each row."""
-        return self.classes_[self._answer(self._dialogues(X), len(X))]
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Return the probability of each class, one row each."""
+        return self._answer(self._dialogues(X), len(X))
 
     def _build(self, n_inputs):
         self.enter_ = nn.Dropout(self.input_dropout)
@@ -105,9 +109,9 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
     @torch.no_grad()
     def _answer(self, dialogues, n_rows):
         self.modules_.eval()
-        answer = np.zeros(n_rows, int)
+        answer = np.zeros((n_rows, len(self.classes_)), np.float32)
         for rows, inputs in dialogues:
-            answer[rows] = self._forward([inputs])[:, 0].argmax(1).numpy()
+            answer[rows] = self._forward([inputs])[:, 0].softmax(dim=1).numpy()
         return answer
 
 

@@ -28,6 +28,7 @@ from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.pipeline import make_pipeline
 from joblib import Parallel, delayed
 from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -91,12 +92,24 @@ def joyful(seed, **changes):
     return JoyfulClassifier(random_state=seed, **changes)
 
 
+def five(classifier):
+    """Make a function of the seed: five of a classifier, which answer by their mean."""
+    return lambda seed: VotingClassifier(
+        [(str(number), classifier(5 * seed + number)) for number in range(5)],
+        voting="soft",
+    )
+
+
+def gru(seed):
+    return GRUClassifier(random_state=seed)
+
+
 MODELS = {
     "most frequent": lambda seed: DummyClassifier(),
     "logistic regression": lambda seed: logistic(features),
     "the same, ±2 neighbours": lambda seed: logistic(with_neighbours),
     "the same, ±5 neighbours": lambda seed: logistic(partial(with_neighbours, reach=5)),
-    FLOOR: lambda seed: GRUClassifier(random_state=seed),
+    FLOOR: gru,
     "Bi-GRU, class weights": lambda seed: GRUClassifier(
         "class_weight", random_state=seed
     ),
@@ -119,6 +132,8 @@ MODELS = {
     ),
     "JOYFUL": joyful,
     "GAN, JOYFUL": lambda seed: make_pipeline(gan(seed), joyful(seed)),
+    "five Bi-GRUs": five(gru),
+    "five JOYFULs": five(joyful),
 }
 FIXED = (
     "most frequent",

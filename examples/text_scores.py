@@ -26,15 +26,17 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
-from bigru import GRUClassifier, features
+from bigru import features
 from imblearn import FunctionSampler
 from imblearn.pipeline import make_pipeline
 from results_table import (
     FLOOR,
     cberl,
     divide,
+    five,
     fuser,
     gan,
+    gru,
     joyful,
     logistic,
     parse,
@@ -125,6 +127,9 @@ class Models(dict):
                 "fine-tuned, JOYFUL": tuned(joyful),
                 "fine-tuned, JOYFUL, class weights": tuned(weighted),
                 "fine-tuned, GAN, JOYFUL": tuned(gan, joyful),
+                "fine-tuned, five Bi-GRUs": tuned(five(gru)),
+                "fine-tuned, five JOYFULs": tuned(five(joyful)),
+                "fine-tuned, GAN, five JOYFULs": tuned(gan, five(joyful)),
             }
         )
 
@@ -177,10 +182,6 @@ def soft_weights(y):
 
 def linear(seed):
     return logistic(features)
-
-
-def gru(seed):
-    return GRUClassifier(random_state=seed)
 
 
 def columns_of(modality):

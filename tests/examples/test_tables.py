@@ -22,7 +22,7 @@ def test_scores_are_tabled_beside_two_floors(example, table_file):
 
 
 def test_results_table_prints_markdown(example, table_file):
-    models = ["logistic regression", "Bi-GRU", "CBERL, three steps"]
+    models = ["logistic regression", "Bi-GRU", "five Bi-GRUs", "CBERL, three steps"]
     arguments = ["--data", table_file, "--modalities", "text", "audio"]
     arguments += ["--minority", "anger", "--seeds", "2", "--models", *models]
     rows = example("results_table.py", *arguments).splitlines()
