@@ -5,9 +5,10 @@
 
 The table is a file for :func:`skmerc.datasets.load_table` with the parts train, dev
 and test. Models learn from train, stop by the weighted F1 of dev, and are scored
-once on test; where there is no dev part, twelve training dialogues serve. To compare
-settings, ``--folds 4`` leaves the test part alone: each quarter of the dialogues of
-train and dev is left out once, and a tenth of the others decides when to stop.
+once on test; where there is no dev part, twelve training dialogues serve. "Five" are
+networks of one kind that vote by their mean probabilities. To compare settings,
+``--folds 4`` leaves the test part alone: each quarter of the dialogues of train and dev
+is left out once, and a tenth of the others decides when to stop.
 
 Scores are mean and deviation over seeds (and folds), in points. Behind them stands the
 mean difference to the Bi-GRU of the same seed, with its standard error. It prints

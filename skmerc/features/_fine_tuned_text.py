@@ -225,16 +225,17 @@ class FineTunedTextEmbedder(TextEmbedder):
         """
         texts, fold, networks = self._fit(X, y)
         tell_of_missing(texts, self.errors)
-        has_text = np.array([text is not None for text in texts], bool)
-        features = np.full((len(texts), self.embedding_size_), np.nan, np.float32)
-        for number in np.unique(fold[has_text]):
-            rows = np.flatnonzero(has_text & (fold == number))
-            own = [texts[row] for row in rows]
-            if number == IN_NO_FOLD:
-                features[rows] = self._features(own)
-            else:
-                model = SentenceModel.of(networks[number], self.normalize)
-                features[rows] = model.embed(own, self.batch_size)
+        unseen = [
+            text if number == IN_NO_FOLD else None
+            for text, number in zip(texts, fold, strict=True)
+        ]
+        features = self._features(unseen)
+        for number, network in enumerate(networks):
+            rows = [row for row in np.flatnonzero(fold == number) if texts[row]]
+            if rows:
+                model = SentenceModel.of(network, self.normalize)
+                left_out = [texts[row] for row in rows]
+                features[rows] = model.embed(left_out, self.batch_size)
         return features
 
     def _fit(self, X, y):

@@ -33,8 +33,7 @@ class ServedCBERL(nn.Module):
         super().__init__()
         self.network = network = deepcopy(network).cpu()
         if network.context is not None:
-            layers = network.context.layers
-            network.context = nn.Sequential(*(_LSTM(layer) for layer in layers))
+            network.context = nn.Sequential(*map(_LSTM, network.context.layers))
         layers = network.graph.layers
         network.graph.layers = nn.ModuleList(_Attention(layer) for layer in layers)
         self.eval()
