@@ -3,6 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
+from scipy.linalg import helmert
 from scipy.special import softmax
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
@@ -263,32 +264,48 @@ class _Features:
     In the directions that tell the classes apart, the modalities look at one
     common copy of the class code that is blurred already (`redundancy`) and
     add noise of their own up to unit variance.
+
+    Sums are made in one order, and no axes are left for a library to choose, so
+    that a seed gives the same table on every processor.
     """
 
     def __init__(self, widths, information, redundancy, n_classes, rng):
         edges = np.cumsum([0, *widths.values()])
         self.columns = {name: slice(*edges[i : i + 2]) for i, name in enumerate(widths)}
-        code = _simplex(n_classes)
-        embeddings = [_semi_orthogonal(w, n_classes - 1, rng) for w in widths.values()]
         separation = np.array([information[name] for name in widths], dtype=float)
-        share = separation / (separation.max() or 1.0)
+        blurred = redundancy * (separation / (separation.max() or 1.0)) ** 2
+        self.directions = [
+            _semi_orthogonal(n_classes - 1, width, rng) for width in widths.values()
+        ]
+        # One apart from each other, in n_classes - 1 dimensions.
+        code = helmert(n_classes).T / np.sqrt(2)
         self.means = np.hstack(
-            [s * code @ e.T for s, e in zip(separation, embeddings, strict=True)]
+            [
+                s * _product(code, d)
+                for s, d in zip(separation, self.directions, strict=True)
+            ]
         )
-        self.common = np.sqrt(redundancy) * np.vstack(
-            [s * e for s, e in zip(share, embeddings, strict=True)]
+        self.common = np.hstack(
+            [b**0.5 * d for b, d in zip(blurred, self.directions, strict=True)]
         )
+        self.own = 1 - np.sqrt(1 - blurred)
         self.covariance = self._covariance()
 
     def _covariance(self):
-        covariance = self.common @ self.common.T
+        covariance = self.common.T @ self.common
         for where in self.columns.values():
             covariance[where, where] = np.eye(where.stop - where.start)
         return covariance
 
     def draw(self, codes, missing, rng):
-        noise = rng.standard_normal((len(codes), len(self.covariance)))
-        values = self.means[codes] + noise @ np.linalg.cholesky(self.covariance).T
+        blur = rng.standard_normal((len(codes), len(self.common)))
+        values = rng.standard_normal((len(codes), len(self.covariance)))
+        for where, d, own in zip(
+            self.columns.values(), self.directions, self.own, strict=True
+        ):
+            # The root of what the common part leaves of the unit variance.
+            values[:, where] -= own * _product(_product(values[:, where], d.T), d)
+        values += self.means[codes] + _product(blur, self.common)
         for name, where in self.columns.items():
             n_missing = round(missing[name] * len(codes))
             values[rng.permutation(len(codes))[:n_missing], where] = np.nan
@@ -311,14 +328,19 @@ class _Features:
         return result
 
 
-def _simplex(n_classes):
-    """Place the classes one apart from each other in n_classes - 1 dimensions."""
-    corners = np.eye(n_classes) - 1 / n_classes
-    axes = np.linalg.svd(corners)[2][: n_classes - 1]
-    return corners @ axes.T / np.sqrt(2)
-
-
 def _semi_orthogonal(n_rows, n_columns, rng):
-    draw = rng.standard_normal((max(n_rows, n_columns), min(n_rows, n_columns)))
-    basis = np.linalg.qr(draw)[0]
-    return basis if n_rows >= n_columns else basis.T
+    """Draw directions at right angles: as rows, or as columns where those are fewer."""
+    rows = rng.standard_normal(sorted((n_rows, n_columns)))
+    for i, row in enumerate(rows):
+        for _ in range(2):  # the second time takes away what rounding has left
+            row -= _product(_product(row[None], rows[:i].T), rows[:i])[0]
+        row /= np.sqrt((row**2).sum())
+    return rows if n_rows <= n_columns else rows.T
+
+
+def _product(left, right):
+    """Multiply matrices without BLAS, whose order of sums depends on the processor."""
+    result = np.zeros((len(left), right.shape[1]))
+    for column, row in zip(left.T, right, strict=True):
+        result += column[:, None] * row
+    return result

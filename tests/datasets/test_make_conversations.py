@@ -61,6 +61,45 @@ def test_same_seed_repeats_exactly_and_leaves_global_state(global_state_untouche
     assert not X.equals(X_other)
 
 
+def test_a_seed_gives_the_same_table_on_every_machine():
+    """No library chooses axes, and no product of matrices the order of its sums."""
+    X, y = make_conversations(
+        2,
+        n_turns=3,
+        modalities={"text": 3, "audio": 1},
+        missing={"text": 0, "audio": 0.5},
+        random_state=0,
+    )
+    assert X["dialogue__speaker"].tolist() == ["A", "B", "B", "B", "B", "A"]
+    assert y.tolist() == ["anger", "anger", "sadness", "joy", "joy", "neutral"]
+    expected = [
+        [0.467640132, -0.291563660, 0.045792762, np.nan],
+        [0.091244444, 0.394163072, -0.171278730, np.nan],
+        [-0.261542380, -1.584103227, 0.329090863, -0.664087415],
+        [0.657204211, 0.219600216, -1.297279596, -0.174296409],
+        [0.299643099, -0.179125920, 0.046776187, np.nan],
+        [2.187826395, 0.981668830, 0.109868035, -0.362958431],
+    ]
+    np.testing.assert_allclose(drop_keys(X), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("widths", [(5, 2), (1, 3), (8, 8)])
+def test_class_means_are_as_far_apart_as_told_where_there_is_room(widths):
+    world = _Features(
+        dict(zip("ab", widths, strict=True)),
+        {"a": 2.0, "b": 1.0},
+        0.5,
+        4,
+        np.random.RandomState(0),
+    )
+    for where, told in zip(world.columns.values(), (2.0, 1.0), strict=True):
+        means = world.means[:, where]
+        distance = np.linalg.norm(means[:, None] - means, axis=2)[np.triu_indices(4, 1)]
+        assert (distance <= told + 1e-12).all()
+        if means.shape[1] >= 3:
+            np.testing.assert_allclose(distance, told)
+
+
 def test_logistic_regression_stays_below_the_ceiling(default_conversations):
     (X, y), (X_test, y_test), best = default_conversations
     model = LogisticRegression(C=0.1, max_iter=1000).fit(drop_keys(X), y)
