@@ -8,6 +8,7 @@ from skmerc.graph._augment import by_target
 from skmerc.graph._edges import dialogue_of
 
 _LANCZOS_STEPS = 64  # errors below 1e-5 on chains of 200, the slowest to settle
+_ROUNDING = 1e-4  # scores that differ by less, as a share, count as equal
 
 
 def katz_scores(
@@ -135,10 +136,11 @@ def distant_pairs(
     width, reach = scores.shape[1] // 2, adjacency.shape[1] // 2
     scores[:, width] = 0
     scores[:, width - reach : width + reach + 1][adjacency > 0] = 0
-    # Half of the band, so that rounding cannot tell a pair from its mirror image.
+    # Half of the band, and a little below the threshold, so that rounding cannot tell
+    # a pair from its mirror image, nor from another of the same score.
     ahead = scores[:, width:]
     largest = _largest_of(ahead.amax(1), lengths).repeat_interleave(lengths)
-    near = (ahead > 0) & (ahead >= threshold * largest[:, None])
+    near = (ahead > 0) & (ahead >= (1 - _ROUNDING) * threshold * largest[:, None])
     first, step = near.nonzero().T
     pairs = torch.stack([first, first + step])
     return by_target(torch.cat([pairs, pairs.flip(0)], dim=1))

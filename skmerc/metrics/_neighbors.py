@@ -72,7 +72,7 @@ def precision_recall_density_coverage(real, synthetic, *, k=5):
     real, synthetic = _centre(real, synthetic)
     real_radius = _radius(real, k)
     around = _count_balls(synthetic, real, real_radius)
-    _, to_synthetic = _nearest(synthetic, real)
+    _, to_synthetic = _to_nearest(real, synthetic)
     return Bunch(
         precision=float((around > 0).mean()),
         recall=float((_count_balls(real, synthetic, _radius(synthetic, k)) > 0).mean()),
@@ -140,9 +140,26 @@ def copy_rate(real, synthetic, *, fraction=0.1):
             "at least 2."
         )
     real, synthetic = _centre(real, synthetic)
-    nearest, distance = _nearest(real, synthetic)
-    _, spacing = _nearest(real)
-    return float((distance <= fraction * spacing[nearest]).mean())
+    nearest, distance = _to_nearest(synthetic, real)
+    return float((distance <= fraction * _spacing(real)[nearest]).mean())
+
+
+def nearest_rows(rows, table):
+    """Find the nearest row of a table for each row, the first of several as near.
+
+    Distances come from matrix products, which each processor rounds in its own way:
+    what differs by no more than that counts as equal.
+    """
+    slack = 1e-6 * np.linalg.norm(rows, axis=1, keepdims=True)
+
+    def first(D, start):
+        nearest = D.min(axis=1, keepdims=True)
+        reach = nearest * (1 + 1e-9) + slack[start : start + len(D)]
+        return (reach >= D).argmax(axis=1)
+
+    return np.concatenate(
+        list(pairwise_distances_chunked(rows, table, reduce_func=first))
+    )
 
 
 def _centre(real, synthetic):
@@ -151,18 +168,22 @@ def _centre(real, synthetic):
     return real - centre, synthetic - centre
 
 
-def _nearest(table, rows=None, k=1):
-    neighbors = NearestNeighbors(n_neighbors=k).fit(table)
-    nearest = neighbors.kneighbors(rows, return_distance=False)[:, -1]
-    rows = table if rows is None else rows
+def _to_nearest(rows, table):
+    nearest = nearest_rows(rows, table)
     # Computed once more from the difference: equal rows have distance 0 exactly.
     return nearest, np.linalg.norm(rows - table[nearest], axis=1)
 
 
+def _spacing(table, k=1):
+    """Distance of each row to its k-th neighbour."""
+    neighbors = NearestNeighbors(n_neighbors=k).fit(table)
+    nearest = neighbors.kneighbors(return_distance=False)[:, -1]
+    return np.linalg.norm(table - table[nearest], axis=1)
+
+
 def _radius(table, k):
-    _, radius = _nearest(table, k=k)
     # A row on the rim is inside, whatever round-off says.
-    return radius * (1 + 1e-9) + 1e-7 * np.linalg.norm(table, axis=1)
+    return _spacing(table, k) * (1 + 1e-9) + 1e-7 * np.linalg.norm(table, axis=1)
 
 
 def _count_balls(rows, centres, radius):

@@ -103,7 +103,7 @@ class MaskedGraphEncoder(nn.Module):
         # Another utterance of the same dialogue: those of others, and synthetic ones
         # in copies, must not reach it.
         noise = torch.rand(len(x), dtype=torch.float64, device=x.device)
-        others = x.detach()[(sequence + noise).argsort()]
+        others = x.detach()[(sequence + noise).argsort(stable=True)]
         replaced = torch.rand(len(x), 1, device=x.device) < REPLACED
         return torch.where(replaced, others, self.token)
 
@@ -133,9 +133,11 @@ def draw_mask(lengths: Tensor, rate: float, weight: Tensor | None = None) -> Ten
     # The largest of log(weight) + Gumbel noise are a weighted draw without
     # replacement.
     noise = torch.rand(len(dialogue), device=lengths.device)
-    key = -(-noise.clamp(1e-12, 1 - 1e-7).log()).log()
-    key = key if weight is None else key + weight.log()
-    order = key.argsort(descending=True)
+    # In double precision, so that logarithms make no ties; those of the draw itself
+    # go by place, and not by how a processor sorts.
+    key = -(-noise.double().clamp(1e-12, 1 - 1e-7).log()).log()
+    key = key if weight is None else key + weight.double().log()
+    order = key.argsort(descending=True, stable=True)
     order = order[dialogue[order].argsort(stable=True)]
     rank = torch.empty_like(order)
     rank[order] = places_in(lengths)

@@ -4,12 +4,12 @@ import numpy as np
 import torch
 from imblearn.base import BaseSampler
 from imblearn.over_sampling import RandomOverSampler
-from imblearn.utils._tags import get_tags
 from sklearn.base import clone
-from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from skmerc._training import fit_standardize
+from skmerc.metrics._neighbors import nearest_rows
 from skmerc.sampling._keyed import KeyedSamplerMixin, quota
 
 
@@ -158,10 +158,7 @@ def _nearest_of_class(features, labels, synthetic, new_labels):
     sources = np.empty(len(synthetic), dtype=np.intp)
     for label in np.unique(new_labels):
         own, ours = rows[labels == label], new_labels == label
-        neighbors = NearestNeighbors(n_neighbors=1).fit(real[own])
-        sources[ours] = own[
-            neighbors.kneighbors(new[ours], return_distance=False)[:, 0]
-        ]
+        sources[ours] = own[nearest_rows(new[ours], real[own])]
     return sources
 
 

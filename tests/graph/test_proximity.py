@@ -179,6 +179,17 @@ def test_distant_pairs_are_those_of_the_inverse(window, share, threshold):
     assert torch.equal(torch.stack([source, target]), found.nonzero().T.flip(0))
 
 
+@pytest.mark.parametrize("threshold", [0.5, 1.0])
+def test_rounding_cannot_tell_pairs_of_equal_score(threshold):
+    """A dialogue read from its end has the same pairs, whatever a kernel rounds."""
+    n = 48
+    pairs = distant_pairs(
+        window_edges(torch.tensor([n]), 8, 8), torch.tensor([n]), threshold
+    )
+    mirrored = (n - 1 - pairs).T.tolist()
+    assert sorted(mirrored) == sorted(pairs.T.tolist())
+
+
 def test_how_many_pairs_the_paper_s_window_gives():
     lengths = torch.tensor([48])
     edges = window_edges(lengths, 8, 8)

@@ -20,6 +20,7 @@ from skmerc.metrics import (
     train_on_synthetic_score,
     two_sample_auc,
 )
+from skmerc.metrics._neighbors import nearest_rows
 
 COMPARISONS = [
     feature_distance,
@@ -282,6 +283,18 @@ def test_only_exact_repetitions_count_at_fraction_zero():
     real = _normal(200, 8) + 1e3
     assert copy_rate(real, real, fraction=0) == 1
     assert copy_rate(real, real + 1e-6, fraction=0) == 0
+
+
+def test_of_rows_as_near_the_first_is_the_nearest():
+    """Also where rounding tells them apart: these distances come from products."""
+    table = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0], [1.0, 0.0]])
+    rows = np.array([[0.0, 0.0], [0.0, 0.2], [-3.0, 0.0], [1.0, 0.0]])
+    for scale in (1.0, 1 / 3, 1e5 / 7):
+        for shift in (0.0, 0.1):
+            found = nearest_rows(scale * rows + shift, scale * table + shift)
+            assert found.tolist() == [0, 1, 2, 0]
+            nudged = scale * table * (1 + 1e-15 * np.arange(5)[::-1, None])
+            assert nearest_rows(scale * rows, nudged).tolist() == [0, 1, 2, 0]
 
 
 def test_a_copy_of_a_repeated_real_row_counts():
