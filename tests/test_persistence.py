@@ -312,3 +312,25 @@ def test_a_path_may_be_text(table, tmp_path):
     save_model(cberl(), path)
     assert Path(path).is_file()
     assert isinstance(load_model(path), CBERLClassifier)
+
+
+class TestEqualFiles:
+    """A file tells no address, no time and no order of sets."""
+
+    def test_what_was_loaded_is_saved_as_before(self, tmp_path, monkeypatch):
+        X, y = make_conversations(4, random_state=0)
+        save_model(cberl(head="boost").fit(X, y), tmp_path / "first")
+        monkeypatch.setattr("time.time", lambda: 2e9)
+        save_model(load_model(tmp_path / "first"), tmp_path / "second")
+        first, second = (tmp_path / name for name in ("first", "second"))
+        assert first.read_bytes() == second.read_bytes()
+
+    def test_sets_have_an_order(self, tmp_path):
+        # Eight and zero collide, so that the first to come is the first of the set.
+        for name, numbers in (("first", [0, 8]), ("second", [8, 0])):
+            model = FunctionTransformer(kw_args={"kept": set(numbers)})
+            save_model(model, tmp_path / name)
+        assert [*{0, 8}] != [*{8, 0}]
+        first, second = (tmp_path / name for name in ("first", "second"))
+        assert first.read_bytes() == second.read_bytes()
+        assert load_model(first).kw_args == {"kept": {0, 8}}

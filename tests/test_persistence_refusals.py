@@ -7,6 +7,7 @@ import pickle
 import re
 import sys
 import threading
+from contextlib import suppress
 from zipfile import ZipFile
 
 import numpy as np
@@ -225,6 +226,19 @@ def test_a_flipped_bit_is_told_or_makes_no_difference(saved):
         kept = model.net_.module_.state_dict()
         assert all(weights[name].equal(kept[name]) for name in weights)
     assert refused > 50
+
+
+def test_a_flipped_bit_at_the_end_is_told_or_makes_no_difference(path):
+    """The directory of the file, where wrong places end in errors of all kinds."""
+    save_model(LogisticRegression(C=0.5), path)
+    whole = path.read_bytes()
+    for place in range(len(whole) - 250, len(whole)):
+        for bit in (1, 64):
+            flipped = bytearray(whole)
+            flipped[place] ^= bit
+            path.write_bytes(flipped)
+            with suppress(ValueError):
+                assert load_model(path).C == 0.5
 
 
 def test_files_of_another_kind_are_told(path, tmp_path):

@@ -33,6 +33,7 @@ from skmerc.nn.gan import MultimodalGAN
 from skmerc.nn.joyful import JoyfulLoss, JoyfulNetwork
 from skmerc.nn.standardize import Standardize
 from skmerc.nn.vae import JointVAE
+from skmerc.persistence._structure import add_member, tidy_structure
 from skmerc.recognition import CBERLClassifier, JoyfulClassifier, JoyfulRegressor
 from skmerc.sampling import DialogueSampler, MultimodalGANSampler
 
@@ -158,8 +159,7 @@ def save_model(model, path):
         raise TypeError(f"{model!r} is no estimator, and only estimators are saved.")
     try:
         with Store().opened() as store:
-            structure = skops.dumps(model)
-        _refuse_truth_as_key(structure)
+            structure = tidy_structure(skops.dumps(model))
         weights = safetensors.save(store.tensors)
         # What cannot be restored shall be told now, while there is still the model.
         _restore(structure, weights, skops.get_untrusted_types(data=structure))
@@ -171,9 +171,10 @@ def save_model(model, path):
         ) from error
     content = io.BytesIO()
     with ZipFile(content, "w") as file:
-        file.writestr(_ABOUT, json.dumps({"format": FORMAT} | _versions(), indent=2))
-        file.writestr(_STRUCTURE, structure)
-        file.writestr(_WEIGHTS, weights)
+        about = {"format": FORMAT} | _versions()
+        add_member(file, _ABOUT, json.dumps(about, indent=2))
+        add_member(file, _STRUCTURE, structure)
+        add_member(file, _WEIGHTS, weights)
     write_atomically(path, content.getvalue())
 
 
@@ -264,16 +265,15 @@ def _versions():
 
 def _read(path):
     """Versions, structure and weights in a file."""
+    content = io.BytesIO(Path(path).read_bytes())
     try:
-        with ZipFile(path) as file:
+        with ZipFile(content) as file:
             about = json.loads(file.read(_ABOUT))
             newer = about["format"] > FORMAT
             if about["format"] < 1:
                 raise ValueError(f"there is no format {about['format']}")
             if not newer:
                 structure, weights = file.read(_STRUCTURE), file.read(_WEIGHTS)
-    except OSError:
-        raise
     except Exception as error:
         raise ValueError(
             f"{path} is damaged, or no file of save_model ({type(error).__name__}: "
@@ -332,19 +332,3 @@ def _known():
 
 def _name(kind):
     return f"{kind.__module__}.{kind.__name__}"
-
-
-def _refuse_truth_as_key(structure):
-    """Refuse dicts with True or False for keys, which skops reads back as True."""
-    with ZipFile(io.BytesIO(structure)) as file:
-        pending = [json.loads(file.read("schema.json"))]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, dict):
-            is_dict = node.get("__loader__") == "DictNode"
-            keys = node["key_types"]["content"] if is_dict else []
-            if any(key["__class__"] in ("bool", "bool_") for key in keys):
-                raise ValueError("a dict has True or False for a key; use 0 and 1")
-            pending += node.values()
-        elif isinstance(node, list):
-            pending += node
