@@ -22,17 +22,20 @@ class Measure(NamedTuple):
 def _score_classes(logits, target, weight):
     log_p = log_softmax(logits.astype(float), axis=1)
     loss = -np.average(log_p[np.arange(len(target)), target], weights=weight)
-    return _scores(loss, target, logits.argmax(1))
+    return _scores(loss, target, logits.argmax(1), weight)
 
 
 def _score_label_sets(logits, target, weight):
     p = expit(logits.astype(float)).clip(SMALLEST, 1 - SMALLEST)
     loss = -(target * np.log(p) + (1 - target) * np.log(1 - p)).mean(axis=1)
-    return _scores(np.average(loss, weights=weight), target > 0, logits > 0)
+    loss = np.average(loss, weights=weight)
+    return _scores(loss, target > 0, logits > 0, weight)
 
 
-def _scores(loss, target, answer):
-    score = f1_score(target, answer, average="weighted", zero_division=0.0)
+def _scores(loss, target, answer, weight):
+    score = f1_score(
+        target, answer, average="weighted", sample_weight=weight, zero_division=0.0
+    )
     return {"valid_loss": float(loss), "valid_weighted_f1": float(score)}
 
 

@@ -2,8 +2,11 @@
 
 import numpy as np
 
-SMALLEST = 10
-"""Number of dialogues below which nothing is held out."""
+from skmerc._columns import UTTERANCE
+
+FEWEST_DIALOGUES = 10
+FEWEST_UTTERANCES = 30
+"""A score over fewer is noise: training would stop at random, mostly too early."""
 
 
 def hold_out(conversations, rows, target, fraction, rng):
@@ -26,15 +29,19 @@ def hold_out(conversations, rows, target, fraction, rng):
     -------
     ndarray of shape (n_rows,)
         True in dialogues that are held out, and in synthetic utterances made
-        from them. No class is held out altogether.
+        from them. No class is held out altogether, and nothing of fewer than ten
+        dialogues, or where fewer than thirty utterances would be scored.
     """
     groups = np.unique(conversations.group[rows])
     n_held_out = round(fraction * len(groups))
-    if len(groups) < SMALLEST or not n_held_out:
-        return np.zeros(len(conversations), bool)
+    nothing = np.zeros(len(conversations), bool)
+    if len(groups) < FEWEST_DIALOGUES or not n_held_out:
+        return nothing
     groups = rng.permutation(groups)
     held_out, kept = groups[:n_held_out], groups[n_held_out:]
     learned = np.isin(conversations.group[rows], kept)
     lost = np.setdiff1d(target[rows], target[rows][learned])
     needed = conversations.group[rows][np.isin(target[rows], lost)]
-    return np.isin(conversations.group, np.setdiff1d(held_out, needed))
+    out = np.isin(conversations.group, np.setdiff1d(held_out, needed))
+    n_scored = (out[rows] & (conversations.role[rows] == UTTERANCE)).sum()
+    return out if n_scored >= FEWEST_UTTERANCES else nothing

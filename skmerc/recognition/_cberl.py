@@ -71,7 +71,8 @@ class CBERLClassifier(DialogueClassifier):
     label_smoothing : float, default=0.0
         Share of the target that is spread over all classes.
     class_weight : dict, "balanced" or None, default=None
-        Factor on the loss of each class.
+        Factor on the loss of each class, and on its weight in the score of validation
+        dialogues, which would undo it otherwise.
     head : {"boost"}, estimator or None, default=None
         What answers: the softmax layer of the network (None), logistic regressions
         in a :class:`FocalAdaBoostClassifier` on its embeddings ("boost", the paper's
@@ -104,7 +105,8 @@ class CBERLClassifier(DialogueClassifier):
         holds nothing out.
     validation_fraction : float, default=0.1
         Share of the dialogues held out for that where X has no row of role
-        ``"validation"``; nothing is held out of fewer than ten dialogues.
+        ``"validation"``. Nothing is held out, and all passes are made, where that
+        would be fewer than thirty utterances, or there are fewer than ten dialogues.
     callbacks : list or None, default=None
         Callbacks of skorch.
     net_params : dict or None, default=None

@@ -167,10 +167,9 @@ class DialogueClassifier(ClassifierMixin, DialogueEstimator):
 
     def _proba(self, table):
         if self.head_ is None:
-            log_p = log_softmax(self._infer(table, "logits").astype(float), axis=1)
+            log_p = log_softmax(self._infer(table, "logits"), axis=1)
         else:
-            # In double precision, or trees and steep heads would answer rounding.
-            embedding = self._infer(table, "embedding", torch.float64)
+            embedding = self._infer(table, "embedding")
             known = self.head_.predict_proba(embedding)
             p = np.zeros((len(table), len(self.classes_)))
             p[:, self.head_.classes_] = known

@@ -137,7 +137,7 @@ class DialogueEstimator(
         factor = self._factor(target, weight * learnable)
         if not (weight * factor * learnable).any():
             raise ValueError("No row is left to learn from: all have class weight 0.")
-        return weight * factor * learnable, weight * scored
+        return weight * factor * learnable, weight * factor * scored
 
     def _start(self, table, target, weight):
         """Take from the data what the network is built with."""
@@ -269,9 +269,11 @@ class DialogueEstimator(
         """Parameters of the network's first layer."""
         return self._standardize.settings | {"blocks": list(table.blocks.values())}
 
-    def _infer(self, table, output, dtype=None):
+    def _infer(self, table, output):
+        # In single precision answers would move with the batch and the processor in
+        # the seventh digit, and with them near ties, trees and steep heads.
         dataset = DialogueDataset(table, table.sequences())
-        return infer(self.net_, dataset, output, dtype)
+        return infer(self.net_, dataset, output, torch.float64)
 
     def _read(self, X):
         check_is_fitted(self, "net_")
@@ -320,9 +322,7 @@ class DialogueEstimator(
         ndarray of shape (n_utterances, n_embedded)
             Embeddings without keys, for plots, retrieval or other estimators.
         """
-        # Rounded once, at the end: numbers near 0 do not move with the batch.
-        embedding = self._infer(self._read(X), "embedding", torch.float64)
-        return embedding.astype(np.float32)
+        return self._infer(self._read(X), "embedding").astype(np.float32)
 
     @property
     def _n_features_out(self):

@@ -31,7 +31,8 @@ class JoyfulClassifier(LabelSetClassifier, JoyfulEstimator):
     label_smoothing : float, default=0.0
         Share of the target that is spread over all classes.
     class_weight : dict, "balanced" or None, default=None
-        Factor on the loss of each class.
+        Factor on the loss of each class, and on its weight in the score of validation
+        dialogues, which would undo it otherwise.
     head : {{"boost"}}, estimator or None, default=None
         What answers: the last layer of the network (None), or a classifier on its
         embeddings; see :class:`CBERLClassifier`.

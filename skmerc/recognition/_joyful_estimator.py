@@ -132,7 +132,8 @@ standardize : bool, default=True
         end, and holds nothing out.
     validation_fraction : float, default=0.1
         Share of the dialogues held out for that where X has no row of role
-        ``"validation"``; nothing is held out of fewer than ten dialogues.
+        ``"validation"``. Nothing is held out, and all passes are made, where that
+        would be fewer than thirty utterances, or there are fewer than ten dialogues.
     callbacks : list or None, default=None
         Callbacks of skorch.
     net_params : dict or None, default=None

@@ -1,7 +1,6 @@
 """JOYFUL's regressor, for scores such as the strength of a sentiment."""
 
 import numpy as np
-import torch
 from imblearn.utils import Substitution
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
@@ -139,7 +138,7 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
             The scores.
         """
         # In single precision, answers would move with the size of the batch.
-        scaled = self._infer(self._read(X), "logits", torch.float64)[:, 0]
+        scaled = self._infer(self._read(X), "logits")[:, 0]
         return self._mean + self._deviation * scaled
 
     def score(self, X, y, sample_weight=None):

@@ -100,7 +100,7 @@ class LabelSetClassifier(DialogueClassifier):
         table = self._read(X)
         if not self._label_sets:
             return self._proba(table)
-        return expit(self._infer(table, "logits").astype(float))
+        return expit(self._infer(table, "logits"))
 
     def predict(self, X):
         """Emotion of each utterance.

@@ -210,8 +210,9 @@ class _EpochReport(Callback):
         if _EPOCH_SCORE not in net.history[-1]:
             raise ValueError(
                 "report='epoch' needs a score of validation dialogues, and the "
-                "classifier has none: set patience, give it ten dialogues or more, or "
-                "mark some by mark_validation; or use report='fold'."
+                "classifier has none: set patience, give it dialogues enough that some "
+                "are held out (see validation_fraction), or mark some by "
+                "mark_validation; or use report='fold'."
             )
         epoch = len(net.history) - 1
         score = float(np.mean([*self.scores, net.history[-1][_EPOCH_SCORE]]))

@@ -60,26 +60,6 @@ def test_every_row_gets_probabilities(table):
     np.testing.assert_allclose(p.sum(axis=1), 1)
 
 
-def test_context_beats_a_row_wise_logistic_regression():
-    X, y = make_conversations(120, random_state=1)
-    test = X["dialogue__id"].isin(X["dialogue__id"].unique()[90:]).to_numpy()
-    model = CBERLClassifier(
-        **(SMALL | {"hidden_size": 32, "max_epochs": 30, "lr": 3e-3})
-    )
-    row_wise = LogisticRegression(max_iter=1000).fit(X[~test].iloc[:, 4:], y[~test])
-    context = model.fit(X[~test], y[~test]).score(X[test], y[test])
-    assert context > row_wise.score(X[test].iloc[:, 4:], y[test]) + 0.08
-
-
-def test_shuffled_labels_give_a_trivial_score(table):
-    X, y = table
-    shuffled = np.random.default_rng(0).permutation(y)
-    half = X["dialogue__id"].isin(X["dialogue__id"].unique()[:15]).to_numpy()
-    model = CBERLClassifier(**(SMALL | {"max_epochs": 10})).fit(X[half], shuffled[half])
-    most_frequent = pd.Series(y).value_counts(normalize=True).iloc[0]
-    assert model.score(X[~half], shuffled[~half]) < most_frequent + 0.1
-
-
 def test_order_of_rows_never_matters(table):
     X, y = table
     order = np.random.default_rng(0).permutation(len(X))
@@ -169,25 +149,18 @@ def test_history_holds_every_term_of_the_loss(table):
     assert all(model.history_[0][name] > 0 for name in expected)
 
 
-def test_the_best_epoch_is_restored(table):
-    X, y = table
+def test_training_stops_early_and_restores_the_best_epoch():
+    X, y = make_conversations(30, information=8, random_state=0)
     marked = mark_validation(X, fraction=0.3, random_state=0)
     held_out = (marked["dialogue__role"] == "validation").to_numpy()
-    model = CBERLClassifier(**(SMALL | {"max_epochs": 12, "lr": 1e-2}))
-    model.fit(marked, y)
-    found = f1_score(y[held_out], model.predict(marked)[held_out], average="weighted")
-    best = max(epoch["valid_weighted_f1"] for epoch in model.history_)
-    assert found == pytest.approx(best)
-
-
-def test_training_stops_early_and_restores_the_best_epoch(table):
-    X, y = table
-    marked = mark_validation(X, fraction=0.3, random_state=0)
-    settings = SMALL | {"max_epochs": 60, "patience": 2, "lr": 1e-2}
+    settings = SMALL | {"max_epochs": 40, "patience": 2}
     model = CBERLClassifier(**settings).fit(marked, y)
     scores = [epoch["valid_weighted_f1"] for epoch in model.history_]
     best = int(np.argmax(scores)) + 1
-    assert model.n_iter_ == len(scores) == best + 2 < 60
+    assert best > 1
+    assert model.n_iter_ == len(scores) == min(best + 2, 40)
+    found = f1_score(y[held_out], model.predict(marked)[held_out], average="weighted")
+    assert found == pytest.approx(scores[best - 1])
     again = clone(model).set_params(max_epochs=best, patience=None).fit(marked, y)
     np.testing.assert_array_equal(model.predict_proba(X), again.predict_proba(X))
     longer = clone(again).set_params(max_epochs=best + 2).fit(marked, y)
@@ -236,13 +209,14 @@ def test_real_rows_do_not_see_synthetic_ones(table):
 
 
 def test_synthetic_rows_teach(table):
+    """Nine of ten utterances of a dialogue turn to one emotion."""
     X, y = table
-    enlarged, labels = with_synthetic(X, y, y[0], factor=5)
-    settings = SMALL | {"patience": None}
-    plain = CBERLClassifier(**settings).fit(X, y).predict_proba(X)
-    taught = CBERLClassifier(**settings).fit(enlarged, labels)
-    column = list(taught.classes_).index(y[0])
-    assert taught.predict_proba(X)[:, column].mean() > plain[:, column].mean() + 0.02
+    more = pd.concat([X.assign(dialogue__role="synthetic")] * 9)
+    both = pd.concat([X, more], ignore_index=True)
+    settings = SMALL | {"patience": None, "lr": 1e-2}
+    model = CBERLClassifier(**settings).fit(both, np.append(y, [y[0]] * len(more)))
+    shares = model.predict_proba(X).mean(axis=0)
+    assert shares[list(model.classes_).index(y[0])] > 0.7
 
 
 def test_synthetic_rows_of_a_held_out_dialogue_teach_nothing(table):
@@ -261,7 +235,7 @@ def test_synthetic_rows_of_a_held_out_dialogue_teach_nothing(table):
 
 @pytest.mark.parametrize("placement", ["dialogue", "isolated"])
 def test_synthetic_rows_of_a_dialogue_held_out_in_fit_teach_nothing(placement):
-    X, y = make_conversations(10, n_turns=4, random_state=0)
+    X, y = make_conversations(10, n_turns=10, random_state=0)
     enlarged, labels = pd.concat([X, X], ignore_index=True), np.tile(y, 2)
     synthetic = np.arange(len(enlarged)) >= len(X)
     enlarged.loc[synthetic, "dialogue__role"] = "synthetic"
