@@ -14,14 +14,21 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from skorch.callbacks import Callback, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
+from skorch.utils import noop
 
 from skmerc import CBERLClassifier, JoyfulClassifier, JoyfulRegressor
 from skmerc._training import Checkpoint
 from skmerc.datasets import make_conversations
 from skmerc.exceptions import DamagedCheckpointWarning, InterruptedTrainingWarning
 
-SMALL = {"hidden_size": 8, "max_epochs": 3, "device": "cpu", "random_state": 0}
+SMALL = {
+    "hidden_size": 8,
+    "max_epochs": 3,
+    "validation_fraction": 0.4,
+    "device": "cpu",
+    "random_state": 0,
+}
 JOYFUL = SMALL | {"fusion_size": 8, "heads": 2, "n_bases": 4, "lr": 0.01}
 
 
@@ -37,6 +44,8 @@ class Cut(Callback):
         net.module_.classify.bias.data += 0.01 * sum(self.seen_)
 
 
+# No loss falls by ten times what it is.
+STOP = EarlyStopping("train_loss", patience=2, threshold=10, sink=noop)
 PLATEAU = LRScheduler("ReduceLROnPlateau", monitor="train_loss", patience=0, factor=0.1)
 MODELS = {
     "cberl": CBERLClassifier(**SMALL, lstm_layers=1),
@@ -51,7 +60,7 @@ MODELS = {
         patience=None,
     ),
     "stops_early": CBERLClassifier(
-        **(SMALL | {"max_epochs": 7, "lr": 0.1}), patience=2, lstm_layers=1
+        **(SMALL | {"max_epochs": 7, "lr": 0.1}), callbacks=[STOP], lstm_layers=1
     ),
     "joyful": JoyfulClassifier(**JOYFUL),
     "in_two_phases": JoyfulClassifier(**JOYFUL, training="two-phase"),
@@ -65,7 +74,7 @@ class Killed(BaseException):
 
 @pytest.fixture(scope="module")
 def table():
-    return make_conversations(12, random_state=0)
+    return make_conversations(12, n_turns=(7, 10), random_state=0)
 
 
 @pytest.fixture

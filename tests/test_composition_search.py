@@ -70,6 +70,7 @@ def test_cross_validation_by_dialogue(table, cv):
         np.testing.assert_array_equal(scores[f"test_{name}"], expected)
 
 
+@pytest.mark.slow
 def test_a_grid_over_all_steps_is_the_same_in_two_processes(table):
     X, y = table
     grid = {

@@ -54,7 +54,7 @@ class Interrupt(Callback):
 
 @pytest.fixture(scope="module")
 def table():
-    return make_conversations(12, random_state=0)
+    return make_conversations(12, n_turns=(7, 10), random_state=0)
 
 
 @pytest.fixture(params=MODELS)

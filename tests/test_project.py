@@ -242,6 +242,7 @@ def test_modules_load_optional_packages_only_when_used(path):
     assert set(imported_at_once(path)) & set(OPTIONAL) == set()
 
 
+@pytest.mark.slow
 def test_the_package_imports_where_no_optional_one_is_installed():
     code = (
         "import importlib, sys\n"

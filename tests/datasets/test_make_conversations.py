@@ -147,6 +147,7 @@ def fit_gru(dialogues, n_classes, epochs=30):
     return net.eval()
 
 
+@pytest.mark.benchmark
 def test_bidirectional_gru_comes_near_the_ceiling(default_conversations):
     train, test, best = default_conversations
     classes = np.unique(train[1])
@@ -376,6 +377,7 @@ def test_contradicting_parameters_are_refused(knobs, message):
         make_conversations(3, **knobs)
 
 
+@pytest.mark.benchmark
 def test_hundred_thousand_utterances_take_seconds():
     start = time.process_time()
     X, _, _ = make_conversations(6500, return_ceiling=True, random_state=0)

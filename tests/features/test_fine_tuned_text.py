@@ -206,7 +206,8 @@ def test_validation_dialogues_are_embedded_as_new_ones(model):
     X.loc[36:, "dialogue__role"] = "validation"
     embedder, features = embed_in_folds(model, X, y)
     new = embedder.transform(X)
-    np.testing.assert_array_equal(features[36:], new[36:])
+    # Rounded as their neighbours in a batch have it.
+    np.testing.assert_allclose(features[36:], new[36:], atol=1e-5)
     assert (np.abs(features[:36] - new[:36]).max(axis=1) > 1e-4).all()
 
 

@@ -387,6 +387,7 @@ def test_a_grid_search_embeds_each_text_once_for_each_pooling(own_model):
     assert sorted(reads(own_model)) == once(X, "cls", "max")
 
 
+@pytest.mark.slow
 def test_two_processes_that_share_a_folder_embed_each_text_once(own_model, tmp_path):
     X, y = make_table()
     embedder = CountingEmbedder(own_model, cache=tmp_path / "cache", batch_size=1)

@@ -374,6 +374,7 @@ def test_a_function_that_returns_a_dict_gives_several_scores():
     np.testing.assert_array_equal(scores["test_mf1"], single)
 
 
+@pytest.mark.slow
 def test_grid_search_in_two_processes_takes_configured_scorers():
     X, y = _conversations()
     scoring = SCORERS | {"rare": make_dialogue_scorer(minority_f1, minority=["c"])}

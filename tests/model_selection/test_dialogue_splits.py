@@ -399,6 +399,7 @@ def test_calibration_and_stacking_run_behind_drop_keys():
         assert clone(model).fit(X, y).predict_proba(X).shape == (len(X), 3)
 
 
+@pytest.mark.slow
 def test_grid_search_runs_in_two_processes_as_in_one():
     X, y = make_table()
     grid = {"logisticregression__C": [0.1, 1.0]}

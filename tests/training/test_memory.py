@@ -10,6 +10,7 @@ from sklearn.base import clone
 from skmerc import CBERLClassifier, JoyfulClassifier
 from skmerc.frame import make_frame
 
+pytestmark = pytest.mark.benchmark
 N_UTTERANCES, N_TURNS = 4_000, 20
 WIDTHS = {"text": 200, "audio": 120, "visual": 80}
 ONE_EPOCH = {"max_epochs": 1, "patience": None, "batch_size": 8, "random_state": 0}

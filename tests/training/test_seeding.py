@@ -138,6 +138,7 @@ def test_one_gpu_too_many_is_refused(monkeypatch):
         resolve_device("cuda:1")
 
 
+@pytest.mark.slow
 def test_a_model_goes_to_a_process_without_gpu(conversations_xy, answer_without_gpu):
     X, y = conversations_xy
     model = CBERLClassifier(hidden_size=8, max_epochs=1, random_state=0).fit(X, y)

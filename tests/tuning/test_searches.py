@@ -115,6 +115,7 @@ def test_a_change_of_the_fuser_spares_the_sampler(table, counts, tmp_path):
     assert numbers(counts) == (2, 4, 8)
 
 
+@pytest.mark.slow
 def test_memory_changes_no_score_in_two_processes(table, tmp_path):
     grid = {"clf__lr": [1e-3, 1e-1]}
     alone = GridSearchCV(three_steps(), grid, **SEARCH).fit(*table)

@@ -52,6 +52,7 @@ def finished(study):
     return {trial.number: trial.value for trial in trials}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["study.log", "study.db"], ids=["journal", "sqlite"])
 def test_two_processes_share_a_study(tmp_path, name):
     url = str(tmp_path / name)
