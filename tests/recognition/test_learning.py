@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from skmerc import CBERLClassifier, JoyfulClassifier, JoyfulRegressor
 from skmerc.frame import make_frame
@@ -22,11 +23,7 @@ CLASSIFIERS = [
     JoyfulClassifier(**JOYFUL),
 ]
 N_DIALOGUES, N_TURNS = 60, 6
-
-
-RNG = np.random.default_rng(0)
 MOOD = np.arange(N_DIALOGUES) % 2
-"""That of each dialogue."""
 LEARNED = np.arange(N_DIALOGUES * N_TURNS) < N_DIALOGUES * N_TURNS // 2
 
 
@@ -42,8 +39,8 @@ def table_of(shown):
 )
 def test_what_another_turn_shows_is_learned(model):
     """Of the other turns, who reads them alone is right in half."""
-    shown = np.zeros((N_DIALOGUES, N_TURNS))
-    shows = np.arange(N_TURNS) == RNG.integers(0, N_TURNS, (N_DIALOGUES, 1))
+    who = np.random.default_rng(0).integers(0, N_TURNS, (N_DIALOGUES, 1))
+    shown, shows = np.zeros((N_DIALOGUES, N_TURNS)), np.arange(N_TURNS) == who
     shown[shows] = 2.0 * MOOD - 1
     X, y = table_of(shown), np.repeat(MOOD, N_TURNS)
     answers = model.fit(X[LEARNED], y[LEARNED]).predict(X[~LEARNED]) > 0.5
@@ -53,7 +50,7 @@ def test_what_another_turn_shows_is_learned(model):
 @pytest.mark.parametrize("model", CLASSIFIERS, ids=lambda m: type(m).__name__)
 def test_what_nothing_shows_is_not_learned(model):
     """More than two thirds of 180 fair coins would be one case in a million."""
-    shown, y = RNG.normal(size=LEARNED.size), RNG.integers(0, 2, LEARNED.size)
-    X = table_of(shown)
-    model.set_params(max_epochs=10).fit(X[LEARNED], y[LEARNED])
+    rng = np.random.default_rng(0)
+    X, y = table_of(rng.normal(size=LEARNED.size)), rng.integers(0, 2, LEARNED.size)
+    model = clone(model).set_params(max_epochs=10).fit(X[LEARNED], y[LEARNED])
     assert model.score(X[~LEARNED], y[~LEARNED]) < 2 / 3
