@@ -113,7 +113,9 @@ def _as_values(column, name):
         raise ValueError(
             f"{name} is {_describe(column)}; give one value for each utterance."
         )
-    values = pd.Series(column).reset_index(drop=True)
+    # An index keeps its type, at which pandas 2 would guess with a warning.
+    dtype = column.dtype if isinstance(column, pd.Index) else None
+    values = pd.Series(column, dtype=dtype).reset_index(drop=True)
     is_category = isinstance(values.dtype, pd.CategoricalDtype)
     return values.astype(object) if is_category else values
 

@@ -278,16 +278,32 @@ def test_the_changelog_opens_with_this_version_or_what_is_unreleased():
     assert headings[0] in ("Unreleased", skmerc.__version__)
 
 
+def pins(name):
+    lines = (ROOT / name).read_text().splitlines()
+    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+
 def test_the_constraints_pin_every_direct_dependency():
-    pinned = {
-        line.partition("==")[0]
-        for line in (ROOT / "constraints.txt").read_text().splitlines()
-        if line and not line.startswith("#")
-    }
     project = PYPROJECT["project"]
     groups = [project["dependencies"], *project["optional-dependencies"].values()]
     names = {re.split(r"[>=\[]", item)[0] for group in groups for item in group}
-    assert names - pinned - {"skmerc"} == set()
+    assert names - pins("constraints.txt").keys() - {"skmerc"} == set()
+
+
+def test_the_oldest_versions_are_those_that_are_promised():
+    """No bound is raised or lowered without a run of these versions."""
+    project, oldest = PYPROJECT["project"], pins("constraints-oldest.txt")
+    groups = project["optional-dependencies"]
+    items = [*project["dependencies"], *(i for group in groups.values() for i in group)]
+    promised = {
+        re.split(r"[>=\[]", item)[0]: item.split(">=")[1]
+        for item in items
+        if ">=" in item
+    }
+    for name in (promised.keys() & oldest.keys()) - {"torch"}:
+        bound = promised[name].removesuffix(".0")
+        assert f"{oldest[name]}.".startswith(f"{bound}."), name
+    assert oldest["torch"] == pins("constraints.txt")["torch"]
 
 
 def test_the_readme_names_the_commands_that_ci_runs():

@@ -91,8 +91,8 @@ def load_table(path, *, modalities=None, label="label", split=None, return_split
     ...     path = Path(folder) / "calls.csv"
     ...     X.assign(label=y).to_csv(path, index=False)
     ...     X_read, y_read = load_table(path)
-    >>> X_read.equals(X), (y_read == y).all()
-    (True, np.True_)
+    >>> X_read.equals(X), bool((y_read == y).all())
+    (True, True)
     """
     path = Path(path)
     read = find_reader(path)
