@@ -293,8 +293,9 @@ def test_the_constraints_pin_every_direct_dependency():
 def test_the_oldest_versions_are_those_that_are_promised():
     """No bound is raised or lowered without a run of these versions."""
     project, oldest = PYPROJECT["project"], pins("constraints-oldest.txt")
-    groups = project["optional-dependencies"]
-    items = [*project["dependencies"], *(i for group in groups.values() for i in group)]
+    items = list(project["dependencies"])
+    for name, group in project["optional-dependencies"].items():
+        items += [] if name in ("docs", "lint") else group
     promised = {
         re.split(r"[>=\[]", item)[0]: item.split(">=")[1]
         for item in items
