@@ -89,7 +89,7 @@ def test_other_dialogues_in_the_batch_never_matter(table, fitted):
     together = fitted.predict_proba(X)
     for dialogue, rows in X.groupby("dialogue__id").indices.items():
         alone = fitted.predict_proba(X[X["dialogue__id"] == dialogue])
-        np.testing.assert_allclose(alone, together[rows], atol=1e-6)
+        np.testing.assert_allclose(alone, together[rows], atol=1e-9)
 
 
 def test_the_dialogue_around_an_utterance_matters(table, fitted):

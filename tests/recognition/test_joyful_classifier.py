@@ -238,10 +238,10 @@ def test_other_dialogues_and_synthetic_rows_never_matter(table, fitted):
     X, _ = table
     invented = X.iloc[:30].assign(text__0=5.0, dialogue__role="synthetic")
     answers = fitted.predict_proba(pd.concat([X, invented]))
-    np.testing.assert_allclose(answers[: len(X)], fitted.predict_proba(X), atol=1e-6)
+    np.testing.assert_allclose(answers[: len(X)], fitted.predict_proba(X), atol=1e-9)
     for rows in X.groupby("dialogue__id").indices.values():
         alone = fitted.predict_proba(X.iloc[rows])
-        np.testing.assert_allclose(alone, answers[rows], atol=1e-6)
+        np.testing.assert_allclose(alone, answers[rows], atol=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from skmerc import CBERLClassifier, JoyfulClassifier
 from skmerc._training import DialogueLoader
 from skmerc._training._parallel import SharedLoader
 from skmerc.datasets import make_conversations
+from skmerc.frame import mark_validation
 from skmerc.losses import weighted_mean
 from skmerc.persistence import load_model, save_model
 
@@ -44,7 +45,8 @@ EXACT = list(MODELS)[:4]
 
 @pytest.fixture(scope="module")
 def table():
-    return make_conversations(15, n_turns=(3, 6), imbalance=3, random_state=0)
+    X, y = make_conversations(15, n_turns=(3, 6), imbalance=3, random_state=0)
+    return mark_validation(X, fraction=0.3, random_state=0), y
 
 
 def loss_of(answer):
