@@ -137,7 +137,6 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
         ndarray of shape (n_utterances,)
             The scores.
         """
-        # In single precision, answers would move with the size of the batch.
         scaled = self._infer(self._read(X), "logits")[:, 0]
         return self._mean + self._deviation * scaled
 
