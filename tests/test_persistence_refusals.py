@@ -8,7 +8,7 @@ import re
 import sys
 import threading
 from contextlib import suppress
-from zipfile import ZipFile
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import numpy as np
 import pytest
@@ -28,6 +28,7 @@ pytest.importorskip("safetensors", reason="needs safetensors: skmerc[persistence
 import skops.io  # noqa: E402
 
 from skmerc.persistence import load_model, save_model  # noqa: E402
+from skmerc.persistence._checks import nodes  # noqa: E402
 
 
 class Watched(TransformerMixin, BaseEstimator):
@@ -330,3 +331,245 @@ def test_a_missing_package_is_told_with_how_to_get_it(saved, monkeypatch, packag
     for function in (load_model, lambda path: save_model(CBERLClassifier(), path)):
         with pytest.raises(ImportError, match=r"pip install 'skmerc\[persistence\]'"):
             function(saved)
+
+
+def change_schema(path, change):
+    """Change the schema of a saved model in place; `change` gets each node."""
+    with ZipFile(path) as file:
+        inside = ZipFile(io.BytesIO(file.read("structure.skops")))
+    members = {name: inside.read(name) for name in inside.namelist()}
+    schema = json.loads(members["schema.json"])
+    for found in nodes(schema):
+        change(found)
+    members["schema.json"] = json.dumps(schema)
+    content = io.BytesIO()
+    with ZipFile(content, "w") as file:
+        for name, member in members.items():
+            file.writestr(name, member)
+    rewrite(path, structure=content.getvalue())
+
+
+def setting(name, value):
+    """A change of the settings of the net."""
+
+    def change(found):
+        if found["__class__"] == "StoredNet":
+            settings = found["content"]["content"]["settings"]
+            if name not in settings["content"]:
+                types = settings["key_types"]["content"]
+                types.append(node("TypeNode", "builtins", "str"))
+            settings["content"][name] = text(value)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "setting_",
+    [
+        ("module__lstm_layers", 10**7),
+        ("module__graph_layers", 10**9),
+        ("module__hidden_size", 9000),
+        ("module__hidden_size", 10**12),
+        ("module__n_classes", 9999),
+        ("iterator_train__passed", 10**15),
+    ],
+    ids=lambda setting_: f"{setting_[0]}={setting_[1]:g}",
+)
+def test_networks_that_no_saved_tensor_supports_are_refused(saved, setting_):
+    change_schema(saved, setting(*setting_))
+    with pytest.raises(ValueError, match=r"cannot be loaded.*claims"):
+        load_model(saved)
+
+
+@pytest.mark.parametrize("part", ["module", "criterion", "optimizer"])
+def test_the_parts_of_a_net_are_of_their_kinds(saved, part):
+    def change(found):
+        if found["__class__"] == "StoredNet":
+            settings = found["content"]["content"]["settings"]["content"]
+            settings[part] = node("TypeNode", "builtins", "print")
+
+    change_schema(saved, change)
+    with pytest.raises(ValueError, match=f"the {part} of a net is <built-in function"):
+        load_model(saved)
+
+
+def test_a_tensor_is_used_once(saved):
+    def change(found):
+        if found["__class__"] == "StoredTensor":
+            name = found["content"]["content"]["name"]
+            name["content"] = json.dumps("0.net_.module_.norm.weight")
+
+    change_schema(saved, change)
+    with pytest.raises(ValueError, match="is no tensor, or in two places"):
+        load_model(saved)
+
+
+PRINT = ("builtins", "print")
+MISUSED = {
+    "a list": node("ListNode", *PRINT, content=[text("printed")]),
+    "a set": node("SetNode", *PRINT, content=[text("printed")]),
+    "a dict": a_dict({}) | {"__class__": "print"},
+    "a key": a_dict({"printed": text(1)}, key=PRINT),
+    "a call": call(*PRINT, "printed"),
+    "an object": node("ObjectNode", *PRINT, content=a_dict({})),
+    "a number": node("NdArrayNode", *PRINT, type="numpy", file="0.npy"),
+    "a call of a class": call("skmerc.recognition._cberl", "CBERLClassifier", "a"),
+    "a network": node("ObjectNode", "skmerc.nn.vae", "JointVAE", content=a_dict({})),
+    "a call of a function": call("skmerc.frame", "drop_keys", "a"),
+}
+
+
+def estimator(**attributes):
+    return node(
+        "ObjectNode",
+        "sklearn.linear_model._logistic",
+        "LogisticRegression",
+        content=a_dict(attributes),
+    )
+
+
+@pytest.mark.parametrize("misuse", MISUSED)
+def test_a_known_name_is_used_for_its_purpose_only(path, misuse, capsys):
+    save_model(LogisticRegression(), path)
+    structure = structure_of(estimator(C=MISUSED[misuse]))
+    with ZipFile(io.BytesIO(structure)) as file:
+        schema = file.read("schema.json")
+    content, array = io.BytesIO(), io.BytesIO()
+    np.save(array, np.ones(2))
+    with ZipFile(content, "w") as file:
+        file.writestr("schema.json", schema)
+        file.writestr("0.npy", array.getvalue())
+    rewrite(path, structure=content.getvalue())
+    with pytest.raises(
+        ValueError, match=r"it uses|a key of the type|uses builtins\.print"
+    ):
+        load_model(path)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [
+        text(7),
+        node("ListNode", "builtins", "list", content=[text(7)]),
+        node("TypeNode", "builtins", "int"),
+        node("TypeNode", "skmerc.recognition._cberl", "CBERLClassifier"),
+        node("ObjectNode", "skmerc._training._stored", "StoredTensor"),
+    ],
+    ids=["number", "list", "type", "class", "tensor"],
+)
+def test_nothing_but_an_estimator_is_loaded(path, thing):
+    save_model(LogisticRegression(), path)
+    rewrite(path, structure=structure_of(thing))
+    with pytest.raises(ValueError, match="and no estimator"):
+        load_model(path)
+
+
+def a_tuple(number, *content):
+    inside = [{"__id__": n} if isinstance(n, int) else n for n in content]
+    return node("TupleNode", "builtins", "tuple", content=inside, __id__=number)
+
+
+def a_set(*content):
+    return node("SetNode", "builtins", "set", content=[*content])
+
+
+def nested(depth):
+    first = a_tuple(1, text("a"))
+    return [first] + [a_tuple(n + 1, n, n) for n in range(1, depth)]
+
+
+SHARED = {
+    "elements of a set": estimator(C=a_set(*nested(45))),
+    "keys that were": estimator(
+        C=node("ListNode", "builtins", "list", content=nested(45))
+    ),
+    "a list in itself": estimator(
+        C=node("ListNode", "builtins", "list", content=[{"__id__": 9}], __id__=9)
+    ),
+    "a reference": estimator(
+        C=a_tuple(5), tol=node("CachedNode", "builtins", "tuple", __id__=5)
+    ),
+    "two objects of one number": estimator(C=a_tuple(5), tol=a_tuple(5, text("a"))),
+}
+
+
+@pytest.mark.parametrize("structure", SHARED)
+def test_objects_are_written_in_full_wherever_they_stand(path, structure):
+    save_model(LogisticRegression(), path)
+    rewrite(path, structure=structure_of(SHARED[structure]))
+    with pytest.raises(ValueError, match="stands in two places, and differs"):
+        load_model(path)
+
+
+def test_objects_that_are_shared_come_back_as_one(path):
+    shared = np.arange(3)
+    model = FunctionTransformer(kw_args={"a": shared, "b": [shared, (1, ())]})
+    save_model(model, path)
+    found = load_model(path).kw_args
+    assert found["a"] is found["b"][0]
+
+
+@pytest.mark.parametrize("name", ["skmerc.json", "structure.skops", "weights"])
+def test_packed_members_are_refused(saved, name):
+    with ZipFile(saved) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    with ZipFile(saved, "w") as file:
+        for member, content in members.items():
+            packed = member.startswith(name)
+            content = content + b" " * 10**6 if packed else content
+            kind = ZIP_DEFLATED if packed else ZIP_STORED
+            file.writestr(member, content, compress_type=kind)
+    with pytest.raises(ValueError, match="is packed, which save_model never does"):
+        load_model(saved)
+
+
+def test_members_that_nobody_needs_are_not_read(saved):
+    with ZipFile(saved, "a") as file:
+        file.writestr("more", b"\0" * 10**6, compress_type=ZIP_DEFLATED)
+        file.getinfo("more").CRC = 1
+    assert load_model(saved).net_ is not None
+
+
+def test_arrays_that_claim_more_than_their_file_are_refused(path):
+    save_model(FunctionTransformer(kw_args={"a": np.arange(5)}), path)
+    content = path.read_bytes()
+    assert content.count(b"(5,)") == 1
+    with ZipFile(path) as file:
+        structure = file.read("structure.skops")
+    with ZipFile(io.BytesIO(structure)) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    changed = io.BytesIO()
+    with ZipFile(changed, "w") as file:
+        for name, member in members.items():
+            file.writestr(
+                name, member.replace(b"(5,), }" + b" " * 9, b"(5000000000,), }")
+            )
+    rewrite(path, structure=changed.getvalue())
+    with pytest.raises(ValueError, match=r"claims to be int64 of shape \(5000"):
+        load_model(path)
+
+
+def test_random_numbers_with_a_huge_pool_are_refused(path):
+    save_model(FunctionTransformer(kw_args={"a": np.random.default_rng(0)}), path)
+
+    def change(found):
+        if found["__loader__"] == "RandomGeneratorNode":
+            pool = found["content"]["seed_seq"]["content"]["pool_size"]
+            pool["content"] = "1000000000"
+
+    load_model(path)
+    change_schema(path, change)
+    with pytest.raises(ValueError, match="a pool of 1000000000 random words"):
+        load_model(path)
+
+
+def test_what_is_no_file_is_told_before_it_is_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    os.symlink(tmp_path / "nothing", tmp_path / "link")
+    with pytest.raises(ValueError, match="pipe is a named pipe and no file"):
+        load_model(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="/dev/zero is a device and no file"):
+        load_model("/dev/zero")
+    with pytest.raises(FileNotFoundError, match=r"it is a link to .*nothing"):
+        load_model(tmp_path / "link")

@@ -12,6 +12,7 @@ from torch import nn
 
 from skmerc._device import resolve_device
 from skmerc._seeding import seeded
+from skmerc._training._stored_checks import check_module, check_net
 
 _STORE = ContextVar("_STORE", default=None)
 _PARTS = ("module_", "criterion_", "optimizer_")
@@ -122,24 +123,34 @@ class Store:
         return value
 
     def _build_net(self, stored, place):
+        history = json.loads(stored.history)
+        check_net(stored.settings, len(history))
+        parts = {part: self._tensors_of(stored.parts[part]) for part in _PARTS}
+        module = _settings_of(stored.settings, "module__")
+        check_module(stored.settings["module"], module, parts["module_"])
         settings = stored.settings | {"callbacks": "disable", "device": str(place)}
         net = NeuralNet(**settings)
         with seeded(0, place):
             net.initialize()
-        for part in _PARTS:
-            getattr(net, part).load_state_dict(self._tensors_of(stored.parts[part]))
-        net.history = History(json.loads(stored.history))
+        for part, state in parts.items():
+            getattr(net, part).load_state_dict(state)
+        net.history = History(history)
         return net
 
     def _build_module(self, stored):
+        state = self._tensors_of(stored.state)
+        check_module(stored.kind, stored.settings, state)
         with seeded(0, torch.device("cpu")):
             module = stored.kind(**stored.settings)
-        module.load_state_dict(self._tensors_of(stored.state))
+        module.load_state_dict(state)
         return module.train(stored.training)
 
     def _tensors_of(self, thing):
         if isinstance(thing, StoredTensor):
-            return self.tensors[thing.name]
+            # Each once, so that networks are no larger than what was saved.
+            if thing.name not in self.tensors:
+                raise ValueError(f"{thing.name!r} is no tensor, or in two places")
+            return self.tensors.pop(thing.name)
         if isinstance(thing, dict):
             return {key: self._tensors_of(value) for key, value in thing.items()}
         if isinstance(thing, list):
@@ -151,6 +162,11 @@ def _settings(net):
     given = net.get_params(deep=False)
     left_out = ("_", "callbacks", "device")
     return {k: value for k, value in given.items() if not k.startswith(left_out)}
+
+
+def _settings_of(settings, prefix):
+    given = settings.items()
+    return {k.removeprefix(prefix): v for k, v in given if k.startswith(prefix)}
 
 
 def _available(device):

@@ -4,38 +4,20 @@ import importlib.metadata
 import io
 import json
 import warnings
-from pathlib import Path
 from zipfile import ZipFile
 
-import skorch
-import torch
-from imblearn import combine, ensemble, over_sampling, pipeline, under_sampling
 from sklearn.base import BaseEstimator
-from sklearn.compose import make_column_selector
-from sklearn.metrics import accuracy_score, f1_score
 
-from skmerc import __version__, features
-from skmerc._training import DialogueLoader, Moments, resolve_device
+from skmerc import __version__
+from skmerc._training import resolve_device
 from skmerc._training._files import write_atomically
-from skmerc._training._stored import Store, StoredModule, StoredNet, StoredTensor
-from skmerc.ensemble import FocalAdaBoostClassifier
+from skmerc._training._stored import Store
+from skmerc.datasets._regular_file import check_file
 from skmerc.exceptions import OtherVersionWarning, UntrustedTypeError
-from skmerc.frame import drop_keys
-from skmerc.fusion import DJVAEFuser
-from skmerc.metrics import minority_f1, weighted_f1, weighted_f1_scorer
-from skmerc.model_selection import (
-    DialogueKFold,
-    DialogueShuffleSplit,
-    StratifiedDialogueKFold,
-)
-from skmerc.nn.cberl import CBERLLoss, CBERLNetwork
-from skmerc.nn.gan import MultimodalGAN
-from skmerc.nn.joyful import JoyfulLoss, JoyfulNetwork
-from skmerc.nn.standardize import Standardize
-from skmerc.nn.vae import JointVAE
+from skmerc.persistence._archive import read_member
+from skmerc.persistence._checks import read_schema
+from skmerc.persistence._kinds import check_purposes, known_names, name_of
 from skmerc.persistence._structure import add_member, tidy_structure
-from skmerc.recognition import CBERLClassifier, JoyfulClassifier, JoyfulRegressor
-from skmerc.sampling import DialogueSampler, MultimodalGANSampler
 
 __all__ = ["load_model", "save_model"]
 
@@ -44,60 +26,6 @@ FORMAT = 1
 
 _ABOUT, _STRUCTURE, _WEIGHTS = "skmerc.json", "structure.skops", "weights.safetensors"
 _PACKAGES = ("scikit-learn", "imbalanced-learn", "skorch", "torch", "numpy")
-_OWN = (
-    CBERLClassifier,
-    CBERLLoss,
-    CBERLNetwork,
-    DialogueKFold,
-    DialogueLoader,
-    DialogueSampler,
-    DialogueShuffleSplit,
-    DJVAEFuser,
-    FocalAdaBoostClassifier,
-    JointVAE,
-    JoyfulClassifier,
-    JoyfulLoss,
-    JoyfulNetwork,
-    JoyfulRegressor,
-    Moments,
-    MultimodalGAN,
-    MultimodalGANSampler,
-    Standardize,
-    StoredModule,
-    StoredNet,
-    StoredTensor,
-    StratifiedDialogueKFold,
-    drop_keys,
-    minority_f1,
-    features.AudioFunctionals,
-    features.FaceFeatures,
-    features.FineTunedTextEmbedder,
-    features.TextEmbedder,
-    features.VideoFunctionals,
-    type(weighted_f1_scorer),
-    weighted_f1,
-)
-# Of the callbacks those that write no files.
-_FOREIGN = (
-    accuracy_score,
-    f1_score,
-    make_column_selector,
-    print,
-    skorch.callbacks.EarlyStopping,
-    skorch.callbacks.EpochTimer,
-    skorch.callbacks.GradientNormClipping,
-    skorch.callbacks.LRScheduler,
-    skorch.callbacks.PrintLog,
-    skorch.callbacks.ProgressBar,
-    skorch.dataset.Dataset,
-    skorch.utils.noop,
-    type(Path()),
-)
-_PRIVATE = {
-    "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._SigmoidCalibration",
-    "sklearn.metrics._scorer._PassthroughScorer",
-}
 
 
 def save_model(model, path):
@@ -162,7 +90,7 @@ def save_model(model, path):
             structure = tidy_structure(skops.dumps(model))
         weights = safetensors.save(store.tensors)
         # What cannot be restored shall be told now, while there is still the model.
-        _restore(structure, weights, skops.get_untrusted_types(data=structure))
+        _restore(structure, weights, {*skops.get_untrusted_types(data=structure)})
     except Exception as error:
         name = type(model).__name__
         raise ValueError(
@@ -227,13 +155,13 @@ def load_model(path, *, device=None, trusted=None):
     Decision trees are refused until named (``"sklearn.tree._tree.Tree"``): a forged one
     can make Python crash.
     """
-    skops, _ = _import()
+    _import()
     device = None if device is None else resolve_device(device)
     about, structure, weights = _read(path)
-    trusted = list(trusted or [])
+    trusted = {t if isinstance(t, str) else name_of(t) for t in trusted or ()}
     try:
-        untrusted = skops.get_untrusted_types(data=structure)
-        _refuse_untrusted(untrusted, trusted, path)
+        read_schema(structure)
+        _refuse_untrusted(structure, trusted, path)
         return _restore(structure, weights, trusted, device)
     except UntrustedTypeError:
         raise
@@ -265,27 +193,34 @@ def _versions():
 
 def _read(path):
     """Versions, structure and weights in a file."""
-    content = io.BytesIO(Path(path).read_bytes())
-    try:
-        with ZipFile(content) as file:
-            about = json.loads(file.read(_ABOUT))
-            newer = about["format"] > FORMAT
-            if about["format"] < 1:
-                raise ValueError(f"there is no format {about['format']}")
-            if not newer:
-                structure, weights = file.read(_STRUCTURE), file.read(_WEIGHTS)
-    except Exception as error:
-        raise ValueError(
-            f"{path} is damaged, or no file of save_model ({type(error).__name__}: "
-            f"{error}). Copy or save it again."
-        ) from error
+    size = check_file(path)
+    with open(path, "rb") as raw:
+        about, structure, weights = _members(raw, size, path)
     written = about.get("skmerc")
-    if newer:
+    if about["format"] > FORMAT:
         raise ValueError(
             f"{path} was written by skmerc {written} in a newer format than skmerc "
             f"{__version__} can read. Update skmerc: pip install -U skmerc."
         )
     _warn_of_other_version(path, str(written))
+    return about, structure, weights
+
+
+def _members(raw, size, path):
+    structure = weights = None
+    try:
+        with ZipFile(raw) as file:
+            about = json.loads(read_member(file, _ABOUT, size))
+            if about["format"] < 1:
+                raise ValueError(f"there is no format {about['format']}")
+            if about["format"] <= FORMAT:
+                structure = read_member(file, _STRUCTURE, size)
+                weights = read_member(file, _WEIGHTS, size)
+    except Exception as error:
+        raise ValueError(
+            f"{path} is damaged, or no file of save_model ({type(error).__name__}: "
+            f"{error}). Copy or save it again."
+        ) from error
     return about, structure, weights
 
 
@@ -299,9 +234,10 @@ def _warn_of_other_version(path, written):
         )
 
 
-def _refuse_untrusted(found, trusted, path):
-    allowed = {item if isinstance(item, str) else _name(item) for item in trusted}
-    unknown = sorted(set(found) - allowed - _known())
+def _refuse_untrusted(structure, trusted, path):
+    skops, _ = _import()
+    unknown = set(skops.get_untrusted_types(data=structure)) - trusted
+    unknown = sorted(unknown.difference(*known_names().values()))
     if unknown:
         raise UntrustedTypeError(
             f"{path} uses {', '.join(unknown)}, which skmerc does not trust; nothing "
@@ -312,23 +248,10 @@ def _refuse_untrusted(found, trusted, path):
 
 def _restore(structure, weights, trusted, device=None):
     skops, safetensors = _import()
+    check_purposes(read_schema(structure), trusted)
+    known = set().union(*known_names().values())
     with Store(safetensors.load(weights), device).opened():
-        return skops.loads(structure, trusted=[*_known(), *trusted])
-
-
-def _known():
-    """Names of what a file may use besides what skops trusts in scikit-learn."""
-    kinds = [*_OWN, *_FOREIGN]
-    for room in (combine, ensemble, over_sampling, pipeline, under_sampling):
-        kinds += [getattr(room, name) for name in room.__all__ if name[0].isupper()]
-    for room, base in (
-        (torch.optim, torch.optim.Optimizer),
-        (torch.optim.lr_scheduler, torch.optim.lr_scheduler.LRScheduler),
-    ):
-        found = [kind for kind in vars(room).values() if isinstance(kind, type)]
-        kinds += [kind for kind in found if issubclass(kind, base)]
-    return {_name(kind) for kind in kinds} | _PRIVATE
-
-
-def _name(kind):
-    return f"{kind.__module__}.{kind.__name__}"
+        model = skops.loads(structure, trusted=[*known, *trusted])
+    if not isinstance(model, BaseEstimator):
+        raise ValueError(f"it holds a {type(model).__name__} and no estimator")
+    return model

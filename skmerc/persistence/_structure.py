@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from zipfile import ZipFile, ZipInfo
 
-_SCHEMA = "schema.json"
+from skmerc.persistence._checks import SCHEMA, nodes
 
 
 def tidy_structure(structure):
@@ -32,9 +32,11 @@ def tidy_structure(structure):
     tidied = io.BytesIO()
     numbers, names = {}, {}
     with ZipFile(io.BytesIO(structure)) as old, ZipFile(tidied, "w") as new:
-        schema = json.loads(old.read(_SCHEMA))
-        for node in _nodes(schema):
+        schema = json.loads(old.read(SCHEMA))
+        for node in nodes(schema):
             _refuse_truth_as_key(node)
+            if node["__loader__"] == "SetNode":
+                node["content"].sort(key=_value)
             if "__id__" in node:
                 node["__id__"] = numbers.setdefault(node["__id__"], len(numbers))
             if "file" in node:
@@ -42,26 +44,13 @@ def tidy_structure(structure):
                 node["file"] = names.setdefault(node["file"], f"{len(names)}{kind}")
         for name, number in names.items():
             add_member(new, number, old.read(name))
-        add_member(new, _SCHEMA, json.dumps(schema, indent=2))
+        add_member(new, SCHEMA, json.dumps(schema, indent=2))
     return tidied.getvalue()
 
 
 def add_member(file, name, content):
     """Write a member of a zip file without the time."""
     file.writestr(ZipInfo(name), content)
-
-
-def _nodes(part):
-    """Yield the nodes of a schema, each before those inside it."""
-    if isinstance(part, dict):
-        if "__loader__" in part:
-            if part["__loader__"] == "SetNode":
-                part["content"].sort(key=_value)
-            yield part
-        part = list(part.values())
-    if isinstance(part, list):
-        for inner in part:
-            yield from _nodes(inner)
 
 
 def _value(node):

@@ -1,0 +1,147 @@
+"""Files of NumPy arrays, whose heads are read and checked before anything else."""
+
+import math
+import zipfile
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib import format as npy
+
+_HEAD = 11_000
+"""Bytes that are read of an array first; NumPy refuses heads of more than 10,000."""
+
+_ENDING = ".npy"
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_HEAD_READERS = {
+    (1, 0): npy.read_array_header_1_0,
+    (2, 0): npy.read_array_header_2_0,
+}
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a file says of its array."""
+
+    shape: tuple
+    dtype: np.dtype
+
+    @property
+    def ndim(self):
+        """Number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def size(self):
+        """Number of elements."""
+        return math.prod(self.shape)
+
+
+def n_elements(shape):
+    """Count the elements of an array; an axis of length 0 does not hide the others.
+
+    What is computed of an empty array has the length of its other axes.
+    """
+    return math.prod(max(1, length) for length in shape)
+
+
+def read_head(file, size, what):
+    """Read the head of an array, and demand the bytes that it claims.
+
+    Parameters
+    ----------
+    file : file of bytes
+        Where the array begins; what follows the head may be read in part.
+    size : int
+        The bytes that there are, the head included.
+    what : str
+        What the array is called in messages.
+
+    Returns
+    -------
+    Head
+        Its shape and type.
+    """
+    start = _Start(file.read(min(size, _HEAD)))
+    version = npy.read_magic(start)
+    if version not in _HEAD_READERS:
+        raise ValueError(f"{what} has the version {version} of NumPy's format")
+    shape, _, dtype = _HEAD_READERS[version](start)
+    there = size - start.position
+    claimed = 0 if dtype.hasobject else math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or claimed > there:
+        raise ValueError(
+            f"{what} claims to be {dtype} of shape {shape}, and has {there} bytes"
+        )
+    return Head(shape, dtype)
+
+
+def _claim(budget, head, what):
+    if head.dtype.hasobject:
+        raise ValueError(
+            f"{what} holds Python objects, which could run code when loaded; save "
+            "arrays of numbers and of text of fixed width"
+        )
+    budget.claim(n_elements(head.shape) * _width(head.dtype), what)
+
+
+def _width(dtype):
+    """Count the elements in one of a type: characters of a text, and at least one."""
+    return max(1, dtype.itemsize // 8, dtype.itemsize // 4 if dtype.kind == "U" else 0)
+
+
+class _Start:
+    """The first bytes of a file, which count those that are read."""
+
+    def __init__(self, data):
+        self.data, self.position = data, 0
+
+    def read(self, n):
+        part = self.data[self.position : self.position + n]
+        self.position += len(part)
+        return part
+
+
+def read_array(path, budget):
+    """Read the array of a file."""
+    with path.open("rb") as file:
+        head = read_head(file, budget.size, "the array")
+        _claim(budget, head, "the array")
+        file.seek(0)
+        return npy.read_array(file, allow_pickle=False)
+
+
+class Arrays:
+    """The arrays of an archive by name, each read when it is asked for.
+
+    Parameters
+    ----------
+    file : file of bytes
+        A zip archive.
+    budget : Budget
+        Pays for what is read.
+    """
+
+    def __init__(self, file, budget):
+        self.archive, self.budget = zipfile.ZipFile(file), budget
+        self.members = {
+            member.filename.removesuffix(_ENDING): member
+            for member in self.archive.infolist()
+            if member.filename.endswith(_ENDING)
+        }
+
+    def heads(self):
+        """Read what is said of all arrays: dict of name to Head."""
+        return {name: self._head(name) for name in self.members}
+
+    def read(self, name):
+        """Read an array."""
+        _claim(self.budget, self._head(name), repr(name))
+        with self.archive.open(self.members[name]) as file:
+            return npy.read_array(file, allow_pickle=False)
+
+    def _head(self, name):
+        member = self.members[name]
+        if member.compress_type not in _METHODS:
+            raise ValueError(f"{name!r} is packed in a way that NumPy does not know")
+        with self.archive.open(member) as file:
+            return read_head(file, member.file_size, repr(name))
