@@ -3,6 +3,8 @@
 import json
 import sys
 import warnings
+from copy import deepcopy
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -76,7 +78,7 @@ def fuser(**settings):
 
 @pytest.fixture(scope="module")
 def table():
-    return make_conversations(12, random_state=0)
+    return make_conversations(6, n_turns=(3, 6), random_state=0)
 
 
 @pytest.fixture(scope="module")
@@ -95,17 +97,38 @@ def dialogues(table):
     return found
 
 
+def opened(path):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(path, options)
+
+
 @pytest.fixture
 def exported(tmp_path):
     """A function that exports a model and opens the graph."""
 
     def export(model):
         export_model(model, tmp_path / "model.onnx")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        return onnxruntime.InferenceSession(tmp_path / "model.onnx", options)
+        return opened(tmp_path / "model.onnx")
 
     return export
+
+
+@pytest.fixture(scope="module")
+def served(table, tmp_path_factory):
+    """A pipeline and its file, with what an export may not change, before and after."""
+    X, y = table
+    gan = MultimodalGANSampler(hidden_size=8, n_steps=2, device="cpu", random_state=0)
+    classifier = cberl(lstm_layers=1, prior="uniform")
+    model = make_pipeline(gan, fuser(), classifier).fit(X, y)
+
+    def state():
+        settings = warnings.filters, torch.get_num_threads()
+        return *map(repr, settings), torch.get_rng_state(), model.predict_proba(X)
+
+    path, before = tmp_path_factory.mktemp("served") / "model.onnx", state()
+    export_model(model, path)
+    return SimpleNamespace(model=model, path=path, before=before, after=state())
 
 
 def inputs_of(dialogue):
@@ -146,10 +169,8 @@ def test_matrices_of_turns_give_the_logits_of_joyful(table, dialogues, settings)
     assert_same_logits(model, ServedJoyful(model.net_.module_), dialogues)
 
 
-def test_a_pipeline_with_fuser_and_cberl_answers_alike(table, dialogues, exported):
-    gan = MultimodalGANSampler(hidden_size=8, n_steps=2, device="cpu", random_state=0)
-    model = make_pipeline(gan, fuser(), cberl(prior="uniform")).fit(*table)
-    session = exported(model)
+def test_a_pipeline_with_fuser_and_cberl_answers_alike(table, dialogues, served):
+    model, session = served.model, opened(served.path)
     assert_same(session, model.predict_proba, dialogues)
     about = session.get_modelmeta().custom_metadata_map
     assert json.loads(about["classes"]) == model.classes_.tolist()
@@ -233,21 +254,18 @@ def test_tables_without_names_and_other_modalities_are_read_alike(table, exporte
     assert json.loads(about["features"])[:2] == ["x0", "x1"]
 
 
-def test_the_file_tells_nothing_of_the_machine_and_export_changes_nothing(
-    table, tmp_path
-):
-    X, y = table
-    model = cberl(lstm_layers=1).fit(X, y)
-    before, state = model.predict_proba(X), torch.get_rng_state()
-    filters, threads = list(warnings.filters), torch.get_num_threads()
-    export_model(model, tmp_path / "model.onnx")
-    onnx.checker.check_model(tmp_path / "model.onnx")
-    assert b".py" not in (tmp_path / "model.onnx").read_bytes()
-    assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
-    assert torch.equal(torch.get_rng_state(), state)
-    assert (warnings.filters, torch.get_num_threads()) == (filters, threads)
-    assert (model.predict_proba(X) == before).all()
-    assert model.partial_fit(X, y).n_iter_ == 2
+def test_the_file_tells_nothing_of_the_machine(served):
+    onnx.checker.check_model(served.path)
+    assert b".py" not in served.path.read_bytes()
+    assert list(served.path.parent.iterdir()) == [served.path]
+
+
+def test_export_changes_nothing(table, served):
+    for before, after in zip(served.before, served.after, strict=True):
+        assert np.array_equal(before, after)
+    *fusers, classifier = deepcopy(served.model)
+    fused = make_pipeline(*fusers).transform(table[0])
+    assert classifier.partial_fit(fused, table[1]).n_iter_ == 2
 
 
 def test_heads_are_refused_with_what_to_do_instead(table, tmp_path):
