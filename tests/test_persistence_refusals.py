@@ -441,7 +441,7 @@ def test_a_known_name_is_used_for_its_purpose_only(path, misuse, capsys):
         file.writestr("0.npy", array.getvalue())
     rewrite(path, structure=content.getvalue())
     with pytest.raises(
-        ValueError, match=r"it uses|a key of the type|uses builtins\.print"
+        ValueError, match="it uses|a key of|uses builtins"
     ):
         load_model(path)
     assert capsys.readouterr() == ("", "")

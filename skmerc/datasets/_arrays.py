@@ -81,12 +81,14 @@ def _claim(budget, head, what):
             f"{what} holds Python objects, which could run code when loaded; save "
             "arrays of numbers and of text of fixed width"
         )
-    budget.claim(n_elements(head.shape) * _width(head.dtype), what)
+    budget.claim(n_elements(head.shape) * width_of(head.dtype), what)
 
 
-def _width(dtype):
-    """Count the elements in one of a type: characters of a text, and at least one."""
-    return max(1, dtype.itemsize // 8, dtype.itemsize // 4 if dtype.kind == "U" else 0)
+def width_of(dtype):
+    """Count the elements in one of a type: the characters of a text, or one."""
+    if dtype.kind == "U":
+        return max(1, dtype.itemsize // 4)
+    return max(1, dtype.itemsize if dtype.kind == "S" else dtype.itemsize // 8)
 
 
 class _Start:

@@ -3,8 +3,12 @@
 import zipfile
 from pathlib import Path
 
+from skmerc.datasets._budget import Budget
+from skmerc.datasets._nesting import count_elements
+from skmerc.datasets._regular_file import check_file
+from skmerc.datasets._torch_files import find_pickle, read_archive, read_legacy
 from skmerc.datasets._unpickle_machine import Machine
-from skmerc.datasets._unpickle_torch import MAGIC, read_torch_file
+from skmerc.datasets._unpickle_torch import MAGIC
 from skmerc.exceptions import UnsafePickleError
 
 _FOREIGN_BYTES = {
@@ -27,9 +31,13 @@ def read_pickle(path):
     JOYFUL as `Record`. Text that Python 2 wrote is read as Latin-1, byte by byte.
     """
     path = Path(path)
-    read = _find_reader(path)
+    size = check_file(path)
+    head, tail = _ends(path, size)
+    kind = _foreign_kind(path, head, tail)
+    if kind:
+        raise ValueError(f"{path} is no pickle: it is {kind}.")
     try:
-        return read(path)
+        return _read(path, head, Budget(size))
     except UnsafePickleError as error:
         raise UnsafePickleError(
             f"{path} is refused: {error}. Nothing of it has run. A file of features "
@@ -44,22 +52,27 @@ def read_pickle(path):
         ) from error
 
 
-def _find_reader(path):
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; give the file in it.")
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}.")
-    head, tail = _ends(path)
-    kind = _foreign_kind(path, head, tail)
-    if kind:
-        raise ValueError(f"{path} is no pickle: it is {kind}.")
-    return read_torch_file if head.startswith((b"PK", MAGIC)) else _unpickle
+def _read(path, head, budget):
+    def load(file, size, find_storage=None):
+        return Machine(file, size, budget, find_storage).load()
+
+    with path.open("rb") as file:
+        if head.startswith(b"PK"):
+            value = read_archive(file, budget.size, load)
+        elif head.startswith(MAGIC):
+            value = read_legacy(file, budget.size, load)
+        else:
+            value = load(file, budget.size)
+            if file.read(1):
+                raise ValueError("more bytes follow behind the end of the pickle")
+    count_elements(value, budget, "what it holds")
+    return value
 
 
-def _ends(path):
+def _ends(path, size):
     with path.open("rb") as file:
         head = file.read(200)
-        file.seek(max(0, path.stat().st_size - 1))
+        file.seek(max(0, size - 1))
         return head, file.read()
 
 
@@ -81,20 +94,13 @@ def _foreign_kind(path, head, tail):
 
 
 def _foreign_archive(path):
-    if not zipfile.is_zipfile(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except Exception:  # zipfile knows many words for it
         return "the first part of a zip archive; download it again"
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-    if any(name.endswith("/data.pkl") for name in names):
+    if find_pickle(names):
         return None
     if all(name.endswith(".npy") for name in names):
         return "a NumPy archive; read it with skmerc.datasets.load_table or numpy.load"
     return f"a zip archive of {', '.join(names[:3])}; unpack it first"
-
-
-def _unpickle(path):
-    with path.open("rb") as file:
-        value = Machine(file).load()
-        if file.read(1):
-            raise ValueError("more bytes follow behind the end of the pickle")
-    return value

@@ -51,6 +51,39 @@ def only(function, kinds, counts):
     return make
 
 
+PLAIN_KEYS = {NoneType, bool, bytes, float, str}
+"""Types of keys whose hash depends on a secret of the process, or has few equals."""
+
+
+def check_keys(keys):
+    """Refuse keys that may all have one hash, with which a table takes for ever.
+
+    Parameters
+    ----------
+    keys : iterable
+        What is to be hashed, and is known to be small.
+    """
+    for key in keys:
+        if type(key) in (tuple, frozenset):
+            check_keys(key)
+        elif type(key) is int:
+            if key.bit_length() > 64:
+                raise ValueError(f"a key is a number of {key.bit_length()} bits")
+        elif type(key) not in PLAIN_KEYS and not isinstance(key, np.generic):
+            raise ValueError(f"a key is a {type(key).__name__}")
+
+
+def _hashed(kind):
+    """Make a set or an ordered dict of a list, whose keys are checked."""
+
+    def make(values=()):
+        keys = [pair[0] for pair in values] if kind is OrderedDict else values
+        check_keys(keys)
+        return kind(values)
+
+    return make
+
+
 def no_call(*args):
     """Make nothing: such a name may only be an argument."""
     raise TypeError("a call that no pickled object makes")
@@ -177,12 +210,12 @@ MAKERS = {
     ("builtins", "bytearray"): _bytearray,
     ("builtins", "bytes"): only(bytes, set(), {0}),
     ("builtins", "complex"): only(complex, {float}, {2}),
-    ("builtins", "frozenset"): only(frozenset, {list}, {1}),
+    ("builtins", "frozenset"): only(_hashed(frozenset), {list}, {1}),
     ("builtins", "range"): only(range, {int}, {3}),
-    ("builtins", "set"): only(set, {list}, {1}),
+    ("builtins", "set"): only(_hashed(set), {list}, {1}),
     ("builtins", "slice"): only(slice, {int, NoneType}, {3}),
     ("collections", "Counter"): only(Counter, {dict}, {1}),
-    ("collections", "OrderedDict"): only(OrderedDict, {list}, {0, 1}),
+    ("collections", "OrderedDict"): only(_hashed(OrderedDict), {list}, {0, 1}),
     ("collections", "defaultdict"): _defaultdict,
     ("collections", "deque"): only(deque, {list, tuple, int}, {0, 1, 2}),
     ("copyreg", "_reconstructor"): _old_instance,

@@ -88,12 +88,20 @@ def _places(places, n_columns):
     return range(n_columns)[places] if type(places) is slice else places.tolist()
 
 
+def _check_length(values, index):
+    """Demand a value for each row; pandas repeats a single one."""
+    if len(values) != len(index):
+        raise TypeError(f"{len(values)} values in {len(index)} rows")
+
+
 def _frame(state):
     blocks, (columns, index) = _parts(state)
     found = {}
     for values, places in blocks:
         rows = values if values.ndim == 2 else [values]
         found |= zip(_places(places, len(columns)), rows, strict=True)
+    for values in found.values():
+        _check_length(values, index)
     series = {
         place: pd.Series(found[place], index=index, dtype=found[place].dtype)
         for place in range(len(columns))
@@ -106,6 +114,7 @@ def _frame(state):
 
 def _series(state):
     (block,), (index,) = _parts(state)
+    _check_length(block.values, index)
     series = pd.Series(
         block.values, index=index, dtype=block.values.dtype, name=state["_name"]
     )

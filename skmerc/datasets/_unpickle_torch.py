@@ -1,75 +1,100 @@
-"""What pickled tensors are made of: NumPy arrays, by way of torch's own safe loader."""
+"""What pickled tensors are made of: NumPy arrays, views of the numbers stored."""
 
-import io
-import pickle
-import re
+from functools import cached_property
 
-from skmerc.exceptions import UnsafePickleError
+import numpy as np
+
+from skmerc.datasets._unpickle_makers import no_call, only
 
 # The number that torch.save begins with, except in the zip archives of today.
 MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
-
-def read_torch_file(path):
-    """Read what `torch.save` has written, with arrays in the place of tensors."""
-    return _plain(_load(path))
-
-
-def _load(source):
-    import torch
-
-    try:
-        return torch.load(source, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        named = re.search(r"GLOBAL (\S+)|function (<.*?>)", str(error))
-        if named is None:
-            raise
-        raise UnsafePickleError(f"it names {named[1] or named[2]!r}") from None
-
-
-def _plain(value):
-    import torch
-
-    if isinstance(value, torch.Tensor):
-        return _array(value)
-    if isinstance(value, dict):
-        return {_plain(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | set | tuple):
-        kind = tuple if isinstance(value, tuple) else type(value)
-        return kind(_plain(item) for item in value)
-    if type(value).__module__.partition(".")[0] == "torch":
-        raise ValueError(f"it holds a {type(value).__name__}, which is no array")
-    return value
+_TYPES = {
+    # The first two bytes of single precision, which NumPy lacks.
+    "BFloat16Storage": "u2",
+    "BoolStorage": "?",
+    "ByteStorage": "u1",
+    "CharStorage": "i1",
+    "ComplexDoubleStorage": "c16",
+    "ComplexFloatStorage": "c8",
+    "DoubleStorage": "f8",
+    "FloatStorage": "f4",
+    "HalfStorage": "f2",
+    "IntStorage": "i4",
+    "LongStorage": "i8",
+    "ShortStorage": "i2",
+}
 
 
-def _array(tensor):
-    """NumPy has no bfloat16; float32 holds each of its numbers."""
-    import torch
+class Storage:
+    """Numbers in the order in which torch keeps them, filled when they are read.
 
-    tensor = tensor.float() if tensor.dtype == torch.bfloat16 else tensor
-    return tensor.detach().contiguous().numpy()
+    Parameters
+    ----------
+    kind : str
+        What torch calls the type.
+    n : int
+        How many there are.
+    order : {"<", ">"}, default="<"
+        The order of bytes in the file.
+    """
 
+    def __init__(self, kind, n, order="<"):
+        if kind not in _TYPES or type(n) is not int or n < 0:
+            raise TypeError(f"{n} numbers of the type {kind}")
+        self.n, self.half = n, kind == "BFloat16Storage"
+        self.stored = np.dtype(_TYPES[kind]).newbyteorder(order)
+        self.n_bytes = n * self.stored.itemsize
 
-def _load_storage(blob):
-    import torch
+    @cached_property
+    def numbers(self):
+        """The array of them, zero until they are read."""
+        kind = np.float32 if self.half else self.stored.newbyteorder("=")
+        return np.zeros(self.n, kind)
 
-    if type(blob) is not bytes or not blob.startswith(MAGIC):
-        raise TypeError("bytes that are no stored numbers")
-    storage = _load(io.BytesIO(blob))
-    if not isinstance(storage, torch.TypedStorage):
-        raise TypeError("bytes that are no stored numbers")
-    return storage
+    def fill(self, content):
+        """Take the numbers of bytes."""
+        if len(content) != self.n_bytes:
+            raise ValueError(f"{self.n_bytes} bytes are claimed of {len(content)}")
+        given = np.frombuffer(content, self.stored)
+        if self.half:
+            given = (given.astype("u4") << 16).view("f4")
+        self.numbers[:] = given
 
 
 def _rebuild_tensor(storage, offset, size, stride, *rest):
-    """Make an array; torch checks that it stays within the numbers stored."""
-    import torch
+    """Make an array, which stays within the numbers stored."""
+    if type(storage) is not Storage or type(size) is not tuple:
+        raise TypeError("numbers that are not stored")
+    given = (offset, *size, *stride)
+    if len(size) != len(stride) or not all(type(n) is int and n >= 0 for n in given):
+        raise ValueError(f"a tensor of {size} by steps of {stride} from {offset}")
+    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+    numbers = storage.numbers
+    if 0 in size:
+        return np.zeros(size, numbers.dtype)
+    if last >= len(numbers):
+        raise ValueError(f"a tensor reaches for {last}, of {len(numbers)} numbers")
+    strides = [step * numbers.itemsize for step in stride]
+    return np.ndarray(size, numbers.dtype, numbers, offset * numbers.itemsize, strides)
 
-    numbers = torch.empty(0, dtype=storage.dtype).set_(storage)
-    return _array(numbers.as_strided(size, stride, offset))
+
+def _rebuild_parameter(data, *rest):
+    if type(data) is not np.ndarray:
+        raise TypeError("a parameter that is no tensor")
+    return data
+
+
+def _is_legacy(blob):
+    return type(blob) is bytes and blob.startswith(MAGIC)
 
 
 MAKERS = {
-    ("torch", "_load_from_bytes"): _load_storage,
+    # Read by the machine itself.
+    ("torch", "_load_from_bytes"): _is_legacy,
+    **{("torch", kind): no_call for kind in _TYPES},
+    ("torch", "Size"): only(tuple, {tuple}, {1}),
+    ("torch", "_rebuild_parameter"): _rebuild_parameter,
+    ("torch", "_rebuild_tensor"): _rebuild_tensor,
     ("torch", "_rebuild_tensor_v2"): _rebuild_tensor,
 }
