@@ -1,15 +1,19 @@
-"""Random numbers without a trace in the global generators, and sums in fixed order."""
+"""Random numbers, defaults of torch and order of sums, apart from the process."""
 
 import os
-from contextlib import contextmanager
-from threading import RLock
+from contextlib import ExitStack, contextmanager
 
 import torch
 from sklearn.utils import check_random_state
+from torch import Tensor
 from torch.backends import cudnn
+from torch.overrides import TorchFunctionMode
 from torch.utils import deterministic
 
-_TURN = RLock()
+from skmerc._locks import Turn
+from skmerc._random import Source, redirected
+
+_TURN = Turn()
 """Held by the one thread of the process that changes what torch shares among all."""
 
 
@@ -19,18 +23,73 @@ def draw_seed(random_state):
 
 
 @contextmanager
-def seeded(seed, device):
-    """Run torch from a seed, and give its generators back as they were.
+def drawing(seed, device):
+    """Let the networks of this package draw from a seed, whatever other threads do.
 
-    Other threads wait: all draw from the same generators.
+    What other code draws, such as the first weights of a layer of torch, needs
+    :func:`skmerc._random.redirected` around it.
     """
-    cuda = device.type == "cuda"
-    devices = range(torch.cuda.device_count()) if cuda else []
-    with _TURN, torch.random.fork_rng(devices=devices), repeatable(device):
-        torch.default_generator.manual_seed(seed)
-        if cuda:
-            torch.cuda.manual_seed_all(seed)
+    with Source(seed).opened() as source, undisturbed(), repeatable(device):
+        yield source
+
+
+@contextmanager
+def seeded(seed, device):
+    """Let all that draws do so from a seed, at the price of :func:`redirected`."""
+    with drawing(seed, device) as source, redirected():
+        yield source
+
+
+@contextmanager
+def undisturbed():
+    """Compute as where nobody has changed the defaults of torch.
+
+    Single precision, tensors on the processor unless told otherwise, gradients, and no
+    automatic change of precision.
+    """
+    with ExitStack() as stack:
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        if torch.get_default_dtype() != torch.float32:
+            stack.enter_context(_SinglePrecision())
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
         yield
+
+
+# What makes numbers of the default type, and what is told to by its name.
+_MAKING = {
+    torch.empty, torch.eye, torch.linspace, torch.ones, torch.rand, torch.randn,
+    torch.zeros,
+}  # fmt: skip
+_TURNING = {Tensor.bfloat16, Tensor.double, Tensor.half}
+
+
+class _SinglePrecision(TorchFunctionMode):
+    """Turn what is of the default type, and was made of nothing such, to float32."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if function in _MAKING and kwargs.get("dtype") is None:
+            kwargs = kwargs | {"dtype": torch.float32}
+        made, default = function(*args, **kwargs), torch.get_default_dtype()
+        if not isinstance(made, Tensor) or made.dtype != default:
+            return made
+        asked_for = function in _TURNING or _has([*args, *kwargs.values()], default)
+        return made if asked_for else made.float()
+
+
+def _has(things, dtype):
+    for thing in things:
+        if isinstance(thing, list | tuple) and _has(thing, dtype):
+            return True
+        kind = thing if isinstance(thing, torch.dtype) else getattr(thing, "dtype", "")
+        if str(kind).removeprefix("torch.") == str(dtype).removeprefix("torch."):
+            return True
+    return False
 
 
 @contextmanager

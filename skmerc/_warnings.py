@@ -1,5 +1,6 @@
 """Warnings of tables that look as if something went wrong before they came here."""
 
+import sys
 import warnings
 
 import pandas as pd
@@ -11,26 +12,38 @@ from skmerc.exceptions import (
     SplitDialogueWarning,
 )
 
+_IN_BETWEEN = {"contextlib", "imblearn", "joblib", "skmerc", "sklearn", "skorch"}
 
-def warn_without_dialogues(given, stacklevel=4):
+
+def warn_user(message, category):
+    """Warn at the line that called this package, however deep inside this happens."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and _is_in_between(frame):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_in_between(frame):
+    return frame.f_globals.get("__name__", "").partition(".")[0] in _IN_BETWEEN
+
+
+def warn_without_dialogues(given):
     told = [name for name in ("dialogue__turn", "dialogue__speaker") if name in given]
     if told and "dialogue__id" not in given:
-        warnings.warn(
+        warn_user(
             f"X has {' and '.join(told)} but no dialogue__id: every row is read as a "
             "dialogue of its own, without its neighbours.",
             NoDialogueWarning,
-            stacklevel=stacklevel,
         )
 
 
-def warn_of_rows_left_out_alone(given, stacklevel=5):
+def warn_of_rows_left_out_alone(given):
     if given and "dialogue__id" not in given:
-        warnings.warn(
+        warn_user(
             f"X has {' and '.join(given)} but no dialogue__id: each row is left out "
             "by itself, while its neighbours are learned from. Give dialogue__id "
             "beside the texts.",
             NoDialogueWarning,
-            stacklevel=stacklevel,
         )
 
 
@@ -43,11 +56,10 @@ def warn_of_equal_turns(conversations):
     )
     equal = int(turns.duplicated().sum())
     if equal:
-        warnings.warn(
+        warn_user(
             f"{equal} utterances share dialogue and turn with one before them; "
             "they are ordered by row.",
             DuplicateTurnWarning,
-            stacklevel=4,
         )
 
 
@@ -65,11 +77,10 @@ def warn_of_split_dialogues(conversations):
     # A split by rows breaks nearly every dialogue, and at the same rate; real corpora
     # lack a turn here and there, or keep only some speakers of all dialogues.
     if broken > 0.5 and 0.05 < absent < 0.45:
-        warnings.warn(
+        warn_user(
             f"{absent:.0%} of the turns are absent, from {broken:.0%} of the dialogues "
             "of four turns or more: their rows seem to have been split between "
             "training and test. Split by dialogue, for example with "
             "skmerc.model_selection.DialogueKFold or groups=X['dialogue__id'].",
             SplitDialogueWarning,
-            stacklevel=4,
         )

@@ -2,6 +2,7 @@
 
 __all__ = [
     "DamagedCheckpointWarning",
+    "DivergenceError",
     "DuplicateTurnWarning",
     "InterruptedTrainingWarning",
     "MissingModalityWarning",
@@ -11,12 +12,17 @@ __all__ = [
     "PartialMissingWarning",
     "SplitDialogueWarning",
     "UnsafePickleError",
+    "UnseenModalityWarning",
     "UntrustedTypeError",
 ]
 
 
 class DamagedCheckpointWarning(UserWarning):
     """A checkpoint of training is not what was written; an older one is used."""
+
+
+class DivergenceError(FloatingPointError):
+    """Training left the finite numbers; the estimator is what it was before."""
 
 
 class DuplicateTurnWarning(UserWarning):
@@ -53,6 +59,10 @@ class SplitDialogueWarning(UserWarning):
 
 class UnsafePickleError(ValueError):
     """A pickle asks for more than data; none of what it asks for has run."""
+
+
+class UnseenModalityWarning(UserWarning):
+    """X has values in columns where no training row had one; they are not read."""
 
 
 class UntrustedTypeError(ValueError):

@@ -97,7 +97,7 @@ def make_frame(blocks, *, dialogue=None, turn=None, speaker=None, role=None):
     keys = {"dialogue": dialogue, "turn": turn, "speaker": speaker, "role": role}
     _check_lengths(blocks, parts, keys)
     named = zip(KEYS, keys.values(), strict=True)
-    warn_without_dialogues([key for key, given in named if given is not None], 3)
+    warn_without_dialogues([key for key, given in named if given is not None])
     X = pd.concat([make_keys(len(parts[0]), **keys), join_blocks(parts)], axis=1)
     key_columns(X)  # refuses columns of one name, and a second set of keys
     index = _common_index([*blocks.items(), *keys.items()])

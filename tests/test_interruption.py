@@ -110,12 +110,20 @@ def test_with_early_stopping_the_best_epoch_is_kept(table):
 
 @pytest.mark.parametrize("moment", ["on_epoch_begin", "on_batch_end"])
 def test_before_the_first_epoch_is_finished_it_is_passed_on(table, make, moment):
-    model = make().fit(table[0], target_for(make(), table))
-    model.set_params(callbacks=[Interrupt(1, moment)])
+    model = make(callbacks=[Interrupt(1, moment)])
     with pytest.raises(KeyboardInterrupt):
         model.fit(table[0], target_for(model, table))
     with pytest.raises(NotFittedError):
         model.predict(table[0])
+
+
+def test_what_was_fitted_before_stays_until_another_fit_is_whole(table, make):
+    model = make().fit(table[0], target_for(make(), table))
+    before = answers(model, table[0])
+    model.set_params(callbacks=[Interrupt(1, "on_batch_end")])
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(table[0].iloc[::-1], target_for(model, table)[::-1])
+    np.testing.assert_array_equal(answers(model, table[0]), before)
 
 
 def test_partial_fit_is_all_or_nothing(table):
@@ -154,10 +162,10 @@ def test_a_fuser_is_interrupted_likewise(table, monkeypatch, marked):
     assert model.n_iter_ == len(model.history_) == 2
     assert not model.vae_.training
     calls[:] = [True, True]
+    before = model.transform(X)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X)
-    with pytest.raises(NotFittedError):
-        model.transform(X)
+    assert model.transform(X).equals(before)
     monkeypatch.undo()
     expected = DJVAEFuser(**(settings | {"max_epochs": 2})).fit(X)
     calls.clear()

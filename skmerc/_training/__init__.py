@@ -1,10 +1,11 @@
 """What every neural estimator shares."""
 
 from skmerc._device import resolve_device
-from skmerc._seeding import draw_seed, seeded
+from skmerc._random import redirected
+from skmerc._seeding import draw_seed, drawing, seeded
 from skmerc._training._batches import DialogueDataset, DialogueLoader
 from skmerc._training._checkpoint import Checkpoint
-from skmerc._training._engine import infer, make_net
+from skmerc._training._engine import infer, make_net, summary_of
 from skmerc._training._files import write_atomically
 from skmerc._training._interruption import (
     drop_unfinished_epoch,
@@ -19,6 +20,7 @@ from skmerc._training._standardize import (
     check_partial_missing,
     fit_standardize,
     fit_standardize_on_real,
+    warn_of_values_never_seen,
 )
 from skmerc._training._stored import NetworkHolder
 from skmerc._training._weights import check_weight
@@ -37,17 +39,21 @@ __all__ = [
     "check_partial_missing",
     "check_weight",
     "draw_seed",
+    "drawing",
     "drop_unfinished_epoch",
     "fit_standardize",
     "fit_standardize_on_real",
     "hold_out",
     "infer",
     "make_net",
+    "redirected",
     "resolve_device",
     "seeded",
+    "summary_of",
     "train_fusion",
     "values_in_units_of",
     "warn_of_interruption",
+    "warn_of_values_never_seen",
     "without_accelerator",
     "write_atomically",
 ]

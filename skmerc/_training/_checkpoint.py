@@ -3,7 +3,6 @@
 import hashlib
 import io
 import logging
-import warnings
 from numbers import Integral
 from pathlib import Path
 
@@ -13,10 +12,12 @@ import torch
 from skorch.callbacks import Callback
 from skorch.history import History
 
+from skmerc._random import current_source
 from skmerc._training._files import write_atomically
+from skmerc._warnings import warn_user
 from skmerc.exceptions import DamagedCheckpointWarning
 
-FORMAT = 1
+FORMAT = 2
 """Raised when what a checkpoint holds means something else than before."""
 
 _DIGEST_SIZE = hashlib.sha256().digest_size
@@ -90,21 +91,17 @@ class Checkpoint(Callback):
             _give_back(callback, state["callbacks"].get(name, {}))
         # Not by set_params, which cannot do that once a net is initialised.
         net.iterator_train__passed = len(net.history)
-        torch.set_rng_state(state["rng"])
-        if len(state["cuda_rng"]) == torch.cuda.device_count():
-            torch.cuda.set_rng_state_all(state["cuda_rng"])
+        current_source().set_state(state["rng"])
         _logger.info("Training goes on after epoch %d.", len(net.history))
 
     def on_epoch_end(self, net, **kwargs):
         """Write the state of this epoch, and let go of the one before the last."""
-        on_gpu = str(net.device).startswith("cuda")
         state = {part: _plain(getattr(net, part).state_dict()) for part in _PARTS}
         state |= {
             "fingerprint": self.fingerprint,
             "history": _plain(list(net.history)),
             "callbacks": {name: _state_of(cb) for name, cb in net.callbacks_},
-            "rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state_all() if on_gpu else [],
+            "rng": current_source().get_state(),
         }
         content = io.BytesIO()
         torch.save(state, content)
@@ -129,11 +126,10 @@ class Checkpoint(Callback):
             if state is not None:
                 self._refuse_another(state["fingerprint"])
                 return state
-            warnings.warn(
+            warn_user(
                 f"{path} is damaged; training goes on from the file before it, or from "
                 "the start where there is none.",
                 DamagedCheckpointWarning,
-                stacklevel=7,
             )
         return None
 

@@ -9,6 +9,7 @@ from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.utils import noop
 from tqdm.auto import tqdm
 
+from skmerc._divergence import refuse_divergence
 from skmerc._seeding import repeatable
 from skmerc._training._batches import DialogueLoader
 from skmerc._training._interruption import FinishedEpochs
@@ -73,6 +74,28 @@ class ValidationScore(Callback):
         self.dataset = None
 
 
+class RefuseDivergence(Callback):
+    """Look after each epoch whether there is something to go on from.
+
+    Parameters
+    ----------
+    standardized : bool
+        Whether features were standardised.
+    """
+
+    def __init__(self, standardized):
+        self.standardized = standardized
+
+    def on_epoch_end(self, net, **kwargs):
+        """Refuse an epoch of numbers that are not finite."""
+        latest = net.history[-1]
+        names = [*net.criterion_.terms, "train_loss", "valid_loss"]
+        terms = {name: latest[name] for name in names if name in latest}
+        refuse_divergence(
+            terms, len(net.history), net.lr, net.module_, standardized=self.standardized
+        )
+
+
 class NoSchedule(Callback):
     """Let go of schedules of the learning rate when training ends.
 
@@ -117,6 +140,7 @@ def make_net(
     patience=None,
     span=1,
     seed=0,
+    standardized=True,
     **settings,
 ):
     """Build the skorch net that trains a module on dialogues.
@@ -138,6 +162,8 @@ def make_net(
         Number of epochs whose mean score is meant by that.
     seed : int
         Seed of the order of dialogues.
+    standardized : bool, default=True
+        Whether features are, which is told where training diverges.
     **settings
         Anything else that a skorch net takes, `callbacks` and `verbose` included; with
         an ``accelerator`` several processes train the net together.
@@ -148,6 +174,7 @@ def make_net(
         callbacks.append(("validation_score", score))
         if "accelerator" in settings:
             callbacks.append(("one_score", OneScore()))
+    callbacks.append(("divergence", RefuseDivergence(standardized)))
     callbacks.append(("finished_epochs", FinishedEpochs()))
     if validation is not None and patience is not None:
         callbacks.append(("early_stopping", _early_stopping(patience, measure, span)))
@@ -185,6 +212,17 @@ def _early_stopping(patience, measure, span):
     )
 
 
+def summary_of(epoch, number):
+    """What an estimator tells of an epoch, whose number counts all of its fits."""
+    hidden = ("batches", "event_")
+    shown = {
+        name: value
+        for name, value in epoch.items()
+        if not name.startswith(hidden) and not name.endswith(("_best", "_batch_count"))
+    }
+    return shown | {"epoch": number}
+
+
 @torch.no_grad()
 def infer(net, dataset, output, dtype=None):
     """Compute one output of the network for every row of the table.
@@ -194,7 +232,8 @@ def infer(net, dataset, output, dtype=None):
     """
     module = net.module_ if dtype is None else deepcopy(net.module_).to(dtype)
     training = module.training
-    module.eval()
+    if training:
+        module.eval()
     sequences, result, done = dataset.sequences, None, 0
     for which in dataset.portions(_UTTERANCES):
         inputs, _ = dataset.batch(which)
@@ -208,5 +247,6 @@ def infer(net, dataset, output, dtype=None):
         owned = sequences.owned[here]
         result[sequences.rows[here][owned]] = values[owned]
         done = here.stop
-    module.train(training)
+    if training:
+        module.train()
     return result

@@ -1,9 +1,8 @@
 """Training that the user breaks off."""
 
-import warnings
-
 from skorch.callbacks import Callback, EarlyStopping
 
+from skmerc._warnings import warn_user
 from skmerc.exceptions import InterruptedTrainingWarning
 
 
@@ -48,9 +47,8 @@ def _stopped(callback):
 
 def warn_of_interruption(n_finished, max_epochs):
     """Tell that a model has learned less than it should."""
-    warnings.warn(
+    warn_user(
         f"Training was interrupted in epoch {n_finished + 1} of {max_epochs}. The "
         "model is fitted, and is what it had learned until then.",
         InterruptedTrainingWarning,
-        stacklevel=6,
     )

@@ -8,6 +8,8 @@ from skorch.callbacks import Callback
 from skorch.hf import AccelerateMixin
 from skorch.utils import to_tensor
 
+from skmerc._random import current_source
+
 _OF_MIXIN = ("accelerator", "unwrap_after_train")
 
 
@@ -88,7 +90,8 @@ class ParallelNet(AccelerateMixin, NeuralNet):
         """Train together with the other processes."""
         if index := self.accelerator.process_index:
             # Weights were drawn alike by all; what is drawn from now on shall differ.
-            torch.manual_seed(torch.initial_seed() + index)
+            source = current_source()
+            source.start_from(source.seed + index)
         if self.accelerator.ddp_handler is None:
             self.accelerator.ddp_handler = _handler()
         alone = self.optimizer_

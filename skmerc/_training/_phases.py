@@ -3,6 +3,7 @@
 import torch
 from tqdm.auto import tqdm
 
+from skmerc._divergence import refuse_divergence
 from skmerc._training._batches import DialogueLoader
 from skmerc.losses import weighted_mean
 
@@ -33,7 +34,7 @@ def train_fusion(net, dataset, passes, seed=0):
     optimizer = net.optimizer(*settings[0], **settings[1])
     loader = DialogueLoader(dataset, net.batch_size, shuffle=True, seed=seed)
     history = []
-    for _ in tqdm(range(passes), unit="pass", disable=not net.verbose):
+    for number in tqdm(range(1, passes + 1), unit="pass", disable=not net.verbose):
         losses = []
         for inputs, answer in loader:
             moved = {name: value.to(net.device) for name, value in inputs.items()}
@@ -44,5 +45,6 @@ def train_fusion(net, dataset, passes, seed=0):
             module.zero_grad()
             losses.append(loss.detach())
         history.append(float(torch.stack(losses).mean()))
+        refuse_divergence({"fusion": history[-1]}, number, net.lr, module)
     module.fusion.requires_grad_(False)
     return history

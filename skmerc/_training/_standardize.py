@@ -1,13 +1,13 @@
 """Standardisation fitted on the training rows, and missing cells."""
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
 from skmerc._columns import SYNTHETIC
 from skmerc._conversations import block_of, chunks
-from skmerc.exceptions import PartialMissingWarning
+from skmerc._warnings import warn_user
+from skmerc.exceptions import PartialMissingWarning, UnseenModalityWarning
 from skmerc.nn.standardize import Standardize
 
 
@@ -65,15 +65,16 @@ class Moments:
         least = 1e-6 * np.abs(self.mean) + 1e-12
         constant = np.maximum(least, 1.0)
         deviation = self.deviation
-        scale = np.where(deviation > least, deviation, constant)
-        return Standardize(self.mean, scale, active)
+        varied = deviation > least
+        scale = np.where(varied, deviation, constant)
+        return Standardize(self.mean, scale, active, self.mass > 0, varied)
 
 
 def fit_standardize(features, rows, weight=None, *, active=True):
     """Fit a :class:`Standardize` on the given rows, chunk by chunk.
 
-    Constant columns are shifted but not scaled; columns without any value have
-    mean 0 and scale 1.
+    Constant columns are read as their mean; columns without any value have mean 0 and
+    scale 1.
     """
     weight = np.ones(len(rows)) if weight is None else weight
     rows, weight = rows[weight > 0], weight[weight > 0]
@@ -115,13 +116,32 @@ def check_partial_missing(conversations, policy, names=None, *, warn=True):
             counts[name] += int(partial.sum())
     if any(counts.values()) and warn:
         found = ", ".join(f"{name}: {count}" for name, count in counts.items() if count)
-        warnings.warn(
+        warn_user(
             f"Missing cells inside modalities that are there ({found}) are filled "
             "with the training mean; set partial_nan='error' to refuse them, or set "
             "a modality's columns to NaN throughout where it is missing.",
             PartialMissingWarning,
-            stacklevel=3,
         )
+
+
+def warn_of_values_never_seen(conversations, standardize, names=None):
+    """Tell that X has values in columns where no training row had one."""
+    unseen = np.flatnonzero(~standardize.seen.cpu().numpy())
+    if not len(unseen):
+        return
+    for rows in chunks(len(conversations)):
+        there = ~np.isnan(conversations.features[rows][:, unseen])
+        if there.any():
+            row, which = (int(i) for i in np.argwhere(there)[0])
+            column = int(unseen[which])
+            name = column if names is None else names[column]
+            warn_user(
+                f"X has a value in row {row + rows.start}, column {name!r} of block "
+                f"{block_of(column, conversations.blocks)!r}, and no training row had "
+                "one there. Such values are not read.",
+                UnseenModalityWarning,
+            )
+            return
 
 
 def _refuse(conversations, where, start, partial, names):

@@ -1,12 +1,12 @@
 """Functionals of sound."""
 
 import os
-import warnings
 from numbers import Integral
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skmerc._warnings import warn_user
 from skmerc.exceptions import NonCommercialLicenseWarning
 from skmerc.features import _descriptors
 from skmerc.features._files import read_sound
@@ -139,12 +139,11 @@ class AudioFunctionals(MediaTransformer):
         """
         super().fit(X)
         if self.features in OPENSMILE_SETS:
-            warnings.warn(
+            warn_user(
                 f"features={self.features!r} are computed by openSMILE. Its licence "
                 "allows teaching, research and private use; neither it nor what was "
                 "made from its features may be part of a product.",
                 NonCommercialLicenseWarning,
-                stacklevel=2,
             )
         return self
 

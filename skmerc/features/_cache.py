@@ -5,9 +5,10 @@ import sqlite3
 from collections import OrderedDict
 from contextlib import closing, contextmanager
 from pathlib import Path
-from threading import RLock
 
 import numpy as np
+
+from skmerc._locks import Turn
 
 _FILE = "vectors.sqlite"
 _SECONDS_TO_WAIT = 3600
@@ -21,7 +22,7 @@ class MemoryCache:
         self._max_bytes = max_bytes
         self._n_bytes = 0
         self._vectors = OrderedDict()
-        self._lock = RLock()
+        self._lock = Turn()
 
     def exclusive(self):
         """Keep other threads out of a block."""

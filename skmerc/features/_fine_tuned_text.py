@@ -9,6 +9,7 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval
 
 from skmerc._columns import as_pandas, key_columns
+from skmerc._fitting import all_or_nothing
 from skmerc._seeding import draw_seed, seeded
 from skmerc._warnings import warn_of_rows_left_out_alone
 from skmerc.features._fine_tuning import average, fine_tune
@@ -169,6 +170,7 @@ class FineTunedTextEmbedder(TextEmbedder):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @all_or_nothing
     def fit(self, X, y=None):
         """Train the models to tell the labels, and average them.
 
@@ -194,13 +196,16 @@ class FineTunedTextEmbedder(TextEmbedder):
             If a cell is neither text nor missing.
         ValueError
             If X is not one column beside keys, a label is missing, labels are no
-            classes, training diverges, there are fewer dialogues than `cv`, or a
-            model is left with less than two classes.
+            classes, there are fewer dialogues than `cv`, or a model is left with less
+            than two classes.
+        DivergenceError
+            If training leaves the finite numbers.
         """
         self._fit(X, y)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @all_or_nothing
     def fit_transform(self, X, y=None):
         """Train, and embed each text by the model that left its dialogue out.
 
@@ -220,7 +225,7 @@ class FineTunedTextEmbedder(TextEmbedder):
 
         Raises
         ------
-        ImportError, OSError, TypeError, ValueError
+        ImportError, OSError, TypeError, ValueError, DivergenceError
             As :meth:`fit`.
         """
         texts, fold, networks = self._fit(X, y)
@@ -249,8 +254,9 @@ class FineTunedTextEmbedder(TextEmbedder):
             warn_of_rows_left_out_alone(key_columns(as_pandas(X)))
         fold = deal_dialogues(keys["dialogue__id"], label, self.cv, seed)
         network, networks, history = self._train(texts, label, fold, seed)
-        tuned, state = self._keep(network), network.state_dict()
+        state = network.state_dict()
         self.weights_ = {name: value.cpu().numpy() for name, value in state.items()}
+        tuned = self._keep(network)
         self.classes_, self.history_ = classes, history
         self._probe, self.model_digest_ = tuned.probe, tuned.digest
         self.embedding_size_ = len(tuned.probe)
@@ -275,7 +281,7 @@ class FineTunedTextEmbedder(TextEmbedder):
     def _tune(self, network, texts, label, learned, seed):
         # All models draw alike, so that their axes mean the same.
         with seeded(seed, torch.device(network.device)):
-            losses = fine_tune(
+            return fine_tune(
                 network,
                 [texts[row] for row in learned],
                 torch.from_numpy(label[learned]),
@@ -289,23 +295,17 @@ class FineTunedTextEmbedder(TextEmbedder):
                 seed=seed,
                 verbose=self.verbose,
             )
-        if not np.isfinite(losses).all():
-            raise ValueError(
-                f"Training diverged: its mean losses are {losses}. Lower the learning "
-                f"rate, which is lr={self.lr}."
-            )
-        return losses
 
     def _read(self, X):
         return super()._read(drop_keys(X) if hasattr(X, "columns") else X)
 
     def _load(self):
-        made_of, tuned = getattr(self, "_tuned", (None, None))
-        if made_of != self._parts():
+        tuned, weights, made_of = getattr(self, "_tuned", (None, None, None))
+        if weights is not self.weights_ or made_of != self._parts():
             network = deepcopy(super()._load().network)
-            weights = {name: torch.tensor(v) for name, v in self.weights_.items()}
+            state = {name: torch.tensor(v) for name, v in self.weights_.items()}
             try:
-                network.load_state_dict(weights)
+                network.load_state_dict(state)
             except RuntimeError as error:
                 raise ValueError(
                     f"The model {str(self.model)!r} is not the one that fit saw: its "
@@ -317,7 +317,7 @@ class FineTunedTextEmbedder(TextEmbedder):
 
     def _keep(self, network):
         tuned = SentenceModel.of(network, self.normalize)
-        self._tuned = self._parts(), tuned
+        self._tuned = tuned, self.weights_, self._parts()
         return tuned
 
     def _parts(self):

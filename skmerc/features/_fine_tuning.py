@@ -6,6 +6,8 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from skmerc._divergence import refuse_divergence
+
 _WARMUP = 0.1
 _LR_OF_HEAD = 1e-3
 _LONGEST_GRADIENT = 1.0
@@ -70,6 +72,7 @@ def fine_tune(
                 total += loss.item() * len(batch)
                 bar.update()
             losses.append(total / len(texts))
+            refuse_divergence({"train_loss": losses[-1]}, len(losses), lr, network)
     optimizer.zero_grad()  # frees the gradients
     network.eval()
     return losses

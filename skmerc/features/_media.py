@@ -2,7 +2,6 @@
 
 import importlib
 import os
-import warnings
 from collections import Counter
 from numbers import Integral
 
@@ -14,6 +13,8 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
+from skmerc._fitting import all_or_nothing
+from skmerc._warnings import warn_user
 from skmerc.exceptions import MissingModalityWarning
 
 
@@ -96,6 +97,7 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
         return tags
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @all_or_nothing
     def fit(self, X, y=None):
         """Check that packages and models are there; nothing is learned from X.
 
@@ -208,10 +210,9 @@ def warn_of_missing(problems, entries):
     reasons = Counter(str(problem).partition(":")[0] for problem in problems.values())
     counts = ", ".join(f"{n} with {reason}" for reason, n in reasons.items())
     row, problem = next(iter(problems.items()))
-    warnings.warn(
+    warn_user(
         f"{len(problems)} of {len(entries)} rows have no features and are missing "
         f"modalities (NaN): {counts}. The first is row {row}, "
         f"{name_of(entries[row])}: {problem}.",
         MissingModalityWarning,
-        stacklevel=4,
     )

@@ -8,14 +8,13 @@ from functools import lru_cache
 from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Lock
 
 import numpy as np
 import torch
 
+from skmerc._locks import LOADING, Turn
 from skmerc._seeding import repeatable, seeded
 
-_LOADING = Lock()
 # Where a model's settings tell who wrote them, and not how it computes.
 _ORIGIN = {"_name_or_path", "architectures", "dtype", "transformers_version"}
 _PROBE = "Well, that was not what I expected!"
@@ -41,7 +40,7 @@ class SentenceModel:
     normalize: bool
     probe: np.ndarray
     digest: str
-    _lock: object = field(default_factory=Lock)
+    _lock: object = field(default_factory=Turn)
 
     def embed(self, texts, batch_size):
         """Embed texts: float32 array (n_texts, n_features)."""
@@ -69,7 +68,7 @@ def load_sentence_model(
     folder = _find_folder(model)
     source, stamp = str(folder or model), _stamp(folder) if folder else None
     _import_quietly()
-    with _LOADING, _progress_bars(verbose):
+    with LOADING, _progress_bars(verbose):
         try:
             return _load(source, pooling, normalize, device, local_files_only, stamp)
         except Exception as error:  # each part of the stack has kinds of its own

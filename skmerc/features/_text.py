@@ -1,6 +1,5 @@
 """Embeddings of texts by a sentence model."""
 
-import warnings
 from hashlib import blake2b
 from numbers import Integral
 from pathlib import Path
@@ -14,6 +13,8 @@ from tqdm.auto import tqdm
 
 from skmerc._columns import as_pandas
 from skmerc._device import resolve_device
+from skmerc._fitting import all_or_nothing
+from skmerc._warnings import warn_user
 from skmerc.exceptions import MissingModalityWarning
 from skmerc.features._cache import compute_once, open_cache
 from skmerc.features._sentence_model import load_sentence_model
@@ -124,6 +125,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @all_or_nothing
     def fit(self, X, y=None):
         """Load the model and learn the number of its features.
 
@@ -304,6 +306,7 @@ def tell_of_missing(texts, errors):
     )
     if errors == "raise":
         raise ValueError(f"{found}; leave these rows out, or set errors='warn'.")
-    warnings.warn(
-        f"{found}; their features are NaN.", MissingModalityWarning, stacklevel=4
+    warn_user(
+        f"{found}; their features are NaN.",
+        MissingModalityWarning,
     )

@@ -10,6 +10,7 @@ import torch
 from sklearn.utils._param_validation import Interval
 
 from skmerc._device import resolve_device
+from skmerc._locks import LOADING
 from skmerc._seeding import seeded
 from skmerc.features._files import sample_frames
 from skmerc.features._media import MediaTransformer, need
@@ -135,7 +136,7 @@ class FrameEmbedder:
 def load_model(name, device):
     """Load an image model and what prepares frames for it."""
     (transformers,) = need("video", "transformers", "PIL", "av")[:1]
-    with seeded(0, torch.device("cpu")), quiet(transformers):
+    with LOADING, seeded(0, torch.device("cpu")), quiet(transformers):
         model, report = transformers.AutoModel.from_pretrained(
             os.fspath(name), output_loading_info=True
         )

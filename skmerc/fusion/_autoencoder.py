@@ -12,11 +12,14 @@ from torch import nn
 
 from skmerc._columns import as_pandas
 from skmerc._conversations import read_conversations
+from skmerc._fitting import of_one_fit
 from skmerc._training import (
     check_partial_missing,
     draw_seed,
+    drawing,
+    redirected,
     resolve_device,
-    seeded,
+    warn_of_values_never_seen,
 )
 from skmerc.frame import drop_keys, read_keys
 from skmerc.fusion._layout import behind_keys, table_names
@@ -57,8 +60,9 @@ class AutoencoderMixin:
     def _train(self, table, training, validation):
         rng = check_random_state(self.random_state)
         seed, device = draw_seed(rng), resolve_device(self.device)
-        with seeded(seed, device):
-            trainer = self._make_trainer(self._reader(table), device)
+        with drawing(seed, device):
+            with redirected():
+                trainer = self._make_trainer(self._reader(table), device)
             trainer.run(
                 training,
                 validation,
@@ -100,20 +104,17 @@ class AutoencoderMixin:
         return Blocks(table.features, self._block_reader())
 
     def _block_reader(self):
-        standardize = self.standardize_
-        return BlockReader(
-            standardize.mean.numpy(),
-            standardize.scale.numpy(),
-            standardize.active,
-            list(self._blocks.values()),
-        )
+        return BlockReader(list(self._blocks.values()), **self.standardize_.settings)
 
     def _read(self, X):
         check_is_fitted(self, "vae_")
         table = read_conversations(self, X, reset=False, modalities=self.modalities)
         self._check_partial_missing(table)
+        names = getattr(self, "feature_names_in_", None)
+        warn_of_values_never_seen(table, self.standardize_, names)
         return table
 
+    @of_one_fit
     def inverse_transform(self, X):
         """Reconstruct the modalities from codes.
 
@@ -151,6 +152,7 @@ class AutoencoderMixin:
             values[:, where] = block
         return self.standardize_.inverse(values).float().numpy()
 
+    @of_one_fit
     def sample(self, n_samples=1, *, random_state=None):
         """Decode draws from the prior.
 
@@ -173,6 +175,7 @@ class AutoencoderMixin:
         rng = check_random_state(random_state)
         return self._decode(rng.standard_normal((n_samples, self.latent_size)))
 
+    @of_one_fit
     def score_samples(self, X):
         r"""Evidence lower bound of each utterance.
 

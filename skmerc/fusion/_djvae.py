@@ -9,7 +9,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skmerc._columns import VALIDATION
-from skmerc._training import NetworkHolder, check_weight, fit_standardize_on_real
+from skmerc._fitting import all_or_nothing, of_one_fit
+from skmerc._training import (
+    NetworkHolder,
+    check_weight,
+    fit_standardize_on_real,
+)
 from skmerc.frame import KEYS, drop_keys
 from skmerc.fusion._autoencoder import AutoencoderMixin
 from skmerc.fusion._layout import behind_keys, code_names
@@ -224,6 +229,7 @@ class DJVAEFuser(NetworkHolder, AutoencoderMixin, TransformerMixin, BaseEstimato
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @all_or_nothing
     def fit(self, X, y=None, sample_weight=None):
         """Learn to fuse the modalities.
 
@@ -247,8 +253,8 @@ class DJVAEFuser(NetworkHolder, AutoencoderMixin, TransformerMixin, BaseEstimato
         ------
         ValueError
             If no row is left to learn from, or labels are no classes.
-        RuntimeError
-            If the loss is no number any more.
+        DivergenceError
+            If training leaves the finite numbers.
 
         Warns
         -----
@@ -265,7 +271,6 @@ class DJVAEFuser(NetworkHolder, AutoencoderMixin, TransformerMixin, BaseEstimato
                 "No row is left to learn from: all are context, held out for "
                 "validation, or of sample weight 0."
             )
-        vars(self).pop("vae_", None)  # or an interrupt would leave a mixture
         target = self._encode_labels(y, rows, len(table))
         self.standardize_ = fit_standardize_on_real(
             table, rows, weight, active=self.standardize
@@ -283,6 +288,7 @@ class DJVAEFuser(NetworkHolder, AutoencoderMixin, TransformerMixin, BaseEstimato
                 "code that name. Rename the modality, or use output='latent'."
             )
 
+    @of_one_fit
     def transform(self, X):
         """Fuse the modalities of each utterance.
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from skmerc._divergence import refuse_divergence
 from skmerc._training import warn_of_interruption
 from skmerc.losses import weighted_mean
 from skmerc.nn.blocks import BlockReader, hide_modalities
@@ -27,6 +28,11 @@ class Blocks:
 
     def __len__(self):
         return len(self.features)
+
+    @property
+    def standardized(self):
+        """Whether features are brought to mean 0 and deviation 1."""
+        return self.reader.standardize.active
 
     def __call__(self, rows) -> tuple[list[Tensor], Tensor]:
         """Return the blocks and a mask (n, n_modalities) of those present."""
@@ -115,6 +121,9 @@ class Trainer:
                 record = self._epoch(epoch, training, optimizer, rng)
                 if len(validation):
                     record |= self._evaluate(validation)
+                refuse_divergence(
+                    record, epoch + 1, lr, network, standardized=self.read.standardized
+                )
                 self.history.append(record)
                 if stop.now(record.get("valid_loss")):
                     break
@@ -137,13 +146,7 @@ class Trainer:
             nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
             optimizer.step()
             _add(total, terms, float(weight.sum()))
-        means = _means(total)
-        if not np.isfinite(means["loss"]):
-            raise RuntimeError(
-                f"The loss became {means['loss']} in epoch {epoch + 1}. Lower lr, or "
-                "keep standardize=True if the features are large."
-            )
-        return {"epoch": epoch + 1, "beta": warmth * self.beta, **means}
+        return {"epoch": epoch + 1, "beta": warmth * self.beta, **_means(total)}
 
     @torch.no_grad()
     def _evaluate(self, validation):

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from skmerc._random import randint, randperm
 from skmerc.graph._edges import dialogue_of, places_in
 
 
@@ -36,7 +37,7 @@ def mask_features(x: Tensor, rate: float) -> Tensor:
     tensor([3., 3., 3.])
     """
     n_features = x.shape[-1]
-    drawn = torch.randperm(n_features, device=x.device)[: round(rate * n_features)]
+    drawn = randperm(n_features, x.device)[: round(rate * n_features)]
     return x.index_fill(-1, drawn, 0)
 
 
@@ -148,7 +149,7 @@ def _share(rate: float, number: Tensor) -> Tensor:
 
 def _draw(group: Tensor, count: Tensor) -> Tensor:
     """Mark `count` members of each group at random, or all where there are fewer."""
-    order = torch.randperm(len(group), device=group.device)
+    order = randperm(len(group), group.device)
     order = order[group[order].argsort(stable=True)]
     rank = places_in(torch.bincount(group, minlength=len(count)))
     drawn = torch.empty_like(group, dtype=torch.bool)
@@ -193,4 +194,4 @@ def _draw_ranks(n_free: Tensor, count: Tensor) -> Tensor:
 
 def _integers_below(high: Tensor) -> Tensor:
     # Not a fraction times `high`, whose rounded product may reach `high`.
-    return torch.randint(2**62, high.shape, device=high.device) % high
+    return randint(2**62, high.shape, high.device) % high

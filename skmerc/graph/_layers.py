@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.utils import scatter, softmax
 
+from skmerc._random import Dropout
 from skmerc.graph._edges import N_RELATIONS
 
 
@@ -61,7 +62,7 @@ class RelationalAttention(nn.Module):
         self.query_key = nn.Linear(in_size, 2 * out_size)
         self.value = nn.Linear(in_size, n_relations * out_size, bias=False)
         self.preference = nn.Parameter(torch.zeros(n_relations, heads))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, edge_index: Tensor, relation: Tensor) -> Tensor:
         """Pass messages: (n, in_size) to (n, out_size)."""

@@ -1,9 +1,9 @@
 """From the table's features to one block per modality."""
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from skmerc._random import rand
 from skmerc.nn.standardize import Standardize
 
 
@@ -12,18 +12,17 @@ class BlockReader(nn.Module):
 
     Parameters
     ----------
-    mean, scale : ndarray of shape (n_features,)
-        Of the training rows, as in :class:`Standardize`.
-    active : bool
-        Whether to standardise, or to fill missing cells only.
     blocks : list of slice or array of int
-        Columns of each modality.
+        Columns of each modality, of which one at least must have been seen in training
+        and be there for the modality to be there.
+    **known
+        Of the training rows, as in :class:`Standardize`.
     """
 
-    def __init__(self, mean: np.ndarray, scale: np.ndarray, active: bool, blocks: list):
+    def __init__(self, blocks: list, **known):
         super().__init__()
-        self.standardize = Standardize(mean, scale, active)
-        every = torch.arange(len(mean))
+        self.standardize = Standardize(**known)
+        every = torch.arange(len(self.standardize.mean))
         self.columns = [every[where] for where in blocks]
 
     @property
@@ -33,7 +32,8 @@ class BlockReader(nn.Module):
 
     def forward(self, features: Tensor) -> tuple[list[Tensor], Tensor]:
         """Return the blocks, 0 where missing, and a mask (n, n_modalities)."""
-        missing, values = features.isnan(), self.standardize(features)
+        missing = features.isnan() | ~self.standardize.seen
+        values = self.standardize(features)
         present = [~missing[:, where].all(dim=1) for where in self.columns]
         blocks = [
             values[:, where] * there[:, None]
@@ -60,5 +60,5 @@ def hide_modalities(present: Tensor, rate: float) -> Tensor:
     """
     if not rate:
         return present
-    shown = present & (torch.rand(present.shape, device=present.device) >= rate)
+    shown = present & (rand(present.shape, device=present.device) >= rate)
     return torch.where(shown.any(dim=1, keepdim=True), shown, present)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from skmerc._random import Dropout
 from skmerc.graph import speaker_relations, window_edges
 from skmerc.losses import focal_loss, weighted_mean
 from skmerc.nn.blocks import BlockReader, hide_modalities
@@ -96,9 +97,9 @@ class CBERLNetwork(nn.Module):
             self.vae = JointVAE(widths, latent_size=latent_size, posterior=posterior)
         in_size = sum(widths) + (latent_size if self.vae else 0)
         self.enter = nn.Sequential(
-            nn.Dropout(dropout), nn.Linear(in_size + len(widths) + 1, size), nn.ReLU()
+            Dropout(dropout), nn.Linear(in_size + len(widths) + 1, size), nn.ReLU()
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.context = None
         if lstm_layers:
             self.context = DialogueLSTM(size, hidden_size, lstm_layers, dropout)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from skmerc._random import Dropout
 from skmerc.graph._edges import places_in
 
 
@@ -34,7 +35,7 @@ class DialogueLSTM(nn.Module):
         self.layers = nn.ModuleList(
             nn.LSTM(width, hidden_size, bidirectional=True) for width in widths
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def __setstate__(self, state):
         super().__setstate__(state)

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from skmerc._random import Dropout, randn
+
 CLASS_SIZE = 32
 _SLOPE = 0.2
 
@@ -20,7 +22,7 @@ def _mlp(*sizes: int, dropout: float = 0.0) -> nn.Sequential:
     layers: list[nn.Module] = []
     for size_in, size_out in zip(sizes[:-2], sizes[1:-1], strict=True):
         layers += [nn.Linear(size_in, size_out), nn.LeakyReLU(_SLOPE)]
-        layers += [nn.Dropout(dropout)] if dropout else []
+        layers += [Dropout(dropout)] if dropout else []
     return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))
 
 
@@ -173,7 +175,7 @@ class MultimodalGAN(nn.Module):
 
     def draw_noise(self, n: int) -> Tensor:
         """Draw standard normal noise of shape (n, noise_size)."""
-        return torch.randn(n, self.noise_size, device=self.low.device)
+        return randn(n, self.noise_size, device=self.low.device)
 
     def translate(
         self, x: Tensor, present: Tensor, target: Tensor, noise: Tensor

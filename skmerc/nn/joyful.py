@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from skmerc._random import Dropout
 from skmerc.losses import contrastive_loss, focal_loss, weighted_mean
 from skmerc.nn.blocks import BlockReader, hide_modalities
 from skmerc.nn.joyful_fusion import JoyfulFusion
@@ -90,7 +91,7 @@ class JoyfulNetwork(nn.Module):
         )
         self.classify = nn.Sequential(
             nn.LayerNorm(hidden_size),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(hidden_size, n_outputs),
         )
         self.embedding_size = hidden_size

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from skmerc._random import Dropout, randn
 from skmerc.graph._edges import places_in
 from skmerc.nn.transformer import DialogueTransformer
 
@@ -148,7 +149,7 @@ class SpecificFusion(nn.Module):
             _projection(width, size, dropout) for width in widths
         )
         self.enter = nn.ModuleList(nn.Linear(size, size, bias=False) for _ in widths)
-        self.basis = nn.Parameter(torch.randn(n_bases, size))
+        self.basis = nn.Parameter(randn(n_bases, size))
         self.enter_basis = nn.Linear(size, size, bias=False)
 
     def forward(self, blocks: list[Tensor], present: Tensor) -> tuple[Tensor, Tensor]:
@@ -315,7 +316,7 @@ def topic_before(x: Tensor, lengths: Tensor, smoothing: float) -> tuple[Tensor, 
 
 
 def _projection(width: int, size: int, dropout: float) -> nn.Module:
-    return nn.Sequential(nn.Dropout(dropout), nn.Linear(width, size), nn.ReLU())
+    return nn.Sequential(Dropout(dropout), nn.Linear(width, size), nn.ReLU())
 
 
 def _project(

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from skmerc._random import Dropout
 from skmerc.graph import (
     N_RELATIONS,
     NeighborMean,
@@ -86,7 +87,7 @@ class JoyfulGraph(nn.Module):
             JoyfulLayer(d, size, _aggregation(conv, d, size, n_relations))
             for d in sizes[:-1]
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(
         self, x: Tensor, edges: Tensor, speaker: Tensor, sequence: Tensor

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from skmerc._random import Dropout, rand
 from skmerc.graph import RelationalAttention
 from skmerc.graph._edges import dialogue_of, places_in
 from skmerc.losses import scaled_cosine_error
@@ -48,7 +49,7 @@ class MaskedGraphEncoder(nn.Module):
             RelationalAttention(size, size, heads, dropout) for _ in range(layers)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(size) for _ in range(layers))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.token = nn.Parameter(torch.zeros(size))
         self.decoder = RelationalAttention(size, size, heads)
 
@@ -102,9 +103,9 @@ class MaskedGraphEncoder(nn.Module):
     def _disguise(self, x: Tensor, sequence: Tensor) -> Tensor:
         # Another utterance of the same dialogue: those of others, and synthetic ones
         # in copies, must not reach it.
-        noise = torch.rand(len(x), dtype=torch.float64, device=x.device)
+        noise = rand(len(x), dtype=torch.float64, device=x.device)
         others = x.detach()[(sequence + noise).argsort(stable=True)]
-        replaced = torch.rand(len(x), 1, device=x.device) < REPLACED
+        replaced = rand(len(x), 1, device=x.device) < REPLACED
         return torch.where(replaced, others, self.token)
 
 
@@ -132,7 +133,7 @@ def draw_mask(lengths: Tensor, rate: float, weight: Tensor | None = None) -> Ten
     dialogue = dialogue_of(lengths)
     # The largest of log(weight) + Gumbel noise are a weighted draw without
     # replacement.
-    noise = torch.rand(len(dialogue), device=lengths.device)
+    noise = rand(len(dialogue), device=lengths.device)
     # In double precision, so that logarithms make no ties; those of the draw itself
     # go by place, and not by how a processor sorts.
     key = -(-noise.double().clamp(1e-12, 1 - 1e-7).log()).log()

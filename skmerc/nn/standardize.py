@@ -11,29 +11,47 @@ CLIP = 10.0
 class Standardize(nn.Module):
     """Fill missing cells with the training mean, shift, scale and clip.
 
+    Weights that were trained on one value alone can say nothing of others, so that
+    columns that did not vary are read as their mean, whatever they hold.
+
     Parameters
     ----------
     mean, scale : ndarray of shape (n_features,)
         What missing cells are filled with and shifted by, and the divisor.
     active : bool
         Whether to shift, scale and clip, or to fill only.
+    seen, varied : ndarray of bool of shape (n_features,), optional
+        Whether a training row had a value, and whether two had different ones; by
+        default all.
     """
 
-    def __init__(self, mean: np.ndarray, scale: np.ndarray, active: bool = True):
+    def __init__(
+        self,
+        mean: np.ndarray,
+        scale: np.ndarray,
+        active: bool = True,
+        seen: np.ndarray | None = None,
+        varied: np.ndarray | None = None,
+    ):
         super().__init__()
         self.active = active
         self.register_buffer("mean", torch.as_tensor(mean, dtype=torch.float32))
         self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float32))
+        for name, known in {"seen": seen, "varied": varied}.items():
+            known = np.ones(len(mean), bool) if known is None else known
+            known = torch.as_tensor(known, dtype=torch.bool)
+            self.register_buffer(name, known, persistent=False)
 
     @property
     def settings(self) -> dict:
         """What it is built from again when a saved model is loaded."""
-        mean, scale = self.mean.cpu().numpy(), self.scale.cpu().numpy()
-        return {"mean": mean, "scale": scale, "active": self.active}
+        names = ("mean", "scale", "seen", "varied")
+        known = {name: getattr(self, name).cpu().numpy() for name in names}
+        return known | {"active": self.active}
 
     def forward(self, x: Tensor) -> Tensor:
         """Standardise features of shape (n, n_features)."""
-        x = torch.where(torch.isnan(x), self.mean, x)
+        x = torch.where(torch.isnan(x) | ~self.varied, self.mean, x)
         if not self.active:
             return x
         return ((x - self.mean) / self.scale).clamp(-CLIP, CLIP)

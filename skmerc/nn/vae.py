@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from skmerc._random import randn
 from skmerc.losses import kl_between_normals, kl_to_standard_normal
 
 _LOG_VAR_BOUND = 8.0
@@ -217,7 +218,8 @@ class JointVAE(nn.Module):
             mean, log_var = self._joint_posterior(encoded, present)
         code = mean
         if self.training:
-            code = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
+            noise = randn(mean.shape, dtype=mean.dtype, device=mean.device)
+            code = mean + (0.5 * log_var).exp() * noise
         return Fused(code, mean, log_var, means, log_vars, self.decode(code))
 
     def _joint_posterior(

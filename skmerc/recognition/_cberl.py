@@ -6,6 +6,7 @@ import torch
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skmerc._fitting import all_or_nothing
 from skmerc.nn.cberl import CBERLLoss, CBERLNetwork
 from skmerc.recognition._dialogue_classifier import DialogueClassifier
 from skmerc.recognition._dialogue_estimator import COUNT, NOT_NEGATIVE, SHARE, WINDOW
@@ -294,6 +295,7 @@ class CBERLClassifier(DialogueClassifier):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=False)
+    @all_or_nothing
     def fit(self, X, y, sample_weight=None):
         """Train the network, then the head on its embeddings.
 
@@ -316,6 +318,8 @@ class CBERLClassifier(DialogueClassifier):
         ------
         ValueError
             If X holds infinity, text or broken keys, or no row is left to learn from.
+        DivergenceError
+            If training leaves the finite numbers.
 
         Warns
         -----

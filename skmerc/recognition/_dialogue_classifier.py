@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import (
 from sklearn.utils.validation import has_fit_parameter
 
 from skmerc._columns import CONTEXT, UTTERANCE
+from skmerc._fitting import all_or_nothing, of_one_fit
 from skmerc._labels import refuse_mixed, shape_of
 from skmerc._training import CLASSES, draw_seed, infer
 from skmerc.recognition._checks import scored_rows
@@ -35,6 +36,7 @@ class DialogueClassifier(ClassifierMixin, DialogueEstimator):
         "prior": [dict, StrOptions({"train", "uniform"}), None],
     }
 
+    @all_or_nothing
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train for one more pass over some dialogues, from where training stands.
 
@@ -65,11 +67,10 @@ class DialogueClassifier(ClassifierMixin, DialogueEstimator):
         self._validate_params()
         if classes is not None:
             refuse_mixed(classes, "classes")
-        with self._all_or_nothing():
-            if len(shape_of(y)) == 1:
-                _check_partial_fit_first_call(self, classes)
-            known = getattr(self, "classes_", None)
-            return self._fit(X, y, sample_weight, passes=1, classes=known)
+        if len(shape_of(y)) == 1:
+            _check_partial_fit_first_call(self, classes)
+        known = getattr(self, "classes_", None)
+        return self._fit(X, y, sample_weight, passes=1, classes=known)
 
     def _encode(self, y, table, resume, classes=None):
         """Index of each row's class; context rows may hold anything."""
@@ -149,6 +150,7 @@ class DialogueClassifier(ClassifierMixin, DialogueEstimator):
         embedding = infer(self.net_, learned, "embedding", torch.float64)[rows]
         self.head_ = head.fit(embedding, target[rows], **weights)
 
+    @of_one_fit
     def predict_proba(self, X):
         """Probabilities of the emotions of each utterance.
 
@@ -182,6 +184,7 @@ class DialogueClassifier(ClassifierMixin, DialogueEstimator):
         real, trained = self.class_prior_, self._trained_prior
         return prior_shift(self.prior, self.classes_, real, trained)
 
+    @of_one_fit
     def predict(self, X):
         """Emotion of each utterance.
 

@@ -1,6 +1,7 @@
 """What all estimators of dialogues share: reading, training, embedding."""
 
 import os
+from contextlib import nullcontext
 from numbers import Integral, Real
 
 import numpy as np
@@ -17,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmerc._columns import CONTEXT, SYNTHETIC, UTTERANCE, VALIDATION
 from skmerc._conversations import read_conversations
+from skmerc._fitting import of_one_fit
 from skmerc._training import (
     Checkpoint,
     DialogueDataset,
@@ -26,16 +28,19 @@ from skmerc._training import (
     check_partial_missing,
     check_weight,
     draw_seed,
+    drawing,
     drop_unfinished_epoch,
     hold_out,
     infer,
     make_net,
+    redirected,
     resolve_device,
-    seeded,
+    summary_of,
     warn_of_interruption,
+    warn_of_values_never_seen,
     without_accelerator,
 )
-from skmerc.recognition._checks import check_net_settings, plain
+from skmerc.recognition._checks import check_net_settings, plain, runs_code_of_others
 from skmerc.recognition._totals import TotalsHolder
 
 COUNT = Interval(Integral, 1, None, closed="left")
@@ -103,7 +108,6 @@ class DialogueEstimator(
         rng = check_random_state(self.random_state)
         weight, scored = self._divide(table, target, weight, rng, hold=not passes)
         if not resume:
-            vars(self).pop("net_", None)  # or an interrupt would leave a mixture
             self._start(table, target, weight)
         if passes or not resume:
             self._learn_scales(table, target, weight)
@@ -189,21 +193,24 @@ class DialogueEstimator(
         device = resolve_device(self.device)
         before = self.history_ if resume and passes else []
         seed += len(before)  # or each further pass would draw what the last one drew
-        with seeded(seed, device):
+        with drawing(seed, device):
             net = self._make_net(table, training, validation, device, seed, passes)
-            net.initialize()
+            with redirected():
+                net.initialize()
             done = checkpoint.attach(net) if checkpoint else 0
             if resume:
                 self._take_over(net, optimizer=bool(passes))
             else:
                 self._pretrain(net, training)
-            net.partial_fit(training, None, epochs=net.max_epochs - done)
+            with redirected() if runs_code_of_others(self) else nullcontext():
+                net.partial_fit(training, None, epochs=net.max_epochs - done)
+            net.module_.eval()
         interrupted = drop_unfinished_epoch(net)
         if interrupted:
             warn_of_interruption(len(net.history), net.max_epochs)
         self.net_ = without_accelerator(net)
         epochs = enumerate(net.history, start=len(before) + 1)
-        self.history_ = before + [_summary(epoch, number) for number, epoch in epochs]
+        self.history_ = before + [summary_of(epoch, number) for number, epoch in epochs]
         self.n_iter_ = len(self.history_)
         return None if interrupted else checkpoint
 
@@ -259,6 +266,7 @@ class DialogueEstimator(
             patience=None if passes else self.patience,
             span=self._span,
             seed=seed,
+            standardized=self.standardize,
             **(given | (self.net_params or {})),
         )
 
@@ -278,9 +286,9 @@ class DialogueEstimator(
     def _read(self, X):
         check_is_fitted(self, "net_")
         table = read_conversations(self, X, reset=False, modalities=self.modalities)
-        check_partial_missing(
-            table, self.partial_nan, getattr(self, "feature_names_in_", None)
-        )
+        names = getattr(self, "feature_names_in_", None)
+        check_partial_missing(table, self.partial_nan, names)
+        warn_of_values_never_seen(table, self._standardize, names)
         return table
 
     @classmethod
@@ -309,6 +317,7 @@ class DialogueEstimator(
             raise ValueError(f"No preset {name!r}; there is {known}.")
         return cls(**(cls._presets[name] | changes))
 
+    @of_one_fit
     def transform(self, X):
         """Embed each utterance in its context.
 
@@ -334,13 +343,3 @@ class DialogueEstimator(
         tags.non_deterministic = False
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-
-def _summary(epoch, number):
-    hidden = ("batches", "event_")
-    shown = {
-        name: value
-        for name, value in epoch.items()
-        if not name.startswith(hidden) and not name.endswith(("_best", "_batch_count"))
-    }
-    return shown | {"epoch": number}

@@ -4,6 +4,7 @@ import torch
 from imblearn.utils import Substitution
 from sklearn.base import _fit_context
 
+from skmerc._fitting import all_or_nothing
 from skmerc.recognition._dialogue_estimator import NOT_NEGATIVE, SHARE
 from skmerc.recognition._joyful_estimator import (
     PARAMETERS,
@@ -200,6 +201,7 @@ class JoyfulClassifier(LabelSetClassifier, JoyfulEstimator):
         self.prior = prior
 
     @_fit_context(prefer_skip_nested_validation=False)
+    @all_or_nothing
     def fit(self, X, y, sample_weight=None):
         """Train all parts.
 
@@ -223,6 +225,8 @@ class JoyfulClassifier(LabelSetClassifier, JoyfulEstimator):
         ------
         ValueError
             If X holds infinity, text or broken keys, or no row is left to learn from.
+        DivergenceError
+            If training leaves the finite numbers.
 
         Warns
         -----

@@ -6,6 +6,7 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
 
 from skmerc._columns import CONTEXT, FLOAT32_MAX
+from skmerc._fitting import all_or_nothing, of_one_fit
 from skmerc._training import Moments, values_in_units_of
 from skmerc.recognition._checks import scored_rows
 from skmerc.recognition._joyful_estimator import (
@@ -66,6 +67,7 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
     """
 
     @_fit_context(prefer_skip_nested_validation=False)
+    @all_or_nothing
     def fit(self, X, y, sample_weight=None):
         """Train all parts.
 
@@ -88,6 +90,8 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
         ------
         ValueError
             If X holds infinity, text or broken keys, or no row is left to learn from.
+        DivergenceError
+            If training leaves the finite numbers.
 
         Warns
         -----
@@ -97,6 +101,7 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
         """
         return self._fit(X, y, sample_weight)
 
+    @all_or_nothing
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one more pass over some dialogues, from where training stands.
 
@@ -120,9 +125,9 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
             The regressor, trained for one more pass.
         """
         self._validate_params()
-        with self._all_or_nothing():
-            return self._fit(X, y, sample_weight, passes=1)
+        return self._fit(X, y, sample_weight, passes=1)
 
+    @of_one_fit
     def predict(self, X):
         """Score of each utterance.
 

@@ -4,6 +4,7 @@ import numpy as np
 from scipy.special import expit
 from sklearn.utils.multiclass import type_of_target
 
+from skmerc._fitting import of_one_fit
 from skmerc._labels import shape_of
 from skmerc._training import LABEL_SETS
 from skmerc.recognition._dialogue_classifier import DialogueClassifier
@@ -82,6 +83,7 @@ class LabelSetClassifier(DialogueClassifier):
         self.head_ = None
         vars(self).pop("class_prior_", None)  # of an earlier fit
 
+    @of_one_fit
     def predict_proba(self, X):
         """Probabilities of the emotions of each utterance.
 
@@ -102,6 +104,7 @@ class LabelSetClassifier(DialogueClassifier):
             return self._proba(table)
         return expit(self._infer(table, "logits"))
 
+    @of_one_fit
     def predict(self, X):
         """Emotion of each utterance.
 

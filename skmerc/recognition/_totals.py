@@ -1,7 +1,5 @@
 """What is added up over the calls of ``partial_fit``."""
 
-from contextlib import contextmanager
-
 from skmerc._training import Moments
 
 
@@ -21,14 +19,3 @@ class TotalsHolder:
         total = self._totals[name] + found if name in self._totals else found
         self._totals = self._totals | {name: total}
         return total
-
-    @contextmanager
-    def _all_or_nothing(self):
-        """Stay as before where what is done inside fails or is interrupted."""
-        before = vars(self).copy()
-        try:
-            yield
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            raise

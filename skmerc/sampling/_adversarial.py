@@ -7,6 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from skmerc._divergence import refuse_divergence
+from skmerc._random import rand, randint
 from skmerc.losses import adversarial_loss, weighted_mean
 from skmerc.nn.gan import MultimodalGAN
 
@@ -99,11 +101,11 @@ class ClassBalancedBatches:
         )
 
     def _choose(self, classes):
-        return classes[torch.randint(len(classes), (self.batch_size,))]
+        return classes[randint(len(classes), (self.batch_size,), torch.device("cpu"))]
 
     def _rows(self, label):
         # The draw is made on the CPU, whose stream is the same wherever the net is.
-        share = torch.rand(len(label), dtype=torch.float64).to(label.device)
+        share = rand(len(label), dtype=torch.float64).to(label.device)
         return self.order[self.starts[label] + (share * self.counts[label]).long()]
 
 
@@ -199,7 +201,7 @@ class Game:
     """
 
     def __init__(self, gan: MultimodalGAN, weights: Weights, lr: float):
-        self.gan, self.weights = gan, weights
+        self.gan, self.weights, self.lr = gan, weights, lr
         adam = {"lr": lr, "betas": (0.5, 0.999)}
         self.generators = torch.optim.Adam(gan.generator_parameters(), **adam)
         self.discriminators = torch.optim.Adam(gan.discriminator_parameters(), **adam)
@@ -227,7 +229,7 @@ class Game:
         return {name: term.detach() for name, term in terms.items()}
 
 
-def play(game, batches, n_steps, *, steps_per_epoch, verbose=0):
+def play(game, batches, n_steps, *, steps_per_epoch, standardized=True, verbose=0):
     """Train, and return the history: one dict of floats per epoch."""
     history, epoch = [], []
     for step in tqdm(range(n_steps), desc="GAN", disable=not verbose, leave=False):
@@ -237,6 +239,9 @@ def play(game, batches, n_steps, *, steps_per_epoch, verbose=0):
         epoch.append(terms | _health(batch, fakes))
         if len(epoch) == steps_per_epoch or step == n_steps - 1:
             history.append(_summary(epoch))
+            refuse_divergence(
+                history[-1], len(history), game.lr, game.gan, standardized=standardized
+            )
             epoch = []
     return history
 
@@ -256,18 +261,7 @@ def _spread(x):
 
 
 def _summary(epoch):
-    means = {
+    return {
         name: torch.stack([terms[name] for terms in epoch]).mean().item()
         for name in epoch[0]
     }
-    if not all(map(_is_finite, means.values())):
-        wrong = [name for name, mean in means.items() if not _is_finite(mean)]
-        raise FloatingPointError(
-            f"The GAN diverged: {', '.join(wrong)} is no finite number any more. Lower "
-            "lr, or leave standardize=True."
-        )
-    return means
-
-
-def _is_finite(value):
-    return value - value == 0

@@ -11,8 +11,9 @@ from skmerc._training import (
     NetworkHolder,
     check_partial_missing,
     draw_seed,
+    drawing,
+    redirected,
     resolve_device,
-    seeded,
 )
 from skmerc.nn.gan import MultimodalGAN
 from skmerc.sampling._adversarial import ClassBalancedBatches, Game, Weights, play
@@ -251,7 +252,7 @@ class MultimodalGANSampler(NetworkHolder, KeyedSamplerMixin, BaseOverSampler):
         seed, device = draw_seed(self.random_state), resolve_device(self.device)
         if not wanted:
             return table.conversations.features[:0], table.y[:0], np.arange(0)
-        with seeded(seed, device):
+        with drawing(seed, device):
             pool = Pool(table, self.standardize, device)
             targets = pool.codes(list(wanted))
             self.gan_ = self._train(pool, targets)
@@ -265,13 +266,14 @@ class MultimodalGANSampler(NetworkHolder, KeyedSamplerMixin, BaseOverSampler):
         )
 
     def _train(self, pool, targets):
-        gan = MultimodalGAN(
-            pool.sizes,
-            len(pool.classes),
-            self.hidden_size,
-            self.noise_size,
-            self.dropout,
-        ).to(pool.device)
+        with redirected():
+            gan = MultimodalGAN(
+                pool.sizes,
+                len(pool.classes),
+                self.hidden_size,
+                self.noise_size,
+                self.dropout,
+            ).to(pool.device)
         gan.low.copy_(pool.utterances.x.amin(dim=0))
         gan.high.copy_(pool.utterances.x.amax(dim=0))
         weights = Weights(
@@ -286,6 +288,7 @@ class MultimodalGANSampler(NetworkHolder, KeyedSamplerMixin, BaseOverSampler):
             ClassBalancedBatches(pool.utterances, targets, self.batch_size),
             self.n_steps,
             steps_per_epoch=-(-len(pool.rows) // self.batch_size),
+            standardized=self.standardize,
             verbose=self.verbose,
         )
         return gan.eval()

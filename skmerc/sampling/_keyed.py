@@ -22,6 +22,7 @@ from skmerc._columns import (
     synthetic_id,
 )
 from skmerc._conversations import Conversations, read_conversations
+from skmerc._fitting import all_or_nothing
 from skmerc._labels import complete_labels
 from skmerc.frame import KEYS, drop_keys, read_keys
 
@@ -252,6 +253,7 @@ class KeyedSamplerMixin:
     """
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @all_or_nothing
     def fit(self, X, y):
         """Check a table and count the quota; :meth:`fit_resample` does the work.
 
@@ -271,6 +273,7 @@ class KeyedSamplerMixin:
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @all_or_nothing
     def fit_resample(self, X, y):
         """Append synthetic utterances of the classes that have too few.
 

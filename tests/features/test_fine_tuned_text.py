@@ -21,7 +21,11 @@ from sklearn.utils import estimator_checks
 
 from skmerc import CBERLClassifier, FineTunedTextEmbedder, TextEmbedder
 from skmerc._columns import synthetic_id
-from skmerc.exceptions import MissingModalityWarning, NoDialogueWarning
+from skmerc.exceptions import (
+    DivergenceError,
+    MissingModalityWarning,
+    NoDialogueWarning,
+)
 from skmerc.features import _sentence_model
 from skmerc.features._fine_tuning import batches_of_like_length
 from skmerc.features._labelled_texts import deal_dialogues
@@ -365,7 +369,7 @@ def test_without_labels_there_is_nothing_to_learn(model):
 
 def test_training_that_diverges_is_told_and_leaves_nothing_behind(model):
     embedder = FineTunedTextEmbedder(model, **(ONE | {"lr": 1e30}))
-    with pytest.raises(ValueError, match="diverged.*which is lr=1e"):
+    with pytest.raises(DivergenceError, match="pass 1: .*which is lr=1e"):
         embedder.fit(*say(24))
     with pytest.raises(NotFittedError):
         embedder.transform(["i am so happy"])

@@ -4,6 +4,7 @@ import pickle
 import pytest
 import torch
 
+from skmerc.exceptions import DivergenceError
 from skmerc.nn.gan import ConditionalGenerator, MultimodalGAN, ProjectionDiscriminator
 from skmerc.sampling._adversarial import (
     Batch,
@@ -222,7 +223,7 @@ def test_divergence_is_an_error_that_says_what_to_do(gan, utterances):
     batches = ClassBalancedBatches(huge, torch.tensor([1]), 8)
     with (
         torch.random.fork_rng(devices=[]),
-        pytest.raises(FloatingPointError, match="Lower lr"),
+        pytest.raises(DivergenceError, match="pass 1: the loss .* lr=0.001"),
     ):
         play(Game(gan, Weights(), 1e-3), batches, 3, steps_per_epoch=3)
 

@@ -1,0 +1,43 @@
+"""Training whose numbers leave the finite ones."""
+
+import math
+
+import torch
+
+from skmerc.exceptions import DivergenceError
+
+
+def refuse_divergence(terms, number, lr, network=None, *, standardized=None):
+    """Break training off after a pass that left something else than finite numbers.
+
+    Parameters
+    ----------
+    terms : dict of str to float
+        The loss of the pass, and what it is the sum of.
+    number : int
+        Number of the pass, from 1.
+    lr : float
+        The learning rate.
+    network : Module, optional
+        What was trained; its weights must be finite, too.
+    standardized : bool, optional
+        Whether features were standardised, if the user can choose.
+
+    Raises
+    ------
+    DivergenceError
+        If there is no going on from there.
+    """
+    wrong = [f"the loss {n!r} is {v}" for n, v in terms.items() if not math.isfinite(v)]
+    if not wrong and network is not None:
+        wrong = [
+            f"weights of {name!r} are no finite numbers"
+            for name, weight in network.named_parameters()
+            if not torch.isfinite(weight).all()
+        ]
+    if wrong:
+        scales = "set standardize=True; or " if standardized is False else ""
+        raise DivergenceError(
+            f"Training diverged in pass {number}: {', '.join(wrong[:3])}. Look for "
+            f"extreme values in X; {scales}lower the learning rate, which is lr={lr}."
+        )

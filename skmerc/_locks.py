@@ -1,0 +1,43 @@
+"""Locks that a forked child finds free."""
+
+import os
+from threading import RLock
+from weakref import WeakSet
+
+_LOCKS = WeakSet()
+
+
+class Turn:
+    """A lock for one thread at a time, which may take it again.
+
+    A process that forks while one of its threads holds a lock leaves it locked in the
+    child, where nobody will ever let it go; there this one is renewed.
+    """
+
+    def __init__(self):
+        self.renew()
+        _LOCKS.add(self)
+
+    def renew(self):
+        """Forget who holds it."""
+        self._lock = RLock()
+
+    def __enter__(self):
+        self._lock.acquire()
+        return self
+
+    def __exit__(self, *error):
+        self._lock.release()
+
+
+LOADING = Turn()
+"""Held while a model is loaded by libraries that switch the whole process."""
+
+
+def _renew_all():
+    for lock in _LOCKS:
+        lock.renew()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_renew_all)

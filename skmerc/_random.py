@@ -1,0 +1,190 @@
+"""Random numbers that belong to one fit, and to nobody else in the process.
+
+The generators that torch keeps for a process are shared by its threads. A fit that drew
+from them would be changed by another thread's draws, and would change these.
+"""
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+_CPU = torch.device("cpu")
+_SOURCE = ContextVar("_SOURCE", default=None)
+
+
+class Source:
+    """The random numbers of one fit: a generator of torch for each device.
+
+    Parameters
+    ----------
+    seed : int
+        Where all of them start.
+    """
+
+    def __init__(self, seed):
+        self.start_from(seed)
+
+    def on(self, device):
+        """Return the generator of a device."""
+        generator = self.generators.get(device)
+        if generator is None:
+            generator = torch.Generator(device).manual_seed(self.seed)
+            if str(device) in self.known:
+                generator.set_state(self.known[str(device)])
+            self.generators[device] = generator
+        return generator
+
+    def start_from(self, seed):
+        """Start anew from another seed."""
+        self.seed, self.generators, self.known = seed, {}, {}
+
+    def get_state(self):
+        """Return where each generator stands, by the name of its device."""
+        return {str(d): g.get_state() for d, g in self.generators.items()}
+
+    def set_state(self, state):
+        """Let each generator go on from where that of its device stood."""
+        self.generators, self.known = {}, state
+
+    @contextmanager
+    def opened(self):
+        """Draw from it what this thread draws inside the block."""
+        token = _SOURCE.set(self)
+        try:
+            yield self
+        finally:
+            _SOURCE.reset(token)
+
+
+def current_source():
+    """Return the source that is open in this thread, or None."""
+    return _SOURCE.get()
+
+
+def generator_on(device):
+    """Return the generator that this thread draws from; None stands for torch's own."""
+    source = _SOURCE.get()
+    if source is None or device.type == "meta":  # whose tensors hold no numbers
+        return None
+    return source.on(device)
+
+
+def rand(*size, device=_CPU, dtype=torch.float32):
+    """Draw uniformly from [0, 1), as :func:`torch.rand` does."""
+    drawn_from = {"generator": generator_on(device), "device": device}
+    return torch.rand(*size, dtype=dtype, **drawn_from)
+
+
+def randn(*size, device=_CPU, dtype=torch.float32):
+    """Draw from the normal distribution, as :func:`torch.randn` does."""
+    drawn_from = {"generator": generator_on(device), "device": device}
+    return torch.randn(*size, dtype=dtype, **drawn_from)
+
+
+def randint(high, size, device):
+    """Draw integers from 0 to below `high`, as :func:`torch.randint` does."""
+    return torch.randint(high, size, generator=generator_on(device), device=device)
+
+
+def randperm(n, device):
+    """Draw an order, as :func:`torch.randperm` does."""
+    return torch.randperm(n, generator=generator_on(device), device=device)
+
+
+class Dropout(nn.Dropout):
+    """Dropout that draws from the source of the fit."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Set entries to 0 at random in training, and scale the rest up."""
+        return _dropout(x, self.p, self.training)
+
+
+def _dropout(x, p=0.5, training=True, inplace=False):
+    if not training or not p:
+        return x
+    if p == 1:
+        return x * 0.0
+    kept = torch.empty_like(x).bernoulli_(1 - p, generator=generator_on(x.device))
+    return x * kept.div_(1 - p)
+
+
+def _attention(
+    query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None,
+    enable_gqa=False,
+):  # fmt: skip
+    if not dropout_p:
+        return F.scaled_dot_product_attention(
+            query, key, value, attn_mask, 0.0, is_causal, scale=scale,
+            enable_gqa=enable_gqa,
+        )  # fmt: skip
+    if enable_gqa:
+        times = query.shape[-3] // key.shape[-3]
+        key, value = (x.repeat_interleave(times, -3) for x in (key, value))
+    factor = (query.shape[-1] ** -0.5 if scale is None else scale) ** 0.5
+    scores = (query * factor) @ (key * factor).transpose(-2, -1)
+    if is_causal:
+        attn_mask = scores.new_ones(scores.shape[-2:], dtype=torch.bool).tril()
+    if attn_mask is not None and attn_mask.dtype == torch.bool:
+        scores = scores.masked_fill(~attn_mask, -torch.inf)
+    elif attn_mask is not None:
+        scores = scores + attn_mask
+    return _dropout(scores.softmax(dim=-1), dropout_p) @ value
+
+
+def _rand_like(x, *, dtype=None, device=None, **settings):
+    device = x.device if device is None else device
+    return rand(x.shape, dtype=dtype or x.dtype, device=torch.device(device))
+
+
+def _randn_like(x, *, dtype=None, device=None, **settings):
+    device = x.device if device is None else device
+    return randn(x.shape, dtype=dtype or x.dtype, device=torch.device(device))
+
+
+# What takes a generator: by name, since transformers puts its own in the place of some.
+_DRAWING = {
+    "bernoulli", "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_",
+    "kaiming_normal_", "kaiming_uniform_", "multinomial", "normal", "normal_",
+    "poisson", "rand", "randint", "randn", "random_", "randperm", "trunc_normal_",
+    "uniform_",
+}  # fmt: skip
+# What takes none, and what stands in.
+_INSTEAD = {
+    F.dropout: _dropout,
+    torch.dropout: _dropout,
+    F.scaled_dot_product_attention: _attention,
+    torch.rand_like: _rand_like,
+    torch.randn_like: _randn_like,
+}
+
+
+class _FromTheSource(TorchFunctionMode):
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if function in _INSTEAD:
+            return _INSTEAD[function](*args, **kwargs)
+        drawing = getattr(function, "__name__", None) in _DRAWING
+        if drawing and kwargs.get("generator") is None:
+            kwargs = kwargs | {"generator": generator_on(_device_of(args, kwargs))}
+        return function(*args, **kwargs)
+
+
+def _device_of(args, kwargs):
+    device = kwargs.get("device")
+    for thing in [*args, *kwargs.values()]:
+        if device is None and isinstance(thing, Tensor):
+            device = thing.device
+    return _CPU if device is None else torch.device(device)
+
+
+def redirected():
+    """Draw from the open source also what the code of others draws inside the block.
+
+    It looks at every call of torch, which costs a small network a quarter of its time;
+    the networks of this package draw from the source by themselves.
+    """
+    return _FromTheSource()
