@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from skmerc.datasets._corpus import PARTS
+from skmerc.datasets._regular_file import check_file
 from skmerc.datasets._table_files import check_csv_shape
 
 _TIME = r"^(\d{1,2}):([0-5]\d):([0-5]\d)[.,](\d{3})$"
@@ -19,7 +20,7 @@ def find_parts(path, pattern):
     """
     if path.is_dir():
         files = {part: path / pattern.format(part) for part in PARTS}
-        found = {part: file for part, file in files.items() if file.is_file()}
+        found = {part: file for part, file in files.items() if file.exists()}
         if not found:
             names = ", ".join(file.name for file in files.values())
             raise FileNotFoundError(f"{path} has none of the files {names}.")
@@ -35,6 +36,7 @@ def find_parts(path, pattern):
 
 def read_annotations(path, columns):
     """Read a CSV file as text, cell by cell as it stands; demand columns."""
+    check_file(path)
     try:
         header = check_csv_shape(path)
         lacking = [name for name in columns if name not in header]
@@ -70,11 +72,11 @@ def _reason(path, error):
 
 def whole_numbers(path, table, column):
     """Turn a column of text into int, or say which row is none."""
-    wrong = np.flatnonzero(~table[column].str.fullmatch("[0-9]+"))
+    wrong = np.flatnonzero(~table[column].str.fullmatch("[0-9]{1,18}"))
     if len(wrong):
         raise ValueError(
             f"{path}: {column!r} is {table[column].iloc[wrong[0]]!r} in row "
-            f"{wrong[0]}, which is no whole number."
+            f"{wrong[0]}, which is no whole number of up to 18 digits."
         )
     return table[column].astype(int)
 

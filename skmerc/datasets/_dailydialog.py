@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import StrOptions, validate_params
 
+from skmerc.datasets._border import reader
 from skmerc.datasets._corpus import TEXT, as_bunch, as_corpus
 from skmerc.datasets._members import read_members
+from skmerc.datasets._regular_file import check_file
 from skmerc.datasets._transcripts import (
     as_frame,
     check_members,
@@ -85,6 +87,7 @@ score.
     },
     prefer_skip_nested_validation=True,
 )
+@reader
 def load_dailydialog(
     path,
     *,
@@ -205,7 +208,7 @@ def load_dailydialog(
 
 def _read_release(folder, label):
     parts = [
-        part for part, name in _FOLDERS.items() if _text_file(folder, name).is_file()
+        part for part, name in _FOLDERS.items() if _text_file(folder, name).exists()
     ]
     if not parts:
         raise FileNotFoundError(
@@ -245,6 +248,7 @@ def _read_part(folder, part, label):
 
 
 def _lines(path):
+    check_file(path)
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:

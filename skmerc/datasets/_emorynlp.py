@@ -14,6 +14,7 @@ from skmerc.datasets._annotations import (
     sort_turns,
     whole_numbers,
 )
+from skmerc.datasets._border import reader
 from skmerc.datasets._corpus import TEXT, as_bunch, as_corpus
 from skmerc.datasets._members import read_members
 from skmerc.datasets._transcripts import (
@@ -38,6 +39,8 @@ _LAYOUTS = [
     "speakers labels sentences train test dev",
     "speakers labels text text2 text3 text4 sentences train test dev",
 ]
+_LONGEST = 10_000
+"""Characters of a list of names; Python may crash where one of many is nested."""
 _FILES = "emorynlp_{}_final.csv"
 _NUMBERS = ["Season", "Episode", "Scene_ID", "Utterance_ID"]
 _COLUMNS = ["Utterance", "Speaker", "Emotion", "Start_Time", "End_Time", *_NUMBERS]
@@ -81,6 +84,7 @@ rows where split is "dev". Test is for the last score.
     },
     prefer_skip_nested_validation=True,
 )
+@reader
 def load_emorynlp(
     path,
     *,
@@ -239,9 +243,11 @@ def _speakers(path, column):
 
 def _names(text):
     """Read a list such as "['Ross Geller']"; None if it is none."""
+    if len(text) > _LONGEST:
+        return None
     try:
         names = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
     given = isinstance(names, list) and all(isinstance(name, str) for name in names)
     return " and ".join(names) if given else None

@@ -4,6 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from skmerc.datasets._arrays import read_array
+from skmerc.datasets._border import damaged
+from skmerc.datasets._budget import Budget
+from skmerc.datasets._regular_file import check_file
+
 
 def read_feature_folders(folders, ids, genders):
     """Read a block of each folder.
@@ -44,7 +49,7 @@ def _read_folder(folder, ids, genders):
 def _read_utterance(place, gender):
     """Mean vector; an empty one where no file belongs to the speaker."""
     file = place.with_name(f"{place.name}.npy")
-    if file.is_file():
+    if file.exists() and not file.is_dir():
         return _mean_vector(file)
     if not place.is_dir():
         raise FileNotFoundError(f"There is neither {file} nor a folder {place}.")
@@ -63,15 +68,11 @@ def _whose(face):
 
 
 def _mean_vector(file):
+    budget = Budget(check_file(file))
     try:
-        # numpy leaves a damaged file open that it has opened itself.
-        with file.open("rb") as raw:
-            values = np.asarray(np.load(raw, allow_pickle=False), dtype="float32")
-    except (ValueError, TypeError, OSError, EOFError) as error:
-        raise ValueError(
-            f"{file} cannot be read as NumPy array of numbers "
-            f"({type(error).__name__}: {error}); it is damaged or of another kind."
-        ) from error
+        values = np.asarray(read_array(file, budget), dtype="float32")
+    except Exception as error:
+        raise damaged(file, "NumPy array of numbers", error) from error
     if not values.ndim or not values.size:
         raise ValueError(f"{file} has the shape {values.shape}, which is no vector.")
     return values.reshape(-1, values.shape[-1]).mean(axis=0)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils._param_validation import Options, validate_params
 
+from skmerc.datasets._border import reader
 from skmerc.datasets._corpus import PARTS, as_bunch
 from skmerc.datasets._feature_folders import read_feature_folders
 from skmerc.datasets._iemocap_features import read_features
@@ -75,6 +76,7 @@ Caveats
     },
     prefer_skip_nested_validation=True,
 )
+@reader
 def load_iemocap(
     path,
     *,

@@ -101,7 +101,9 @@ def _add_record(path, part, record, named):
 def _as_corpus(path, members, n_classes):
     lengths = {name: len(rows) for name, rows in members["labels"].items()}
     _check_dialogues(path, lengths)
-    dialogue = np.repeat(list(lengths), list(lengths.values()))
+    # As objects, or each would take as much as the longest of all.
+    names = np.array(list(lengths), dtype=object)
+    dialogue = np.repeat(names, list(lengths.values()))
     parts = part_of(path, members)
     codes = codes_of(path, members, "labels")
     if n_classes is None:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from skmerc.datasets._corpus import TEXT, Corpus
+from skmerc.datasets._regular_file import check_file
 
 EMOTIONS = {
     6: ["hap", "sad", "neu", "ang", "exc", "fru"],
@@ -137,6 +138,7 @@ def _transcription(file):
 
 
 def _lines(file):
+    check_file(file)
     content = file.read_bytes()
     try:
         text = content.decode("utf-8-sig")

@@ -13,6 +13,7 @@ from skmerc.datasets._annotations import (
     sort_turns,
     whole_numbers,
 )
+from skmerc.datasets._border import reader
 from skmerc.datasets._corpus import TEXT, as_bunch, as_corpus
 from skmerc.datasets._meld_features import (
     CLASS_NAMES,
@@ -85,6 +86,7 @@ rows where split is "dev". Test is for the last score.
     },
     prefer_skip_nested_validation=True,
 )
+@reader
 def load_meld(
     path,
     *,

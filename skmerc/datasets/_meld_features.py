@@ -144,7 +144,7 @@ def _check_sizes(sizes, found, path):
         warnings.warn(
             f"{path} lacks {len(lacking)} of the {len(sizes)} annotated dialogues, "
             f"first {lacking[0]}: all modalities are missing there.",
-            stacklevel=5,
+            stacklevel=6,
         )
 
 

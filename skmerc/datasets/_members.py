@@ -217,7 +217,7 @@ def codes_of(path, members, name):
                 f"dialogue {key!r}; known is one number, the code of its class. If "
                 "that is another member, see the parameter members."
             )
-    return np.asarray(codes)
+    return as_array(codes)
 
 
 def named_labels(path, name, codes, class_names):
@@ -232,10 +232,27 @@ def named_labels(path, name, codes, class_names):
     return np.asarray(class_names, dtype=object)[codes.astype(int)]
 
 
+def as_array(value):
+    """Make an array of numbers in lists; texts stay objects, each of its own width."""
+    if isinstance(value, np.ndarray):
+        return value
+    if isinstance(value, list | tuple) and all(map(_is_numbers, value)):
+        return np.asarray(value)
+    objects = np.asarray(value, dtype=object)
+    if any(isinstance(part, str | bytes) for part in objects.flat):
+        return objects
+    return np.asarray(value)
+
+
+def _is_numbers(value):
+    return isinstance(value, np.ndarray) and value.dtype.kind in "fiub"
+
+
 def speaker_name(speaker):
     """Name a speaker given as text, a number, or a one-hot list (empty: all zero)."""
     if isinstance(speaker, str):
         return speaker
-    if np.ndim(speaker):
+    speaker = as_array(speaker)
+    if speaker.ndim:
         return f"speaker{int(np.argmax(speaker))}" if np.any(speaker) else ""
     return f"speaker{int(speaker)}"

@@ -1,9 +1,12 @@
 """Pickles of MMSA: a dict for each part, arrays of (utterances, frames, features)."""
 
+import re
+
 import numpy as np
 import pandas as pd
 
 from skmerc.datasets._clips import Clips, mean_of_frames, stack_parts
+from skmerc.datasets._members import as_array
 
 _PARTS = {"train": "train", "valid": "dev", "test": "test"}
 _MODALITIES = {"text": "text", "audio": "audio", "vision": "visual"}
@@ -37,7 +40,14 @@ def _rows(path, name, part, present):
         for key, ours in _COLUMNS.items()
         if key in present or key == "id"
     }
-    scores = np.asarray(_of_all(path, name, part, "regression_labels"), dtype=float)
+    given = _of_all(path, name, part, "regression_labels")
+    try:
+        scores = np.asarray(given, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path}: in the part {name!r}, 'regression_labels' holds something else "
+            f"than numbers ({error})."
+        ) from error
     if scores.size != len(columns["id"]):
         raise ValueError(
             f"{path}: in the part {name!r}, 'regression_labels' has the shape "
@@ -57,7 +67,7 @@ def _rows(path, name, part, present):
 
 def _place(path, name, key):
     video, _, number = key.rpartition("$_$")
-    if not video or not number.isdecimal():
+    if not video or not re.fullmatch(r"\d{1,18}", number):
         raise ValueError(
             f"{path}: the id {key!r} in the part {name!r} is not '<video>$_$<number>'."
         )
@@ -81,7 +91,7 @@ def _of_all(path, name, part, key):
 
 
 def _means(path, name, part, modality):
-    clips = np.asarray(_of_all(path, name, part, modality))
+    clips = as_array(_of_all(path, name, part, modality))
     if clips.ndim != 3 or clips.dtype.kind not in "fiu":
         raise ValueError(
             f"{path}: in the part {name!r}, {modality!r} is {clips.dtype} of shape "
@@ -101,7 +111,7 @@ def _lengths(path, name, part, modality):
     if f"{modality}_lengths" in part:
         return _of_all(path, name, part, f"{modality}_lengths")
     if modality == "text" and "text_bert" in part:
-        tokens = np.asarray(_of_all(path, name, part, "text_bert"))
+        tokens = as_array(_of_all(path, name, part, "text_bert"))
         if tokens.ndim != 3 or tokens.shape[1] != 3:
             raise ValueError(
                 f"{path}: in the part {name!r}, 'text_bert' has the shape "

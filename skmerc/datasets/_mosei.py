@@ -4,6 +4,7 @@ from pathlib import Path
 
 from sklearn.utils._param_validation import StrOptions, validate_params
 
+from skmerc.datasets._border import reader
 from skmerc.datasets._sentiment import LABEL_LIST, load_clips, read_clips
 
 _LAYOUTS = [
@@ -44,6 +45,7 @@ _LICENCE = (
     },
     prefer_skip_nested_validation=True,
 )
+@reader
 def load_mosei(
     path,
     *,

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import StrOptions, validate_params
 
+from skmerc.datasets._border import damaged, reader
 from skmerc.datasets._clips import Clips, stack_parts
 from skmerc.datasets._corpus import TEXT
+from skmerc.datasets._regular_file import check_file
 from skmerc.datasets._sentiment import LABEL_LIST, load_clips, read_clips
 
 _LAYOUTS = [LABEL_LIST]
@@ -47,6 +49,7 @@ _LICENCE = (
     },
     prefer_skip_nested_validation=True,
 )
+@reader
 def load_mosi(
     path,
     *,
@@ -187,7 +190,7 @@ def load_mosi(
 
 def _read(path, members):
     for folder in (path, path / "data"):
-        if (folder / _TRANSCRIPTS).is_file():
+        if (folder / _TRANSCRIPTS).exists():
             return _read_tables(folder)
     return read_clips(path, _LAYOUTS, members)
 
@@ -216,7 +219,7 @@ def _read_transcripts(path):
             f"{path} has {table.shape[1]} columns; known are four: <video>_<number>, "
             "text, number of the video, label."
         )
-    place = table[0].str.extract(r"^(.+)_(\d+)$")
+    place = table[0].str.extract(r"^(.+)_(\d{1,18})$")
     right = place[1].notna() & table[3].isin(["0", "1"])
     if not right.all():
         row = int(np.flatnonzero(~right)[0])
@@ -285,11 +288,8 @@ def _features(path, utterances):
 
 
 def _read_csv(path, **options):
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}.")
+    check_file(path)
     try:
         return pd.read_csv(path, header=None, low_memory=False, **options)
-    except (ValueError, OSError) as error:
-        raise ValueError(
-            f"{path} cannot be read as CSV ({type(error).__name__}: {error})."
-        ) from error
+    except Exception as error:
+        raise damaged(path, "CSV", error) from error

@@ -5,7 +5,7 @@ import pandas as pd
 
 from skmerc.datasets._clips import Clips, are_codes, stack_parts
 from skmerc.datasets._corpus import PARTS
-from skmerc.datasets._members import IGNORED, check_names
+from skmerc.datasets._members import IGNORED, as_array, check_names
 from skmerc.datasets._unpickle import read_pickle
 
 _MODALITIES = {"text": "text", "audio": "audio", "video": "visual"}
@@ -97,7 +97,7 @@ def _read(path, content, members):
     rows, blocks = [], []
     for part in PARTS:
         keys = [f"{part}_{kind}" for kind in ("data", "label", "length")]
-        given = [named.get(key) for key in keys]
+        given = [as_array(named[key]) if key in named else None for key in keys]
         if _fit(*given):
             table, block = _unpad(part, *map(np.asarray, given))
             rows.append(table)

@@ -1,5 +1,6 @@
 """What MOSI and MOSEI share: files of clips, and labels from a score."""
 
+import re
 import warnings
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 from skmerc.datasets._clips import Clips, are_codes, mean_of_frames
 from skmerc.datasets._corpus import PARTS, TEXT, Corpus, as_bunch
 from skmerc.datasets._members import (
+    as_array,
     check_lengths,
     check_names,
     in_order,
@@ -68,7 +70,7 @@ def load_clips(path, clips, *, modalities, description, **choices):
             f"{path}: frames that hold NaN or infinity were left out of the means: "
             f"{counts}. An utterance without any other frame lacks the modality.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     return result
 
@@ -102,7 +104,7 @@ def _rows(members, parts):
 def _turns(ids, n_rows):
     """Read the number behind the video's name; count where there is none."""
     numbers = [str(name).rpartition("_")[2] for name in ids]
-    if len(numbers) and all(number.isdecimal() for number in numbers):
+    if len(numbers) and all(re.fullmatch(r"\d{1,18}", n) for n in numbers):
         return [int(number) for number in numbers]
     return list(range(n_rows))
 
@@ -155,7 +157,7 @@ def _targets(path, members):
 def _label_table(path, members):
     table = []
     for key, labels in members["labels"].items():
-        for place, label in enumerate(map(np.ravel, labels)):
+        for place, label in enumerate(as_array(row).ravel() for row in labels):
             same = not table or label.size == table[0].size
             if (
                 not same

@@ -8,19 +8,13 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Interval, validate_params
 
+from skmerc.datasets._border import content_of
+from skmerc.datasets._budget import Budget
+from skmerc.datasets._parquet import need_pyarrow, read_frames, read_schema
+from skmerc.datasets._regular_file import check_file
 from skmerc.datasets._table import as_names, labels_of, refuse_absent
-from skmerc.datasets._table_files import (
-    DAMAGE,
-    Table,
-    damaged,
-    keys_of,
-    need_pyarrow,
-    table_of,
-)
+from skmerc.datasets._table_files import Table, keys_of, table_of
 from skmerc.frame import make_frame
-
-_BATCH = 4096
-"""Rows that are taken from a file at a time, where a part has more."""
 
 
 @validate_params(
@@ -112,15 +106,22 @@ def iter_table(path, *, rows=50_000, modalities=None, label="label"):
     """
     path = Path(path)
     need_pyarrow(path)
-    files = _files_of(path, label)
-    _refuse_other_columns(files, label)
     names = as_names("modalities", modalities)
-    return _parts(_tables(files, min(rows, _BATCH), names, label), path, rows)
+    with content_of(path, "parquet"):
+        files = _files_of(path, label)
+        _refuse_other_columns(files, label)
+    return _checked(_parts(_tables(files, rows, names, label), path, rows, files), path)
+
+
+def _checked(parts, path):
+    with content_of(path, "parquet"):
+        yield from parts
 
 
 def _files_of(path, label):
     """Parquet files of a folder, in the order of their names and numbers."""
-    if path.is_file():
+    if path.exists() and not path.is_dir():
+        check_file(path)
         found, inside = [path], {path: Path(path.name)}
     else:
         found = [file for file in path.rglob("*.parquet") if file.is_file()]
@@ -153,7 +154,7 @@ def _refuse_columns_in_folder_names(file, label):
 
 
 def _refuse_other_columns(files, label):
-    first, *others = ((file, _schema(file)) for file in files)
+    first, *others = ((file, read_schema(file)) for file in files)
     for file, schema in others:
         different = sorted(set(schema.names) ^ set(first[1].names))
         if different:
@@ -168,35 +169,10 @@ def _refuse_other_columns(files, label):
             )
 
 
-def _schema(file):
-    from pyarrow.parquet import read_schema
-
-    try:
-        return read_schema(file)
-    except DAMAGE as error:
-        raise damaged(file, "parquet", error) from error
-
-
-def _frames(file, size):
-    """Read a file in batches, whose index counts the rows of the file."""
-    from pyarrow.parquet import ParquetFile
-
-    n_read = 0
-    try:
-        # Buffered before they are read, all batches would stay in memory.
-        with ParquetFile(file, pre_buffer=False) as opened:
-            for batch in opened.iter_batches(size):
-                frame = batch.to_pandas()
-                yield frame.set_axis(range(n_read, n_read + len(frame)))
-                n_read += len(frame)
-    except DAMAGE as error:
-        raise damaged(file, "parquet", error) from error
-
-
 def _tables(files, size, names, label):
     """Read all files in batches, with ids as text."""
     for file in files:
-        for frame in _frames(file, size):
+        for frame in read_frames(file, size):
             table = table_of(frame, file, names, label)
             refuse_absent(table, label, file)
             table.keys["dialogue"] = _ids_of(table, file)
@@ -219,9 +195,10 @@ def _ids_of(table, file):
     return ids.astype(str).to_numpy(dtype=object)
 
 
-def _parts(tables, path, rows):
+def _parts(tables, path, rows, files):
     """Join tables, and cut them behind whole dialogues."""
-    held, n_held, last, closed = [], 0, None, set()
+    size = sum(file.stat().st_size for file in files)
+    held, n_held, last, closed, budget = [], 0, None, set(), Budget(size)
     for file, table in tables:
         ids = table.keys["dialogue"]
         begins = np.flatnonzero(ids != np.append(last, ids[:-1]))
@@ -232,11 +209,19 @@ def _parts(tables, path, rows):
             held.append(table.take(slice(cut)))
             yield _as_xy(held, path)
             table, held, n_held = table.take(slice(cut, None)), [], 0
+            budget = Budget(size)
         held.append(table)
+        _claim(table, budget, f"{path}, dialogue {last!r},")
         n_held += len(table.labels)
     if not held:
         raise ValueError(f"{path} has no rows.")
     yield _as_xy(held, path)
+
+
+def _claim(table, budget, where):
+    """Pay for what is held until its dialogue ends, which may be never."""
+    width = len(table.keys) + sum(block.shape[1] for block in table.blocks.values())
+    budget.claim(len(table.labels) * width, where)
 
 
 def _refuse_those_that_come_back(ids, begins, closed, file, table):

@@ -6,6 +6,7 @@ import numpy as np
 from pandas.api.types import is_numeric_dtype
 from sklearn.utils._param_validation import validate_params
 
+from skmerc.datasets._border import reader
 from skmerc.datasets._table_files import as_text, find_reader, listing
 from skmerc.frame import make_frame
 
@@ -20,6 +21,7 @@ from skmerc.frame import make_frame
     },
     prefer_skip_nested_validation=True,
 )
+@reader
 def load_table(path, *, modalities=None, label="label", split=None, return_split=False):
     """Read a table of utterances and their labels from a file.
 
@@ -150,7 +152,7 @@ def labels_of(table, where):
         raise ValueError(f"{where}: every row is of role 'context', none has a label.")
     if absent.any():
         labels = labels.where(~absent, labels[~absent].iloc[0])
-    return labels.to_numpy() if is_numeric_dtype(labels) else as_text(labels)
+    return labels.to_numpy() if is_numeric_dtype(labels) else as_text(labels, where)
 
 
 def _is_absent(labels):

@@ -2,22 +2,34 @@
 
 import csv
 import gzip
-import zipfile
-import zlib
+from collections import Counter
 from dataclasses import dataclass
-from importlib.util import find_spec
+from itertools import compress
+from operator import not_
 
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from skmerc._columns import key_columns
+from skmerc.datasets._arrays import Arrays
+from skmerc.datasets._border import damaged
+from skmerc.datasets._budget import FLOOR, Budget
+from skmerc.datasets._parquet import need_pyarrow, read_frame
+from skmerc.datasets._regular_file import check_file
 from skmerc.frame import KEYS
 
 _SHORT_KEYS = dict(zip(KEYS, ("dialogue", "turn", "speaker", "role"), strict=True))
 _EMPTY_CELLS = ["", "nan", "NaN", "NA", "N/A", "null", "None"]
 _PRESENT = "_present"
-DAMAGE = (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, csv.Error)
+_WIDE = 10_000
+"""Columns from which on a CSV file is read row by row."""
+_WIDER = 64
+"""How many times the memory of a text its array may take."""
+_CHARACTERS = 2
+"""Characters of a cell, with what separates it from the next one."""
+_PACKED = 2**20
+"""Bytes that are unpacked at a time, to count them."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +65,7 @@ def find_reader(path):
             f"{path} cannot be read by its ending {path.suffix!r}; give a file that "
             f"ends in {', '.join(readers)}."
         )
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}.")
+    check_file(path)
     return readers[fitting[0]]
 
 
@@ -63,20 +74,20 @@ def listing(items, unit=""):
     return ", ".join(f"{name} ({size}{unit})" for name, size in items) or "none"
 
 
-def as_text(values):
-    """Turn values of any kind, bytes too, into an array of str."""
+def as_text(values, where):
+    """Turn values of any kind, bytes too, into an array of str, all of one width."""
     values = np.asarray(values)
     if values.dtype.kind == "S":
         return np.char.decode(values, "utf-8")
-    return values.astype(object).astype(str)
-
-
-def damaged(path, kind, error):
-    """Make the error of a file that its reader cannot read."""
-    return ValueError(
-        f"{path} cannot be read as {kind} ({type(error).__name__}: {error}); it is "
-        "truncated, damaged or of another kind."
-    )
+    texts = [str(value) for value in values]
+    lengths = [len(text) for text in texts]
+    longest = max(lengths, default=0)
+    if len(texts) * longest > max(FLOOR, _WIDER * sum(lengths)):
+        raise ValueError(
+            f"{where}: row {np.argmax(lengths)} holds a text of {longest} characters, "
+            f"which all {len(texts)} rows would take; shorten it."
+        )
+    return np.array(texts, dtype=str)
 
 
 def _no_label(path, label, candidates):
@@ -115,43 +126,72 @@ def _hide(values, present):
     return values if present is None else np.where(present[:, None], values, np.nan)
 
 
-def need_pyarrow(path):
-    """Tell what to install where pyarrow is absent."""
-    if find_spec("pyarrow") is None:
-        raise ImportError(
-            f"Reading {path} needs pyarrow: pip install 'skmerc[parquet]'."
-        )
-
-
 def _read_parquet(path, names, label):
     need_pyarrow(path)
-    try:
-        # Folders such as split=train in the path are no columns of the file.
-        frame = pd.read_parquet(path, engine="pyarrow", partitioning=None)
-        frame = frame.reset_index(drop=True)
-    except DAMAGE as error:
-        raise damaged(path, "parquet", error) from error
-    return table_of(frame, path, names, label)
+    return table_of(read_frame(path), path, names, label)
 
 
 def _read_csv(path, names, label):
     try:
+        if path.suffix.lower() == ".gz":
+            _claim_packed(path)
         header = check_csv_shape(path)
-        frame = pd.read_csv(
-            path,
-            keep_default_na=False,
-            low_memory=False,
-            **_csv_types(header, label),
-        )
-    except DAMAGE as error:
+        read = _read_cells if len(header) <= _WIDE else _read_wide
+        frame = read(path, header, label)
+    except Exception as error:
         raise damaged(path, "CSV", error) from error
     return table_of(frame, path, names, label)
 
 
+def _read_cells(path, header, label, **settings):
+    return pd.read_csv(
+        path,
+        keep_default_na=False,
+        low_memory=False,
+        **_csv_types(header, label),
+        **settings,
+    )
+
+
+def _read_wide(path, header, label):
+    """Read features row by row: for pandas each column is a work of its own."""
+    keys = key_columns(pd.DataFrame(columns=header)).values()
+    is_feature = ["__" in name and name not in {*keys, label} for name in header]
+    others = list(compress(header, map(not_, is_feature)))
+    frame = _read_cells(path, others, label, usecols=others)
+    with _opened(path) as lines:
+        rows = csv.reader(lines)
+        next(rows)
+        numbers = [_numbers(compress(cells, is_feature)) for cells in rows if cells]
+    features = pd.DataFrame(np.array(numbers), columns=[*compress(header, is_feature)])
+    if len(features) != len(frame):
+        raise ValueError(f"{len(features)} rows of features, {len(frame)} of keys")
+    return pd.concat([frame, features], axis=1)
+
+
+def _numbers(cells):
+    given = ["nan" if cell in _EMPTY_CELLS else cell for cell in cells]
+    strange = next((cell for cell in given if "_" in cell), None)
+    if strange is not None:
+        raise ValueError(f"could not convert {strange!r} to a number")
+    return np.array(given, dtype=object).astype(float)
+
+
+def _opened(path):
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    return opened(path, "rt", encoding="utf-8-sig", newline="")
+
+
+def _claim_packed(path):
+    budget = Budget(path.stat().st_size)
+    with gzip.open(path) as file:
+        while part := file.read(_PACKED):
+            budget.claim(len(part) // _CHARACTERS, "what is packed (unpack it first)")
+
+
 def check_csv_shape(path):
     """Refuse lines of another length than the header: pandas would fill them up."""
-    opened = gzip.open if path.suffix.lower() == ".gz" else open
-    with opened(path, "rt", encoding="utf-8-sig", newline="") as lines:
+    with _opened(path) as lines:
         reader = csv.reader(lines)
         header = next(reader, [])
         for cells in reader:
@@ -160,7 +200,7 @@ def check_csv_shape(path):
                     f"line {reader.line_num} has {len(cells)} cells, the header "
                     f"{len(header)}"
                 )
-    twice = {name for name in header if header.count(name) > 1}
+    twice = {name for name, count in Counter(header).items() if count > 1}
     if twice or not header:
         raise ValueError(f"columns {sorted(twice)} stand twice" if twice else "empty")
     return header
@@ -192,7 +232,7 @@ def table_of(frame, path, names, label):
         {name: _block(frame, path, name, groups[name]) for name in names or groups},
         {name: frame[column] for name, column in keys.items()},
         frame[label] if present is None else frame[label].where(present),
-        as_text(frame["split"]) if "split" in frame else None,
+        as_text(frame["split"], path) if "split" in frame else None,
     )
 
 
@@ -222,7 +262,8 @@ def _check_columns(frame, path, groups, names, label, keys):
     widths = {name: len(columns) for name, columns in groups.items()}
     _check_modalities(path, names, widths)
     wanted = [column for name in names or groups for column in groups[name]]
-    wrong = [column for column in wanted if not is_numeric_dtype(frame[column])]
+    numbers = {column: is_numeric_dtype(kind) for column, kind in frame.dtypes.items()}
+    wrong = [column for column in wanted if not numbers[column]]
     wrong += [] if names else others
     if wrong:
         raise ValueError(
@@ -240,16 +281,16 @@ def _block(frame, path, name, columns):
 
 
 def _read_npz(path, names, label):
-    arrays = _load_arrays(path)
-    if label not in arrays:
-        raise ValueError(_no_label(path, label, _label_candidates(arrays)))
-    n_rows = arrays[label].size
+    heads, _ = _load_arrays(path, ())
+    if label not in heads:
+        raise ValueError(_no_label(path, label, _label_candidates(heads)))
+    n_rows = heads[label].size
     if not n_rows:
         raise ValueError(f"{path} has no rows.")
     widths = {
-        name: array.shape[1]
-        for name, array in arrays.items()
-        if array.ndim == 2 and array.dtype.kind == "f" and len(array) == n_rows
+        name: head.shape[1]
+        for name, head in heads.items()
+        if head.ndim == 2 and head.dtype.kind == "f" and head.shape[0] == n_rows
     }
     _check_modalities(path, names, widths)
     if names is None and len(widths) > 1:
@@ -258,49 +299,63 @@ def _read_npz(path, names, label):
             "read in modalities, and leave out what is no feature, such as ratings."
         )
     names = names or list(widths)
-    _check_rows(arrays, names, label, path)
-    blocks = {n: _hide(arrays[n], _is_there(arrays, n, path)) for n in names}
+    used = [label, *_SHORT_KEYS.values(), "split"]
+    used += [name + _PRESENT for name in [*names, label]]
+    _check_rows(heads, used, label, path)
+    wanted = {*used, *names, f"{label}_names"} & {*heads}
+    _, arrays = _load_arrays(path, wanted)
+    blocks = {n: _features(arrays, n, path) for n in names}
     keys = {key: arrays[key] for key in _SHORT_KEYS.values() if key in arrays}
-    keys = {k: as_text(v) if v.dtype.kind == "S" else v for k, v in keys.items()}
-    splits = as_text(arrays["split"]) if "split" in arrays else None
+    keys = {k: as_text(v, path) if v.dtype.kind == "S" else v for k, v in keys.items()}
+    splits = as_text(arrays["split"], path) if "split" in arrays else None
     return Table(blocks, keys, _npz_labels(arrays, label, path), splits)
 
 
-def _load_arrays(path):
+def _load_arrays(path, wanted):
+    """Read what is said of all arrays, and those that are wanted."""
+    budget = Budget(path.stat().st_size)
     try:
-        # numpy leaves a damaged archive open that it has opened itself.
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (*DAMAGE, AttributeError, TypeError) as error:
-        if "allow_pickle" in str(error) and zipfile.is_zipfile(path):
-            raise ValueError(
-                f"{path} holds Python objects, which could run code when loaded; save "
-                "its arrays as numbers and fixed-width text."
-            ) from error
+        with path.open("rb") as raw:
+            file = Arrays(raw, budget)
+            return file.heads(), {name: file.read(name) for name in wanted}
+    except Exception as error:
         raise damaged(path, "NumPy archive", error) from error
 
 
-def _label_candidates(arrays):
-    length = max((len(a) for a in arrays.values() if a.ndim == 1), default=0)
+def _features(arrays, name, path):
+    values = arrays[name]
+    if values.dtype.itemsize > 8:
+        with np.errstate(over="ignore"):
+            doubles = values.astype(float)
+        lost = np.argwhere(np.isinf(doubles) & np.isfinite(values))
+        if len(lost):
+            row, column = lost[0]
+            raise ValueError(
+                f"{path}: {name!r} holds {values[row, column]!r} in row {row}, column "
+                f"{column}, which is too large for float32; rescale the column."
+            )
+        values = doubles
+    return _hide(values, _is_there(arrays, name, path))
+
+
+def _label_candidates(heads):
+    length = max((h.shape[0] for h in heads.values() if h.ndim == 1), default=0)
     return [
         name
-        for name, array in arrays.items()
-        if array.ndim == 1
-        and len(array) == length
+        for name, head in heads.items()
+        if head.shape == (length,)
         and name not in {*_SHORT_KEYS.values(), "split", "utterance_id"}
         and not name.endswith((_PRESENT, "_names"))
     ]
 
 
-def _check_rows(arrays, names, label, path):
+def _check_rows(heads, used, label, path):
     """Refuse keys and masks that do not run along the labels."""
-    used = [label, *_SHORT_KEYS.values(), "split"]
-    used += [name + _PRESENT for name in [*names, label]]
-    shape = (arrays[label].size,)
+    shape = (heads[label].size,)
     for name in used:
-        if name in arrays and arrays[name].shape != shape:
+        if name in heads and heads[name].shape != shape:
             raise ValueError(
-                f"{path}: {name!r} has the shape {arrays[name].shape}, but {label!r} "
+                f"{path}: {name!r} has the shape {heads[name].shape}, but {label!r} "
                 f"holds {shape[0]} labels; one row is one utterance."
             )
 
@@ -308,7 +363,7 @@ def _check_rows(arrays, names, label, path):
 def _npz_labels(arrays, label, path):
     labels, names = arrays[label], arrays.get(f"{label}_names")
     present = _is_there(arrays, label, path)
-    labels = as_text(labels) if labels.dtype.kind == "S" else labels
+    labels = as_text(labels, path) if labels.dtype.kind == "S" else labels
     labels = pd.Series(labels if names is None else _named(labels, names, label, path))
     return labels if present is None else labels.where(present)
 
@@ -322,4 +377,4 @@ def _named(codes, names, label, path):
             f"position in {label + '_names'!r} with its {names.size} names."
         )
     # Position -1, no label, is the None behind the last name.
-    return np.append(as_text(names).astype(object), None)[codes]
+    return np.append(as_text(names, path).astype(object), None)[codes]

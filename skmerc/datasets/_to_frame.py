@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import validate_params
 
 from skmerc._columns import as_text, make_keys
 from skmerc.datasets._corpus import TEXT
+from skmerc.datasets._regular_file import check_file
 from skmerc.datasets._utterance_order import field_of, find_turns
 
 _DIALOGUE_FIELDS = ("dialogue", "dialogue_id", "conversation_id")
@@ -141,6 +142,7 @@ def _read(dialogues):
 
 
 def _read_json_lines(path):
+    check_file(path)
     lines = enumerate(path.read_bytes().splitlines(), start=1)
     return [_parse(path, number, line) for number, line in lines if line.strip()]
 
@@ -148,7 +150,7 @@ def _read_json_lines(path):
 def _parse(path, number, line):
     try:
         return json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f"{path}: line {number} is no JSON ({error}). Each line is a dialogue or "
             "an utterance; if the file is one list, give what json.load returns."

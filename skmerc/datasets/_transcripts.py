@@ -55,7 +55,8 @@ def as_frame(members, places):
     lengths = [len(rows) for rows in members["labels"].values()]
     parts, ids = zip(*(places[key] for key in members["labels"]), strict=True)
     keys = {
-        "dialogue": np.repeat(ids, lengths),
+        # As objects, or each would take as much as the longest of all.
+        "dialogue": np.repeat(np.array(ids, dtype=object), lengths),
         "turn": np.concatenate([np.arange(length) for length in lengths]),
         "speaker": [speaker_name(name) for name in in_order(members, "speakers")],
         "split": np.repeat(parts, lengths),

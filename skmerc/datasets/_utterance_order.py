@@ -13,7 +13,10 @@ def field_of(utterance, name):
     meta = utterance.get("meta")
     if value is None and isinstance(meta, dict):
         value = meta.get(name)
-    return None if is_scalar(value) and pd.isna(value) else value
+    try:
+        return None if is_scalar(value) and pd.isna(value) else value
+    except ArithmeticError as error:  # what a Decimal says that signals
+        raise ValueError(f"The {name} of an utterance is {value!r}.") from error
 
 
 def find_turns(records, dialogue, places):
@@ -57,7 +60,11 @@ def _numbers(records, places, name):
     values = [field_of(record, name) for record in records]
     dates = [v.timestamp() if hasattr(v, "timestamp") else v for v in values]
     given = pd.Series(dates, dtype=object)
-    numbers = pd.to_numeric(given, errors="coerce")
+    try:
+        numbers = pd.to_numeric(given, errors="coerce")
+        numbers = numbers.astype(float) if numbers.dtype == object else numbers
+    except (TypeError, ArithmeticError) as error:
+        raise ValueError(f"A {name} is no number of usual size ({error}).") from error
     wrong = np.flatnonzero(numbers.isna() & given.notna())
     if len(wrong):
         raise ValueError(

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skmerc.datasets import _table_files as table_files
 from skmerc.datasets import load_table, make_conversations
 from skmerc.frame import split_frame
 
@@ -342,7 +341,7 @@ def test_missing_file_and_unknown_ending_are_refused(tmp_path):
 
 def test_parquet_without_pyarrow_says_what_to_install(frame, tmp_path, monkeypatch):
     path = write_frame(frame, tmp_path / "calls.parquet")
-    monkeypatch.setattr(table_files, "find_spec", lambda name: None)
+    monkeypatch.setattr("skmerc.datasets._parquet.find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"pip install 'skmerc\[parquet\]'"):
         load_table(path)
 
