@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-_CPU = torch.device("cpu")
 _SOURCE = ContextVar("_SOURCE", default=None)
 
 
@@ -73,14 +72,16 @@ def generator_on(device):
     return source.on(device)
 
 
-def rand(*size, device=_CPU, dtype=torch.float32):
+def rand(*size, device=None, dtype=torch.float32):
     """Draw uniformly from [0, 1), as :func:`torch.rand` does."""
+    device = torch.get_default_device() if device is None else device
     drawn_from = {"generator": generator_on(device), "device": device}
     return torch.rand(*size, dtype=dtype, **drawn_from)
 
 
-def randn(*size, device=_CPU, dtype=torch.float32):
+def randn(*size, device=None, dtype=torch.float32):
     """Draw from the normal distribution, as :func:`torch.randn` does."""
+    device = torch.get_default_device() if device is None else device
     drawn_from = {"generator": generator_on(device), "device": device}
     return torch.randn(*size, dtype=dtype, **drawn_from)
 
@@ -178,7 +179,7 @@ def _device_of(args, kwargs):
     for thing in [*args, *kwargs.values()]:
         if device is None and isinstance(thing, Tensor):
             device = thing.device
-    return _CPU if device is None else torch.device(device)
+    return torch.get_default_device() if device is None else torch.device(device)
 
 
 def redirected():

@@ -67,7 +67,8 @@ class Moments:
         deviation = self.deviation
         varied = deviation > least
         scale = np.where(varied, deviation, constant)
-        return Standardize(self.mean, scale, active, self.mass > 0, varied)
+        layer = Standardize(self.mean, scale, active, self.mass > 0, varied)
+        return layer.eval()
 
 
 def fit_standardize(features, rows, weight=None, *, active=True):

@@ -31,7 +31,6 @@ class StoredModule:
 
     kind: type
     settings: dict
-    training: bool
     state: dict
 
 
@@ -97,7 +96,7 @@ class Store:
             return StoredNet(_settings(value), history, self._name(parts, name))
         if isinstance(value, nn.Module):
             state = self._name(value.state_dict(), name)
-            return StoredModule(type(value), value.settings, value.training, state)
+            return StoredModule(type(value), value.settings, state)
         return value
 
     def _name(self, thing, name):
@@ -135,6 +134,7 @@ class Store:
         for part, state in parts.items():
             getattr(net, part).load_state_dict(state)
         net.history = History(history)
+        net.module_.eval()
         return net
 
     def _build_module(self, stored):
@@ -143,7 +143,7 @@ class Store:
         with seeded(0, torch.device("cpu")):
             module = stored.kind(**stored.settings)
         module.load_state_dict(state)
-        return module.train(stored.training)
+        return module.eval()
 
     def _tensors_of(self, thing):
         if isinstance(thing, StoredTensor):

@@ -6,6 +6,8 @@ import numpy as np
 from sklearn.ensemble import AdaBoostClassifier
 from sklearn.utils._param_validation import HasMethods, Interval
 
+from skmerc._fitting import all_or_nothing, of_one_fit
+
 __all__ = ["FocalAdaBoostClassifier"]
 
 
@@ -148,6 +150,31 @@ class FocalAdaBoostClassifier(AdaBoostClassifier):
             random_state=random_state,
         )
         self.gamma = gamma
+
+    @all_or_nothing
+    def fit(self, X, y, sample_weight=None):
+        """Boost the weak learner.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+        y : array-like of shape (n_samples,)
+            Their classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the first round; equal by default.
+
+        Returns
+        -------
+        FocalAdaBoostClassifier
+            The ensemble itself.
+        """
+        return super().fit(X, y, sample_weight)
+
+    decision_function = of_one_fit(AdaBoostClassifier.decision_function)
+    predict = of_one_fit(AdaBoostClassifier.predict)
+    predict_proba = of_one_fit(AdaBoostClassifier.predict_proba)
+    predict_log_proba = of_one_fit(AdaBoostClassifier.predict_log_proba)
 
     def _validate_estimator(self):
         super()._validate_estimator()

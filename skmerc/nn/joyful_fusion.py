@@ -307,7 +307,7 @@ def topic_before(x: Tensor, lengths: Tensor, smoothing: float) -> tuple[Tensor, 
     total, mass = x, torch.ones_like(x[:, :1])
     # A prefix sum by doubling: each step sums over twice as many utterances.
     while shift < int(lengths.max()):
-        before = (turn >= shift)[:, None] * decay**shift
+        before = (turn >= shift)[:, None].float() * decay**shift
         total = total + before * total.roll(shift, 0)
         mass = mass + before * mass.roll(shift, 0)
         shift *= 2

@@ -128,7 +128,7 @@ def draw_mask(lengths: Tensor, rate: float, weight: Tensor | None = None) -> Ten
         True where an utterance was drawn.
     """
     # The nudge keeps a share such as 0.59 of 100 from rounding down to 58.
-    count = (lengths * rate + 1e-4).floor().long().clamp(min=1)
+    count = (lengths.float() * rate + 1e-4).floor().long().clamp(min=1)
     count = torch.where((lengths > 1) & bool(rate > 0), count, 0)
     dialogue = dialogue_of(lengths)
     # The largest of log(weight) + Gumbel noise are a weighted draw without

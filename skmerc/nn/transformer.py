@@ -221,7 +221,7 @@ def _with_neighbors(x: Tensor) -> Tensor:
 
 
 def _angles(turn: Tensor, width: int) -> Tensor:
-    power = torch.arange(0, width, 2, device=turn.device) / width
+    power = torch.arange(0, width, 2, device=turn.device).float() / width
     return turn[:, None] / 10000**power
 
 

@@ -1,0 +1,59 @@
+"""One small instance of every estimator that trains a network or answers from one."""
+
+from skmerc import (
+    CBERLClassifier,
+    DJVAEFuser,
+    FocalAdaBoostClassifier,
+    JoyfulClassifier,
+    JoyfulRegressor,
+    MultimodalGANSampler,
+)
+from skmerc.frame import drop_keys
+
+_JOYFUL = {"fusion_size": 16, "hidden_size": 16, "n_bases": 4, "heads": 2}
+_MODELS = {
+    "cberl": (CBERLClassifier, {"hidden_size": 8, "heads": 2}),
+    "djvae": (CBERLClassifier, {"hidden_size": 8, "heads": 2, "fusion": "djvae"}),
+    "boost": (CBERLClassifier, {"hidden_size": 8, "heads": 2, "head": "boost"}),
+    "joyful": (JoyfulClassifier, _JOYFUL),
+    "regressor": (JoyfulRegressor, _JOYFUL),
+    "fuser": (DJVAEFuser, {"latent_size": 4, "hidden_size": 8}),
+}
+TRAINED_BY_EPOCHS = list(_MODELS)
+ANSWERING = [*_MODELS, "adaboost"]
+NAMES = [*ANSWERING, "sampler"]
+SAVED = list(_MODELS)  # trees are code of C, which is not trusted unless one says so
+
+
+def make_model(name, **changes):
+    """Make the estimator of a name, which trains for two epochs."""
+    if name == "sampler":
+        settings = {"n_steps": 4, "hidden_size": 8, "device": "cpu", "random_state": 0}
+        return MultimodalGANSampler(**(settings | changes))
+    if name == "adaboost":
+        return FocalAdaBoostClassifier(**({"random_state": 0} | changes))
+    kind, settings = _MODELS[name]
+    shared = {"max_epochs": 2, "device": "cpu", "random_state": 0}
+    return kind(**(shared | settings | changes))
+
+
+def target_of(name, X, y):
+    """What it learns from a table: a score, or the emotions."""
+    return X["text__0"].to_numpy() if name == "regressor" else y
+
+
+def fit_model(model, name, X, y):
+    """Fit it, or resample."""
+    if name == "sampler":
+        return model.fit_resample(X, y)
+    X = drop_keys(X) if name == "adaboost" else X
+    return model.fit(X, target_of(name, X, y))
+
+
+def answer_of(model, name, X):
+    """The numbers that it answers with."""
+    if name == "fuser":
+        return drop_keys(model.transform(X)).to_numpy()
+    if name == "adaboost":
+        return model.predict_proba(drop_keys(X))
+    return model.predict(X) if name == "regressor" else model.predict_proba(X)

@@ -1,0 +1,75 @@
+"""What the process, or another library, has set in torch and numpy decides nothing."""
+
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+from small_models import NAMES, SAVED, answer_of, fit_model, make_model
+
+from skmerc.datasets import make_conversations
+from skmerc.persistence import load_model, save_model
+
+
+@contextmanager
+def other_precision(dtype):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@contextmanager
+def other_device():
+    torch.set_default_device("meta")  # stands for one that the user did not ask for
+    try:
+        yield
+    finally:
+        torch.set_default_device(None)
+
+
+STATES = {
+    "float64": lambda: other_precision(torch.float64),
+    "bfloat16": lambda: other_precision(torch.bfloat16),
+    "another device": other_device,
+    "no gradients": torch.no_grad,
+    "inference mode": torch.inference_mode,
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "errors of numpy": lambda: np.errstate(all="raise", under="ignore"),
+}
+
+
+@pytest.fixture(scope="module")
+def table():
+    return make_conversations(12, n_turns=(3, 6), random_state=0)
+
+
+def result_of(name, X, y):
+    model = make_model(name)
+    made = fit_model(model, name, X, y)
+    if name == "sampler":
+        return made[0].select_dtypes("number").to_numpy()
+    return answer_of(model, name, X)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fits_and_answers_are_the_same_in_all_states(table, name):
+    expected = result_of(name, *table)
+    for state in STATES.values():
+        with state():
+            found = result_of(name, *table)
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name", SAVED)
+def test_loaded_models_answer_the_same_in_all_states(table, tmp_path, name):
+    X, y = table
+    model = fit_model(make_model(name), name, X, y)
+    expected = answer_of(model, name, X)
+    save_model(model, tmp_path / "model")
+    for state in STATES.values():
+        with state():
+            found = answer_of(load_model(tmp_path / "model"), name, X)
+        np.testing.assert_array_equal(found, expected)
