@@ -22,6 +22,13 @@ from skmerc.frame import drop_keys
 from skmerc.metrics import sample_quality
 
 parser = argparse.ArgumentParser(description="Look at the convergence of the GAN.")
+parser.add_argument(
+    "--steps",
+    type=int,
+    nargs="+",
+    default=[25, 50, 100, 200, 400, 800],
+    help="numbers of steps after which to look at what is written",
+)
 parser.add_argument("--output", help="where to save the picture")
 arguments = parser.parse_args(sys.argv[1:] if "sphinx" not in sys.modules else [])
 
@@ -38,13 +45,12 @@ arguments = parser.parse_args(sys.argv[1:] if "sphinx" not in sys.modules else [
 
 X, y = make_conversations(80, imbalance=10, random_state=0)
 real = drop_keys(X[y == "anger"])
-STEPS = [25, 50, 100, 200, 400, 800]
 
 
 def watch(lr):
     """Return the losses of the longest run, and the quality after each number."""
     quality = {}
-    for n_steps in STEPS:
+    for n_steps in arguments.steps:
         sampler = MultimodalGANSampler(
             sampling_strategy="mean", lr=lr, n_steps=n_steps, random_state=0
         )
@@ -54,7 +60,7 @@ def watch(lr):
         quality[n_steps] = sample_quality(real, anger, random_state=0)
         quality[n_steps]["accepted"] = sampler.acceptance_rate_["anger"]
     history = pd.DataFrame(sampler.history_)
-    history.index = (history.index + 1) * STEPS[-1] / len(history)
+    history.index = (history.index + 1) * arguments.steps[-1] / len(history)
     return history, pd.DataFrame(quality).T
 
 

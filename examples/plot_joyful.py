@@ -103,7 +103,7 @@ print("\n" + importance[["mean", "std"]].round(3).to_string())
 figure, (left, middle, right) = plt.subplots(
     1, 3, figsize=(13, 4), layout="constrained"
 )
-table = pd.DataFrame(scores).loc[[*joyful.classes_, "weighted F1"]]
+table = pd.DataFrame(scores).reindex([*joyful.classes_, "weighted F1"])
 table.plot.barh(ax=left, color=["#c7c7c7", "#8fb3d9", "#1f4e79"])
 left.invert_yaxis()
 left.set(xlabel="F1 on test dialogues", xlim=(0, 1), ylabel="")

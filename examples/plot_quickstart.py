@@ -146,7 +146,7 @@ figure, (left, right) = plt.subplots(
 )
 scores = pd.DataFrame({name: report["f1"] for name, report in reports.items()})
 rows = [*emotions, "weighted F1"]
-scores.loc[rows].plot.barh(ax=left, color=["#c7c7c7", "#8fb3d9", "#1f4e79"])
+scores.reindex(rows).plot.barh(ax=left, color=["#c7c7c7", "#8fb3d9", "#1f4e79"])
 left.invert_yaxis()
 left.set(xlabel="F1 on test dialogues", xlim=(0, 1))
 left.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,13 +10,15 @@ import pytest
 
 from skmerc.datasets import make_conversations
 
+QUICKLY = Path(__file__).with_name("quickly.py")
+
 
 @pytest.fixture
 def table_file(tmp_path):
-    X, y = make_conversations(40, n_turns=(6, 10), random_state=0)
+    X, y = make_conversations(24, n_turns=(4, 8), random_state=0)
     classes, label = np.unique(y, return_inverse=True)
     number = X["dialogue__id"].str.removeprefix("dia").astype(int).to_numpy()
-    split = np.select([number < 25, number < 30], ["train", "dev"], "test")
+    split = np.select([number < 12, number < 16], ["train", "dev"], "test")
     path = tmp_path / "calls.npz"
     np.savez(
         path,
@@ -58,24 +61,26 @@ def meld_folder(tmp_path):
     return tmp_path
 
 
-def run(root, tmp_path, *arguments):
-    command = [sys.executable, *map(str, arguments)]
-    return subprocess.run(
-        command,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-        env={"MPLBACKEND": "agg", "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
-    ).stdout
+@pytest.fixture
+def run(pytestconfig, tmp_path):
+    """Run a program in an empty folder as a user does, and return what it prints."""
+
+    def start(*command):
+        settings = {"MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
+        return subprocess.run(
+            [sys.executable, *map(str, command)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+            env=settings | {"PYTHONPATH": str(pytestconfig.rootpath)},
+        ).stdout
+
+    return start
 
 
 @pytest.fixture
-def example(pytestconfig, tmp_path):
-    """Run a script of the examples in an empty folder and return what it prints."""
-
-    def start(script, *arguments):
-        path = pytestconfig.rootpath / "examples" / script
-        return run(pytestconfig.rootpath, tmp_path, path, *arguments)
-
-    return start
+def example(run, pytestconfig):
+    """Run a script of the examples for a few passes, and return what it prints."""
+    folder = pytestconfig.rootpath / "examples"
+    return lambda script, *arguments: run(QUICKLY, folder / script, *arguments)
