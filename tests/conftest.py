@@ -20,6 +20,9 @@ from hypothesis import Phase, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# They hold no doctests, and as modules all of them would have one name.
+collect_ignore_glob = ["*conftest.py"]
+
 torch.set_num_threads(1)
 
 # Tests without settings of their own take these; more than ten thousand bad inputs are
