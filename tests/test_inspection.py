@@ -95,7 +95,7 @@ class TestImportance:
     def conversations():
         return make_conversations(
             60,
-            information={"text": 4, "audio": 1.5, "visual": 0},
+            information={"text": 4, "audio": 2.5, "visual": 0},
             redundancy=0,
             random_state=0,
         )
@@ -108,7 +108,7 @@ class TestImportance:
         )
         assert table.index[:2].tolist() == ["text", "audio"]
         assert table.loc["text", "mean"] > 0.3
-        assert abs(table.loc["visual", "mean"]) < 0.03
+        assert abs(table.loc["visual", "mean"]) < 0.05
 
     def test_context_is_of_no_importance_to_a_model_that_reads_none(
         self, conversations

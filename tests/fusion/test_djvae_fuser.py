@@ -258,8 +258,9 @@ def test_code_without_a_modality_stays_near_the_whole_code(posterior, hidden):
     assert np.isfinite(part).all()
     own = np.linalg.norm(part - whole, axis=1)
     other = np.linalg.norm(part - np.random.default_rng(0).permutation(whole), axis=1)
-    assert (own < other).mean() > 0.75
-    assert np.median(own) < 0.6 * np.median(other)
+    # By chance a half of them, and equal medians.
+    assert (own < other).mean() > 0.65
+    assert np.median(own) < 0.75 * np.median(other)
 
 
 @pytest.mark.parametrize("posterior", POSTERIORS)
@@ -420,7 +421,11 @@ def test_labels_are_ignored_at_weight_zero():
 
 
 def test_labels_pull_the_code_towards_the_classes():
-    X, y = make_table(n=240, noise=3.0)
+    """Two causes make all columns but one, and that one makes the classes."""
+    rng = np.random.default_rng(0)
+    columns = rng.normal(size=(240, 2)) @ rng.normal(size=(2, 20))
+    columns[:, 0] = rng.normal(size=240)
+    X, y = make_frame({"text": columns}), np.where(columns[:, 0] > 0, "joy", "anger")
     blind, seeing = (
         Trained(latent_size=2, classification_weight=w, beta=0.01) for w in (0.0, 3.0)
     )
@@ -428,7 +433,7 @@ def test_labels_pull_the_code_towards_the_classes():
         LogisticRegression().fit(Z, y).score(Z, y)
         for Z in (drop_keys(fuser.fit(X, y).transform(X)) for fuser in (blind, seeing))
     ]
-    assert scores[1] > scores[0] + 0.05
+    assert scores[1] > scores[0] + 0.1
     assert "classification" in seeing.history_[0]
     assert "classification" not in blind.history_[0]
 

@@ -2,6 +2,8 @@
 
 On this corpus the generator raises its recall most and the focal loss a little, while
 the boosting head takes some of it back; the test holds for the sum of the three.
+
+    pytest -n 0 -m benchmark tests/benchmarks/test_minority_recall.py
 """
 
 import numpy as np
@@ -43,7 +45,7 @@ def plain_and_remedied(seed):
     return CBERLClassifier(focal_gamma=0, **settings), make_pipeline(sampler, remedied)
 
 
-@pytest.mark.slow
+@pytest.mark.benchmark
 def test_augmentation_focal_loss_and_boosting_find_more_of_the_rarest_emotion():
     recalls = []
     for seed in SEEDS:
