@@ -59,8 +59,9 @@ def iter_table(path, *, rows=50_000, modalities=None, label="label"):
         If pyarrow is not installed.
     ValueError
         If files differ in their columns, one is damaged, a dialogue goes on after
-        another one has begun, there is no key ``dialogue``, a part has no label, or
-        for the reasons of :func:`load_table`.
+        another one has begun or is larger than files of their size can hold, there
+        is no key ``dialogue``, a part has no label, or for the reasons of
+        :func:`load_table`.
 
     See Also
     --------

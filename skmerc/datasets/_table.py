@@ -59,9 +59,10 @@ def load_table(path, *, modalities=None, label="label", split=None, return_split
     ImportError
         If the file is parquet and pyarrow is not installed.
     ValueError
-        If the file is of another kind, damaged or empty, has no such label,
-        modality or split, lacks a label in a row whose role is not
-        ``"context"``, or holds columns that are neither keys nor features.
+        If the file is of another kind, damaged or empty, claims more than a
+        file of its size can hold, has no such label, modality or split, lacks a
+        label in a row whose role is not ``"context"``, or holds columns that are
+        neither keys nor features.
 
     See Also
     --------

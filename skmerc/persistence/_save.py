@@ -137,8 +137,9 @@ def load_model(path, *, device=None, trusted=None):
         If the file uses types that are neither known nor in `trusted`. Nothing of it
         has run then.
     ValueError
-        If the file is damaged, of another kind, or of a newer format, or the device is
-        not there.
+        If the file is damaged, of another kind, or of a newer format, holds something
+        else than an estimator, or claims a network that its weights do not fill, or
+        if the device is not there.
 
     Warns
     -----
