@@ -27,19 +27,19 @@ from skmerc.frame import KEYS, mark_validation, read_keys, split_frame
 SAMPLER = MultimodalGANSampler(
     sampling_strategy="mean",
     hidden_size=16,
-    n_steps=20,
+    n_steps=5,
     random_state=0,
     device="cpu",
 )
 FUSER = DJVAEFuser(
-    latent_size=8, hidden_size=16, max_epochs=2, random_state=0, device="cpu"
+    latent_size=8, hidden_size=16, max_epochs=1, random_state=0, device="cpu"
 )
 CLASSIFIER = CBERLClassifier(
     hidden_size=8,
     lstm_layers=1,
     heads=2,
     max_epochs=2,
-    batch_size=8,
+    batch_size=32,
     random_state=0,
     device="cpu",
 )

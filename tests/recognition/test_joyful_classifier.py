@@ -30,7 +30,7 @@ SMALL = {
     "heads": 2,
     "hidden_size": 8,
     "lr": 3e-3,
-    "batch_size": 4,
+    "batch_size": 8,
     "max_epochs": 3,
     "device": "cpu",
     "random_state": 0,
@@ -102,6 +102,7 @@ def test_history_holds_every_term_and_the_best_epoch_is_restored():
     held_out = (marked["dialogue__role"] == "validation").to_numpy()
     # Without a schedule, which a fit of fewer epochs would run through in these.
     settings = SMALL | {"max_epochs": 40, "patience": 3, "schedule": None}
+    settings["batch_size"] = 4
     model = JoyfulClassifier(**settings).fit(marked, y)
     terms = {"task_loss", "fusion_loss", "contrastive_loss", "valid_loss"}
     assert terms | {"train_loss", "valid_weighted_f1"} <= set(model.history_[0])
@@ -155,7 +156,7 @@ class TestPartialFit:
             after = weights_of(model)
             assert before is None or (after - before).abs().max() > 1e-4
             steps = {int(s["step"]) for s in model.net_.optimizer_.state.values()}
-            assert steps == {n * 4}
+            assert steps == {n * 2}
             before = after
             model.partial_fit(X, y)
         assert model.predict(X).shape == y.shape
@@ -222,6 +223,7 @@ def test_the_boosting_head_answers_from_embeddings(table):
     np.testing.assert_array_equal(model.predict(X), model.classes_[votes])
 
 
+@pytest.mark.filterwarnings("ignore::skmerc.exceptions.UnseenModalityWarning")
 @pytest.mark.parametrize("missing", ["in training", "in prediction", "in both"])
 def test_a_missing_modality_is_no_obstacle(table, fitted, missing):
     X, y = table

@@ -22,7 +22,7 @@ SMALL = {
     "heads": 2,
     "hidden_size": 8,
     "lr": 3e-3,
-    "batch_size": 4,
+    "batch_size": 8,
     "max_epochs": 3,
     "device": "cpu",
     "random_state": 0,
@@ -140,6 +140,7 @@ class TestUnits:
     def test_a_constant_target_is_learned(self, table, value):
         X, _ = table
         settings = SMALL | {"max_epochs": 15, "lr": 2e-2, "dropout": 0.0}
+        settings["batch_size"] = 4
         model = JoyfulRegressor(**settings).fit(X, np.full(len(X), value))
         np.testing.assert_allclose(model.predict(X), value, atol=0.1)
         assert all(epoch["task_loss"] < 1 for epoch in model.history_)
@@ -204,7 +205,7 @@ class TestPartialFit:
             after = weights_of(model)
             assert before is None or (after - before).abs().max() > 1e-4
             steps = {int(s["step"]) for s in model.net_.optimizer_.state.values()}
-            assert steps == {n * 4}
+            assert steps == {n * 2}
             before = after
             model.partial_fit(X, y)
 
