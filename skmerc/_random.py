@@ -4,7 +4,7 @@ The generators that torch keeps for a process are shared by its threads. A fit t
 from them would be changed by another thread's draws, and would change these.
 """
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 import torch
@@ -32,22 +32,25 @@ class Source:
         generator = self.generators.get(device)
         if generator is None:
             generator = torch.Generator(device).manual_seed(self.seed)
-            if str(device) in self.known:
-                generator.set_state(self.known[str(device)])
             self.generators[device] = generator
         return generator
 
     def start_from(self, seed):
         """Start anew from another seed."""
-        self.seed, self.generators, self.known = seed, {}, {}
+        self.seed, self.generators = seed, {}
 
     def get_state(self):
         """Return where each generator stands, by the name of its device."""
         return {str(d): g.get_state() for d, g in self.generators.items()}
 
     def set_state(self, state):
-        """Let each generator go on from where that of its device stood."""
-        self.generators, self.known = {}, state
+        """Let the generators go on from where those of their devices stood."""
+        self.generators = {}
+        for name, known in state.items():
+            with suppress(RuntimeError):  # of a device that is not here any more
+                self.on(torch.device(name))
+            if torch.device(name) in self.generators:
+                self.generators[torch.device(name)].set_state(known)
 
     @contextmanager
     def opened(self):

@@ -8,6 +8,7 @@ __all__ = [
     "MissingModalityWarning",
     "NoDialogueWarning",
     "NonCommercialLicenseWarning",
+    "OtherThreadsWarning",
     "OtherVersionWarning",
     "PartialMissingWarning",
     "SplitDialogueWarning",
@@ -43,6 +44,10 @@ class NoDialogueWarning(UserWarning):
 
 class NonCommercialLicenseWarning(UserWarning):
     """An optional package may not be used commercially."""
+
+
+class OtherThreadsWarning(UserWarning):
+    """A fit that was interrupted goes on with another number of threads."""
 
 
 class OtherVersionWarning(UserWarning):

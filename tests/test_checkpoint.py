@@ -1,5 +1,6 @@
 """A fit that is killed and started again ends where it would have ended."""
 
+import hashlib
 import os
 import pickle
 import random
@@ -19,8 +20,13 @@ from skorch.utils import noop
 
 from skmerc import CBERLClassifier, JoyfulClassifier, JoyfulRegressor
 from skmerc._training import Checkpoint
+from skmerc._training._checkpoint_folder import CheckpointFolder
 from skmerc.datasets import make_conversations
-from skmerc.exceptions import DamagedCheckpointWarning, InterruptedTrainingWarning
+from skmerc.exceptions import (
+    DamagedCheckpointWarning,
+    InterruptedTrainingWarning,
+    OtherThreadsWarning,
+)
 
 SMALL = {
     "hidden_size": 8,
@@ -332,8 +338,6 @@ def test_a_write_that_fails_leaves_the_checkpoint_before(table, tmp_path, monkey
 
 
 def test_no_code_is_run_by_reading_a_checkpoint(table, tmp_path, kill):
-    import hashlib
-
     model = clone(MODELS["cberl"]).set_params(checkpoint=tmp_path)
     kill(1)
     with pytest.raises(Killed):
@@ -344,7 +348,7 @@ def test_no_code_is_run_by_reading_a_checkpoint(table, tmp_path, kill):
     torch.save({"history": Mkdir(str(mark))}, path)
     forged = path.read_bytes()
     path.write_bytes(hashlib.sha256(forged).digest() + forged)
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises(ValueError, match="Nothing of it has run"):
         model.fit(*table)
     assert not mark.exists()
 
@@ -382,6 +386,158 @@ def test_a_state_that_cannot_be_kept_is_told(table, tmp_path):
     model = clone(MODELS["cberl"]).set_params(checkpoint=tmp_path, callbacks=[Odd()])
     with pytest.raises(TypeError, match="A checkpoint cannot keep <object"):
         model.fit(*table)
+
+
+# Folders that are not empty
+
+
+def interrupt(model, table, kill, epoch=2):
+    kill(epoch)
+    with pytest.raises(Killed):
+        clone(model).fit(*table)
+    kill(None)
+
+
+def test_files_of_the_user_stay(table, tmp_path, kill):
+    model = clone(MODELS["cberl"]).set_params(checkpoint=tmp_path)
+    own = ["epoch-best.pt", "epoch-abc.pt", "epoch-3.pt", ".epoch-best.tmp", "epoch.pt"]
+    for name in own:
+        (tmp_path / name).write_bytes(b"mine")
+    interrupt(model, table, kill)
+    (tmp_path / ".epoch-000003.pt.123.tmp").write_bytes(b"half of an epoch")
+    model.fit(*table)
+    assert sorted(os.listdir(tmp_path)) == sorted(own)
+
+
+def test_a_file_of_the_user_is_not_written_over(table, tmp_path):
+    torch.save({"mine": torch.ones(3)}, tmp_path / "epoch-000001.pt")
+    before = (tmp_path / "epoch-000001.pt").read_bytes()
+    with pytest.raises(ValueError, match="would be written over"):
+        clone(MODELS["cberl"]).set_params(checkpoint=tmp_path).fit(*table)
+    assert (tmp_path / "epoch-000001.pt").read_bytes() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "dangling link"])
+def test_what_is_no_file_is_told_and_passed_over(table, tmp_path, kill, kind):
+    model = clone(MODELS["cberl"]).set_params(checkpoint=tmp_path)
+    interrupt(model, table, kill)
+    path = tmp_path / "epoch-000009.pt"
+    make = {
+        "pipe": lambda: os.mkfifo(path),
+        "device": lambda: path.symlink_to("/dev/zero"),
+        "folder": path.mkdir,
+        "dangling link": lambda: path.symlink_to(tmp_path / "nowhere"),
+    }
+    make[kind]()
+    with pytest.warns(DamagedCheckpointWarning, match="epoch-000009.pt"):
+        model.fit(*table)
+    assert os.listdir(tmp_path) == ["epoch-000009.pt"]
+    assert_equal(model, clone(MODELS["cberl"]).fit(*table), table[0])
+
+
+class FitBeside(Callback):
+    """Start another fit in the same folder."""
+
+    def __init__(self, model, table):
+        self.model, self.table = model, table
+
+    def on_epoch_end(self, net, **kwargs):
+        with pytest.raises(ValueError, match="a fit that is running.*another folder"):
+            self.model.fit(*self.table)
+        type(self).tried = len(net.history)
+
+
+def test_two_fits_in_one_folder_are_refused(table, tmp_path):
+    model = clone(MODELS["cberl"]).set_params(checkpoint=tmp_path)
+    beside = FitBeside(clone(model), table)
+    model.set_params(callbacks=[beside]).fit(*table)
+    assert FitBeside.tried == model.n_iter_
+    clone(model).set_params(callbacks=None).fit(*table)  # later it may
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_lock_that_a_killed_process_left_keeps_nobody_out(table, tmp_path):
+    (tmp_path / ".epoch.lock").touch()
+    clone(MODELS["cberl"]).set_params(checkpoint=tmp_path).fit(*table)
+    assert os.listdir(tmp_path) == []
+
+
+# States that are not what this fit would have written
+
+
+def test_another_version_of_the_package_is_another_fit(
+    table, tmp_path, kill, monkeypatch
+):
+    model = clone(MODELS["cberl"]).set_params(checkpoint=tmp_path)
+    interrupt(model, table, kill)
+    monkeypatch.setattr("skmerc.__version__", "0.0.0")
+    with pytest.raises(ValueError, match="differs in the version of skmerc"):
+        model.fit(*table)
+
+
+def test_another_number_of_threads_is_told(table, tmp_path, kill, monkeypatch):
+    model = clone(MODELS["cberl"]).set_params(checkpoint=tmp_path)
+    interrupt(model, table, kill)
+    monkeypatch.setattr("torch.get_num_threads", lambda: 7)
+    with pytest.warns(OtherThreadsWarning, match="1 threads before .* 7 now"):
+        model.fit(*table)
+
+
+def nested():
+    thing = []
+    for _ in range(40):
+        thing = [thing, thing]
+    return {"history": thing}
+
+
+def without(state, name):
+    return {key: value for key, value in state.items() if key != name}
+
+
+def with_optimizer(state, value):
+    known = {k: dict(v, exp_avg=value) for k, v in state["optimizer_"]["state"].items()}
+    return state | {"optimizer_": state["optimizer_"] | {"state": known}}
+
+
+FORGED = {
+    "nothing": lambda state: None,
+    "a list": lambda state: [1, 2],
+    "nested": lambda state: nested(),
+    "no history": lambda state: without(state, "history"),
+    "no optimizer": lambda state: without(state, "optimizer_"),
+    "text for numbers": lambda state: state | {"module_": "weights"},
+    "no weights": lambda state: state | {"module_": {}},
+    "wide weights": lambda state: (
+        state | {"module_": {k: torch.zeros(3, 3) for k in state["module_"]}}
+    ),
+    "no state of the optimizer": lambda state: state | {"optimizer_": {}},
+    "far numbers": lambda state: with_optimizer(state, torch.zeros(9, 9)),
+    "spread numbers": lambda state: with_optimizer(
+        state, torch.zeros(1).expand(700_000_000)
+    ),
+    "random numbers": lambda state: state | {"rng": {"cpu": torch.zeros(3)}},
+    "words for random numbers": lambda state: state | {"rng": {"cpu": "dice"}},
+}
+
+
+@pytest.mark.parametrize("kind", FORGED)
+def test_a_forged_state_is_one_kind_of_error(table, tmp_path, kill, kind):
+    model = clone(MODELS["cberl"]).set_params(checkpoint=tmp_path)
+    interrupt(model, table, kill, epoch=1)
+    (_, state), *_ = CheckpointFolder(tmp_path).read()
+    CheckpointFolder(tmp_path).write(1, FORGED[kind](state))
+    with pytest.raises(ValueError, match="[Dd]elete it, or name another folder"):
+        model.fit(*table)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80", b"PK", b"PK\x03\x04" + bytes(50)])
+def test_content_that_is_no_archive_too(table, tmp_path, content):
+    magic = b"state of a fit of skmerc\n"
+    forged = magic + hashlib.sha256(content).digest() + content
+    (tmp_path / "epoch-000001.pt").write_bytes(forged)
+    with pytest.raises(ValueError, match="no checkpoint of this package"):
+        clone(MODELS["cberl"]).set_params(checkpoint=tmp_path).fit(*table)
 
 
 def test_partial_fit_keeps_none(table, tmp_path):

@@ -1,10 +1,7 @@
 """The state of training on disk, from which a fit goes on after a crash."""
 
-import hashlib
-import io
 import logging
 from numbers import Integral
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -13,16 +10,22 @@ from skorch.callbacks import Callback
 from skorch.history import History
 
 from skmerc._random import current_source
-from skmerc._training._files import write_atomically
+from skmerc._training._checkpoint_folder import CheckpointFolder
 from skmerc._warnings import warn_user
-from skmerc.exceptions import DamagedCheckpointWarning
+from skmerc.exceptions import OtherThreadsWarning
 
-FORMAT = 2
+FORMAT = 3
 """Raised when what a checkpoint holds means something else than before."""
 
-_DIGEST_SIZE = hashlib.sha256().digest_size
-_KEPT = 2
 _PARTS = ("module_", "criterion_", "optimizer_")
+_KINDS = {
+    **dict.fromkeys(_PARTS, dict),
+    "callbacks": dict,
+    "fingerprint": dict,
+    "history": list,
+    "rng": dict,
+    "threads": int,
+}
 _logger = logging.getLogger(__name__)
 
 
@@ -30,7 +33,8 @@ class Checkpoint(Callback):
     """Write the state of training after each epoch, and go on from the last.
 
     Two epochs are kept, since the file of one may be damaged. A file holds no more
-    than tensors, numbers and text behind their SHA-256, and is read as such.
+    than tensors, numbers and text behind their SHA-256, and is read as such. Inside a
+    ``with`` block no other fit may use the folder.
 
     Parameters
     ----------
@@ -41,7 +45,14 @@ class Checkpoint(Callback):
     """
 
     def __init__(self, folder, fingerprint):
-        self.folder, self.fingerprint = Path(folder), fingerprint
+        self.folder, self.fingerprint = CheckpointFolder(folder), fingerprint
+
+    def __enter__(self):
+        self.folder.lock()
+        return self
+
+    def __exit__(self, *error):
+        self.folder.unlock()
 
     @classmethod
     def of(cls, estimator, data, start):
@@ -56,6 +67,8 @@ class Checkpoint(Callback):
         start : skorch.NeuralNet or None
             The net of the fit before, from which training goes on.
         """
+        from skmerc import __version__  # which stands behind all other imports
+
         if not isinstance(estimator.random_state, Integral):
             raise ValueError(
                 "checkpoint needs an integer random_state, or a fit that is started "
@@ -66,17 +79,23 @@ class Checkpoint(Callback):
             del parts[name]
         weights = start.module_.state_dict().values() if start else ()
         parts["the weights at the start"] = [w.cpu().numpy() for w in weights]
-        parts |= {"the version of torch": torch.__version__, "the format": FORMAT}
+        parts |= {"the format": FORMAT, "the version of torch": torch.__version__}
+        parts["the version of skmerc"] = __version__
         return cls(
             estimator.checkpoint, {n: _hash(n, value) for n, value in parts.items()}
         )
 
     def attach(self, net):
         """Watch a net that is initialised; return the number of epochs done before."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.state = self._newest()
         # Behind all callbacks whose state it reads and restores.
         net.callbacks_.append(("checkpoint", self))
+        self.state = None
+        for name, state in self.folder.read():
+            if self.state is None:
+                self._check(state)
+                self.state = state
+            if state["fingerprint"] == self.fingerprint:
+                self.folder.written.add(name)
         return len(self.state["history"]) if self.state else 0
 
     def on_train_begin(self, net, **kwargs):
@@ -84,15 +103,26 @@ class Checkpoint(Callback):
         if not self.state:
             return
         state, self.state = self.state, None
+        try:
+            self._give_back(net, state)
+        except Exception as error:
+            raise ValueError(
+                f"The checkpoint in {self.folder.path} does not fit this network "
+                f"({type(error).__name__}: {error}). Delete it, or name another folder."
+            ) from error
+        _logger.info("Training goes on after epoch %d.", len(net.history))
+
+    @staticmethod
+    def _give_back(net, state):
         net.history = History(state["history"])
         for part in _PARTS:
             getattr(net, part).load_state_dict(state[part])
+        _refuse_other_shapes(net.optimizer_)
         for name, callback in net.callbacks_:
             _give_back(callback, state["callbacks"].get(name, {}))
         # Not by set_params, which cannot do that once a net is initialised.
         net.iterator_train__passed = len(net.history)
         current_source().set_state(state["rng"])
-        _logger.info("Training goes on after epoch %d.", len(net.history))
 
     def on_epoch_end(self, net, **kwargs):
         """Write the state of this epoch, and let go of the one before the last."""
@@ -102,45 +132,39 @@ class Checkpoint(Callback):
             "history": _plain(list(net.history)),
             "callbacks": {name: _state_of(cb) for name, cb in net.callbacks_},
             "rng": current_source().get_state(),
+            "threads": torch.get_num_threads(),
         }
-        content = io.BytesIO()
-        torch.save(state, content)
-        digest = hashlib.sha256(content.getbuffer()).digest()
-        path = self.folder / f"epoch-{len(net.history):06}.pt"
-        write_atomically(path, digest + content.getvalue())
-        for old in self._files()[_KEPT:]:
-            old.unlink()
+        self.folder.write(len(net.history), state)
 
     def remove(self):
-        """Delete all files, when the fit is finished."""
-        for path in [*self._files(), *self.folder.glob(".epoch-*.tmp")]:
-            path.unlink()
+        """Delete what was written, when the fit is finished."""
+        self.folder.clear()
 
-    def _files(self):
-        """The newest first."""
-        return sorted(self.folder.glob("epoch-*.pt"), reverse=True)
-
-    def _newest(self):
-        for path in self._files():
-            state = _read(path)
-            if state is not None:
-                self._refuse_another(state["fingerprint"])
-                return state
-            warn_user(
-                f"{path} is damaged; training goes on from the file before it, or from "
-                "the start where there is none.",
-                DamagedCheckpointWarning,
-            )
-        return None
-
-    def _refuse_another(self, found):
+    def _check(self, state):
+        """Refuse the state of another fit, or what is no state."""
+        parts = state if isinstance(state, dict) else {}
+        for name, kind in _KINDS.items():
+            if not isinstance(parts.get(name), kind):
+                raise ValueError(
+                    f"{self.folder.path} holds a file of another kind: its {name!r} is "
+                    f"no {kind.__name__}. Delete it, or name another folder."
+                )
+        found = state["fingerprint"]
         names = found.keys() | self.fingerprint.keys()
         other = sorted(n for n in names if found.get(n) != self.fingerprint.get(n))
         if other:
             raise ValueError(
-                f"{self.folder} holds the checkpoint of another fit, which differs in "
-                f"{', '.join(other)}. Repeat that fit to go on, name another folder, "
-                "or delete this one to begin anew."
+                f"{self.folder.path} holds the checkpoint of another fit, which "
+                f"differs in {', '.join(other)}. Repeat that fit to go on, name "
+                "another folder, or delete this one to begin anew."
+            )
+        if state["threads"] != torch.get_num_threads():
+            warn_user(
+                f"The fit in {self.folder.path} had {state['threads']} threads before "
+                f"it was interrupted, and has {torch.get_num_threads()} now. Sums come "
+                "out differently in their last digits, and with them the model; call "
+                f"torch.set_num_threads({state['threads']}) first for the same one.",
+                OtherThreadsWarning,
             )
 
 
@@ -154,13 +178,16 @@ def _hash(name, value):
         ) from error
 
 
-def _read(path):
-    """The state in a file, or None where it is not what was written."""
-    content = path.read_bytes()
-    digest, content = content[:_DIGEST_SIZE], content[_DIGEST_SIZE:]
-    if hashlib.sha256(content).digest() != digest:
-        return None
-    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+def _refuse_other_shapes(optimizer):
+    """Refuse what an optimiser remembers of a weight, and what cannot be its own."""
+    for weight, known in optimizer.state.items():
+        for name, value in known.items():
+            shape = getattr(value, "shape", ())
+            if len(shape) and shape != weight.shape:
+                raise ValueError(
+                    f"{name!r} of the optimiser has the shape {tuple(shape)}, and the "
+                    f"weight {tuple(weight.shape)}"
+                )
 
 
 def _state_of(callback):

@@ -113,10 +113,17 @@ class DialogueEstimator(
             self._learn_scales(table, target, weight)
         target = self._scale(target)
         seed = draw_seed(rng)
-        checkpoint = self._train(table, target, weight, scored, seed, resume, passes)
-        self._finish(table, target, weight, rng)
-        if checkpoint is not None:
-            checkpoint.remove()
+        checkpoint = None
+        if self.checkpoint is not None and not passes:
+            data = {"X": table, "y": target, "sample_weight": weight, "roles": scored}
+            start = self.net_ if resume else None
+            checkpoint = Checkpoint.of(self, data | {"random_state": seed}, start)
+        with checkpoint or nullcontext():
+            data = table, target, weight
+            interrupted = self._train(*data, scored, seed, resume, passes, checkpoint)
+            self._finish(*data, rng)
+            if checkpoint and not interrupted:
+                checkpoint.remove()
         return self
 
     def _y_checks(self, y):
@@ -177,13 +184,8 @@ class DialogueEstimator(
     def _pretrain(self, net, training):
         """Train parts of the network beforehand."""
 
-    def _train(self, table, target, weight, scored, seed, resume, passes):
-        """Train; return the checkpoint that is not needed any more, if there is one."""
-        checkpoint = None
-        if self.checkpoint is not None and not passes:
-            data = {"X": table, "y": target, "sample_weight": weight, "roles": scored}
-            start = self.net_ if resume else None
-            checkpoint = Checkpoint.of(self, data | {"random_state": seed}, start)
+    def _train(self, table, target, weight, scored, seed, resume, passes, checkpoint):
+        """Train; return whether the user has broken it off."""
         sequences = table.sequences()
         frequency = self._frequency(target, weight)
         training = self._dataset(table, sequences, target, weight, frequency)
@@ -212,7 +214,7 @@ class DialogueEstimator(
         epochs = enumerate(net.history, start=len(before) + 1)
         self.history_ = before + [summary_of(epoch, number) for number, epoch in epochs]
         self.n_iter_ = len(self.history_)
-        return None if interrupted else checkpoint
+        return interrupted
 
     def _take_over(self, net, optimizer):
         state, new = self.net_.module_.state_dict(), net.module_.state_dict()
