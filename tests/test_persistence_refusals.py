@@ -440,9 +440,7 @@ def test_a_known_name_is_used_for_its_purpose_only(path, misuse, capsys):
         file.writestr("schema.json", schema)
         file.writestr("0.npy", array.getvalue())
     rewrite(path, structure=content.getvalue())
-    with pytest.raises(
-        ValueError, match="it uses|a key of|uses builtins"
-    ):
+    with pytest.raises(ValueError, match="it uses|a key of|uses builtins"):
         load_model(path)
     assert capsys.readouterr() == ("", "")
 

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from skmerc.datasets._corpus import PARTS
+from skmerc.datasets._csv_files import check_csv_shape
 from skmerc.datasets._regular_file import check_file
-from skmerc.datasets._table_files import check_csv_shape
 
 _TIME = r"^(\d{1,2}):([0-5]\d):([0-5]\d)[.,](\d{3})$"
 

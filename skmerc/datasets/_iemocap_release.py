@@ -20,7 +20,8 @@ _EVALUATED = re.compile(
     rf"\[(?P<valence>{_NUMBER}), *(?P<activation>{_NUMBER}), *"
     rf"(?P<dominance>{_NUMBER})\]\s*"
 )
-_SPOKEN = re.compile(r"(?P<utterance_id>Ses\w+)\s*(?:\[[^\]]*\])?\s*:\s*(?P<text>.*)")
+# Two spans of blanks side by side would be tried in every division.
+_SPOKEN = re.compile(r"(?P<utterance_id>Ses\w+)\s*(?:\[[^\]]*\]\s*)?:\s*(?P<text>.*)")
 _FLOATS = ["start", "end", "valence", "activation", "dominance"]
 
 

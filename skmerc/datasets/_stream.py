@@ -125,7 +125,7 @@ def _files_of(path, label):
         check_file(path)
         found, inside = [path], {path: Path(path.name)}
     else:
-        found = [file for file in path.rglob("*.parquet") if file.is_file()]
+        found = [file for file in path.rglob("*.parquet") if not file.is_dir()]
         inside = {file: file.relative_to(path) for file in found}
     files = [f for f in found if not any(p[0] in "._" for p in inside[f].parts)]
     if not files:

@@ -1,11 +1,6 @@
 """Readers behind `load_table`, one for each kind of file."""
 
-import csv
-import gzip
-from collections import Counter
 from dataclasses import dataclass
-from itertools import compress
-from operator import not_
 
 import numpy as np
 import pandas as pd
@@ -15,21 +10,13 @@ from skmerc._columns import key_columns
 from skmerc.datasets._arrays import Arrays
 from skmerc.datasets._border import damaged
 from skmerc.datasets._budget import FLOOR, Budget
+from skmerc.datasets._csv_files import SHORT_KEYS, read_csv
 from skmerc.datasets._parquet import need_pyarrow, read_frame
 from skmerc.datasets._regular_file import check_file
-from skmerc.frame import KEYS
 
-_SHORT_KEYS = dict(zip(KEYS, ("dialogue", "turn", "speaker", "role"), strict=True))
-_EMPTY_CELLS = ["", "nan", "NaN", "NA", "N/A", "null", "None"]
 _PRESENT = "_present"
-_WIDE = 10_000
-"""Columns from which on a CSV file is read row by row."""
 _WIDER = 64
 """How many times the memory of a text its array may take."""
-_CHARACTERS = 2
-"""Characters of a cell, with what separates it from the next one."""
-_PACKED = 2**20
-"""Bytes that are unpacked at a time, to count them."""
 
 
 @dataclass(frozen=True)
@@ -132,90 +119,7 @@ def _read_parquet(path, names, label):
 
 
 def _read_csv(path, names, label):
-    try:
-        if path.suffix.lower() == ".gz":
-            _claim_packed(path)
-        header = check_csv_shape(path)
-        read = _read_cells if len(header) <= _WIDE else _read_wide
-        frame = read(path, header, label)
-    except Exception as error:
-        raise damaged(path, "CSV", error) from error
-    return table_of(frame, path, names, label)
-
-
-def _read_cells(path, header, label, **settings):
-    return pd.read_csv(
-        path,
-        keep_default_na=False,
-        low_memory=False,
-        **_csv_types(header, label),
-        **settings,
-    )
-
-
-def _read_wide(path, header, label):
-    """Read features row by row: for pandas each column is a work of its own."""
-    keys = key_columns(pd.DataFrame(columns=header)).values()
-    is_feature = ["__" in name and name not in {*keys, label} for name in header]
-    others = list(compress(header, map(not_, is_feature)))
-    frame = _read_cells(path, others, label, usecols=others)
-    with _opened(path) as lines:
-        rows = csv.reader(lines)
-        next(rows)
-        numbers = [_numbers(compress(cells, is_feature)) for cells in rows if cells]
-    features = pd.DataFrame(np.array(numbers), columns=[*compress(header, is_feature)])
-    if len(features) != len(frame):
-        raise ValueError(f"{len(features)} rows of features, {len(frame)} of keys")
-    return pd.concat([frame, features], axis=1)
-
-
-def _numbers(cells):
-    given = ["nan" if cell in _EMPTY_CELLS else cell for cell in cells]
-    strange = next((cell for cell in given if "_" in cell), None)
-    if strange is not None:
-        raise ValueError(f"could not convert {strange!r} to a number")
-    return np.array(given, dtype=object).astype(float)
-
-
-def _opened(path):
-    opened = gzip.open if path.suffix.lower() == ".gz" else open
-    return opened(path, "rt", encoding="utf-8-sig", newline="")
-
-
-def _claim_packed(path):
-    budget = Budget(path.stat().st_size)
-    with gzip.open(path) as file:
-        while part := file.read(_PACKED):
-            budget.claim(len(part) // _CHARACTERS, "what is packed (unpack it first)")
-
-
-def check_csv_shape(path):
-    """Refuse lines of another length than the header: pandas would fill them up."""
-    with _opened(path) as lines:
-        reader = csv.reader(lines)
-        header = next(reader, [])
-        for cells in reader:
-            if cells and len(cells) != len(header):
-                raise ValueError(
-                    f"line {reader.line_num} has {len(cells)} cells, the header "
-                    f"{len(header)}"
-                )
-    twice = {name for name, count in Counter(header).items() if count > 1}
-    if twice or not header:
-        raise ValueError(f"columns {sorted(twice)} stand twice" if twice else "empty")
-    return header
-
-
-def _csv_types(header, label):
-    """Read ids as text ("007" stays) and empty cells by what the column is."""
-    long = key_columns(pd.DataFrame(columns=header))
-    keys = {column: _SHORT_KEYS[key] for key, column in long.items()}
-    keys |= {short: short for short in _SHORT_KEYS.values()}
-    texts = [column for column, short in keys.items() if short != "turn"]
-    empty = {name: _EMPTY_CELLS for name in header if "__" in name}
-    empty |= dict.fromkeys([*keys, label], [""])
-    dtype = dict.fromkeys([c for c in [*texts, "split"] if c in header], str)
-    return {"dtype": dtype, "na_values": {c: empty[c] for c in header if c in empty}}
+    return table_of(read_csv(path, label), path, names, label)
 
 
 def table_of(frame, path, names, label):
@@ -238,8 +142,8 @@ def table_of(frame, path, names, label):
 
 def keys_of(frame, path):
     """Find the key columns, by their long or short names."""
-    keys = {_SHORT_KEYS[key]: column for key, column in key_columns(frame).items()}
-    for short in _SHORT_KEYS.values():
+    keys = {SHORT_KEYS[key]: column for key, column in key_columns(frame).items()}
+    for short in SHORT_KEYS.values():
         if short in frame and short in keys:
             raise ValueError(
                 f"{path} has the key {short!r} twice: as {keys[short]!r} and as "
@@ -299,13 +203,13 @@ def _read_npz(path, names, label):
             "read in modalities, and leave out what is no feature, such as ratings."
         )
     names = names or list(widths)
-    used = [label, *_SHORT_KEYS.values(), "split"]
+    used = [label, *SHORT_KEYS.values(), "split"]
     used += [name + _PRESENT for name in [*names, label]]
     _check_rows(heads, used, label, path)
     wanted = {*used, *names, f"{label}_names"} & {*heads}
     _, arrays = _load_arrays(path, wanted)
     blocks = {n: _features(arrays, n, path) for n in names}
-    keys = {key: arrays[key] for key in _SHORT_KEYS.values() if key in arrays}
+    keys = {key: arrays[key] for key in SHORT_KEYS.values() if key in arrays}
     keys = {k: as_text(v, path) if v.dtype.kind == "S" else v for k, v in keys.items()}
     splits = as_text(arrays["split"], path) if "split" in arrays else None
     return Table(blocks, keys, _npz_labels(arrays, label, path), splits)
@@ -344,7 +248,7 @@ def _label_candidates(heads):
         name
         for name, head in heads.items()
         if head.shape == (length,)
-        and name not in {*_SHORT_KEYS.values(), "split", "utterance_id"}
+        and name not in {*SHORT_KEYS.values(), "split", "utterance_id"}
         and not name.endswith((_PRESENT, "_names"))
     ]
 

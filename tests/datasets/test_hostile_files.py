@@ -325,6 +325,27 @@ class TestNoFiles:
             read(tmp_path)
 
 
+def test_a_pipe_among_the_parts_of_a_table_is_told(tmp_path):
+    pytest.importorskip("pyarrow", reason="needs pyarrow")
+    os.mkfifo(tmp_path / "part-0.parquet")
+    with pytest.raises(ValueError, match=r"part-0\.parquet is a named pipe"):
+        iter_table(tmp_path)
+
+
+def test_a_transcription_of_blanks_is_soon_read(tmp_path):
+    for number in range(1, 6):
+        name = f"Ses0{number}F_impro01"
+        for kind, line in (
+            ("EmoEvaluation", f"[1.0 - 2.0] {name}_F000 neu [2.5, 2.5, 2.5]\n"),
+            ("transcriptions", f"{name}_F000{' ' * 10**6}x\n"),
+        ):
+            folder = tmp_path / f"Session{number}" / "dialog" / kind
+            folder.mkdir(parents=True)
+            (folder / f"{name}.txt").write_text(line)
+    with pytest.raises(ValueError, match="F000, which the file of the same name"):
+        load_iemocap(tmp_path)
+
+
 class TestFeatureFolders:
     @pytest.mark.parametrize(
         "content", [claiming((10**12,)), claiming((0, 10**9)), head("("), b"text"]
