@@ -1,6 +1,7 @@
 """Vectors that are computed once, kept in memory or in a folder."""
 
 import math
+import os
 import sqlite3
 from collections import OrderedDict
 from contextlib import closing, contextmanager
@@ -13,6 +14,7 @@ from skmerc._locks import Turn
 _FILE = "vectors.sqlite"
 _SECONDS_TO_WAIT = 3600
 _KEYS_PER_QUERY = 500
+_TABLE = "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB)"
 
 
 class MemoryCache:
@@ -48,13 +50,24 @@ class MemoryCache:
 
 
 class FolderCache:
-    """Vectors in a database in a folder, which processes may share."""
+    """Vectors in a database in a folder, which processes may share.
 
-    def __init__(self, database):
+    Parameters
+    ----------
+    database : sqlite3.Connection
+        The database, of which no more is asked than that table.
+    n_features : int, optional
+        How many numbers a vector has; by default any number.
+    """
+
+    def __init__(self, database, n_features=None):
         self._database = database
-        self._database.execute(
-            "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB)"
-        )
+        self._size = "" if n_features is None else f" = {4 * n_features}"
+        self._database.execute(_TABLE)
+        found = self._database.execute("SELECT name, sql FROM sqlite_master").fetchall()
+        told = {sql for name, sql in found if not name.startswith("sqlite_autoindex")}
+        if told != {_TABLE.replace("IF NOT EXISTS ", "")}:
+            raise sqlite3.DatabaseError("it holds something else than vectors")
 
     @contextmanager
     def exclusive(self):
@@ -67,11 +80,20 @@ class FolderCache:
         """Return those of the vectors that are here, by key."""
         found, keys = {}, list(keys)
         for start in range(0, len(keys), _KEYS_PER_QUERY):
-            part = keys[start : start + _KEYS_PER_QUERY]
-            marks = ", ".join("?" * len(part))
-            query = f"SELECT key, vector FROM vectors WHERE key IN ({marks})"
-            found |= dict(self._database.execute(query, part))
-        return {key: np.frombuffer(blob, "<f4") for key, blob in found.items()}
+            found |= self._read(keys[start : start + _KEYS_PER_QUERY])
+        return found
+
+    def _read(self, keys):
+        marks = ", ".join("?" * len(keys))
+        whole = f"typeof(vector) = 'blob' AND length(vector){self._size}"
+        query = f"SELECT key, {whole}, CASE WHEN {whole} THEN vector END FROM vectors"
+        rows = self._database.execute(f"{query} WHERE key IN ({marks})", keys)
+        found = {}
+        for key, is_whole, blob in rows:
+            if not is_whole:
+                raise sqlite3.DatabaseError("a vector in it has another size")
+            found[key] = np.frombuffer(blob, "<f4")
+        return found
 
     def write(self, vectors):
         """Keep new vectors, given by key."""
@@ -85,37 +107,48 @@ PROCESS_CACHE = MemoryCache(max_bytes=2**28)
 
 
 @contextmanager
-def open_cache(where):
+def open_cache(where, n_features=None):
     """Open the cache ``"process"``, that of a folder, or an empty one for None."""
     if where is None:
         yield MemoryCache()
     elif where == "process":
         yield PROCESS_CACHE
     else:
-        with _open_folder(Path(where).expanduser()) as cache:
+        with _open_folder(Path(where).expanduser(), n_features) as cache:
             yield cache
 
 
 @contextmanager
-def _open_folder(folder):
+def _open_folder(folder, n_features):
+    path = _make_file(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        with closing(
+            sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, isolation_level=None)
+        ) as database:
+            yield FolderCache(database, n_features)
+    except sqlite3.Error as error:
+        raise OSError(
+            f"The cache {str(path)!r} cannot be used ({error}). If it is damaged, "
+            "delete it: all that it holds can be computed again."
+        ) from error
+
+
+def _make_file(folder):
+    """Make folder and file where they are not there, to be read by their owner only.
+
+    Vectors tell much of the texts that they were computed from.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise OSError(
             f"cache={str(folder)!r} is no folder ({error.strerror})."
         ) from error
-    try:
-        with closing(
-            sqlite3.connect(
-                folder / _FILE, timeout=_SECONDS_TO_WAIT, isolation_level=None
-            )
-        ) as database:
-            yield FolderCache(database)
-    except sqlite3.Error as error:
-        raise OSError(
-            f"The cache {str(folder / _FILE)!r} cannot be used ({error}). If it is "
-            "damaged, delete it: all that it holds can be computed again."
-        ) from error
+    path = folder / _FILE
+    if path.exists() and not path.is_file():
+        raise OSError(f"The cache {str(path)!r} is no file; delete it.")
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    return path
 
 
 def compute_once(cache, wanted, compute, *, n_at_once, progress):

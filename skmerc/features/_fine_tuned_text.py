@@ -15,7 +15,7 @@ from skmerc._warnings import warn_of_rows_left_out_alone
 from skmerc.features._fine_tuning import average, fine_tune
 from skmerc.features._labelled_texts import IN_NO_FOLD, deal_dialogues, read_classes
 from skmerc.features._sentence_model import SentenceModel
-from skmerc.features._text import TextEmbedder, tell_of_missing
+from skmerc.features._text import TextEmbedder, refuse_broken, tell_of_missing
 from skmerc.frame import drop_keys, read_keys
 
 
@@ -241,6 +241,7 @@ class FineTunedTextEmbedder(TextEmbedder):
                 model = SentenceModel.of(network, self.normalize)
                 left_out = [texts[row] for row in rows]
                 features[rows] = model.embed(left_out, self.batch_size)
+        refuse_broken(features, texts, self.model)
         return features
 
     def _fit(self, X, y):

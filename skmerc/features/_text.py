@@ -221,6 +221,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         for row, text in enumerate(texts):
             if text is not None:
                 features[row] = vectors[keys[text]]
+        refuse_broken(features, texts, self.model)
         return features
 
     def _key(self, text):
@@ -232,7 +233,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         # whether the memory suffices.
         order = sorted(texts, key=lambda key: len(texts[key]), reverse=True)
         bar = tqdm(total=len(texts), unit="text", disable=not self.verbose)
-        with bar, open_cache(self.cache) as cache:
+        with bar, open_cache(self.cache, self.embedding_size_) as cache:
             return compute_once(
                 cache,
                 {key: texts[key] for key in order},
@@ -281,8 +282,8 @@ def _read_text(value, row):
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return None
     raise TypeError(
-        f"Row {row} holds {value!r} ({type(value).__name__}), which is no text. Give "
-        "str, or None where the text is missing."
+        f"Row {row} holds a cell ({type(value).__name__}) which is no text. Give str, "
+        "or None where the text is missing."
     )
 
 
@@ -292,8 +293,20 @@ def _check_unicode(text, row):
     except UnicodeEncodeError as error:
         raise ValueError(
             f"The text in row {row} is no valid Unicode ({error.reason} at character "
-            f"{error.start}): {text!r}. Read it again with its right encoding."
+            f"{error.start}). Read it again with its right encoding."
         ) from None
+
+
+def refuse_broken(features, texts, model):
+    """Refuse an embedding of a text that would pass for that of a missing one."""
+    there = np.array([text is not None for text in texts], bool)
+    broken = np.flatnonzero(there & ~np.isfinite(features).all(axis=1))
+    if len(broken):
+        raise ValueError(
+            f"The model {str(model)!r} gives numbers that are not finite for "
+            f"{len(broken)} of {len(texts)} texts, first in row {broken[0]}. Its "
+            "weights are broken, or too small a type of numbers overflows: use another."
+        )
 
 
 def tell_of_missing(texts, errors):

@@ -1,5 +1,8 @@
+import os
 import sqlite3
+import stat
 import threading
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -138,3 +141,57 @@ def test_a_folder_holds_one_database_and_no_leftovers(tmp_path):
     database = sqlite3.connect(tmp_path / "vectors.sqlite")
     assert database.execute("SELECT count(*) FROM vectors").fetchone() == (7,)
     database.close()
+
+
+def of_the_size_of(n_numbers):
+    return np.arange(n_numbers, dtype="<f4").tobytes()
+
+
+@pytest.mark.parametrize(
+    "value", [of_the_size_of(1), of_the_size_of(9), b"", "text", 3.5, None]
+)
+def test_a_vector_of_another_size_or_kind_is_told(tmp_path, value):
+    with open_cache(tmp_path, 2) as cache:
+        cache.write({b"good": vector("a")})
+        assert len(cache.read([b"good"])[b"good"]) == len(vector("a")) == 2
+    with closing(sqlite3.connect(tmp_path / "vectors.sqlite")) as database, database:
+        database.execute("INSERT INTO vectors VALUES (?, ?)", (b"bad", value))
+    with (
+        pytest.raises(OSError, match=r"another size.*delete it"),
+        open_cache(tmp_path, 2) as cache,
+    ):
+        cache.read([b"good", b"bad"])
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "CREATE VIEW vectors AS WITH RECURSIVE n(key) AS (SELECT 1 UNION ALL SELECT "
+        "key + 1 FROM n) SELECT key, zeroblob(16) AS vector FROM n",
+        "CREATE TABLE vectors (key BLOB, vector BLOB AS (zeroblob(900000000)))",
+        "CREATE TABLE vectors (key BLOB PRIMARY KEY, vector TEXT)",
+        "CREATE TABLE vectors (key BLOB PRIMARY KEY, vector BLOB); "
+        "CREATE TRIGGER t AFTER INSERT ON vectors BEGIN DELETE FROM vectors; END",
+        "CREATE TABLE other (key BLOB)",
+    ],
+)
+def test_a_database_of_another_kind_is_told(tmp_path, schema):
+    with closing(sqlite3.connect(tmp_path / "vectors.sqlite")) as database:
+        database.executescript(schema)
+    with pytest.raises(OSError, match=r"vectors\.sqlite"), open_cache(tmp_path, 2):
+        pass
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_what_is_no_file_is_told(tmp_path):
+    os.mkfifo(tmp_path / "vectors.sqlite")
+    with pytest.raises(OSError, match="is no file"), open_cache(tmp_path):
+        pass
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs permissions of POSIX")
+def test_only_the_owner_can_read_what_is_made(tmp_path):
+    with open_cache(tmp_path / "cache") as cache:
+        look_up(cache, Computer())
+    for path, allowed in (("cache", 0o700), ("cache/vectors.sqlite", 0o600)):
+        assert stat.S_IMODE((tmp_path / path).stat().st_mode) == allowed

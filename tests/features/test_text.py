@@ -20,6 +20,7 @@ from sklearn.utils import estimator_checks, get_tags
 
 from skmerc.exceptions import MissingModalityWarning
 from skmerc.features import TextEmbedder, _cache, _sentence_model
+from skmerc.features._sentence_model import SentenceModel
 from skmerc.frame import KEYS, drop_keys
 from skmerc.model_selection import DialogueKFold
 
@@ -248,6 +249,28 @@ def test_half_an_emoji_is_named(model):
 def test_long_texts_and_unknown_words_are_embedded(model):
     features = TextEmbedder(model).fit_transform(["happy " * 500, "Zürich \U0001f600"])
     assert np.isfinite(features).all()
+
+
+def test_messages_tell_nothing_of_what_was_said(model):
+    secret = "my password is hunter2"
+    for said in (secret.encode(), [secret], secret + "\ud83d"):
+        with pytest.raises((TypeError, ValueError), match="row 0|Row 0") as told:
+            TextEmbedder(model).fit(pd.Series([said], dtype=object))
+        assert "password" not in str(told.value)
+
+
+def test_numbers_that_are_not_finite_are_no_missing_text(model, monkeypatch):
+    embedder = TextEmbedder(model, cache=None).fit(TEXTS)
+    embed = SentenceModel.embed
+
+    def break_one(self, texts, batch_size):
+        vectors = embed(self, texts, batch_size)
+        vectors[[text == "a zebra ran" for text in texts]] = np.nan
+        return vectors
+
+    monkeypatch.setattr(SentenceModel, "embed", break_one)
+    with pytest.raises(ValueError, match="not finite for 1 of 3 texts, first in row 2"):
+        embedder.transform(["hello", "there", "a zebra ran"])
 
 
 # As a transformer among others
