@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval
 
 from skmerc._columns import as_pandas, key_columns
 from skmerc._fitting import all_or_nothing
+from skmerc._locks import LOADING
 from skmerc._seeding import draw_seed, seeded
 from skmerc._warnings import warn_of_rows_left_out_alone
 from skmerc.features._fine_tuning import average, fine_tune
@@ -17,6 +18,11 @@ from skmerc.features._labelled_texts import IN_NO_FOLD, deal_dialogues, read_cla
 from skmerc.features._sentence_model import SentenceModel
 from skmerc.features._text import TextEmbedder, refuse_broken, tell_of_missing
 from skmerc.frame import drop_keys, read_keys
+
+_N_KEPT = 2
+_TUNED = {}
+"""Models that were used last. They are not kept in estimators, where answers shall
+change nothing and pickles hold the weights once."""
 
 
 class FineTunedTextEmbedder(TextEmbedder):
@@ -301,33 +307,34 @@ class FineTunedTextEmbedder(TextEmbedder):
         return super()._read(drop_keys(X) if hasattr(X, "columns") else X)
 
     def _load(self):
-        tuned, weights, made_of = getattr(self, "_tuned", (None, None, None))
-        if weights is not self.weights_ or made_of != self._parts():
-            network = deepcopy(super()._load().network)
-            state = {name: torch.tensor(v) for name, v in self.weights_.items()}
-            try:
-                network.load_state_dict(state)
-            except RuntimeError as error:
-                raise ValueError(
-                    f"The model {str(self.model)!r} is not the one that fit saw: its "
-                    "weights have other names or shapes. Fit again, or give the model "
-                    "as it was."
-                ) from error
-            tuned = self._keep(network)
-        return tuned
+        with LOADING:
+            known = _TUNED.get((self.model_digest_, *self._parts()))
+            return known or self._keep(self._rebuild(), self.model_digest_)
 
-    def _keep(self, network):
+    def _rebuild(self):
+        network = deepcopy(super()._load().network)
+        state = {name: torch.tensor(v) for name, v in self.weights_.items()}
+        try:
+            network.load_state_dict(state)
+        except RuntimeError as error:
+            raise ValueError(
+                f"The model {str(self.model)!r} is not the one that fit saw: its "
+                "weights have other names or shapes. Fit again, or give the model as "
+                "it was."
+            ) from error
+        return network
+
+    def _keep(self, network, digest=None):
         tuned = SentenceModel.of(network, self.normalize)
-        self._tuned = tuned, self.weights_, self._parts()
+        with LOADING:
+            _TUNED[digest or tuned.digest, *self._parts()] = tuned
+            while len(_TUNED) > _N_KEPT:
+                del _TUNED[next(iter(_TUNED))]
         return tuned
 
     def _parts(self):
         """What the network in memory was made of, besides the weights."""
         return str(self.model), self.pooling, self.normalize, self.device
-
-    def __getstate__(self):
-        # The network is made again from its weights where it is needed.
-        return {k: v for k, v in super().__getstate__().items() if k != "_tuned"}
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -433,12 +433,17 @@ def test_its_table_keeps_dialogues_for_what_comes_after(model):
     assert model.predict(X).shape == (40,)
 
 
-def test_a_pickle_embeds_alike_where_the_process_knows_nothing(fitted_in_folds):
+def test_a_pickle_embeds_alike_where_the_process_knows_nothing(
+    fitted_in_folds, monkeypatch
+):
     new, _ = say(9, seed=1)
     expected = fitted_in_folds.transform(new)
     again = pickle.loads(pickle.dumps(fitted_in_folds))
-    assert not hasattr(again, "_tuned")
+    monkeypatch.setattr("skmerc.features._fine_tuned_text._TUNED", {})
+    before = vars(again).copy()
     np.testing.assert_allclose(again.transform(new), expected, atol=1e-6)
+    assert vars(again).keys() == before.keys()
+    assert all(vars(again)[name] is value for name, value in before.items())
 
 
 def test_a_saved_one_embeds_alike(fitted_in_folds, tmp_path):
