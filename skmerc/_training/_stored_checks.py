@@ -7,6 +7,7 @@ without memory, and may register no parameter that is not among the saved ones.
 import threading
 from collections import Counter
 from contextlib import contextmanager
+from numbers import Integral
 
 import torch
 from torch import nn
@@ -74,7 +75,7 @@ def check_module(kind, settings, state):
 def _check_numbers(kind, settings, tensors):
     largest = max([_NUMBER, len(tensors), *(n for t in tensors for n in t.shape)])
     for name, value in settings.items():
-        sized = type(value) is int and _WINDOW not in name
+        sized = isinstance(value, Integral) and _WINDOW not in name
         if sized and value > largest:
             raise ValueError(
                 f"{kind.__name__} claims {name}={value}, and no saved tensor has more "

@@ -42,8 +42,9 @@ class Budget:
     def claim(self, n_elements, what):
         """Take so many elements, or refuse what asks for them."""
         if n_elements > self.left:
+            used = self.allowed - self.left
             raise OverBudgetError(
-                f"{what} asks for {n_elements:.2g} elements, and a file of {self.size} "
-                f"bytes may hold {self.allowed:.2g} in all"
+                f"{what} asks for {n_elements:.2g} elements beside {used:.2g} others, "
+                f"and a file of {self.size} bytes may hold {self.allowed:.2g} in all"
             )
         self.left -= n_elements

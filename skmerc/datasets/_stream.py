@@ -16,6 +16,9 @@ from skmerc.datasets._table import as_names, labels_of, refuse_absent
 from skmerc.datasets._table_files import Table, keys_of, table_of
 from skmerc.frame import make_frame
 
+_ROW = 32
+"""Elements that the keys and the label of a row cost, which are texts of their own."""
+
 
 @validate_params(
     {
@@ -221,7 +224,7 @@ def _parts(tables, path, rows, files):
 
 def _claim(table, budget, where):
     """Pay for what is held until its dialogue ends, which may be never."""
-    width = len(table.keys) + sum(block.shape[1] for block in table.blocks.values())
+    width = _ROW + sum(block.shape[1] for block in table.blocks.values())
     budget.claim(len(table.labels) * width, where)
 
 
