@@ -31,7 +31,7 @@ class Turn:
 
 
 LOADING = Turn()
-"""Held while a model is loaded by libraries that switch the whole process."""
+"""Held while libraries load or trace a model, which switch the whole process."""
 
 
 def _renew_all():

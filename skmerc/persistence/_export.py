@@ -1,6 +1,7 @@
 """Exporting fitted networks as graphs that serve without Python."""
 
 import json
+from copy import deepcopy
 
 import numpy as np
 import torch
@@ -10,6 +11,8 @@ from torch import nn
 
 from skmerc import __version__
 from skmerc._columns import locate_blocks
+from skmerc._locks import LOADING
+from skmerc._seeding import undisturbed
 from skmerc._training import write_atomically
 from skmerc.fusion import DJVAEFuser
 from skmerc.nn.serving import ServedCBERL, ServedFusion, ServedJoyful
@@ -82,7 +85,8 @@ def export_model(model, path):
     first = fusers[0] if fusers else last
     graph = _Graph([_network(fuser) for fuser in fusers], _network(last), _answer(last))
     name = next(name for kind, name in _OUTPUTS.items() if isinstance(last, kind))
-    exported = _to_onnx(graph, first.n_features_in_, name)
+    with LOADING, undisturbed():  # torch traces for one thread at a time
+        exported = _to_onnx(graph, first.n_features_in_, name)
     for key, value in (_input(first) | _output(last)).items():
         exported.metadata_props.add(key=key, value=json.dumps(value, default=str))
     write_atomically(path, exported.SerializeToString())
@@ -183,7 +187,9 @@ def _to_onnx(graph, n_features, output):
     # Torch wants its proofs from three turns on; the graph knows no such bound.
     turns = {0: torch.export.Dim("turns", min=3)}
     example = torch.zeros(5, n_features), torch.zeros(5, dtype=torch.int64)
-    traced = torch.export.export(graph.eval(), example, dynamic_shapes=(turns, turns))
+    # A copy, since tracing puts other tensors into the very modules that answer.
+    graph = deepcopy(graph).eval()
+    traced = torch.export.export(graph, example, dynamic_shapes=(turns, turns))
     names = {"input_names": ["features", "speaker"], "output_names": [output]}
     program = torch.onnx.export(traced, dynamo=True, verbose=False, **names)
     return _tidy(program.model_proto)
