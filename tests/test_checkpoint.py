@@ -507,6 +507,11 @@ FORGED = {
     "a list": lambda state: [1, 2],
     "nested": lambda state: nested(),
     "no history": lambda state: without(state, "history"),
+    "a long history": lambda state: state | {"history": state["history"] * 99},
+    "words for epochs": lambda state: state | {"history": ["first"]},
+    "a method of a callback": lambda state: (
+        state | {"callbacks": {"loss_terms": {"on_epoch_end": 5}}}
+    ),
     "no optimizer": lambda state: without(state, "optimizer_"),
     "text for numbers": lambda state: state | {"module_": "weights"},
     "no weights": lambda state: state | {"module_": {}},

@@ -92,9 +92,9 @@ class Checkpoint(Callback):
         self.state = None
         for name, state in self.folder.read():
             if self.state is None:
-                self._check(state)
+                self._check(state, net.max_epochs)
                 self.state = state
-            if state["fingerprint"] == self.fingerprint:
+            if state.get("fingerprint") == self.fingerprint:
                 self.folder.written.add(name)
         return len(self.state["history"]) if self.state else 0
 
@@ -140,15 +140,21 @@ class Checkpoint(Callback):
         """Delete what was written, when the fit is finished."""
         self.folder.clear()
 
-    def _check(self, state):
+    def _check(self, state, max_epochs):
         """Refuse the state of another fit, or what is no state."""
-        parts = state if isinstance(state, dict) else {}
-        for name, kind in _KINDS.items():
-            if not isinstance(parts.get(name), kind):
-                raise ValueError(
-                    f"{self.folder.path} holds a file of another kind: its {name!r} is "
-                    f"no {kind.__name__}. Delete it, or name another folder."
-                )
+        wrong = [
+            name for name, k in _KINDS.items() if not isinstance(state.get(name), k)
+        ]
+        epochs = state.get("history") or []
+        if not wrong and (
+            len(epochs) > max_epochs or not all(isinstance(e, dict) for e in epochs)
+        ):
+            wrong = ["history"]
+        if wrong:
+            raise ValueError(
+                f"{self.folder.path} holds a file of another kind: its {wrong[0]!r} is "
+                "not what a fit writes. Delete it, or name another folder."
+            )
         found = state["fingerprint"]
         names = found.keys() | self.fingerprint.keys()
         other = sorted(n for n in names if found.get(n) != self.fingerprint.get(n))
@@ -205,6 +211,8 @@ def _state_of(callback):
 
 def _give_back(callback, state):
     for name, value in state.items():
+        if not name.endswith("_") or callable(getattr(type(callback), name, None)):
+            raise ValueError(f"{type(callback).__name__} keeps nothing as {name!r}")
         if hasattr(getattr(callback, name, None), "load_state_dict"):
             getattr(callback, name).load_state_dict(value)
         else:
