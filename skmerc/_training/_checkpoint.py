@@ -142,20 +142,22 @@ class Checkpoint(Callback):
 
     def _check(self, state, max_epochs):
         """Refuse the state of another fit, or what is no state."""
-        wrong = [
-            name for name, k in _KINDS.items() if not isinstance(state.get(name), k)
-        ]
-        epochs = state.get("history") or []
-        if not wrong and (
-            len(epochs) > max_epochs or not all(isinstance(e, dict) for e in epochs)
-        ):
-            wrong = ["history"]
-        if wrong:
+        for name, kind in _KINDS.items():
+            self._demand(isinstance(state.get(name), kind), name)
+        self._refuse_another(state["fingerprint"])
+        epochs = state["history"]
+        known = len(epochs) <= max_epochs and all(isinstance(e, dict) for e in epochs)
+        self._demand(known, "history")
+        self._tell_of_other_threads(state["threads"])
+
+    def _demand(self, holds, name):
+        if not holds:
             raise ValueError(
-                f"{self.folder.path} holds a file of another kind: its {wrong[0]!r} is "
-                "not what a fit writes. Delete it, or name another folder."
+                f"{self.folder.path} holds a file of another kind: its {name!r} is not "
+                "what a fit writes. Delete it, or name another folder."
             )
-        found = state["fingerprint"]
+
+    def _refuse_another(self, found):
         names = found.keys() | self.fingerprint.keys()
         other = sorted(n for n in names if found.get(n) != self.fingerprint.get(n))
         if other:
@@ -164,12 +166,15 @@ class Checkpoint(Callback):
                 f"differs in {', '.join(other)}. Repeat that fit to go on, name "
                 "another folder, or delete this one to begin anew."
             )
-        if state["threads"] != torch.get_num_threads():
+
+    def _tell_of_other_threads(self, before):
+        now = torch.get_num_threads()
+        if before != now:
             warn_user(
-                f"The fit in {self.folder.path} had {state['threads']} threads before "
-                f"it was interrupted, and has {torch.get_num_threads()} now. Sums come "
-                "out differently in their last digits, and with them the model; call "
-                f"torch.set_num_threads({state['threads']}) first for the same one.",
+                f"The fit in {self.folder.path} had {before} threads before it was "
+                f"interrupted, and has {now} now. Sums come out differently in their "
+                "last digits, and with them the model; call "
+                f"torch.set_num_threads({before}) first for the same one.",
                 OtherThreadsWarning,
             )
 
