@@ -465,6 +465,22 @@ def test_a_lock_that_a_killed_process_left_keeps_nobody_out(table, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs locks of POSIX")
+def test_where_files_cannot_be_locked_it_trains_and_says_so(
+    table, tmp_path, monkeypatch, caplog
+):
+    import errno
+    import fcntl
+
+    def refuse(*arguments):
+        raise OSError(errno.ENOSYS, "not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    clone(MODELS["cberl"]).set_params(checkpoint=tmp_path).fit(*table)
+    assert "cannot be locked" in caplog.text
+    assert os.listdir(tmp_path) == []
+
+
 # States that are not what this fit would have written
 
 

@@ -1,7 +1,9 @@
 """The files of a checkpoint: whose they are, and how they are read and let go of."""
 
+import errno
 import hashlib
 import io
+import logging
 import os
 import re
 from pathlib import Path
@@ -28,8 +30,12 @@ _KEPT = 2
 _MAGIC = b"state of a fit of skmerc\n"
 _STRANGE = (b"PK", b"\x80")  # how files of torch and pickles begin
 _LOCK = ".epoch.lock"
+# What file systems of some clusters say, which know no locks.
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}
 _OURS = re.compile(r"epoch-\d{6,}\.pt")
 _UNFINISHED = re.compile(r"\.epoch-\d{6,}\.pt\.\d+\.tmp")
+
+_logger = logging.getLogger(__name__)
 
 
 class CheckpointFolder:
@@ -134,7 +140,14 @@ def _open_alone(path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError as error:
+            if error.errno in _NO_LOCKS:
+                _logger.warning(
+                    "%s lies where files cannot be locked: see to it that no other fit "
+                    "uses the folder.",
+                    path.parent,
+                )
+                return handle
             os.close(handle)
             raise
         if os.fstat(handle).st_nlink:
