@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 
 from skmerc.exceptions import DivergenceError
@@ -40,4 +41,26 @@ def refuse_divergence(terms, number, lr, network=None, *, standardized=None):
         raise DivergenceError(
             f"Training diverged in pass {number}: {', '.join(wrong[:3])}. Look for "
             f"extreme values in X; {scales}lower the learning rate, which is lr={lr}."
+        )
+
+
+def refuse_infinite_answers(values):
+    """Refuse answers that are no numbers, which would pass for the first class.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_values)
+        What a network gives for each row.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite.
+    """
+    rows = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if len(rows):
+        raise ValueError(
+            f"The answer for row {rows[0]}, and {len(rows)} in all, is no finite "
+            "number. Look for extreme values in X there; if there are none, training "
+            "has left weights that are no numbers: fit again with a lower lr."
         )

@@ -8,7 +8,13 @@ import torch
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
-from small_models import TRAINED_BY_EPOCHS, fit_model, make_model, target_of
+from small_models import (
+    TRAINED_BY_EPOCHS,
+    answer_of,
+    fit_model,
+    make_model,
+    target_of,
+)
 
 from skmerc.datasets import make_conversations
 from skmerc.exceptions import DivergenceError
@@ -83,3 +89,16 @@ def test_both_phases_are_looked_at(table):
     model = make_model("joyful", training="two-phase", optimizer=steep, lr=1e30)
     with pytest.raises(DivergenceError, match="the loss 'fusion' is"):
         model.fit(X, target_of("joyful", X, y))
+
+
+@pytest.mark.parametrize("name", TRAINED_BY_EPOCHS)
+def test_answers_that_are_no_numbers_are_told_by_row(table, name):
+    """As of a model that was saved before this was looked at in training."""
+    X, y = table
+    model = fit_model(make_model(name), name, X, y)
+    network = model.vae_ if name == "fuser" else model.net_.module_
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.fill_(np.nan)
+    with pytest.raises(ValueError, match="answer for row 0, .* no finite number"):
+        answer_of(model, name, X)

@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skmerc._columns import VALIDATION
+from skmerc._divergence import refuse_infinite_answers
 from skmerc._fitting import all_or_nothing, of_one_fit
 from skmerc._training import (
     NetworkHolder,
@@ -308,6 +309,7 @@ class DJVAEFuser(NetworkHolder, AutoencoderMixin, TransformerMixin, BaseEstimato
         table = self._read(X)
         function = code_of if self.output == "latent" else code_and_blocks
         values = infer(self.vae_, self._reader(table), function)
+        refuse_infinite_answers(values[:, : self.latent_size])
         return behind_keys(X, values.astype(np.float32), self._value_names())
 
     def get_feature_names_out(self, input_features=None):

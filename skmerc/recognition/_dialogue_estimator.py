@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmerc._columns import CONTEXT, SYNTHETIC, UTTERANCE, VALIDATION
 from skmerc._conversations import read_conversations
+from skmerc._divergence import refuse_infinite_answers
 from skmerc._fitting import of_one_fit
 from skmerc._training import (
     Checkpoint,
@@ -283,7 +284,9 @@ class DialogueEstimator(
         # In single precision answers would move with the batch and the processor in
         # the seventh digit, and with them near ties, trees and steep heads.
         dataset = DialogueDataset(table, table.sequences())
-        return infer(self.net_, dataset, output, torch.float64)
+        answers = infer(self.net_, dataset, output, torch.float64)
+        refuse_infinite_answers(answers)
+        return answers
 
     def _read(self, X):
         check_is_fitted(self, "net_")
