@@ -11,7 +11,16 @@ from skmerc._fitting import all_or_nothing, of_one_fit
 __all__ = ["FocalAdaBoostClassifier"]
 
 
-class FocalAdaBoostClassifier(AdaBoostClassifier):
+class _Answering(AdaBoostClassifier):
+    """The parent class, each of whose answers is that of one fit."""
+
+    decision_function = of_one_fit(AdaBoostClassifier.decision_function)
+    predict = of_one_fit(AdaBoostClassifier.predict)
+    predict_proba = of_one_fit(AdaBoostClassifier.predict_proba)
+    predict_log_proba = of_one_fit(AdaBoostClassifier.predict_log_proba)
+
+
+class FocalAdaBoostClassifier(_Answering):
     r"""AdaBoost (SAMME) with focal reweighting of the weak learners.
 
     CBERL ends in "AdaBoost with focal loss" [1]_; this is that stage as a
@@ -170,11 +179,6 @@ class FocalAdaBoostClassifier(AdaBoostClassifier):
             The ensemble itself.
         """
         return super().fit(X, y, sample_weight)
-
-    decision_function = of_one_fit(AdaBoostClassifier.decision_function)
-    predict = of_one_fit(AdaBoostClassifier.predict)
-    predict_proba = of_one_fit(AdaBoostClassifier.predict_proba)
-    predict_log_proba = of_one_fit(AdaBoostClassifier.predict_log_proba)
 
     def _validate_estimator(self):
         super()._validate_estimator()
