@@ -211,7 +211,8 @@ def test_children_forked_beside_training_train_too(pytestconfig):
     fork_beside_training(pytestconfig, n_children=8)
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of Python 3.12
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_child_finds_locks_free_that_a_thread_holds():
     from skmerc import _locks, _seeding
 
@@ -237,6 +238,7 @@ def test_a_child_finds_locks_free_that_a_thread_holds():
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs Linux")
 def test_fifty_fits_leave_no_threads_and_no_files_open(table):
     X, y = table
     fit_model(make_model("cberl"), "cberl", X, y)
