@@ -1,4 +1,4 @@
-"""Warnings of tables that look as if something went wrong before they came here."""
+"""Warnings at the line of the user, and those of tables that look broken."""
 
 import sys
 import warnings
