@@ -27,16 +27,17 @@ def drawing(seed, device):
     """Let the networks of this package draw from a seed, whatever other threads do.
 
     What other code draws, such as the first weights of a layer of torch, needs
-    :func:`skmerc._random.redirected` around it.
+    :func:`skmerc._random.redirected` around it. What fits is :func:`undisturbed` by its
+    decorator.
     """
-    with Source(seed).opened() as source, undisturbed(), repeatable(device):
+    with Source(seed).opened() as source, repeatable(device):
         yield source
 
 
 @contextmanager
 def seeded(seed, device):
     """Let all that draws do so from a seed, at the price of :func:`redirected`."""
-    with drawing(seed, device) as source, redirected():
+    with undisturbed(), drawing(seed, device) as source, redirected():
         yield source
 
 

@@ -14,10 +14,8 @@ import torch
 from skmerc._training._files import write_atomically
 from skmerc._warnings import warn_user
 from skmerc.datasets._budget import Budget
-from skmerc.datasets._nesting import count_elements
 from skmerc.datasets._regular_file import check_file
-from skmerc.datasets._torch_files import read_archive
-from skmerc.datasets._unpickle_machine import Machine
+from skmerc.datasets._unpickle import unpack
 from skmerc.exceptions import DamagedCheckpointWarning
 
 try:
@@ -123,7 +121,8 @@ class CheckpointFolder:
             _warn(f"{path} is damaged")
             return None
         try:
-            return dict(_tensors(_unpack(content)))
+            state = unpack(io.BytesIO(content), content, Budget(len(content)))
+            return dict(_tensors(state))
         except Exception as error:
             raise ValueError(
                 f"{path} is no checkpoint of this package ({type(error).__name__}: "
@@ -161,18 +160,6 @@ def _warn(fault):
         "there is none.",
         DamagedCheckpointWarning,
     )
-
-
-def _unpack(content):
-    """Read what torch has saved as data, arrays in the place of tensors."""
-    budget = Budget(len(content))
-
-    def load(file, size, find_storage=None):
-        return Machine(file, size, budget, find_storage).load()
-
-    state = read_archive(io.BytesIO(content), len(content), load)
-    count_elements(state, budget, "what it holds")
-    return state
 
 
 def _tensors(thing):

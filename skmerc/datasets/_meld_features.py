@@ -1,12 +1,12 @@
 """MELD in the feature files that the community passes on."""
 
-import warnings
 from dataclasses import replace
 from numbers import Integral
 
 import numpy as np
 import pandas as pd
 
+from skmerc._warnings import warn_user
 from skmerc.datasets._corpus import PARTS, as_corpus
 from skmerc.datasets._members import (
     codes_of,
@@ -141,10 +141,10 @@ def _check_sizes(sizes, found, path):
         )
     lacking = sizes.index.difference(found.index, sort=False)
     if len(lacking):
-        warnings.warn(
+        warn_user(
             f"{path} lacks {len(lacking)} of the {len(sizes)} annotated dialogues, "
             f"first {lacking[0]}: all modalities are missing there.",
-            stacklevel=6,
+            UserWarning,
         )
 
 

@@ -1,11 +1,11 @@
 """What MOSI and MOSEI share: files of clips, and labels from a score."""
 
 import re
-import warnings
 
 import numpy as np
 import pandas as pd
 
+from skmerc._warnings import warn_user
 from skmerc.datasets._clips import Clips, are_codes, mean_of_frames
 from skmerc.datasets._corpus import PARTS, TEXT, Corpus, as_bunch
 from skmerc.datasets._members import (
@@ -66,11 +66,10 @@ def load_clips(path, clips, *, modalities, description, **choices):
     left_out = {n: clips.left_out[n] for n in used if clips.left_out.get(n)}
     if left_out:
         counts = ", ".join(f"{count} of {name}" for name, count in left_out.items())
-        warnings.warn(
+        warn_user(
             f"{path}: frames that hold NaN or infinity were left out of the means: "
             f"{counts}. An utterance without any other frame lacks the modality.",
             UserWarning,
-            stacklevel=5,
         )
     return result
 

@@ -37,7 +37,8 @@ def read_pickle(path):
     if kind:
         raise ValueError(f"{path} is no pickle: it is {kind}.")
     try:
-        return _read(path, head, Budget(size))
+        with path.open("rb") as file:
+            return unpack(file, head, Budget(size))
     except UnsafePickleError as error:
         raise UnsafePickleError(
             f"{path} is refused: {error}. Nothing of it has run. A file of features "
@@ -52,19 +53,35 @@ def read_pickle(path):
         ) from error
 
 
-def _read(path, head, budget):
+def unpack(file, head, budget):
+    """Read an open file: what torch has saved, in its form of then or now, or a pickle.
+
+    Parameters
+    ----------
+    file : file of bytes
+        The file, at its beginning.
+    head : bytes
+        How it begins.
+    budget : Budget
+        Pays for what is made.
+
+    Returns
+    -------
+    object
+        Plain data, arrays in the place of tensors.
+    """
+
     def load(file, size, find_storage=None):
         return Machine(file, size, budget, find_storage).load()
 
-    with path.open("rb") as file:
-        if head.startswith(b"PK"):
-            value = read_archive(file, budget.size, load)
-        elif head.startswith(MAGIC):
-            value = read_legacy(file, budget.size, load)
-        else:
-            value = load(file, budget.size)
-            if file.read(1):
-                raise ValueError("more bytes follow behind the end of the pickle")
+    if head.startswith(b"PK"):
+        value = read_archive(file, budget.size, load)
+    elif head.startswith(MAGIC):
+        value = read_legacy(file, budget.size, load)
+    else:
+        value = load(file, budget.size)
+        if file.read(1):
+            raise ValueError("more bytes follow behind the end of the pickle")
     count_elements(value, budget, "what it holds")
     return value
 

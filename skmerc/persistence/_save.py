@@ -3,7 +3,6 @@
 import importlib.metadata
 import io
 import json
-import warnings
 from zipfile import ZipFile
 
 from sklearn.base import BaseEstimator
@@ -12,6 +11,7 @@ from skmerc import __version__
 from skmerc._training import resolve_device
 from skmerc._training._files import write_atomically
 from skmerc._training._stored import Store
+from skmerc._warnings import warn_user
 from skmerc.datasets._regular_file import check_file
 from skmerc.exceptions import OtherVersionWarning, UntrustedTypeError
 from skmerc.persistence._archive import read_member
@@ -227,11 +227,10 @@ def _members(raw, size, path):
 
 def _warn_of_other_version(path, written):
     if written.split(".")[:2] != __version__.split(".")[:2]:
-        warnings.warn(
+        warn_user(
             f"{path} was written by skmerc {written}, and this is {__version__}. "
             "Compare its answers with earlier ones before you rely on it.",
             OtherVersionWarning,
-            stacklevel=4,
         )
 
 
