@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 from skmerc.datasets._border import damaged
 from skmerc.datasets._budget import Budget
+from skmerc.datasets._parquet_pages import page_sizes
 from skmerc.datasets._regular_file import check_file
 
 _ROWS = 4096
@@ -26,7 +27,7 @@ def read_frame(path):
     budget = Budget(check_file(path))
     try:
         with _open(path) as file:
-            _claim(file, budget)
+            _claim(path, file.metadata, budget)
             table = _plain(file.read(use_pandas_metadata=True), budget)
             return table.to_pandas().reset_index(drop=True)
     except Exception as error:
@@ -63,6 +64,7 @@ def _batches(path, n_rows, size):
 
     # Buffered before they are read, all batches would stay in memory.
     with _open(path, pre_buffer=False) as file:
+        _claim_pages(path, file.metadata, size)
         for batch in file.iter_batches(n_rows):
             table = pyarrow.Table.from_batches([batch])
             yield _plain(table, Budget(size)).to_pandas()
@@ -80,17 +82,24 @@ def _open(path, **settings):
     return ParquetFile(path, read_dictionary=texts, **settings)
 
 
-def _claim(file, budget):
-    about = file.metadata
-    groups = [about.row_group(number) for number in range(about.num_row_groups)]
+def _claim(path, about, budget):
+    """Claim what reading a file makes, by its end and by the headers of its pages."""
+    groups = _groups(about)
     n_rows = max(about.num_rows, sum(group.num_rows for group in groups))
     budget.claim(n_rows * max(1, about.num_columns), f"a table of {n_rows} rows")
-    n_bytes = sum(
-        group.column(at).total_uncompressed_size
-        for group in groups
-        for at in range(group.num_columns)
-    )
-    budget.claim(max(0, n_bytes // 8), f"a table of {n_bytes} bytes")
+    n_bytes = sum(sum(sizes) for group in groups for sizes in page_sizes(path, group))
+    budget.claim(n_bytes // 8, f"a table of {n_bytes} bytes")
+
+
+def _claim_pages(path, about, size):
+    """Claim what reading a file by batches makes: a page of each column at a time."""
+    for group in _groups(about):
+        n_bytes = sum(max(sizes, default=0) for sizes in page_sizes(path, group))
+        Budget(size).claim(n_bytes // 8, f"pages of {n_bytes} bytes")
+
+
+def _groups(about):
+    return [about.row_group(number) for number in range(about.num_row_groups)]
 
 
 def _plain(table, budget):

@@ -23,6 +23,7 @@ from skmerc.datasets import (
     to_frame,
 )
 from skmerc.datasets._feature_folders import read_feature_folders
+from skmerc.datasets._parquet_pages import page_sizes
 
 LABELS = np.array(["a", "b"])
 MELD = (
@@ -175,6 +176,50 @@ class TestTables:
         assert path.stat().st_size < 10**6
         with pytest.raises(ValueError, match="a table of 20000000 rows asks for"):
             load_table(path)
+
+    def test_pages_are_counted_by_their_own_headers(self, tmp_path, monkeypatch):
+        pyarrow = pytest.importorskip("pyarrow", reason="needs pyarrow")
+        parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
+        monkeypatch.setattr("skmerc.datasets._budget.FLOOR", 30_000)
+        path = tmp_path / "calls.parquet"
+        table = pyarrow.table({"label": ["x" * 20_000], "t__0": [1.0]})
+        parquet.write_table(table, path, use_dictionary=False, compression="gzip")
+        load_table(path)
+        content = bytearray(path.read_bytes())
+        # The first page is of values, and these are the bytes of its size: 2**20 - 1.
+        assert content[4:7] == b"\x15\x00\x15"
+        content[7:10] = b"\xfe\xff\x7f"
+        path.write_bytes(content)
+        for read in (load_table, lambda path: next(iter_table(path))):
+            with pytest.raises(ValueError, match=r"of 10485\d\d bytes asks for"):
+                read(path)
+
+    @pytest.mark.parametrize("compression", ["snappy", "zstd", None])
+    @pytest.mark.parametrize("version", ["1.0", "2.0"])
+    def test_pages_of_all_kinds_are_found(self, tmp_path, compression, version):
+        pyarrow = pytest.importorskip("pyarrow", reason="needs pyarrow")
+        parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
+        n, path = 50_000, tmp_path / "calls.parquet"
+        columns = {
+            "number": [float(i) for i in range(n)],
+            "text": [f"turn {i % 7}" for i in range(n)],
+            "list": [None if i % 3 else [i, i] for i in range(n)],
+            "flag": [i % 2 == 0 for i in range(n)],
+        }
+        parquet.write_table(
+            pyarrow.table(columns),
+            path,
+            compression=compression,
+            data_page_version=version,
+            row_group_size=n // 2,
+            write_page_index=True,
+        )
+        about = parquet.read_metadata(path)
+        for group in map(about.row_group, range(about.num_row_groups)):
+            for number, sizes in enumerate(page_sizes(path, group)):
+                told = group.column(number).total_uncompressed_size
+                # What the file tells counts the headers of the pages too.
+                assert 0 < told - sum(sizes) < 200 * len(sizes)
 
     def test_a_dialogue_without_end_is_paid_for(self, frame, tmp_path, monkeypatch):
         pytest.importorskip("pyarrow", reason="needs pyarrow")
