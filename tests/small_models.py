@@ -1,5 +1,8 @@
 """One small instance of every estimator that trains a network or answers from one."""
 
+import pytest
+from sklearn.linear_model import LogisticRegression
+
 from skmerc import (
     CBERLClassifier,
     DJVAEFuser,
@@ -10,11 +13,18 @@ from skmerc import (
 )
 from skmerc.frame import drop_keys
 
-_JOYFUL = {"fusion_size": 16, "hidden_size": 16, "n_bases": 4, "heads": 2}
+_JOYFUL = {
+    "fusion_size": 16,
+    "hidden_size": 16,
+    "n_bases": 4,
+    "heads": 2,
+    "batch_size": 64,
+}
+_BOOSTING = FocalAdaBoostClassifier(LogisticRegression(), n_estimators=3)
 _MODELS = {
     "cberl": (CBERLClassifier, {"hidden_size": 8, "heads": 2}),
     "djvae": (CBERLClassifier, {"hidden_size": 8, "heads": 2, "fusion": "djvae"}),
-    "boost": (CBERLClassifier, {"hidden_size": 8, "heads": 2, "head": "boost"}),
+    "boost": (CBERLClassifier, {"hidden_size": 8, "heads": 2, "head": _BOOSTING}),
     "joyful": (JoyfulClassifier, _JOYFUL),
     "regressor": (JoyfulRegressor, _JOYFUL),
     "fuser": (DJVAEFuser, {"latent_size": 4, "hidden_size": 8}),
@@ -23,6 +33,12 @@ TRAINED_BY_EPOCHS = list(_MODELS)
 ANSWERING = [*_MODELS, "adaboost"]
 NAMES = [*ANSWERING, "sampler"]
 SAVED = list(_MODELS)  # trees are code of C, which is not trusted unless one says so
+
+
+def mostly_slow(names):
+    """Leave all names but the first to the slow tests."""
+    first, *others = names
+    return [first, *(pytest.param(name, marks=pytest.mark.slow) for name in others)]
 
 
 def make_model(name, **changes):

@@ -37,7 +37,13 @@ SMALL = {
     "device": "cpu",
     "random_state": 0,
 }
-JOYFUL = SMALL | {"fusion_size": 8, "heads": 2, "n_bases": 4, "lr": 0.01}
+JOYFUL = SMALL | {
+    "fusion_size": 8,
+    "heads": 2,
+    "n_bases": 4,
+    "lr": 0.01,
+    "batch_size": 64,
+}
 
 
 class Cut(Callback):

@@ -159,7 +159,13 @@ def assert_number(found, expected, package):
     assert found >= LEAST_SHARE * expected
 
 
-@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name in {"whole", "score"}))
+        for name in ESTIMATORS
+    ],
+)
 def test_every_check_of_scikit_learn_passes_or_fails_for_the_reason_named(name):
     expected = EXPECTED_TO_FAIL.get(name, {})
     with warnings.catch_warnings():

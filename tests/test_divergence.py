@@ -86,7 +86,8 @@ def test_a_fit_that_diverges_leaves_the_one_before(table):
 def test_both_phases_are_looked_at(table):
     X, y = table
     steep = functools.partial(torch.optim.SGD, momentum=0.9)
-    model = make_model("joyful", training="two-phase", optimizer=steep, lr=1e30)
+    settings = {"training": "two-phase", "batch_size": 4}
+    model = make_model("joyful", **settings, optimizer=steep, lr=1e30)
     with pytest.raises(DivergenceError, match="the loss 'fusion' is"):
         model.fit(X, target_of("joyful", X, y))
 

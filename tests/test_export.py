@@ -68,8 +68,11 @@ def cberl(**settings):
     return CBERLClassifier(**(SMALL | settings))
 
 
+JOYFUL = {"fusion_size": 8, "heads": 2, "n_bases": 4, "batch_size": 64}
+
+
 def joyful(kind=JoyfulClassifier, **settings):
-    return kind(**(SMALL | {"fusion_size": 8, "heads": 2, "n_bases": 4} | settings))
+    return kind(**(SMALL | JOYFUL | settings))
 
 
 def fuser(**settings):

@@ -24,7 +24,7 @@ from skmerc.frame import mark_validation
 from skmerc.fusion._training import Trainer
 
 SMALL = {"hidden_size": 8, "max_epochs": 4, "device": "cpu", "random_state": 0}
-JOYFUL = SMALL | {"fusion_size": 8, "heads": 2, "n_bases": 4}
+JOYFUL = SMALL | {"fusion_size": 8, "heads": 2, "n_bases": 4, "batch_size": 64}
 MODELS = {
     "cberl": (CBERLClassifier, SMALL | {"lstm_layers": 1}),
     "joyful": (JoyfulClassifier, JOYFUL),

@@ -43,7 +43,7 @@ pytest.importorskip("safetensors", reason="needs safetensors: skmerc[persistence
 from skmerc.persistence import load_model, save_model  # noqa: E402
 
 SMALL = {"hidden_size": 8, "max_epochs": 2, "device": "cpu", "random_state": 0}
-JOYFUL = SMALL | {"fusion_size": 8, "heads": 2, "n_bases": 4}
+JOYFUL = SMALL | {"fusion_size": 8, "heads": 2, "n_bases": 4, "batch_size": 64}
 
 
 def cberl(**settings):

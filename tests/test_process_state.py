@@ -5,7 +5,14 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
-from small_models import NAMES, SAVED, answer_of, fit_model, make_model
+from small_models import (
+    NAMES,
+    SAVED,
+    answer_of,
+    fit_model,
+    make_model,
+    mostly_slow,
+)
 
 from skmerc.datasets import make_conversations
 from skmerc.persistence import load_model, save_model
@@ -54,7 +61,7 @@ def result_of(name, X, y):
     return answer_of(model, name, X)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", mostly_slow(NAMES))
 def test_fits_and_answers_are_the_same_in_all_states(table, name):
     expected = result_of(name, *table)
     for state in STATES.values():
@@ -63,7 +70,7 @@ def test_fits_and_answers_are_the_same_in_all_states(table, name):
         np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize("name", SAVED)
+@pytest.mark.parametrize("name", mostly_slow(SAVED))
 def test_loaded_models_answer_the_same_in_all_states(table, tmp_path, name):
     X, y = table
     model = fit_model(make_model(name), name, X, y)

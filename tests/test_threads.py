@@ -15,7 +15,15 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
-from small_models import ANSWERING, NAMES, SAVED, answer_of, fit_model, make_model
+from small_models import (
+    ANSWERING,
+    NAMES,
+    SAVED,
+    answer_of,
+    fit_model,
+    make_model,
+    mostly_slow,
+)
 from torch import nn
 
 from skmerc.datasets import make_conversations
@@ -98,7 +106,7 @@ def ask_from_eight_threads(table, name, n_calls):
         np.testing.assert_array_equal(answer, alone)
 
 
-@pytest.mark.parametrize("name", ANSWERING)
+@pytest.mark.parametrize("name", mostly_slow(ANSWERING))
 def test_eight_threads_beside_a_fit_get_the_answers_of_one(table, name):
     ask_from_eight_threads(table, name, n_calls=24)
 
@@ -109,7 +117,7 @@ def test_five_hundred_answers_from_threads_are_those_of_one(table, name):
     ask_from_eight_threads(table, name, n_calls=500)
 
 
-@pytest.mark.parametrize("name", ANSWERING)
+@pytest.mark.parametrize("name", mostly_slow(ANSWERING))
 def test_while_a_model_is_fitted_again_it_answers_from_the_fit_before(table, name):
     X, y = table
     model = fit_model(make_model(name), name, X, y)
@@ -126,7 +134,7 @@ def test_while_a_model_is_fitted_again_it_answers_from_the_fit_before(table, nam
                 assert any(np.array_equal(answer, one) for one in known)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", mostly_slow(NAMES))
 def test_what_other_threads_draw_changes_no_fit(table, name):
     X, y = table
 
