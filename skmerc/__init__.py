@@ -1,16 +1,20 @@
 """Emotion recognition in conversations as ordinary scikit-learn estimators."""
 
-from skmerc.ensemble import FocalAdaBoostClassifier
-from skmerc.features import (
-    AudioFunctionals,
-    FaceFeatures,
-    FineTunedTextEmbedder,
-    TextEmbedder,
-    VideoFunctionals,
-)
-from skmerc.fusion import DJVAEFuser
-from skmerc.recognition import CBERLClassifier, JoyfulClassifier, JoyfulRegressor
-from skmerc.sampling import DialogueSampler, MultimodalGANSampler
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from skmerc.ensemble import FocalAdaBoostClassifier
+    from skmerc.features import (
+        AudioFunctionals,
+        FaceFeatures,
+        FineTunedTextEmbedder,
+        TextEmbedder,
+        VideoFunctionals,
+    )
+    from skmerc.fusion import DJVAEFuser
+    from skmerc.recognition import CBERLClassifier, JoyfulClassifier, JoyfulRegressor
+    from skmerc.sampling import DialogueSampler, MultimodalGANSampler
 
 __version__ = "0.1.0"
 
@@ -28,3 +32,44 @@ __all__ = [
     "TextEmbedder",
     "VideoFunctionals",
 ]
+
+_ROOMS = {
+    "datasets": (),
+    "ensemble": ("FocalAdaBoostClassifier",),
+    "exceptions": (),
+    "features": (
+        "AudioFunctionals",
+        "FaceFeatures",
+        "FineTunedTextEmbedder",
+        "TextEmbedder",
+        "VideoFunctionals",
+    ),
+    "frame": (),
+    "fusion": ("DJVAEFuser",),
+    "graph": (),
+    "inspection": (),
+    "losses": (),
+    "metrics": (),
+    "model_selection": (),
+    "nn": (),
+    "persistence": (),
+    "recognition": ("CBERLClassifier", "JoyfulClassifier", "JoyfulRegressor"),
+    "sampling": ("DialogueSampler", "MultimodalGANSampler"),
+    "tuning": (),
+}
+"""Public modules, and what each of them gives to this one when it is first asked for.
+
+Tables can be read and split without the seconds that torch takes to be imported.
+"""
+
+
+def __getattr__(name):
+    for room, names in _ROOMS.items():
+        if name == room or name in names:
+            module = import_module(f"skmerc.{room}")
+            return module if name == room else getattr(module, name)
+    raise AttributeError(f"module 'skmerc' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__, *_ROOMS})

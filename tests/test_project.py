@@ -260,6 +260,28 @@ def test_the_package_imports_where_no_optional_one_is_installed():
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, check=True)
 
 
+def test_tables_are_read_split_and_scored_without_loading_torch():
+    code = (
+        "import sys, skmerc\n"
+        "for name in ('datasets', 'exceptions', 'frame', 'metrics', "
+        "'model_selection'):\n"
+        "    getattr(skmerc, name)\n"
+        "assert set(skmerc.__all__) <= set(dir(skmerc))\n"
+        "assert not {'torch', 'optuna', 'skorch', 'imblearn'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, check=True)
+
+
+def test_the_top_gives_what_its_rooms_hold():
+    for room, names in skmerc._ROOMS.items():
+        module = importlib.import_module(f"skmerc.{room}")
+        assert getattr(skmerc, room) is module
+        assert all(getattr(skmerc, name) is getattr(module, name) for name in names)
+    assert sorted(sum(skmerc._ROOMS.values(), ())) == sorted(skmerc.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'CberlClassifier'"):
+        skmerc.__getattr__("CberlClassifier")
+
+
 def test_every_estimator_can_be_imported_from_the_top():
     from sklearn.base import BaseEstimator
 
