@@ -110,10 +110,15 @@ class FrameEmbedder:
     def __init__(self, model, frame_rate, batch_size, device):
         self.frame_rate, self.batch_size, self.device = frame_rate, batch_size, device
         self.model, self.processor = load_model(model, device)
-        blank = np.zeros((64, 64, 3), dtype=np.uint8)
-        width = self._embed([blank]).shape[1]
+        (blank,) = self._embed([np.zeros((64, 64, 3), dtype=np.uint8)])
+        if not np.isfinite(blank).all():
+            raise ValueError(
+                f"The model {os.fspath(model)!r} gives numbers that are not finite for "
+                "a black picture. Its weights are broken, or too small a type of "
+                "numbers overflows: use another."
+            )
         self.names = [
-            f"embedding_{i}_{f}" for f in ("mean", "std") for i in range(width)
+            f"embedding_{i}_{f}" for f in ("mean", "std") for i in range(len(blank))
         ]
 
     def __call__(self, path):
