@@ -18,7 +18,6 @@ from skmerc._fitting import all_or_nothing
 from skmerc._warnings import warn_user
 from skmerc.exceptions import MissingModalityWarning
 
-
 # What is wrong with the program and its machine, and not with one file.
 FATAL = (ImportError, MemoryError, torch.OutOfMemoryError)
 
@@ -70,16 +69,20 @@ def attempt(extract, row, entry, strict):
     An exception that is returned can be counted, and comes back from another process.
     """
     try:
-        return describe(extract, entry)
+        return features_of(extract, entry)
     except NothingFound as problem:
         return problem
+    except MemoryError as error:
+        raise MemoryError(
+            f"Row {row}, {name_of(entry)}: it takes more memory than there is."
+        ) from error
     except Unreadable as problem:
         if strict:
             raise ValueError(f"Row {row}, {name_of(entry)}: {problem}.") from problem
         return problem
 
 
-def describe(extract, entry):
+def features_of(extract, entry):
     """Return the features of an entry; whatever it makes stumble, it is unreadable."""
     if is_missing(entry):
         raise Unreadable("no file named")
@@ -158,7 +161,8 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_utterances,) or (n_utterances, 1)
-            The files; an empty cell (None, NaN or ``""``) is a missing modality.
+            The files, named by str, bytes or Path; an empty cell (None, NaN or ``""``)
+            is a missing modality.
 
         Returns
         -------
@@ -170,6 +174,8 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
         ValueError
             If a row holds something else than a file, or with ``errors="raise"``
             cannot be read; the message names the row.
+        MemoryError
+            If the memory does not suffice for a file; the message names the row.
         """
         check_is_fitted(self)
         entries = as_entries(X)
