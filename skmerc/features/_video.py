@@ -51,7 +51,8 @@ class VideoFunctionals(MediaTransformer):
     -----
     MissingModalityWarning
         If rows have no features: the cell is empty, or the file is absent, empty,
-        damaged, cut short or without pictures.
+        damaged, cut short or without pictures, or the model gives numbers for it that
+        are not finite.
 
     See Also
     --------
@@ -61,7 +62,8 @@ class VideoFunctionals(MediaTransformer):
     Notes
     -----
     Needs ``pip install 'skmerc[video]'``. X is a column of paths; files are read by
-    FFmpeg. An embedding is the mean over the last hidden states of the model, which,
+    FFmpeg, turned and mirrored as they ask. A picture that stays for longer than others
+    is looked at once, and the picture of a cover is none. An embedding is the mean over the last hidden states of the model, which,
     unlike a pooling layer, every checkpoint has weights for. The model is loaded
     anew by every call of ``fit`` and ``transform`` and is no part of the pickle.
 

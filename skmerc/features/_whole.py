@@ -32,12 +32,23 @@ def read_at(file, place, n_bytes):
 
 
 def end_of_chunks(file, marks, order):
-    """Return where the last chunk of a WAV, AVI or AIFF file ends."""
+    """Return where the last chunk of an AVI or AIFF file ends."""
     end = 0
     while (head := read_at(file, end, 8)).startswith(marks):
         size = int.from_bytes(head[4:], order)
         if not 0 < size < UNKNOWN:
             return None
+        end += 8 + size + size % 2
+    return end
+
+
+def end_of_wave(file):
+    """Return where the samples of a WAV file end; what follows them may be absent."""
+    end = 12
+    while len(head := read_at(file, end, 8)) == 8:
+        size = int.from_bytes(head[4:], "little")
+        if head.startswith(b"data"):
+            return end + 8 + size if 0 < size < UNKNOWN else None
         end += 8 + size + size % 2
     return end
 
@@ -150,12 +161,13 @@ MP3_LENGTH = re.compile(
     rb"\xff[\xe0-\xff].{11,34}?(?:Xing|Info)\0\0\0[\x03\x07\x0b\x0f].{4}(.{4})",
     re.DOTALL,
 )
-KINDS = [
+KINDS = [  # the first that fits counts
     ((b"ID3", b"\xff"), 0, end_of_mp3),
-    ((b"RIFF",), 0, partial(end_of_chunks, marks=(b"RIFF",), order="little")),
+    ((b"RF64", b"BW64"), 0, end_of_rf64),
     ((b"RIFX",), 0, partial(end_of_chunks, marks=(b"RIFX",), order="big")),
     ((b"FORM",), 0, partial(end_of_chunks, marks=(b"FORM",), order="big")),
-    ((b"RF64", b"BW64"), 0, end_of_rf64),
+    ((b"WAVE",), 8, end_of_wave),
+    ((b"RIFF",), 0, partial(end_of_chunks, marks=(b"RIFF",), order="little")),
     (ASF[:1], 0, partial(end_of_objects, marks=ASF)),
     (W64, 0, partial(end_of_objects, marks=W64)),
     ((b".snd",), 0, end_of_au),

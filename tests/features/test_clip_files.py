@@ -184,7 +184,7 @@ def test_a_cover_is_no_clip(first, tmp_path):
             streams[kind].width = streams[kind].height = 64
         streams["cover"].pix_fmt = "yuvj420p"
         streams["clip"].pix_fmt = "yuv420p"
-        streams["cover"].disposition = av.stream.Disposition.attached_pic
+        streams["cover"].disposition = av.stream.Disposition.attached_pic.value
         for kind, brightness, n in (("cover", 250, 1), ("clip", 50, 50)):
             for _ in range(n):
                 frame = av.VideoFrame.from_ndarray(plain([brightness] * 3))
@@ -200,7 +200,7 @@ def test_sound_with_a_cover_has_no_pictures(tmp_path):
         audio = container.add_stream("aac", rate=16000, layout="mono")
         cover = container.add_stream("mjpeg", rate=25)
         cover.width, cover.height, cover.pix_fmt = 64, 64, "yuvj420p"
-        cover.disposition = av.stream.Disposition.attached_pic
+        cover.disposition = av.stream.Disposition.attached_pic.value
         picture = av.VideoFrame.from_ndarray(plain()).reformat(format="yuvj420p")
         sound = av.AudioFrame.from_ndarray(
             sine()[None].astype(np.float32), format="fltp", layout="mono"

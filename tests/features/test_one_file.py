@@ -8,10 +8,17 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from making import plain, sine, write_clip
+from making import draw_face, plain, sine, write_clip
 
 from skmerc.exceptions import MissingModalityWarning, NonCommercialLicenseWarning
-from skmerc.features import AudioFunctionals, VideoFunctionals, _audio, _video
+from skmerc.features import (
+    AudioFunctionals,
+    FaceFeatures,
+    VideoFunctionals,
+    _audio,
+    _face,
+    _video,
+)
 from skmerc.features._media import attempt
 
 pytest.importorskip("librosa")
@@ -115,6 +122,14 @@ def test_a_clip_that_makes_the_decoder_stumble_is_one_missing_row(
 ):
     stumble(_video, "sample_frames", TypeError("no such pixels"))
     extractor = VideoFunctionals(image_model, device="cpu")
+    check_that_one_is_missing(extractor, clips, "TypeError, no such pixels")
+
+
+def test_so_it_is_for_faces(face_model, clips, stumble):
+    for path in clips:
+        write_clip(path, [draw_face()] * 3)
+    stumble(_face, "sample_frames", TypeError("no such pixels"))
+    extractor = FaceFeatures(face_model)
     check_that_one_is_missing(extractor, clips, "TypeError, no such pixels")
 
 

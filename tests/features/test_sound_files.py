@@ -108,6 +108,22 @@ def test_wave_files_from_a_pipe_are_read_to_their_end(coding, sizes, tmp_path):
     np.testing.assert_allclose(piped[:15000], whole[:15000], atol=1e-3)
 
 
+@pytest.mark.parametrize("claimed", [20, 10**6])
+def test_a_wave_file_with_all_its_samples_is_whole(claimed, tmp_path):
+    """Editors that take a chunk of remarks out forget the size of the file."""
+    path = written(tmp_path / "a.wav", "wav", "PCM_16")
+    content = bytearray(path.read_bytes())
+    content[4:8] = claimed.to_bytes(4, "little")
+    path.write_bytes(content)
+    np.testing.assert_allclose(read_sound(path)[0], TONE, atol=1e-4)
+
+
+def test_a_wave_file_may_lack_a_part_of_its_remarks(tmp_path):
+    path = written(tmp_path / "a.wav", "wav", "PCM_16")
+    path.write_bytes(path.read_bytes() + b"LIST" + (500).to_bytes(4, "little") + b"ab")
+    np.testing.assert_allclose(read_sound(path)[0], TONE, atol=1e-4)
+
+
 def test_a_flac_file_of_unknown_length_is_read(tmp_path):
     path = written(tmp_path / "a.flac", "flac", "PCM_16")
     content = bytearray(path.read_bytes())
