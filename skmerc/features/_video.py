@@ -63,9 +63,10 @@ class VideoFunctionals(MediaTransformer):
     -----
     Needs ``pip install 'skmerc[video]'``. X is a column of paths; files are read by
     FFmpeg, turned and mirrored as they ask. A picture that stays for longer than others
-    is looked at once, and the picture of a cover is none. An embedding is the mean over the last hidden states of the model, which,
-    unlike a pooling layer, every checkpoint has weights for. The model is loaded
-    anew by every call of ``fit`` and ``transform`` and is no part of the pickle.
+    is looked at once, and the picture of a cover is none. An embedding is the mean over
+    the last hidden states of the model, which, unlike a pooling layer, every checkpoint
+    has weights for. The model is loaded anew by every call of ``fit`` and ``transform``
+    and is no part of the pickle.
 
     Examples
     --------

@@ -45,12 +45,12 @@ def end_of_chunks(file, marks, order):
 def end_of_wave(file):
     """Return where the samples of a WAV file end; what follows them may be absent."""
     end = 12
-    while len(head := read_at(file, end, 8)) == 8:
+    while re.match(rb"[ -~]{4}.{4}", head := read_at(file, end, 8), re.DOTALL):
         size = int.from_bytes(head[4:], "little")
         if head.startswith(b"data"):
             return end + 8 + size if 0 < size < UNKNOWN else None
         end += 8 + size + size % 2
-    return end
+    return None  # a chunk of odd size without its padding hides those behind it
 
 
 def end_of_rf64(file):

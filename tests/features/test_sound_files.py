@@ -118,6 +118,17 @@ def test_a_wave_file_with_all_its_samples_is_whole(claimed, tmp_path):
     np.testing.assert_allclose(read_sound(path)[0], TONE, atol=1e-4)
 
 
+def test_remarks_may_stand_before_the_samples(tmp_path):
+    path = written(tmp_path / "a.wav", "wav", "PCM_16")
+    content = path.read_bytes()
+    remark = b"LIST" + (5).to_bytes(4, "little") + b"abcde" + b"\0"  # of odd size
+    path.write_bytes(content[:36] + remark + content[36:])
+    np.testing.assert_allclose(read_sound(path)[0], TONE, atol=1e-4)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(Unreadable, match="cut short"):
+        read_sound(path)
+
+
 def test_a_wave_file_may_lack_a_part_of_its_remarks(tmp_path):
     path = written(tmp_path / "a.wav", "wav", "PCM_16")
     path.write_bytes(path.read_bytes() + b"LIST" + (500).to_bytes(4, "little") + b"ab")
