@@ -1,6 +1,5 @@
 """Functionals of sound."""
 
-import os
 from numbers import Integral
 
 import numpy as np
@@ -19,6 +18,9 @@ OPENSMILE_SETS = {
     "IS10": "IS10",
 }
 SHORTEST = 0.1  # seconds; some sets of openSMILE give nothing for less
+# Recordings that are too loud exceed full scale a little; units of integers exceed it
+# by far, but for silence.
+LOUDEST = 10.0
 
 
 class AudioFunctionals(MediaTransformer):
@@ -52,7 +54,8 @@ class AudioFunctionals(MediaTransformer):
     -----
     MissingModalityWarning
         If rows have no features: the cell is empty, or the file is absent, empty,
-        damaged, cut short, without sound or shorter than 0.1 seconds.
+        damaged, cut short, without sound, shorter than 0.1 seconds or in units of
+        integers.
     NonCommercialLicenseWarning
         In ``fit``, if the features are those of openSMILE.
 
@@ -68,11 +71,17 @@ class AudioFunctionals(MediaTransformer):
     research and private use only**: neither the program nor what was made from its
     features, such as a model trained on them, may be part of a product.
 
-    X is a column of paths, or of one-dimensional arrays of floats in [-1, 1]. Files
+    X is a column of paths, or of one-dimensional arrays of floats whose full scale is
+    [-1, 1]. What exceeds it a little is a loud recording, which openSMILE clips;
+    samples in units of integers are refused, since they must be divided first. Files
     are read by libsndfile (WAV, FLAC, OGG, MP3 ...), and what it does not know, such
     as the sound track of an MP4 file, by FFmpeg. Channels are mixed to one, and all
     is resampled to 16 kHz, so the same sound gives the same features at any rate of
     8 kHz or more, but for what lies above half the rate.
+
+    librosa stores code that it has compiled. Where it finds no place to (a read-only
+    system, a user without a home), set the environment variable ``NUMBA_CACHE_DIR``
+    to a folder that can be written.
 
     The set ``"librosa"`` holds mean, standard deviation, median, and the 10th and
     90th percentile over time (frames of 32 ms, every 10 ms) of 13 MFCC and their
@@ -100,6 +109,7 @@ class AudioFunctionals(MediaTransformer):
     }
     # librosa is mostly Python, which runs in one thread at a time.
     _workers: dict = {"prefer": "processes"}
+    _takes = "the path of a file, or a one-dimensional array of floats and rate="
 
     def __init__(
         self,
@@ -148,11 +158,15 @@ class AudioFunctionals(MediaTransformer):
         return self
 
     def _load(self):
+        need("audio", "librosa", "soundfile")
         if self.features == "librosa":
-            need("audio", "librosa", "soundfile")
-            return Sounds(self.rate, _descriptors.NAMES, _descriptors.describe)
-        smile = OpenSmile(OPENSMILE_SETS[self.features])
-        return Sounds(self.rate, smile.names, smile.describe)
+            names, describe = _descriptors.NAMES, _descriptors.describe
+        else:
+            smile = OpenSmile(OPENSMILE_SETS[self.features])
+            names, describe = smile.names, smile.describe
+        sounds = Sounds(self.rate, names, describe)
+        sounds.rehearse()
+        return sounds
 
     def _fault(self, entry):
         if not isinstance(entry, np.ndarray):
@@ -160,11 +174,12 @@ class AudioFunctionals(MediaTransformer):
         if entry.ndim != 1 or entry.dtype.kind != "f":
             return (
                 f"an array of shape {entry.shape} and type {entry.dtype}; give "
-                "one-dimensional arrays of floats between -1 and 1"
+                "one-dimensional arrays of floats between -1 and 1, so divide integers "
+                "by their full scale (int16 by 32768)"
             )
         if self.rate is None:
             return "an array; give its sampling rate in Hz as rate="
-        return None
+        return fault_of_units(entry)
 
 
 class Sounds:
@@ -174,12 +189,28 @@ class Sounds:
         self.rate, self.names, self.describe = rate, names, describe
 
     def __call__(self, entry):
-        is_path = isinstance(entry, str | os.PathLike)
-        sound, rate = read_sound(entry) if is_path else (entry, self.rate)
+        is_array = isinstance(entry, np.ndarray)
+        sound, rate = (entry, self.rate) if is_array else read_sound(entry)
         if len(sound) < SHORTEST * rate:
             raise Unreadable(f"sound shorter than {SHORTEST} seconds")
         if not np.isfinite(sound).all():
             raise Unreadable("sound that is NaN or infinite")
+        if fault := fault_of_units(sound):
+            raise Unreadable(fault)
+        return self._describe(sound, rate)
+
+    def rehearse(self):
+        """Describe silence, so that an error of all rows is not told of each."""
+        try:
+            self._describe(np.zeros(_descriptors.RATE // 4), 8000)
+        except (OSError, RuntimeError) as error:
+            raise RuntimeError(
+                f"librosa cannot be used ({error}). If this says that numba finds no "
+                "place to store compiled code, set the environment variable "
+                "NUMBA_CACHE_DIR to a folder that can be written, before Python starts."
+            ) from error
+
+    def _describe(self, sound, rate):
         (librosa,) = need("audio", "librosa")
         sound = np.asarray(sound, dtype=np.float32)
         return self.describe(
@@ -187,11 +218,22 @@ class Sounds:
         )
 
 
+def fault_of_units(sound):
+    """Say so where samples are in the units of integers; otherwise return None."""
+    peak = np.max(np.abs(sound), initial=0)
+    whole = peak > 1 and np.array_equal(sound, np.rint(sound))
+    if not np.isfinite(peak) or (peak <= LOUDEST and not whole):
+        return None
+    return (
+        f"samples in units of integers: they reach {peak:g}, and full scale is 1; "
+        "divide them (those of 16 bits by 32768)"
+    )
+
+
 class OpenSmile:
     """Describe a sound by a feature set of openSMILE."""
 
     def __init__(self, name):
-        need("audio", "librosa", "soundfile")
         (opensmile,) = need("opensmile", "opensmile")
         self.smile = opensmile.Smile(
             feature_set=opensmile.FeatureSet[name],

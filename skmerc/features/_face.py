@@ -59,9 +59,10 @@ class FaceFeatures(MediaTransformer):
     Face Landmarker offers the file, with model cards, under the Apache licence. It
     also writes three lines per clip to the standard error, which are no errors.
 
-    X is a column of paths; files are read by FFmpeg. Of several faces the largest
-    counts, frame by frame. Movements are numbers from 0 to 1 and are called as in
-    MediaPipe, for example ``mouth_smile_left`` (left of the person seen); pose is in
+    X is a column of paths; files are read by FFmpeg, turned and mirrored as they ask. A
+    picture that stays for longer than others is looked at once. Of several faces the
+    largest counts, frame by frame. Movements are numbers from 0 to 1 and are called as
+    in MediaPipe, for example ``mouth_smile_left`` (left of the person seen); pose is in
     degrees, with ``head_pitch`` positive where the head is lowered; ``face_share`` is
     the share of frames that show a face.
 

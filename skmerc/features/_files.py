@@ -1,108 +1,232 @@
 """Sound and frames out of files, or the reason why there are none."""
 
+import io
 import math
 import os
 from contextlib import contextmanager
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
 
 import numpy as np
 
-from skmerc.features._media import Unreadable, need
+from skmerc.features._media import FATAL, Unreadable, need
+from skmerc.features._whole import is_cut_short
 
-# Programs that write to a pipe do not know the size, and claim about 2 GiB or more.
-SIZE_UNKNOWN = 0x7FFF0000
+BLOCK = 2**15  # samples of each channel that are decoded at once
+LENGTH_UNKNOWN = 2**62  # libsndfile says 2**63 - 1
+LOSSLESS = {"flac", "tta", "wv", "ape"}  # the formats whose headers count samples
+USUAL_FRAME_RATE = 25
 
 
 def check_file(path):
     """Say what is wrong with a file before a decoder says it in its own words."""
     if not os.path.exists(path):
         raise Unreadable("no such file")
-    if not os.path.isfile(path):
+    if os.path.isdir(path):
         raise Unreadable("a folder in place of a file")
+    if not os.path.isfile(path):
+        raise Unreadable("a pipe or device in place of a file")
     if not os.path.getsize(path):
         raise Unreadable("an empty file")
+    try:
+        open(path, "rb").close()
+    except OSError as error:
+        raise Unreadable(f"a file that cannot be opened: {error.strerror}") from error
 
 
 def read_sound(path):
     """Return the samples of a file, mixed to mono, and their rate in Hz."""
     check_file(path)
-    (soundfile,) = need("audio", "soundfile")
     try:
-        with soundfile.SoundFile(os.fspath(path)) as file:
-            samples = file.read(dtype="float32", always_2d=True)
-            n_promised, rate = file.frames, file.samplerate
-    except soundfile.LibsndfileError:
-        return read_sound_track(path)
-    if len(samples) < n_promised or wave_is_cut(path):
+        samples, rate, n_promised = read_by_libsndfile(path)
+    except FATAL:
+        raise
+    except Exception:  # each kind of file that it does not know has another one
+        samples, rate, n_promised = read_sound_track(path)
+    is_cut = is_cut_short(path)
+    if is_cut or (is_cut is None and len(samples) < n_promised < LENGTH_UNKNOWN):
         raise Unreadable("a sound cut short")
-    return samples.mean(axis=1), rate
-
-
-def wave_is_cut(path):
-    """Whether a WAV file is smaller than it says; libsndfile reads on silently."""
-    with open(path, "rb") as file:
-        mark, size = file.read(4), int.from_bytes(file.read(4), "little")
-    return mark == b"RIFF" and os.path.getsize(path) < size < SIZE_UNKNOWN
-
-
-def read_sound_track(path):
-    """Return the samples of a video's first sound track, mono, and their rate."""
-    (av,) = need("audio", "av")
-    parts, rate = [np.zeros(0, np.float32)], 1
-    with opened(path, "audio") as (container, stream):
-        planar = av.AudioResampler(format="fltp")
-        for frame in container.decode(stream):
-            rate = frame.sample_rate
-            # Mixed by hand: FFmpeg's mix of two channels is louder than their mean.
-            parts += [part.to_ndarray().mean(axis=0) for part in planar.resample(frame)]
-        samples = np.concatenate(parts)
-        check_whole(stream, len(samples) / rate)
     return samples, rate
 
 
+def read_by_libsndfile(path):
+    """Return mono samples, their rate, and how many of them the file promises."""
+    (soundfile,) = need("audio", "soundfile")
+    # The whole path, since "-" alone is the standard input; and its bytes, since not
+    # every name is text.
+    path = os.path.abspath(path)
+    parts = [np.zeros(0, np.float32)]
+    with soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else path) as file:
+        if file.subtype.startswith("MPEG"):
+            raise Unreadable("MPEG sound, whose length libsndfile estimates and obeys")
+        # By blocks: the length that a file promises may be unknown or beyond reason.
+        while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
+            parts.append(block.mean(axis=1))
+        if len(parts) == 1:
+            raise Unreadable("no sound, since libsndfile believes a length of 0")
+        return np.concatenate(parts), file.samplerate, file.frames
+
+
+def read_sound_track(path):
+    """Return what `read_by_libsndfile` does, of the first sound track of any file."""
+    (librosa,) = need("audio", "librosa")
+    with opened(path, "audio") as (container, stream):
+        parts = [
+            (np.concatenate([mix(frame) for frame in frames]), rate)
+            for rate, frames in groupby(
+                decode(container, stream), key=attrgetter("sample_rate")
+            )
+        ]
+        is_exact = container.format.name in LOSSLESS and stream.duration
+        seconds = stream.duration * stream.time_base if is_exact else 0
+    if not parts:
+        raise Unreadable("no sound")
+    rate = parts[0][1]
+    samples = [
+        librosa.resample(part, orig_sr=own_rate, target_sr=rate)
+        for part, own_rate in parts
+    ]
+    return np.concatenate(samples), rate, round(seconds * rate)
+
+
+def mix(frame):
+    """Return the mean over the channels of a frame of sound, full scale at 1.
+
+    FFmpeg's own mix of two channels is louder than their mean, and cannot go on where
+    their number changes.
+    """
+    samples = frame.to_ndarray()
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, frame.layout.nb_channels).T
+    mono = samples.mean(axis=0, dtype=np.float64)
+    if samples.dtype.kind in "iu":
+        full_scale = 2.0 ** (8 * samples.dtype.itemsize - 1)
+        mono = mono / full_scale - (samples.dtype.kind == "u")
+    return mono.astype(np.float32)
+
+
 def sample_frames(path, frame_rate):
-    """Yield upright RGB frames, the first and then `frame_rate` per second."""
+    """Yield upright RGB frames, the first and then `frame_rate` per second.
+
+    A picture that stays for longer comes once.
+    """
     check_file(path)
+    last = -1
     with opened(path, "video") as (container, stream):
-        start, last, time = None, -1, 0.0
-        for frame in container.decode(stream):
-            if frame.time is None:
-                raise Unreadable("frames without times")
-            start = frame.time if start is None else start
-            time = frame.time - start
+        period = 1 / (stream.average_rate or stream.guessed_rate or USUAL_FRAME_RATE)
+        for frame, time in timed(decode(container, stream), float(period)):
             # The small number keeps a frame in the slot that begins with it.
             slot = math.floor(time * frame_rate + 1e-6)
             if slot > last:
                 last = slot
                 yield upright(frame)
-        if start is None:
-            raise Unreadable("no pictures")
-        check_whole(stream, time)
+    if last < 0:
+        raise Unreadable("no pictures")
+    if is_cut_short(path):
+        raise Unreadable("a clip cut short")
+
+
+def timed(frames, period):
+    """Yield frames and the seconds since the first.
+
+    Where a frame has no time, or a clock starts again, it comes one period later.
+    """
+    elapsed, last = -period, None
+    for frame in frames:
+        known = last is not None and frame.time is not None and frame.time >= last
+        elapsed += frame.time - last if known else period
+        last = frame.time
+        yield frame, elapsed
 
 
 def upright(frame):
-    """Turn a frame as its file asks; telephones film sideways."""
+    """Turn and mirror a frame as its file asks; telephones film sideways."""
     pixels = frame.to_ndarray(format="rgb24")
-    return np.ascontiguousarray(np.rot90(pixels, frame.rotation // 90))
+    a, b, c, d = display_matrix(frame)
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        pixels, a, d = pixels.swapaxes(0, 1), c, b
+    pixels = pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+    return np.ascontiguousarray(pixels)
 
 
-def check_whole(stream, seconds):
-    """Refuse a stream that ends well before the time that its file promises."""
-    promised = float(stream.duration * stream.time_base) if stream.duration else 0.0
-    if seconds < 0.9 * promised - 0.5:
-        raise Unreadable(
-            f"a stream that is cut short: {seconds:.1f} of {promised:.1f}s"
-        )
+def display_matrix(frame):
+    """Return a, b, c, d, where x, y is shown at (a * x + c * y, b * x + d * y)."""
+    try:
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # there is something beside it that PyAV has no name for
+        angle = math.radians(frame.rotation)
+        return math.cos(angle), -math.sin(angle), math.sin(angle), math.cos(angle)
+    if matrix is None:
+        return 1, 0, 0, 1
+    return np.frombuffer(matrix, np.int32).astype(float)[[0, 1, 3, 4]]
+
+
+def decode(container, stream):
+    """Yield the frames of a stream, from the first that can be decoded.
+
+    What was cut out of a broadcast begins amid frames that build on others before. In
+    MP3 files, frames are but what looks like frames, and padding and tags may not.
+    """
+    (av,) = need(stream.type, "av")
+    is_strict, begun, problem = container.format.name != "mp3", False, None
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except av.InvalidDataError as error:
+            if begun and is_strict:
+                raise
+            frames, problem = [], error
+        begun = begun or bool(frames)
+        yield from frames
+    if problem and not begun:
+        raise problem
+
+
+class Content(io.FileIO):
+    """What is in a file, without its name but for the ending.
+
+    In names FFmpeg would see protocols, options, and patterns that stand for others.
+    """
+
+    def __init__(self, path):
+        super().__init__(path)
+        ending = Path(path).suffix
+        self.name = f"file{ending}" if ending[1:].isalnum() else "file"
+
+    def seek(self, place, whence=os.SEEK_SET):
+        """Return the new place, or -1 where there is none, as FFmpeg expects it."""
+        try:
+            return super().seek(place, whence)
+        except OSError:
+            return -1
 
 
 @contextmanager
 def opened(path, kind):
-    """Open the first stream of a kind, and put errors of decoding into our words."""
+    """Open the first stream of a kind, and put errors of decoding into our words.
+
+    FFmpeg may open nothing else that a file speaks of, here or in the network.
+    """
     (av,) = need(kind, "av")
     try:
-        with av.open(os.fspath(path)) as container:
-            streams = getattr(container.streams, kind)
-            if not streams:
-                raise Unreadable(f"no {kind} stream")
-            yield container, streams[0]
+        with (
+            Content(path) as file,
+            av.open(
+                file,
+                metadata_errors="replace",
+                container_options={"protocol_whitelist": "none"},
+            ) as container,
+        ):
+            yield container, first_stream(container, kind)
     except av.FFmpegError as error:
         raise Unreadable(f"damaged or unknown content: {error.strerror}") from error
+
+
+def first_stream(container, kind):
+    """Return the first stream of a kind which is more than the picture of a cover."""
+    for stream in getattr(container.streams, kind):
+        is_cover = stream.disposition & stream.disposition.attached_pic
+        if stream.codec_context is not None and not is_cover:
+            return stream
+    raise Unreadable(f"no {kind} stream")

@@ -7,6 +7,7 @@ from numbers import Integral
 
 import numpy as np
 import pandas as pd
+import torch
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.parallel import Parallel, delayed
@@ -16,6 +17,9 @@ from tqdm.auto import tqdm
 from skmerc._fitting import all_or_nothing
 from skmerc._warnings import warn_user
 from skmerc.exceptions import MissingModalityWarning
+
+# What is wrong with the program and its machine, and not with one file.
+FATAL = (ImportError, MemoryError, torch.OutOfMemoryError)
 
 
 class Unreadable(Exception):
@@ -39,8 +43,10 @@ def need(extra, *names):
 
 def as_entries(X):
     """List the entries of one column."""
-    if isinstance(X, str | os.PathLike):
-        raise ValueError(f"X is one path, {str(X)!r}; give a list or column of paths.")
+    if isinstance(X, str | bytes | os.PathLike):
+        raise ValueError(
+            f"X is one path, {name_of(X)}; give a list or column of paths."
+        )
     if len(getattr(X, "shape", ())) == 2:
         if X.shape[1] != 1:
             raise ValueError(
@@ -52,7 +58,7 @@ def as_entries(X):
 
 def is_missing(entry):
     """Whether a cell is empty."""
-    if isinstance(entry, str):
+    if isinstance(entry, str | bytes):
         return not entry
     return pd.api.types.is_scalar(entry) and pd.isna(entry)
 
@@ -63,15 +69,40 @@ def attempt(extract, row, entry, strict):
     An exception that is returned can be counted, and comes back from another process.
     """
     try:
-        if is_missing(entry):
-            raise Unreadable("no file named")
-        return extract(entry)
+        return features_of(extract, entry)
     except NothingFound as problem:
         return problem
+    except MemoryError as error:
+        raise MemoryError(
+            f"Row {row}, {name_of(entry)}: it takes more memory than there is."
+        ) from error
     except Unreadable as problem:
         if strict:
             raise ValueError(f"Row {row}, {name_of(entry)}: {problem}.") from problem
         return problem
+
+
+def features_of(extract, entry):
+    """Return the features of an entry; whatever it makes stumble, it is unreadable."""
+    if is_missing(entry):
+        raise Unreadable("no file named")
+    try:
+        features = extract(
+            entry if isinstance(entry, np.ndarray) else os.fsdecode(entry)
+        )
+    except (Unreadable, NothingFound, *FATAL):
+        raise
+    except Exception as error:  # decoders and models have many kinds of their own
+        reason = f"{type(error).__name__}, {error}".partition("\n")[0]
+        raise Unreadable(f"an error of what reads it: {reason}") from error
+    with np.errstate(over="ignore"):
+        features = np.asarray(features, np.float32)
+    n_broken = np.sum(~np.isfinite(features))
+    if n_broken:
+        raise Unreadable(
+            f"features that are not finite: {n_broken} of {len(features)} numbers"
+        )
+    return features
 
 
 class MediaTransformer(TransformerMixin, BaseEstimator):
@@ -86,6 +117,7 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
+    _takes = "the path of a file"
     # Native code that releases the lock of Python runs in threads, which share models.
     _workers: dict = {"require": "sharedmem"}
 
@@ -129,7 +161,8 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_utterances,) or (n_utterances, 1)
-            The files; an empty cell (None, NaN or ``""``) is a missing modality.
+            The files, named by str, bytes or Path; an empty cell (None, NaN or ``""``)
+            is a missing modality.
 
         Returns
         -------
@@ -141,6 +174,8 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
         ValueError
             If a row holds something else than a file, or with ``errors="raise"``
             cannot be read; the message names the row.
+        MemoryError
+            If the memory does not suffice for a file; the message names the row.
         """
         check_is_fitted(self)
         entries = as_entries(X)
@@ -193,8 +228,8 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
                 raise ValueError(f"Row {row} holds {fault}.")
 
     def _fault(self, entry):
-        if not isinstance(entry, str | os.PathLike):
-            return f"a {type(entry).__name__}; give the path of a file"
+        if not isinstance(entry, str | bytes | os.PathLike):
+            return f"a {type(entry).__name__}; give {self._takes}"
         return None
 
 

@@ -20,6 +20,9 @@ from skmerc.features._cache import compute_once, open_cache
 from skmerc.features._sentence_model import load_sentence_model
 
 _BATCHES_AT_ONCE = 8
+_WHY_BROKEN = (
+    "Its weights are broken, or too small a type of numbers overflows: use another."
+)
 
 
 class TextEmbedder(TransformerMixin, BaseEstimator):
@@ -205,7 +208,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         return _read_texts(X, type(self).__name__)
 
     def _load(self):
-        return load_sentence_model(
+        model = load_sentence_model(
             self.model,
             pooling=self.pooling,
             normalize=self.normalize,
@@ -213,6 +216,12 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
             local_files_only=self.local_files_only,
             verbose=self.verbose,
         )
+        if not np.isfinite(model.probe).all():
+            raise ValueError(
+                f"The model {str(self.model)!r} gives numbers that are not finite. "
+                f"{_WHY_BROKEN}"
+            )
+        return model
 
     def _features(self, texts):
         keys = {text: self._key(text) for text in texts if text is not None}
@@ -304,8 +313,8 @@ def refuse_broken(features, texts, model):
     if len(broken):
         raise ValueError(
             f"The model {str(model)!r} gives numbers that are not finite for "
-            f"{len(broken)} of {len(texts)} texts, first in row {broken[0]}. Its "
-            "weights are broken, or too small a type of numbers overflows: use another."
+            f"{len(broken)} of {len(texts)} texts, first in row {broken[0]}. "
+            f"{_WHY_BROKEN}"
         )
 
 

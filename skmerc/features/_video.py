@@ -51,7 +51,8 @@ class VideoFunctionals(MediaTransformer):
     -----
     MissingModalityWarning
         If rows have no features: the cell is empty, or the file is absent, empty,
-        damaged, cut short or without pictures.
+        damaged, cut short or without pictures, or the model gives numbers for it that
+        are not finite.
 
     See Also
     --------
@@ -61,9 +62,11 @@ class VideoFunctionals(MediaTransformer):
     Notes
     -----
     Needs ``pip install 'skmerc[video]'``. X is a column of paths; files are read by
-    FFmpeg. An embedding is the mean over the last hidden states of the model, which,
-    unlike a pooling layer, every checkpoint has weights for. The model is loaded
-    anew by every call of ``fit`` and ``transform`` and is no part of the pickle.
+    FFmpeg, turned and mirrored as they ask. A picture that stays for longer than others
+    is looked at once, and the picture of a cover is none. An embedding is the mean over
+    the last hidden states of the model, which, unlike a pooling layer, every checkpoint
+    has weights for. The model is loaded anew by every call of ``fit`` and ``transform``
+    and is no part of the pickle.
 
     Examples
     --------
@@ -110,10 +113,15 @@ class FrameEmbedder:
     def __init__(self, model, frame_rate, batch_size, device):
         self.frame_rate, self.batch_size, self.device = frame_rate, batch_size, device
         self.model, self.processor = load_model(model, device)
-        blank = np.zeros((64, 64, 3), dtype=np.uint8)
-        width = self._embed([blank]).shape[1]
+        (blank,) = self._embed([np.zeros((64, 64, 3), dtype=np.uint8)])
+        if not np.isfinite(blank).all():
+            raise ValueError(
+                f"The model {os.fspath(model)!r} gives numbers that are not finite for "
+                "a black picture. Its weights are broken, or too small a type of "
+                "numbers overflows: use another."
+            )
         self.names = [
-            f"embedding_{i}_{f}" for f in ("mean", "std") for i in range(width)
+            f"embedding_{i}_{f}" for f in ("mean", "std") for i in range(len(blank))
         ]
 
     def __call__(self, path):

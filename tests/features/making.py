@@ -102,3 +102,25 @@ def write_clip(path, pictures, rate=10, sound=None, sound_rate=16000):
             container.mux(audio.encode(frame))
             container.mux(audio.encode())
     return str(path)
+
+
+def write_sound(path, sound, codec, rate=16000, layout="mono", options=None, **muxer):
+    """Write a file of sound by FFmpeg, the same in all channels.
+
+    `options` are those of the codec, `muxer` arguments of av.open.
+    """
+    import av
+
+    with av.open(str(path), "w", **muxer) as container:
+        stream = container.add_stream(codec, rate=rate, layout=layout, options=options)
+        context = stream.codec_context
+        resampler = av.AudioResampler(
+            context.format, layout, rate, context.frame_size or 1024
+        )
+        n_channels = len(av.AudioLayout(layout).channels)
+        channels = np.tile(sound, (n_channels, 1)).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(channels, format="fltp", layout=layout)
+        frame.sample_rate = rate
+        for part in (*resampler.resample(frame), *resampler.resample(None), None):
+            container.mux(stream.encode(part))
+    return path

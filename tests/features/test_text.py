@@ -19,7 +19,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_checks, get_tags
 
 from skmerc.exceptions import MissingModalityWarning
-from skmerc.features import TextEmbedder, _cache, _sentence_model
+from skmerc.features import FineTunedTextEmbedder, TextEmbedder, _cache, _sentence_model
 from skmerc.features._sentence_model import SentenceModel
 from skmerc.frame import KEYS, drop_keys
 from skmerc.model_selection import DialogueKFold
@@ -257,6 +257,24 @@ def test_messages_tell_nothing_of_what_was_said(model):
         with pytest.raises((TypeError, ValueError), match="row 0|Row 0") as told:
             TextEmbedder(model).fit(pd.Series([said], dtype=object))
         assert "password" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "embedder",
+    [
+        TextEmbedder(cache=None, device="cpu"),
+        FineTunedTextEmbedder(cv=None, cache=None, device="cpu"),
+    ],
+)
+def test_a_model_of_broken_weights_is_refused(embedder, model, tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    network = SentenceTransformer(str(model), device="cpu")
+    for weight in network.parameters():
+        weight.data.fill_(np.nan)
+    network.save(str(tmp_path), create_model_card=False)
+    with pytest.raises(ValueError, match=r"not finite\. Its weights are broken"):
+        embedder.set_params(model=tmp_path).fit(TEXTS, [0, 1, 0, 1])
 
 
 def test_numbers_that_are_not_finite_are_no_missing_text(model, monkeypatch):
