@@ -6,7 +6,6 @@ from skmerc._seeding import draw_seed, drawing, seeded
 from skmerc._training._batches import DialogueDataset, DialogueLoader
 from skmerc._training._checkpoint import Checkpoint
 from skmerc._training._engine import infer, make_net, summary_of
-from skmerc._training._files import write_atomically
 from skmerc._training._interruption import (
     drop_unfinished_epoch,
     warn_of_interruption,
@@ -55,5 +54,4 @@ __all__ = [
     "warn_of_interruption",
     "warn_of_values_never_seen",
     "without_accelerator",
-    "write_atomically",
 ]
