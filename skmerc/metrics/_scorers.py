@@ -130,7 +130,7 @@ class _DialogueScorer:
         return arrange(answer, known, kwargs, self.score_func, y)
 
     def set_score_request(self, *, sample_weight):
-        """Ask for weights of rows where metadata routing is switched on, or refuse them.
+        """Ask for weights of rows, or refuse them, where metadata is routed.
 
         Parameters
         ----------
@@ -167,8 +167,8 @@ class _DialogueScorer:
     def _refuse_weights_without_use(self):
         if not self._accept_sample_weight():
             raise TypeError(
-                f"{self!r} is given sample_weight, which its score does not take. Leave "
-                "it out, or use a score with that argument."
+                f"{self!r} is given sample_weight, which its score does not take. "
+                "Leave it out, or use a score with that argument."
             )
 
     def __repr__(self):

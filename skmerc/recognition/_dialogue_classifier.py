@@ -16,7 +16,7 @@ from sklearn.utils.validation import has_fit_parameter
 from skmerc._columns import CONTEXT, UTTERANCE
 from skmerc._fitting import all_or_nothing, of_one_fit
 from skmerc._labels import refuse_mixed, shape_of
-from skmerc._training import CLASSES, draw_seed, infer
+from skmerc._training import CLASSES, ReadClasses, draw_seed, infer
 from skmerc.recognition._checks import scored_rows
 from skmerc.recognition._dialogue_estimator import DialogueEstimator
 from skmerc.recognition._imbalance import (
@@ -104,7 +104,7 @@ class DialogueClassifier(ClassifierMixin, DialogueEstimator):
             head._validate_params()
 
     def _measure(self):
-        return CLASSES
+        return CLASSES._replace(reading=ReadClasses(self.classes_))
 
     def _kinds(self, target):
         return target
