@@ -145,11 +145,10 @@ def _full(*args, **kwargs):
 
 def test_folders_and_absent_folders_are_refused_as_a_plain_write_does(tmp_path):
     for path in (tmp_path, tmp_path / "absent" / "model"):
-        with pytest.raises(OSError) as plain:
+        with pytest.raises(OSError, match=r"folder|directory|denied") as plain:
             path.write_bytes(b"1")
-        with pytest.raises(OSError) as ours:
+        with pytest.raises(type(plain.value)):
             write_atomically(path, b"1")
-        assert type(ours.value) is type(plain.value)
     assert os.listdir(tmp_path) == []
 
 
