@@ -100,6 +100,19 @@ def test_calibration_of_a_pipeline_weighs_what_it_calibrates_on(table):
     np.testing.assert_array_equal(found[0], found[1])
 
 
+def test_stacking_stands_last_in_a_pipeline(table):
+    X, y = table
+    filled, weight = fill_labels(X, y)
+    steps = make_pipeline(clone(STEPS[0]), clone(META["stacking"]))
+    found = [
+        clone(steps)
+        .fit(X, labels, stackingclassifier__sample_weight=weight)
+        .predict_proba(X)
+        for labels in (filled, other_fill(filled, weight, "sadness"))
+    ]
+    np.testing.assert_array_equal(found[0], found[1])
+
+
 def test_voting_is_the_mean_of_members_that_were_given_the_gaps(table):
     X, y = table
     voting = clone(META["voting"]).fit(X, fill_labels(X, y)[0])
