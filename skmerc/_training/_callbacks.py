@@ -53,25 +53,46 @@ def copy_callbacks(callbacks):
 
 
 class CallbackHolder(NetworkHolder):
-    """Mixin of estimators with networks that take callbacks of skorch."""
+    """Mixin of estimators with networks that take callbacks of skorch.
+
+    They come in the parameter ``callbacks``, or under that name in ``net_params``.
+    """
 
     def __sklearn_clone__(self):
-        bare = copy_of(self)
+        bare, inside = copy_of(self), self.net_params
         bare.callbacks = None
+        if _has_callbacks(inside):
+            bare.net_params = {k: v for k, v in inside.items() if k != "callbacks"}
         twin = BaseEstimator.__sklearn_clone__(bare)
         is_list = isinstance(self.callbacks, list)
         twin.callbacks = copy_callbacks(self.callbacks) if is_list else self.callbacks
+        if _has_callbacks(inside):
+            twin.net_params |= {"callbacks": copy_callbacks(inside["callbacks"])}
         return twin
 
     def __getstate__(self):
-        callbacks = getattr(self, "callbacks", None)
-        for callback in callbacks if isinstance(callbacks, list) else ():
+        inside = self.net_params
+        given = self.callbacks if isinstance(self.callbacks, list) else []
+        for callback in given + (inside["callbacks"] if _has_callbacks(inside) else []):
             _refuse_to_pickle(callback)
         return super().__getstate__()
 
     def _callbacks(self, passes):
         """Those of the user, for a fit of a number of passes."""
         return copy_callbacks(self.callbacks or [])
+
+    def _net_settings(self):
+        """What `net_params` gives to the net, with copies of callbacks."""
+        inside = self.net_params or {}
+        if not _has_callbacks(inside):
+            return inside
+        return inside | {"callbacks": copy_callbacks(inside["callbacks"])}
+
+
+def _has_callbacks(net_params):
+    return isinstance(net_params, dict) and isinstance(
+        net_params.get("callbacks"), list
+    )
 
 
 def _refuse_to_pickle(callback):

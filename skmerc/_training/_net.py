@@ -51,7 +51,8 @@ class DialogueNet(NeuralNet):
     def __getstate__(self):
         # The callbacks of the user have done their work, and may hold what cannot be
         # pickled.
-        own = [(name, cb) for name, cb in self.callbacks_ if name in self.own_]
+        known = getattr(self, "callbacks_", [])
+        own = [(name, cb) for name, cb in known if name in self.own_]
         left = {"rows_": None, "callbacks_": own, "callbacks": None}
         return super().__getstate__() | left
 

@@ -269,7 +269,7 @@ class DialogueEstimator(
             span=self._span,
             seed=seed,
             standardized=self.standardize,
-            **(given | (self.net_params or {})),
+            **(given | self._net_settings()),
         )
 
     def _reader_settings(self, table):

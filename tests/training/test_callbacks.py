@@ -348,6 +348,30 @@ def test_a_handle_goes_through_what_clones_models(table):
     assert len(writer.told) == 5
 
 
+def test_callbacks_among_the_parameters_of_the_net_are_treated_alike(table):
+    X, y = table
+    writer = Writer()
+    callback = Keep(writer)
+    before = dict(vars(callback))
+    model = make_model("cberl", net_params={"callbacks": [callback]})
+    twin = clone(model)
+    assert twin.net_params["callbacks"][0] is not callback
+    twin.fit(X, y)
+    model.fit(X, y)
+    assert len(writer.told) == 4
+    assert vars(callback) == before
+    with pytest.raises(TypeError, match="Keep holds what cannot be pickled"):
+        pickle.dumps(model)
+    lone = make_model("cberl", net_params={"callbacks": [InputShapeSetter()]})
+    with pytest.raises(ValueError, match="InputShapeSetter has nothing to set"):
+        lone.fit(X, y)
+
+
+def test_callbacks_of_classes_alone_stay_classes():
+    model = make_model("cberl", callbacks=[EpochTimer, ("name", EpochTimer)])
+    assert clone(model).callbacks == model.callbacks
+
+
 def test_a_model_is_pickled_without_the_callbacks_that_hold_a_handle(table, tmp_path):
     X, y = table
     with (tmp_path / "log").open("w") as file:
