@@ -31,11 +31,11 @@ class DialogueNet(NeuralNet):
         """Call a method of all callbacks."""
         getattr(self, method_name)(self, **given)
         for _, callback in self.callbacks_:
-            told = self, given
+            method = getattr(callback, method_name)
             if self.rows_ and isinstance(callback, BatchScoring | EpochScoring):
-                told = self.rows_.tell(self, callback, method_name, given)
-            if told:
-                getattr(callback, method_name)(told[0], **told[1])
+                self.rows_.tell(self, callback, method, given)
+            else:
+                method(self, **given)
 
     def on_epoch_begin(self, net, **given):
         """Begin an epoch, of which there are no answers yet."""
@@ -71,20 +71,26 @@ class ScoredRows:
     def __init__(self, measure, validation):
         self.measure, self.validation, self.answers = measure, validation, {}
 
-    def tell(self, net, callback, method_name, given):
-        """Net and arguments for a method of a callback; None skips it."""
-        if method_name == "on_batch_end":
-            return self._of_batch(net, given)
-        if method_name == "on_epoch_end":
+    def tell(self, net, callback, method, given):
+        """Call a method of a scoring callback with rows in the place of dialogues."""
+        told = net, given
+        if method.__name__ == "on_batch_end":
+            told = self._of_batch(net, given)
+        elif method.__name__ == "on_epoch_end":
             name = "dataset_train" if callback.on_train else "dataset_valid"
-            return self._of_epoch(net, name, given)
-        return net, given
+            told = self._of_epoch(net, name, given)
+        try:
+            method(told[0], **told[1])
+        except ValueError as error:
+            raise ValueError(
+                f"The callback {type(callback).__name__} could not score "
+                f"{'training' if callback.on_train else 'validation'} rows: {error} "
+                "Rows may lack a class here; the scorers of skmerc.metrics allow that."
+            ) from error
 
     def _of_batch(self, net, given):
         inputs, answer = given["batch"]
         rows = answer["weight"] > 0
-        if not rows.any():
-            return None
         logits = given["y_pred"].logits.detach().cpu()[rows].numpy()
         truth = self.measure.reading.truth(answer["target"][rows].numpy())
         batch = inputs["features"][rows].numpy(), truth
@@ -123,7 +129,15 @@ class _View(BaseEstimator):
 
     def predict(self, X):
         """What the network has answered."""
-        return self.reading.predict(self.logits)
+        return self.reading.predict(self._answers(X))
+
+    def _answers(self, X):
+        if len(X) != len(self.logits):
+            raise ValueError(
+                f"answers are known of {len(self.logits)} rows together, and the "
+                f"scorer asks for those of {len(X)}."
+            )
+        return self.logits
 
 
 class _ClassesView(ClassifierMixin, _View):
@@ -133,7 +147,7 @@ class _ClassesView(ClassifierMixin, _View):
 
     def predict_proba(self, X):
         """Probabilities that the network has answered."""
-        return self.reading.predict_proba(self.logits)
+        return self.reading.predict_proba(self._answers(X))
 
 
 class _ValuesView(RegressorMixin, _View):
