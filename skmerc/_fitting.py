@@ -17,7 +17,7 @@ def all_or_nothing(method):
 
     @wraps(method)
     def fit(self, *args, **kwargs):
-        copy = _copy_of(self)
+        copy = copy_of(self)
         with undisturbed():
             result = method(copy, *args, **kwargs)
         self.__dict__ = vars(copy)
@@ -32,12 +32,13 @@ def of_one_fit(method):
     @wraps(method)
     def answer(self, *args, **kwargs):
         with undisturbed():
-            return method(_copy_of(self), *args, **kwargs)
+            return method(copy_of(self), *args, **kwargs)
 
     return answer
 
 
-def _copy_of(estimator):
+def copy_of(estimator):
+    """Copy an estimator that shares all it holds."""
     copy = object.__new__(type(estimator))
     copy.__dict__ = vars(estimator).copy()
     return copy

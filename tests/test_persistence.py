@@ -3,6 +3,7 @@
 import pickle
 import re
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -334,3 +335,19 @@ class TestEqualFiles:
         first, second = (tmp_path / name for name in ("first", "second"))
         assert first.read_bytes() == second.read_bytes()
         assert load_model(first).kw_args == {"kept": {0, 8}}
+
+
+def test_threads_save_to_one_path_while_others_load_it(tmp_path):
+    X, y = make_conversations(n_dialogues=12, random_state=0)
+    models = [cberl(random_state=seed).fit(X, y) for seed in (0, 1)]
+    answers = [model.predict_proba(X) for model in models]
+    path = tmp_path / "model"
+    save_model(models[0], path)
+    with ThreadPoolExecutor(4) as pool:
+        saved = [pool.submit(save_model, models[n % 2], path) for n in range(6)]
+        loaded = [pool.submit(load_model, path) for _ in range(6)]
+    assert [task.result() for task in saved] == [None] * 6
+    for task in loaded:
+        answer = task.result().predict_proba(X)
+        assert any(np.array_equal(answer, known) for known in answers)
+    assert [file.name for file in tmp_path.iterdir()] == ["model"]

@@ -27,6 +27,7 @@ FLOORS = {
     "_conversations": 0,
     "_device": 0,
     "_divergence": 0,
+    "_files": 0,
     "_fitting": 0,
     "_labels": 0,
     "_locks": 0,

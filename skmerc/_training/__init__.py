@@ -4,9 +4,10 @@ from skmerc._device import resolve_device
 from skmerc._random import redirected
 from skmerc._seeding import draw_seed, drawing, seeded
 from skmerc._training._batches import DialogueDataset, DialogueLoader
+from skmerc._training._callbacks import CallbackHolder
 from skmerc._training._checkpoint import Checkpoint
-from skmerc._training._engine import infer, make_net, summary_of
-from skmerc._training._files import write_atomically
+from skmerc._training._engine import make_net, summary_of
+from skmerc._training._inference import infer
 from skmerc._training._interruption import (
     drop_unfinished_epoch,
     warn_of_interruption,
@@ -14,6 +15,7 @@ from skmerc._training._interruption import (
 from skmerc._training._measures import CLASSES, LABEL_SETS, values_in_units_of
 from skmerc._training._parallel import check_parallel, without_accelerator
 from skmerc._training._phases import train_fusion
+from skmerc._training._readings import ReadClasses
 from skmerc._training._split import hold_out
 from skmerc._training._standardize import (
     Moments,
@@ -28,12 +30,14 @@ from skmerc.nn.standardize import Standardize
 
 __all__ = [
     "CLASSES",
+    "CallbackHolder",
     "LABEL_SETS",
     "Checkpoint",
     "DialogueDataset",
     "DialogueLoader",
     "Moments",
     "NetworkHolder",
+    "ReadClasses",
     "Standardize",
     "check_parallel",
     "check_partial_missing",
@@ -55,5 +59,4 @@ __all__ = [
     "warn_of_interruption",
     "warn_of_values_never_seen",
     "without_accelerator",
-    "write_atomically",
 ]

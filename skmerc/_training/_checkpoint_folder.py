@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from skmerc._training._files import write_atomically
+from skmerc._files import write_atomically
 from skmerc._warnings import warn_user
 from skmerc.datasets._budget import Budget
 from skmerc.datasets._regular_file import check_file
@@ -31,7 +31,7 @@ _LOCK = ".epoch.lock"
 # What file systems of some clusters say, which know no locks.
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}
 _OURS = re.compile(r"epoch-\d{6,}\.pt")
-_UNFINISHED = re.compile(r"\.epoch-\d{6,}\.pt\.\d+\.tmp")
+_UNFINISHED = re.compile(r"\.epoch-\d{6,}\.pt\.[0-9a-f]+\.tmp")
 
 _logger = logging.getLogger(__name__)
 
@@ -80,7 +80,8 @@ class CheckpointFolder:
         torch.save(state, content)
         digest = hashlib.sha256(content.getbuffer()).digest()
         path = self.path / f"epoch-{number:06}.pt"
-        write_atomically(path, _MAGIC + digest + content.getvalue())
+        content = _MAGIC + digest + content.getvalue()
+        write_atomically(path, content, follow=False)
         self.written.add(path.name)
         for old in self._own()[_KEPT:]:
             old.unlink()

@@ -1,23 +1,19 @@
 """The skorch net behind the estimators, its callbacks, and inference."""
 
-from copy import deepcopy
-
 import numpy as np
 import torch
-from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.utils import noop
 from tqdm.auto import tqdm
 
 from skmerc._divergence import refuse_divergence
-from skmerc._seeding import repeatable
 from skmerc._training._batches import DialogueLoader
+from skmerc._training._callbacks import check_callbacks, names_of
+from skmerc._training._inference import infer
 from skmerc._training._interruption import FinishedEpochs
 from skmerc._training._measures import CLASSES
+from skmerc._training._net import DialogueNet, ScoredRows
 from skmerc._training._parallel import OneScore, ParallelNet
-
-_UTTERANCES = 1000
-"""How many are answered at once: the fastest number on a processor."""
 
 
 class LossTerms(Callback):
@@ -64,10 +60,18 @@ class ValidationScore(Callback):
         logits = infer(net, dataset, "logits")[rows]
         target, weight = dataset.target[rows], dataset.weight[rows]
         for name, value in self.measure.score(logits, target, weight).items():
-            net.history.record(name, value)
+            self._record(net, name, value)
         if self.span > 1:
             latest = net.history[-self.span :, self.measure.monitor]
-            net.history.record(_mean_of(self.measure), float(np.mean(latest)))
+            self._record(net, _mean_of(self.measure), float(np.mean(latest)))
+
+    def _record(self, net, name, value):
+        """Write a score, and whether it is the best so far, as skorch does."""
+        sign = 1 if self.measure.is_lower_better(name) else -1
+        before = [e[name] for e in net.history[:-1] if name in e]
+        net.history.record(name, value)
+        best = all(sign * value < sign * other for other in before)
+        net.history.record(f"{name}_best", best)
 
     def on_train_end(self, net, **kwargs):
         """Let go of the data."""
@@ -168,6 +172,8 @@ def make_net(
         Anything else that a skorch net takes, `callbacks` and `verbose` included; with
         an ``accelerator`` several processes train the net together.
     """
+    of_user = list(settings.get("callbacks") or [])
+    check_callbacks(of_user, measure.names(span), validation is not None)
     callbacks = [("loss_terms", LossTerms())]
     if validation is not None:
         score = ValidationScore(validation, measure, span)
@@ -181,20 +187,24 @@ def make_net(
     if settings.get("verbose"):
         callbacks.append(("progress", EpochProgress()))
     callbacks.append(("no_schedule", NoSchedule()))
-    settings["callbacks"] = callbacks + list(settings.get("callbacks") or [])
+    taken = names_of(of_user)
+    own = [(f"{n}_of_skmerc" if n in taken else n, cb) for n, cb in callbacks]
+    settings["callbacks"] = own + of_user
     defaults = {
         "train_split": None,
         "iterator_train": DialogueLoader,
         "iterator_train__shuffle": True,
         "iterator_train__seed": seed,
         "iterator_valid": DialogueLoader,
-        "callbacks__print_log": None,
-        "callbacks__valid_loss": None,
     }
-    net = NeuralNet
+    for name in {"print_log", "valid_loss"} - taken:
+        defaults[f"callbacks__{name}"] = None
+    kind = DialogueNet
     if "accelerator" in settings:
-        net, settings["device"] = ParallelNet, None  # which the accelerator knows
-    return net(module, criterion=criterion, **(defaults | settings))
+        kind, settings["device"] = ParallelNet, None  # which the accelerator knows
+    net = kind(module, criterion=criterion, **(defaults | settings))
+    net.rows_, net.own_ = ScoredRows(measure, validation), tuple(n for n, _ in own)
+    return net
 
 
 def _mean_of(measure):
@@ -221,32 +231,3 @@ def summary_of(epoch, number):
         if not name.startswith(hidden) and not name.endswith(("_best", "_batch_count"))
     }
     return shown | {"epoch": number}
-
-
-@torch.no_grad()
-def infer(net, dataset, output, dtype=None):
-    """Compute one output of the network for every row of the table.
-
-    In another type of float where `dtype` is given, such as double precision. Returns
-    an array of shape (n_rows, d); rows that no sequence owns are 0.
-    """
-    module = net.module_ if dtype is None else deepcopy(net.module_).to(dtype)
-    training = module.training
-    if training:
-        module.eval()
-    sequences, result, done = dataset.sequences, None, 0
-    for which in dataset.portions(_UTTERANCES):
-        inputs, _ = dataset.batch(which)
-        moved = {name: value.to(net.device) for name, value in inputs.items()}
-        with repeatable(torch.device(net.device)):
-            values = getattr(module(**moved), output).cpu().numpy()
-        if result is None:
-            shape = (len(dataset.conversations), values.shape[1])
-            result = np.zeros(shape, values.dtype)
-        here = slice(done, done + len(values))
-        owned = sequences.owned[here]
-        result[sequences.rows[here][owned]] = values[owned]
-        done = here.stop
-    if training:
-        module.train()
-    return result

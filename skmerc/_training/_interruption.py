@@ -7,11 +7,15 @@ from skmerc.exceptions import InterruptedTrainingWarning
 
 
 class FinishedEpochs(Callback):
-    """Count the epochs that were trained and scored to their end."""
+    """Count the epochs that were begun, and those trained and scored to their end."""
 
     def on_train_begin(self, net, **kwargs):
         """Start with none."""
-        self.number_ = 0
+        self.begun_ = self.number_ = 0
+
+    def on_epoch_begin(self, net, **kwargs):
+        """Count one that may not end."""
+        self.begun_ += 1
 
     def on_epoch_end(self, net, **kwargs):
         """Count one more."""
@@ -31,12 +35,14 @@ def drop_unfinished_epoch(net):
     KeyboardInterrupt
         If not even one epoch was finished.
     """
-    finished = dict(net.callbacks_)["finished_epochs"].number_
+    counted = next(cb for _, cb in net.callbacks_ if isinstance(cb, FinishedEpochs))
+    finished = counted.number_
     if finished == net.max_epochs or any(_stopped(cb) for _, cb in net.callbacks_):
         return False
     if not finished:
         raise KeyboardInterrupt
-    del net.history[finished:]
+    if counted.begun_ > finished:
+        del net.history[-1:]
     return True
 
 

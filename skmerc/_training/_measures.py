@@ -8,15 +8,31 @@ import numpy as np
 from scipy.special import expit, log_softmax
 from sklearn.metrics import f1_score
 
+from skmerc._training._readings import ReadClasses, ReadLabelSets, ReadValues
+
 SMALLEST = 1e-12
 
 
 class Measure(NamedTuple):
-    """Scores of logits against targets, and which of them decides when to stop."""
+    """Scores of logits against targets, and which of them decides when to stop.
+
+    The `reading` turns logits and targets into what users know.
+    """
 
     score: Callable
     monitor: str = "valid_weighted_f1"
     lower_is_better: bool = False
+    reading: object = ReadClasses()
+
+    def is_lower_better(self, name):
+        """Whether a score that is written under a name is an error."""
+        return self.lower_is_better or name == "valid_loss"
+
+    def names(self, span):
+        """Return what is written into the history, of `span` epochs the mean too."""
+        names = {"valid_loss", self.monitor, f"{self.monitor}_mean"}
+        names -= {f"{self.monitor}_mean"} if span == 1 else set()
+        return names | {f"{name}_best" for name in names}
 
 
 def _score_classes(logits, target, weight):
@@ -40,15 +56,17 @@ def _scores(loss, target, answer, weight):
 
 
 def _score_values(logits, target, weight, unit):
-    error = unit * np.abs(logits.reshape(target.shape) - target)
-    return {"valid_mae": float(np.average(error, weights=weight))}
+    gap = logits.reshape(target.shape) - target
+    loss = np.average(np.abs(gap), weights=weight)
+    mae = np.average(unit * np.abs(gap), weights=weight)
+    return {"valid_loss": float(loss), "valid_mae": float(mae)}
 
 
-def values_in_units_of(unit):
-    """Mean absolute error of values that were divided by `unit`."""
-    score = partial(_score_values, unit=unit)
-    return Measure(score, "valid_mae", lower_is_better=True)
+def values_in_units_of(unit, mean=0.0):
+    """Mean absolute error of values that were divided by `unit`, from a mean on."""
+    score, reading = partial(_score_values, unit=unit), ReadValues(mean, unit)
+    return Measure(score, "valid_mae", lower_is_better=True, reading=reading)
 
 
 CLASSES = Measure(_score_classes)
-LABEL_SETS = Measure(_score_label_sets)
+LABEL_SETS = Measure(_score_label_sets, reading=ReadLabelSets())

@@ -3,12 +3,12 @@
 from numbers import Integral
 
 import torch
-from skorch import NeuralNet
 from skorch.callbacks import Callback
 from skorch.hf import AccelerateMixin
 from skorch.utils import to_tensor
 
 from skmerc._random import current_source
+from skmerc._training._net import DialogueNet
 
 _OF_MIXIN = ("accelerator", "unwrap_after_train")
 
@@ -62,7 +62,7 @@ class SharedLoader:
         return inputs, answer | {"factor": torch.tensor(factor, dtype=torch.float32)}
 
 
-class ParallelNet(AccelerateMixin, NeuralNet):
+class ParallelNet(AccelerateMixin, DialogueNet):
     """A net that several processes train, each on its share of every batch.
 
     Its module stays as it is, so that callbacks and validation know nothing of the
@@ -71,15 +71,15 @@ class ParallelNet(AccelerateMixin, NeuralNet):
 
     def __init__(self, *args, accelerator, **settings):
         # Not that of the mixin, which is for nets that print a log.
-        NeuralNet.__init__(self, *args, **settings)
+        DialogueNet.__init__(self, *args, **settings)
         self.accelerator, self.unwrap_after_train = accelerator, False
 
     def _initialize_callbacks(self):
-        return NeuralNet._initialize_callbacks(self)
+        return DialogueNet._initialize_callbacks(self)
 
     def initialize(self):
         """Build all parts, on the device of this process."""
-        NeuralNet.initialize(self)
+        DialogueNet.initialize(self)
         place = self.accelerator.device
         # What lies on accelerate's "cpu:0" could not be unpickled elsewhere.
         self.device = "cpu" if place.type == "cpu" else str(place)
@@ -113,7 +113,7 @@ class ParallelNet(AccelerateMixin, NeuralNet):
 
     def get_iterator(self, dataset, training=False):
         """Iterate over the share of this process in training."""
-        loader = NeuralNet.get_iterator(self, dataset, training)
+        loader = DialogueNet.get_iterator(self, dataset, training)
         if not training:
             return loader
         place = self.accelerator.process_index, self.accelerator.num_processes
@@ -157,6 +157,7 @@ class OneScore(Callback):
         """Take the mean of what the processes have found."""
         found = net.history[-1]
         names = [name for name in found if name.startswith("valid_")]
+        names = [name for name in names if not name.endswith("_best")]
         values = torch.tensor([found[name] for name in names], device=net.device)
         values = net.accelerator.reduce(values, "mean")
         for name, value in zip(names, values.tolist(), strict=True):
@@ -167,6 +168,6 @@ def without_accelerator(net):
     """Turn a net that is trained into an ordinary one, which can be pickled."""
     if not isinstance(net, ParallelNet):
         return net
-    plain = NeuralNet.__new__(NeuralNet)
+    plain = DialogueNet.__new__(DialogueNet)
     vars(plain).update((k, v) for k, v in vars(net).items() if k not in _OF_MIXIN)
     return plain

@@ -3,8 +3,11 @@
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn import config_context
+from sklearn.base import BaseEstimator
 from sklearn.ensemble import AdaBoostClassifier
 from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.validation import check_is_fitted
 
 from skmerc._fitting import all_or_nothing, of_one_fit
 
@@ -18,6 +21,32 @@ class _Answering(AdaBoostClassifier):
     predict = of_one_fit(AdaBoostClassifier.predict)
     predict_proba = of_one_fit(AdaBoostClassifier.predict_proba)
     predict_log_proba = of_one_fit(AdaBoostClassifier.predict_log_proba)
+
+    def staged_decision_function(self, X):
+        """Compute the decision function after each round.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+
+        Yields
+        ------
+        ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
+            What ``decision_function`` would give after the round; 0 for one class,
+            where the parent divides by zero.
+        """
+        check_is_fitted(self)
+        if self.n_classes_ > 1:
+            yield from super().staged_decision_function(X)
+        else:
+            yield from [self.decision_function(X)] * len(self.estimators_)
+
+    @staticmethod
+    def _compute_proba_from_decision(decision, n_classes):
+        if n_classes == 1:
+            return np.ones((len(decision), 1))
+        return AdaBoostClassifier._compute_proba_from_decision(decision, n_classes)
 
 
 class FocalAdaBoostClassifier(_Answering):
@@ -178,7 +207,20 @@ class FocalAdaBoostClassifier(_Answering):
         FocalAdaBoostClassifier
             The ensemble itself.
         """
-        return super().fit(X, y, sample_weight)
+        # The weights are its own, not metadata for somebody else, for which the parent
+        # takes them where routing is switched on.
+        with config_context(enable_metadata_routing=False):
+            return super().fit(X, y, sample_weight)
+
+    def get_metadata_routing(self):
+        """Tell which metadata it asks for, where routing is switched on.
+
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRequest
+            What ``set_fit_request`` and ``set_score_request`` have said.
+        """
+        return BaseEstimator.get_metadata_routing(self)
 
     def _validate_estimator(self):
         super()._validate_estimator()

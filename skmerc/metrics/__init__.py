@@ -22,6 +22,8 @@ from skmerc.metrics._scorers import (
     macro_f1_scorer,
     make_dialogue_scorer,
     minority_f1_scorer,
+    neg_log_loss_scorer,
+    roc_auc_ovr_scorer,
     weighted_f1_scorer,
 )
 from skmerc.metrics._smoothing import mean_average_distance
@@ -38,8 +40,10 @@ __all__ = [
     "minority_classes",
     "minority_f1",
     "minority_f1_scorer",
+    "neg_log_loss_scorer",
     "precision_recall_density_coverage",
     "recognition_report",
+    "roc_auc_ovr_scorer",
     "sample_quality",
     "train_on_synthetic_score",
     "two_sample_auc",

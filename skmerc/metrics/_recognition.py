@@ -97,10 +97,11 @@ def minority_classes(y):
         "y_true": ["array-like"],
         "y_pred": ["array-like"],
         "minority": ["array-like", None],
+        "sample_weight": ["array-like", None],
     },
     prefer_skip_nested_validation=True,
 )
-def minority_f1(y_true, y_pred, *, minority=None):
+def minority_f1(y_true, y_pred, *, minority=None, sample_weight=None):
     """Mean F1 of the minority classes.
 
     Weighted F1 hides rare emotions: on MELD, fear and disgust are 5 % of the
@@ -118,6 +119,9 @@ def minority_f1(y_true, y_pred, *, minority=None):
         than the class mean (:func:`minority_classes`). Give the list where
         scores are compared between test sets or folds, since the default
         may pick different classes in each.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each row; all 1 by default. Which classes are rare is counted
+        without it.
 
     Returns
     -------
@@ -143,7 +147,14 @@ def minority_f1(y_true, y_pred, *, minority=None):
     """
     y_true, y_pred = _check_labels(y_true, y_pred)
     minority = _check_minority(y_true, minority)
-    scores = f1_score(y_true, y_pred, labels=minority, average=None, zero_division=0.0)
+    scores = f1_score(
+        y_true,
+        y_pred,
+        labels=minority,
+        average=None,
+        sample_weight=sample_weight,
+        zero_division=0.0,
+    )
     return float(np.mean(scores))
 
 

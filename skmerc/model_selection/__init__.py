@@ -1,5 +1,11 @@
-"""Splitters that keep dialogues whole."""
+"""Splitters that keep dialogues whole, and labels for rows that have none."""
 
+from ._fill_labels import fill_labels
 from ._split import DialogueKFold, DialogueShuffleSplit, StratifiedDialogueKFold
 
-__all__ = ["DialogueKFold", "DialogueShuffleSplit", "StratifiedDialogueKFold"]
+__all__ = [
+    "DialogueKFold",
+    "DialogueShuffleSplit",
+    "StratifiedDialogueKFold",
+    "fill_labels",
+]

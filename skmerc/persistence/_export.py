@@ -11,9 +11,9 @@ from torch import nn
 
 from skmerc import __version__
 from skmerc._columns import locate_blocks
+from skmerc._files import write_atomically
 from skmerc._locks import LOADING
 from skmerc._seeding import undisturbed
-from skmerc._training import write_atomically
 from skmerc.fusion import DJVAEFuser
 from skmerc.nn.serving import ServedCBERL, ServedFusion, ServedJoyful
 from skmerc.recognition import CBERLClassifier, JoyfulClassifier, JoyfulRegressor

@@ -8,8 +8,8 @@ from zipfile import ZipFile
 from sklearn.base import BaseEstimator
 
 from skmerc import __version__
+from skmerc._files import write_atomically
 from skmerc._training import resolve_device
-from skmerc._training._files import write_atomically
 from skmerc._training._stored import Store
 from skmerc._warnings import warn_user
 from skmerc.datasets._regular_file import check_file

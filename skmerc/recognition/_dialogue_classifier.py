@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from scipy.special import log_softmax, softmax
+from sklearn import config_context
 from sklearn.base import ClassifierMixin, clone
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import HasMethods, StrOptions
@@ -15,7 +16,7 @@ from sklearn.utils.validation import has_fit_parameter
 from skmerc._columns import CONTEXT, UTTERANCE
 from skmerc._fitting import all_or_nothing, of_one_fit
 from skmerc._labels import refuse_mixed, shape_of
-from skmerc._training import CLASSES, draw_seed, infer
+from skmerc._training import CLASSES, ReadClasses, draw_seed, infer
 from skmerc.recognition._checks import scored_rows
 from skmerc.recognition._dialogue_estimator import DialogueEstimator
 from skmerc.recognition._imbalance import (
@@ -103,7 +104,7 @@ class DialogueClassifier(ClassifierMixin, DialogueEstimator):
             head._validate_params()
 
     def _measure(self):
-        return CLASSES
+        return CLASSES._replace(reading=ReadClasses(self.classes_))
 
     def _kinds(self, target):
         return target
@@ -148,7 +149,9 @@ class DialogueClassifier(ClassifierMixin, DialogueEstimator):
         # Held-out dialogues stay outside, so that they move not even a rounding.
         learned = self._dataset(table, table.sequences(), target, weight)
         embedding = infer(self.net_, learned, "embedding", torch.float64)[rows]
-        self.head_ = head.fit(embedding, target[rows], **weights)
+        # These weights come with every fit; they are nothing that a user routes.
+        with config_context(enable_metadata_routing=False):
+            self.head_ = head.fit(embedding, target[rows], **weights)
 
     @of_one_fit
     def predict_proba(self, X):

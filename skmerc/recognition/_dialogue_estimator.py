@@ -10,7 +10,6 @@ from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    clone,
 )
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -21,10 +20,10 @@ from skmerc._conversations import read_conversations
 from skmerc._divergence import refuse_infinite_answers
 from skmerc._fitting import of_one_fit
 from skmerc._training import (
+    CallbackHolder,
     Checkpoint,
     DialogueDataset,
     Moments,
-    NetworkHolder,
     check_parallel,
     check_partial_missing,
     check_weight,
@@ -53,7 +52,7 @@ WINDOW = [Interval(Integral, -1, 2**31, closed="left"), None]
 
 class DialogueEstimator(
     TotalsHolder,
-    NetworkHolder,
+    CallbackHolder,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     BaseEstimator,
@@ -270,11 +269,8 @@ class DialogueEstimator(
             span=self._span,
             seed=seed,
             standardized=self.standardize,
-            **(given | (self.net_params or {})),
+            **(given | self._net_settings()),
         )
-
-    def _callbacks(self, passes):
-        return clone(self.callbacks or [], safe=False)
 
     def _reader_settings(self, table):
         """Parameters of the network's first layer."""

@@ -135,7 +135,8 @@ standardize : bool, default=True
         ``"validation"``. Nothing is held out, and all passes are made, where that
         would be fewer than thirty utterances, or there are fewer than ten dialogues.
     callbacks : list or None, default=None
-        Callbacks of skorch.
+        Callbacks of skorch. A fit works on copies, which share files and connections
+        that these hold.
     net_params : dict or None, default=None
         Anything else that a skorch net takes, ``module__position="rotary"`` among it,
         and an ``accelerator`` for training in several processes.

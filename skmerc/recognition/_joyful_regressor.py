@@ -190,7 +190,7 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
         return ((target - self._mean) / self._deviation).astype(np.float32)
 
     def _measure(self):
-        return values_in_units_of(self._deviation)
+        return values_in_units_of(self._deviation, self._mean)
 
     def _network(self, table):
         network, settings = super()._network(table)

@@ -3,12 +3,15 @@ import pickle
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import AdaBoostClassifier
+from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression, Perceptron, SGDClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -297,3 +300,41 @@ def test_one_class_only_is_predicted():
     model = FocalAdaBoostClassifier().fit(X, ["joy"] * 3)
     assert_array_equal(model.predict(X), ["joy"] * 3)
     assert_array_equal(model.predict_proba(X), np.ones((3, 1)))
+
+
+def test_one_class_only_is_predicted_after_each_round():
+    X, y = np.arange(6.0).reshape(3, 2), ["joy"] * 3
+    model = FocalAdaBoostClassifier().fit(X, y)
+    assert len(model.estimators_) == 1
+    (stage,) = model.staged_predict(X)
+    assert_array_equal(stage, y)
+    (stage,) = model.staged_predict_proba(X)
+    assert_array_equal(stage, np.ones((3, 1)))
+    (stage,) = model.staged_decision_function(X)
+    assert_array_equal(stage, model.decision_function(X))
+    assert list(model.staged_score(X, y)) == [1.0]
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_last_stage_is_the_answer(n_classes):
+    X, y = make_table(n_classes)
+    model = FocalAdaBoostClassifier(random_state=0).fit(X, y)
+    for method in ("decision_function", "predict", "predict_proba"):
+        *_, last = getattr(model, f"staged_{method}")(X)
+        assert_allclose(last, getattr(model, method)(X))
+
+
+def test_weights_are_its_own_where_metadata_is_routed():
+    X, y = make_table(3)
+    weight = np.linspace(1, 3, len(y))
+    model = FocalAdaBoostClassifier(random_state=0)
+    expected = clone(model).fit(X, y, sample_weight=weight).predict_proba(X)
+    with config_context(enable_metadata_routing=True):
+        found = clone(model).fit(X, y, sample_weight=weight).predict_proba(X)
+        assert_array_equal(found, expected)
+        steps = make_pipeline(clone(model).set_fit_request(sample_weight=True))
+        found = steps.fit(X, y, sample_weight=weight).predict_proba(X)
+        assert_array_equal(found, expected)
+        with pytest.raises(UnsetMetadataPassedError, match="FocalAdaBoostClassifier"):
+            make_pipeline(clone(model)).fit(X, y, sample_weight=weight)
+        assert get_config()["enable_metadata_routing"]

@@ -24,7 +24,13 @@ from skmerc import (
 )
 from skmerc.datasets import make_conversations
 from skmerc.frame import drop_keys
-from skmerc.metrics import accuracy_scorer, macro_f1_scorer, weighted_f1_scorer
+from skmerc.metrics import (
+    accuracy_scorer,
+    macro_f1_scorer,
+    neg_log_loss_scorer,
+    roc_auc_ovr_scorer,
+    weighted_f1_scorer,
+)
 from skmerc.model_selection import DialogueKFold
 from skmerc.tuning import DialogueObjective
 
@@ -365,3 +371,21 @@ def test_epochs_without_a_validation_score_are_refused(table):
     objective = DialogueObjective(model, *table, LR, report="epoch")
     with pytest.raises(ValueError, match="needs a score of validation dialogues"):
         objective(FixedTrial({"lr": 0.01}))
+
+
+def test_scores_of_probabilities_leave_context_out(table):
+    X, y = table
+    context = np.arange(len(X)) % 5 == 0
+    X = X.assign(dialogue__role=np.where(context, "context", "utterance"))
+    y = np.where(context, None, y)
+    scoring = {"loss": neg_log_loss_scorer, "area": roc_auc_ovr_scorer}
+    model = clone(CLASSIFIER).set_params(max_epochs=1)
+    study, cv = new_study(), DialogueKFold(2)
+    objective = DialogueObjective(
+        model, X, y, {"lr": CategoricalDistribution([1e-3])}, cv=cv, scoring=scoring
+    )
+    study.optimize(objective, n_trials=1)
+    expected = cross_validate(model, X, y, cv=cv, scoring=scoring, error_score="raise")
+    assert study.best_value == pytest.approx(expected["test_loss"].mean())
+    kept = study.best_trial.user_attrs["mean_test_area"]
+    assert kept == pytest.approx(expected["test_area"].mean())

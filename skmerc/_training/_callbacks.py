@@ -1,0 +1,196 @@
+"""Callbacks of users: copies that a fit may change, and what cannot work at all."""
+
+import pickle
+from copy import copy
+
+from sklearn.base import BaseEstimator
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    EpochScoring,
+    InputShapeSetter,
+    WandbLogger,
+)
+
+from skmerc._fitting import copy_of
+from skmerc._training._stored import NetworkHolder
+
+
+def copy_callbacks(callbacks):
+    """Copy callbacks, and let the copies share what these hold.
+
+    What a callback holds may be a file, a thread or a connection, of which there is no
+    second one. Callbacks that hold each other do so as copies, too.
+
+    Parameters
+    ----------
+    callbacks : list
+        Callbacks of skorch, their classes, or pairs of a name and one.
+
+    Returns
+    -------
+    list
+        The same with copies.
+    """
+    copies = {}
+
+    def copied(callback):
+        if hasattr(callback, "__sklearn_clone__"):
+            return callback.__sklearn_clone__()
+        if isinstance(callback, type) or not hasattr(callback, "set_params"):
+            return callback
+        if id(callback) not in copies:
+            twin = copies[id(callback)] = copy(callback)
+            for name, value in list(vars(twin).items()):
+                if isinstance(value, Callback):
+                    setattr(twin, name, copied(value).initialize())
+        return copies[id(callback)]
+
+    return [
+        (item[0], copied(item[1])) if isinstance(item, tuple) else copied(item)
+        for item in callbacks
+    ]
+
+
+class CallbackHolder(NetworkHolder):
+    """Mixin of estimators with networks that take callbacks of skorch.
+
+    They come in the parameter ``callbacks``, or under that name in ``net_params``.
+    """
+
+    def __sklearn_clone__(self):
+        bare, inside = copy_of(self), self.net_params
+        bare.callbacks = None
+        if _has_callbacks(inside):
+            bare.net_params = {k: v for k, v in inside.items() if k != "callbacks"}
+        twin = BaseEstimator.__sklearn_clone__(bare)
+        is_list = isinstance(self.callbacks, list)
+        twin.callbacks = copy_callbacks(self.callbacks) if is_list else self.callbacks
+        if _has_callbacks(inside):
+            twin.net_params |= {"callbacks": copy_callbacks(inside["callbacks"])}
+        return twin
+
+    def __getstate__(self):
+        inside = self.net_params
+        given = self.callbacks if isinstance(self.callbacks, list) else []
+        for callback in given + (inside["callbacks"] if _has_callbacks(inside) else []):
+            _refuse_to_pickle(callback)
+        return super().__getstate__()
+
+    def _callbacks(self, passes):
+        """Those of the user, for a fit of a number of passes."""
+        return copy_callbacks(self.callbacks or [])
+
+    def _net_settings(self):
+        """What `net_params` gives to the net, with copies of callbacks."""
+        inside = self.net_params or {}
+        if not _has_callbacks(inside):
+            return inside
+        return inside | {"callbacks": copy_callbacks(inside["callbacks"])}
+
+
+def _has_callbacks(net_params):
+    return isinstance(net_params, dict) and isinstance(
+        net_params.get("callbacks"), list
+    )
+
+
+def _refuse_to_pickle(callback):
+    try:
+        pickle.dumps(callback)
+    except (pickle.PicklingError, AttributeError):
+        return  # a function without a name, which joblib sends to its workers
+    except Exception as error:
+        name = type(alone(callback)).__name__
+        raise TypeError(
+            f"The callback {name} holds what cannot be pickled ({error}), so that the "
+            "model can neither be saved nor sent to another process. Take the callback "
+            "out first: model.set_params(callbacks=None)."
+        ) from error
+
+
+def alone(item):
+    """Return the callback of a list's item, which may be named."""
+    return item[1] if isinstance(item, tuple) else item
+
+
+def names_of(callbacks):
+    """Return the names that a user has given to callbacks."""
+    return {item[0] for item in callbacks if isinstance(item, tuple)}
+
+
+def check_callbacks(callbacks, names, validated):
+    """Refuse callbacks that would fail in training, or do nothing without a word.
+
+    Parameters
+    ----------
+    callbacks : list
+        Those of the user.
+    names : set of str
+        What is written into the history of validation dialogues, if there are any.
+    validated : bool
+        Whether there are.
+    """
+    written = set(names) if validated else set()
+    others = not all(map(_is_known, map(alone, callbacks)))
+    for callback in map(alone, callbacks):
+        _refuse_without_use(callback)
+        watched = _watched(callback)
+        if watched.startswith("valid_") and watched not in written:
+            # Callbacks of other kinds may write what they like, but hardly our names.
+            if watched in names or not others:
+                _refuse_to_watch(callback, watched, written)
+        written |= _names_of_scores(callback, validated)
+
+
+def _refuse_without_use(callback):
+    if isinstance(callback, BatchScoring) and not callback.on_train:
+        raise ValueError(
+            "The callback BatchScoring scores batches of validation rows, which there "
+            "are none of: validation dialogues are scored once an epoch. Use "
+            "EpochScoring, or on_train=True."
+        )
+    if isinstance(callback, InputShapeSetter):
+        raise ValueError(
+            "The callback InputShapeSetter has nothing to set: the network takes its "
+            "sizes from the table. Leave it out."
+        )
+
+
+def _names_of_scores(callback, validated):
+    """Names of what a scoring callback writes into the history."""
+    is_scoring = isinstance(callback, BatchScoring | EpochScoring)
+    if not is_scoring or not (callback.on_train or validated):
+        return set()
+    name = copy(callback).initialize().name_
+    return {name, f"{name}_best"}
+
+
+def _is_known(callback):
+    kind = callback if isinstance(callback, type) else type(callback)
+    return kind.__module__.partition(".")[0] in ("skorch", "skmerc")
+
+
+def _watched(callback):
+    """Name in the history that a callback watches, or an empty one."""
+    if isinstance(callback, WandbLogger) and callback.save_model:
+        return "valid_loss_best"
+    watched = getattr(callback, "monitor", None)
+    return watched if isinstance(watched, str) else ""
+
+
+def _refuse_to_watch(callback, watched, written):
+    name = type(callback).__name__
+    written = sorted(name for name in written if name.startswith("valid_"))
+    if not written:
+        raise ValueError(
+            f"The callback {name} watches {watched!r}, and no dialogues are held out "
+            "for validation here. Mark some by skmerc.frame.mark_validation, set "
+            "patience, give dialogues enough that some are held out (see "
+            "validation_fraction), or let it watch 'train_loss_best' or nothing."
+        )
+    raise ValueError(
+        f"The callback {name} watches {watched!r}, and what is written of validation "
+        f"dialogues before it is {', '.join(written)}. Name one of these, or put the "
+        "callback that writes it in front."
+    )

@@ -1,0 +1,154 @@
+"""The skorch net of dialogues, which shows scoring callbacks rows in their place."""
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from skorch import NeuralNet
+from skorch.callbacks import BatchScoring, EpochScoring
+from skorch.dataset import Dataset
+
+from skmerc._training._callbacks import names_of
+from skmerc._training._inference import infer
+
+
+class DialogueNet(NeuralNet):
+    """A net that is trained on dialogues, and scored by callbacks on their rows.
+
+    Scorers get the net as an estimator, features and targets of the rows that count,
+    without keys, and answers that the net has just given.
+    """
+
+    rows_ = None
+    """A :class:`ScoredRows` as long as training goes on."""
+    own_ = ()
+    """Names of the callbacks that did not come from the user."""
+
+    @property
+    def _default_callbacks(self):
+        taken = names_of(self.callbacks or [])
+        return [item for item in super()._default_callbacks if item[0] not in taken]
+
+    def notify(self, method_name, **given):
+        """Call a method of all callbacks."""
+        getattr(self, method_name)(self, **given)
+        for _, callback in self.callbacks_:
+            method = getattr(callback, method_name)
+            if self.rows_ and isinstance(callback, BatchScoring | EpochScoring):
+                self.rows_.tell(self, callback, method, given)
+            else:
+                method(self, **given)
+
+    def on_epoch_begin(self, net, **given):
+        """Begin an epoch, of which there are no answers yet."""
+        super().on_epoch_begin(net, **given)
+        if self.rows_:
+            self.rows_.answers = {}
+
+    def on_train_end(self, net, **given):
+        """Let go of the data."""
+        super().on_train_end(net, **given)
+        self.rows_ = None
+
+    def __getstate__(self):
+        # The callbacks of the user have done their work, and may hold what cannot be
+        # pickled.
+        known = getattr(self, "callbacks_", [])
+        own = [(name, cb) for name, cb in known if name in self.own_]
+        left = {"rows_": None, "callbacks_": own, "callbacks": None}
+        return super().__getstate__() | left
+
+
+class ScoredRows:
+    """Rows that scoring callbacks are told of, in the place of dialogues.
+
+    Parameters
+    ----------
+    measure : Measure
+        How the network's answers are read.
+    validation : DialogueDataset or None
+        The dialogues that are held out.
+    """
+
+    def __init__(self, measure, validation):
+        self.measure, self.validation, self.answers = measure, validation, {}
+
+    def tell(self, net, callback, method, given):
+        """Call a method of a scoring callback with rows in the place of dialogues."""
+        told = net, given
+        if method.__name__ == "on_batch_end":
+            told = self._of_batch(net, given)
+        elif method.__name__ == "on_epoch_end":
+            name = "dataset_train" if callback.on_train else "dataset_valid"
+            told = self._of_epoch(net, name, given)
+        try:
+            method(told[0], **told[1])
+        except ValueError as error:
+            raise ValueError(
+                f"The callback {type(callback).__name__} could not score "
+                f"{'training' if callback.on_train else 'validation'} rows: {error} "
+                "Rows may lack a class here; the scorers of skmerc.metrics allow that."
+            ) from error
+
+    def _of_batch(self, net, given):
+        inputs, answer = given["batch"]
+        rows = answer["weight"] > 0
+        logits = given["y_pred"].logits.detach().cpu()[rows].numpy()
+        truth = self.measure.reading.truth(answer["target"][rows].numpy())
+        batch = inputs["features"][rows].numpy(), truth
+        return self._view(net, logits), given | {"batch": batch, "y_pred": logits}
+
+    def _of_epoch(self, net, name, given):
+        is_training = name == "dataset_train"
+        dataset = given[name] if is_training else self.validation
+        nothing = dict.fromkeys(("dataset_train", "dataset_valid"))
+        if dataset is None:
+            return net, given | nothing
+        rows = np.flatnonzero(dataset.weight)
+        if name not in self.answers:
+            self.answers[name] = infer(net, dataset, "logits")[rows]
+        features = dataset.conversations.features[rows]
+        truth = self.measure.reading.truth(dataset.target[rows])
+        data = nothing | {name: Dataset(features, truth)}
+        return self._view(net, self.answers[name]), given | data
+
+    def _view(self, net, logits):
+        reading = self.measure.reading
+        kind = _ClassesView if hasattr(reading, "predict_proba") else _ValuesView
+        return kind(net, reading, logits)
+
+
+class _View(BaseEstimator):
+    """A net as an estimator, with answers that are known already."""
+
+    use_caching = False  # which tells callbacks to ask for answers
+
+    def __init__(self, net, reading, logits):
+        self.net, self.reading, self.logits = net, reading, logits
+
+    def __getattr__(self, name):
+        return getattr(vars(self)["net"], name)
+
+    def predict(self, X):
+        """What the network has answered."""
+        return self.reading.predict(self._answers(X))
+
+    def _answers(self, X):
+        if len(X) != len(self.logits):
+            raise ValueError(
+                f"answers are known of {len(self.logits)} rows together, and the "
+                f"scorer asks for those of {len(X)}."
+            )
+        return self.logits
+
+
+class _ClassesView(ClassifierMixin, _View):
+    @property
+    def classes_(self):
+        return self.reading.classes(self.logits)
+
+    def predict_proba(self, X):
+        """Probabilities that the network has answered."""
+        return self.reading.predict_proba(self._answers(X))
+
+
+class _ValuesView(RegressorMixin, _View):
+    pass

@@ -1,0 +1,81 @@
+"""Scores of probabilities, also where a class is absent from what is scored."""
+
+import numpy as np
+from sklearn.metrics import log_loss, roc_auc_score
+
+
+def mean_log_loss(y_true, y_prob, *, labels=None, sample_weight=None):
+    """Mean negative logarithm of the probability of what is true.
+
+    Parameters
+    ----------
+    y_true : ndarray of shape (n_rows,) or (n_rows, n_labels)
+        Classes, or an indicator matrix.
+    y_prob : ndarray of shape (n_rows, n_labels), or (n_rows,) for two classes
+        Probabilities; of two classes that of the second.
+    labels : array-like of shape (n_labels,), default=None
+        The classes in their order.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weight of each row.
+
+    Returns
+    -------
+    float
+        The mean; over labels too, where `y_true` is a matrix.
+    """
+    if y_true.ndim == 2:
+        smallest = np.finfo(y_prob.dtype).eps
+        p = np.clip(y_prob, smallest, 1 - smallest)
+        loss = -np.where(y_true == 1, np.log(p), np.log(1 - p)).mean(axis=1)
+        return float(np.average(loss, weights=sample_weight))
+    if len(labels) == 1:  # which scikit-learn refuses, and which is certain
+        return 0.0
+    return float(log_loss(y_true, y_prob, labels=labels, sample_weight=sample_weight))
+
+
+def mean_roc_auc(y_true, y_prob, *, labels=None, sample_weight=None):
+    """Mean area under the curves of each class against all others.
+
+    Classes of which there is no row, or nothing else, have no curve and do not count.
+
+    Parameters
+    ----------
+    y_true : ndarray of shape (n_rows,) or (n_rows, n_labels)
+        Classes, or an indicator matrix.
+    y_prob : ndarray of shape (n_rows, n_labels), or (n_rows,) for two classes
+        Probabilities; of two classes that of the second.
+    labels : array-like of shape (n_labels,), default=None
+        The classes in their order.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weight of each row.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If no class has a curve.
+    """
+    rows = slice(None) if sample_weight is None else np.asarray(sample_weight) > 0
+    weight = None if sample_weight is None else np.asarray(sample_weight)[rows]
+    if y_prob.ndim == 1:
+        labels, y_prob = labels[1:], y_prob[:, np.newaxis]
+    is_true = y_true == 1 if y_true.ndim == 2 else y_true[:, np.newaxis] == labels
+    is_true, y_prob = is_true[rows], y_prob[rows]
+    curved = is_true.any(axis=0) & ~is_true.all(axis=0)
+    if not curved.any():
+        raise ValueError(
+            "The area under a curve needs rows of two classes at least. Score more "
+            "rows, or take folds in which more than one class occurs."
+        )
+    return float(
+        np.mean(
+            [
+                roc_auc_score(is_true[:, k], y_prob[:, k], sample_weight=weight)
+                for k in np.flatnonzero(curved)
+            ]
+        )
+    )
