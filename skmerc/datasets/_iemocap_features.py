@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 
+from skmerc._texts import decode, decode_latin, name_of
 from skmerc.datasets._corpus import PARTS, TEXT, Corpus
 from skmerc.datasets._iemocap_release import EMOTIONS, gender_of, speaker_names
 from skmerc.datasets._members import (
@@ -128,9 +129,9 @@ def _blocks(path, members):
 
 
 def _metadata(members):
-    table = {TEXT: in_order(members, "sentences")}
+    table = {TEXT: list(map(decode_latin, in_order(members, "sentences")))}
     if "ids" in members:
-        table["utterance_id"] = in_order(members, "ids")
+        table["utterance_id"] = list(map(name_of, in_order(members, "ids")))
     return pd.DataFrame(table)
 
 
@@ -144,8 +145,10 @@ def _check_dialogues(path, names):
 
 
 def _speakers(path, members, dialogue):
-    genders = in_order(members, "speakers")
-    given = map(gender_of, in_order(members, "ids")) if "ids" in members else genders
+    genders = [decode(gender) for gender in in_order(members, "speakers")]
+    given = genders
+    if "ids" in members:
+        given = [gender_of(name_of(name)) for name in in_order(members, "ids")]
     for row, (gender, expected) in enumerate(zip(genders, given, strict=True)):
         if gender not in ("F", "M") or gender != expected:
             raise ValueError(

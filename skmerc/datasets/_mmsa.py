@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 
+from skmerc._texts import is_missing, name_of
 from skmerc.datasets._clips import Clips, mean_of_frames, stack_parts
 from skmerc.datasets._members import as_array
 
@@ -36,10 +37,12 @@ def read_mmsa(path, content):
 
 def _rows(path, name, part, present):
     columns = {
-        ours: [str(value) for value in _of_all(path, name, part, key)]
+        ours: list(_of_all(path, name, part, key))
         for key, ours in _COLUMNS.items()
         if key in present or key == "id"
     }
+    for kind in columns.keys() - {"utterance"}:
+        columns[kind] = [None if is_missing(v) else name_of(v) for v in columns[kind]]
     given = _of_all(path, name, part, "regression_labels")
     try:
         scores = np.asarray(given, dtype=float)
@@ -53,7 +56,7 @@ def _rows(path, name, part, present):
             f"{path}: in the part {name!r}, 'regression_labels' has the shape "
             f"{scores.shape}; one score for each utterance is known."
         )
-    places = [_place(path, name, key) for key in columns["id"]]
+    places = [_place(path, name, str(key)) for key in columns["id"]]
     return pd.DataFrame(
         {
             "dialogue": [video for video, _ in places],

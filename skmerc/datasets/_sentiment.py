@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 
+from skmerc._texts import decode, decode_latin, is_missing, name_of
 from skmerc._warnings import warn_user
 from skmerc.datasets._clips import Clips, are_codes, mean_of_frames
 from skmerc.datasets._corpus import PARTS, TEXT, Corpus, as_bunch
@@ -90,11 +91,11 @@ def _read_lists(path, members):
 def _rows(members, parts):
     rows = {"dialogue": [], "turn": [], "split": []}
     for key, labels in members["labels"].items():
-        rows["dialogue"] += [str(key)] * len(labels)
+        rows["dialogue"] += [name_of(key)] * len(labels)
         rows["turn"] += _turns(members.get("ids", {}).get(key, ()), len(labels))
         rows["split"] += [parts.get(key, "")] * len(labels)
     if "ids" in members:
-        rows["id"] = [str(name) for name in in_order(members, "ids")]
+        rows["id"] = list(map(name_of, in_order(members, "ids")))
     if "sentences" in members:
         rows[TEXT] = [_sentence(words) for words in in_order(members, "sentences")]
     return pd.DataFrame(rows)
@@ -102,14 +103,18 @@ def _rows(members, parts):
 
 def _turns(ids, n_rows):
     """Read the number behind the video's name; count where there is none."""
-    numbers = [str(name).rpartition("_")[2] for name in ids]
+    numbers = [name_of(name).rpartition("_")[2] for name in ids]
     if len(numbers) and all(re.fullmatch(r"\d{1,18}", n) for n in numbers):
         return [int(number) for number in numbers]
     return list(range(n_rows))
 
 
 def _sentence(words):
-    return str(words) if isinstance(words, str) else " ".join(map(str, words))
+    """Read a sentence, or join the words of one."""
+    words = decode_latin(words)
+    if isinstance(decode(words), str) or is_missing(words):
+        return words
+    return " ".join(name_of(decode_latin(word)) for word in words)
 
 
 def _average(path, members, name):

@@ -7,6 +7,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from skmerc._columns import key_columns
+from skmerc._texts import is_missing, name_of
 from skmerc.datasets._arrays import Arrays
 from skmerc.datasets._border import damaged
 from skmerc.datasets._budget import FLOOR, Budget
@@ -62,11 +63,12 @@ def listing(items, unit=""):
 
 
 def as_text(values, where):
-    """Turn values of any kind, bytes too, into an array of str, all of one width."""
+    """Turn values of any kind, bytes too, into an array of str, all of one width.
+
+    Missing ones are empty.
+    """
     values = np.asarray(values)
-    if values.dtype.kind == "S":
-        return np.char.decode(values, "utf-8")
-    texts = [str(value) for value in values]
+    texts = ["" if is_missing(value) else name_of(value) for value in values]
     lengths = [len(text) for text in texts]
     longest = max(lengths, default=0)
     if len(texts) * longest > max(FLOOR, _WIDER * sum(lengths)):
