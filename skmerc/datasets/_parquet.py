@@ -21,14 +21,19 @@ def need_pyarrow(path):
         )
 
 
-def read_frame(path):
-    """Read a file into a frame, whose rows are counted anew."""
+def read_frame(path, names):
+    """Read a file into a frame, whose rows are counted anew.
+
+    Levels of an index that have one of these names become columns.
+    """
     budget = Budget(check_file(path))
     try:
         with _open(path) as file:
             _claim(file, budget)
+            _claim_lists(file, budget)
             table = _plain(file.read(use_pandas_metadata=True), budget)
-            return table.to_pandas().reset_index(drop=True)
+            frame = _with_levels(table.to_pandas(), names)
+            return frame.reset_index(drop=True)
     except Exception as error:
         raise damaged(path, "parquet", error) from error
 
@@ -43,10 +48,14 @@ def read_schema(path):
         raise damaged(path, "parquet", error) from error
 
 
-def read_frames(path, n_rows):
-    """Yield frames of so many rows, whose index counts the rows of the file."""
+def read_frames(path, n_rows, names, columns=None):
+    """Yield frames of so many rows, whose index counts the rows of the file.
+
+    Levels of a stored index that have one of the names become columns; of columns all
+    are read, or those given.
+    """
     n_read, size = 0, check_file(path)
-    batches = _batches(path, min(n_rows, _ROWS), size)
+    batches = _batches(path, min(n_rows, _ROWS), size, columns)
     while True:
         try:
             frame = next(batches, None)
@@ -54,16 +63,28 @@ def read_frames(path, n_rows):
             raise damaged(path, "parquet", error) from error
         if frame is None:
             return
+        frame = _with_levels(frame, names)
         yield frame.set_axis(range(n_read, n_read + len(frame)))
         n_read += len(frame)
 
 
-def _batches(path, n_rows, size):
+def _with_levels(frame, names):
+    """Make columns of the levels of an index that have one of these names."""
+    levels = [name for name in frame.index.names if name in names]
+    twice = [name for name in levels if name in frame or levels.count(name) > 1]
+    if twice:
+        raise ValueError(f"{twice[0]!r} stands twice: in the index and as a column")
+    return frame.reset_index(level=levels) if levels else frame
+
+
+def _batches(path, n_rows, size, columns):
     import pyarrow
 
     # Buffered before they are read, all batches would stay in memory.
     with _open(path, pre_buffer=False) as file:
-        for batch in file.iter_batches(n_rows):
+        for group in range(file.num_row_groups):
+            _claim_lists(file, Budget(size), [group])
+        for batch in file.iter_batches(n_rows, columns=columns):
             table = pyarrow.Table.from_batches([batch])
             yield _plain(table, Budget(size)).to_pandas()
 
@@ -93,12 +114,26 @@ def _claim(file, budget):
     budget.claim(max(0, n_bytes // 8), f"a table of {n_bytes} bytes")
 
 
+def _claim_lists(file, budget, groups=None):
+    """Pay for the numbers in lists, of which a row may hold any number."""
+    groups = range(file.num_row_groups) if groups is None else groups
+    for group in map(file.metadata.row_group, groups):
+        for at in range(group.num_columns):
+            if file.schema.column(at).max_repetition_level:
+                column = group.column(at)
+                what = f"the lists of {column.path_in_schema!r}"
+                budget.claim(column.num_values, what)
+
+
 def _plain(table, budget):
-    """Give each row a text of its own again."""
+    """Give each row a text of its own again, and an absent number where all are."""
     import pyarrow
     from pyarrow import compute
 
     for at, field in enumerate(table.schema):
+        if pyarrow.types.is_null(field.type):
+            empty = pyarrow.nulls(len(table), pyarrow.float64())
+            table = table.set_column(at, field.with_type(pyarrow.float64()), empty)
         if pyarrow.types.is_dictionary(field.type):
             column = table.column(at)
             for chunk in column.chunks:
