@@ -16,19 +16,10 @@ _CP1252 = {
 
 
 def is_missing(value):
-    """Tell whether a value is None, NaN, NaT, NA or masked.
-
-    Raises
-    ------
-    ValueError
-        If that cannot be told of a number.
-    """
+    """Tell whether a value is None, NaN, NaT, NA or masked."""
     if value is None or value is np.ma.masked:
         return True
-    try:
-        return is_scalar(value) and bool(pd.isna(value))
-    except ArithmeticError as error:  # what a Decimal says that signals
-        raise ValueError(f"{value!r} is no number.") from error
+    return is_scalar(value) and bool(pd.isna(value))
 
 
 def decode(value):

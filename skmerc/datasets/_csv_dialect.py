@@ -96,7 +96,10 @@ def _encoding_of(path):
 
 def _count_cells(dialect, separator):
     with dialect.open() as lines:
-        return len(next(replace(dialect, separator=separator).rows(lines), []))
+        try:
+            return len(next(replace(dialect, separator=separator).rows(lines), []))
+        except csv.Error:  # a header without this separator may be too long for a cell
+            return 0
 
 
 class DecimalMarks:

@@ -15,7 +15,10 @@ def field_of(utterance, name):
     meta = utterance.get("meta")
     if value is None and isinstance(meta, dict):
         value = meta.get(name)
-    return None if is_missing(value) else value
+    try:
+        return None if is_missing(value) else value
+    except ArithmeticError as error:  # what a Decimal says that signals
+        raise ValueError(f"The {name} of an utterance is {value!r}.") from error
 
 
 def find_turns(records, dialogue, places):

@@ -232,7 +232,6 @@ def test_array_of_a_dialogue_reads_as_its_rows(write, nine):
         ({"split": "dev"}, "split='dev'.*train, test"),
         ({"label": "valence"}, "label='valence'.*emotion"),
         ({"n_classes": 5}, "n_classes"),
-        ({"keep_unlabelled": True}, "keep_unlabelled=True does not apply"),
     ],
 )
 def test_what_the_file_has_not_is_refused(nine, choice, message):
