@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import validate_params
 
 from skmerc._columns import KEYS, as_text, make_keys
 from skmerc._texts import decode, is_missing
+from skmerc.datasets._border import content_of
 from skmerc.datasets._corpus import TEXT
 from skmerc.datasets._regular_file import check_file
 from skmerc.datasets._texts import clean_texts
@@ -121,6 +122,14 @@ def to_frame(dialogues, *, text="text", label="label", speaker="speaker", column
     ['anger', None, 'neutral']
     """
     _check_columns(columns)
+    if not isinstance(dialogues, str | Path):
+        return _to_frame(dialogues, text, label, speaker, columns)
+    with content_of(dialogues, "JSON lines"):
+        items = _read_json_lines(Path(dialogues))
+        return _to_frame(items, text, label, speaker, columns)
+
+
+def _to_frame(dialogues, text, label, speaker, columns):
     records, ids, turns = _read(dialogues)
     dialogue = as_text(pd.Series(ids, dtype=object), "dialogue")
     places = _places(records, dialogue)
@@ -155,8 +164,6 @@ def _check_columns(columns):
 
 def _read(dialogues):
     """Return all utterances, the dialogue of each, and turns if they are in order."""
-    if isinstance(dialogues, str | Path):
-        dialogues = _read_json_lines(Path(dialogues))
     if isinstance(dialogues, pd.DataFrame):
         dialogues = _records(dialogues)
     if not len(dialogues):
