@@ -24,7 +24,7 @@ def is_missing(value):
 
 def decode(value):
     """Make text of bytes, which are UTF-8 or else Windows-1252; leave all else."""
-    if isinstance(value, np.ndarray) and value.ndim == 0:
+    if isinstance(value, np.ndarray) and value.ndim == 0 and value is not np.ma.masked:
         value = value.item()
     if not isinstance(value, bytes | bytearray | memoryview):
         return value

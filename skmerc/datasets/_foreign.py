@@ -17,7 +17,7 @@ _HEAD = 200
 _READ = 2**26
 """Bytes of a file that are looked at for what a transfer has done to it."""
 
-_ENOUGH = 3
+_ENOUGH = 2
 """Line feeds of a file that are no chance any more, where all follow a return."""
 
 
@@ -55,7 +55,7 @@ def signs_of_transfer(path):
     if not found:
         return ""
     return (
-        f" {found}, as programs do that take it for text (FTP in ASCII mode, Git with "
+        f" {found}, as programs do that take it for text (FTP in text mode, Git with "
         "autocrlf, an editor). Transfer it again as binary."
     )
 
@@ -63,7 +63,10 @@ def signs_of_transfer(path):
 def _signs_of_line_ends(data):
     n_pairs, n_feeds = data.count(b"\r\n"), data.count(b"\n")
     if n_feeds >= _ENOUGH and n_pairs == n_feeds:
-        return "Its line ends were changed: each line feed has a carriage return before"
+        return (
+            "Its line ends were changed to those of Windows (CRLF): each line feed has a "
+            "carriage return before"
+        )
     # How many pairs there would be by chance.
     expected = data.count(b"\r") * n_feeds / max(1, len(data))
     if not n_pairs and expected > 10:

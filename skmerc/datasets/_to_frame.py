@@ -239,8 +239,8 @@ def _named_dialogues(records):
         )
     name = next((name for name in _DIALOGUE_FIELDS if name in records[0]), None)
     ids = [field_of(record, name) for record in records]
-    if None in ids:
-        at = ids.index(None)
+    at = next((at for at, key in enumerate(ids) if key is None), None)
+    if at is not None:
         raise ValueError(
             f"Utterance {at} does not name its dialogue under "
             f"{' or '.join(map(repr, [name] if name else _DIALOGUE_FIELDS))}; it has "

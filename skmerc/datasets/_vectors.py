@@ -122,15 +122,13 @@ def _parse(text):
 
 
 def _as_numbers(value):
-    given = np.asarray(value, dtype=object) if not _is_array(value) else value
-    if given.ndim != 1:
-        raise ValueError(f"it has {given.ndim} dimensions, such as frames in time")
-    if given.dtype != object:
-        return given.astype(np.result_type(np.float32, given.dtype))
-    if any(isinstance(part, str | bytes) for part in given):
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+        vector = value.astype(np.result_type(np.float32, value.dtype))
+    elif any(isinstance(part, str | bytes) for part in value):
         raise ValueError("it holds text")
-    return np.array([np.nan if part is None else part for part in given], dtype=float)
-
-
-def _is_array(value):
-    return isinstance(value, np.ndarray) and value.dtype.kind in "fiub"
+    else:
+        parts = [np.nan if part is None else part for part in value]
+        vector = np.array(parts, dtype=float)
+    if vector.ndim != 1:
+        raise ValueError(f"it has {vector.ndim} dimensions, such as frames in time")
+    return vector
