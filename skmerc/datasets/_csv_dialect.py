@@ -67,8 +67,8 @@ def find_dialect(path):
     """Find out how a table is written, all but its decimal mark.
 
     Excel begins its text of Unicode with a byte order mark. It writes semicolons where
-    the comma is the decimal mark, and tabs where it is told so; the line ``sep=;`` tells
-    it what it reads.
+    the comma is the decimal mark, and tabs where it is told so; the line ``sep=;`` in
+    front tells it what it reads.
     """
     dialect = Dialect(path, _encoding_of(path))
     with dialect.open() as lines:

@@ -1,4 +1,4 @@
-"""What has become of a file on its way: something else in its place, or changed bytes."""
+"""What a file has become on its way: something else, or the same with other bytes."""
 
 from pathlib import Path
 
@@ -64,13 +64,15 @@ def _signs_of_line_ends(data):
     n_pairs, n_feeds = data.count(b"\r\n"), data.count(b"\n")
     if n_feeds >= _ENOUGH and n_pairs == n_feeds:
         return (
-            "Its line ends were changed to those of Windows (CRLF): each line feed has a "
-            "carriage return before"
+            "Its line ends were changed to those of Windows (CRLF): each line feed has "
+            "a carriage return before"
         )
     # How many pairs there would be by chance.
     expected = data.count(b"\r") * n_feeds / max(1, len(data))
     if not n_pairs and expected > 10:
-        return "Its line ends were changed: no carriage return is left before a line feed"
+        return (
+            "Its line ends were changed: no carriage return is left before a line feed"
+        )
     return ""
 
 

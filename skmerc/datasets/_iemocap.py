@@ -165,6 +165,12 @@ def load_iemocap(
         If the file is of another kind or damaged, its members disagree, or it has no
         such modality, label or part.
 
+    Warns
+    -----
+    TextEncodingWarning
+        If texts were bytes, or held control characters that Windows-1252 has quotation
+        marks and dashes for, with their number: they were decoded and mended.
+
     See Also
     --------
     load_table : Conversations from parquet, CSV and NumPy files.

@@ -1,7 +1,7 @@
 """Packed files, as joblib and pandas write them, unpacked while they are read.
 
-The standard library's files for this are no use here: that of LZMA takes the memory that
-a file asks for, and there is none for zlib.
+The standard library's files for this are no use here: that of LZMA takes the memory
+that a file asks for, and there is none for zlib.
 """
 
 import bz2
@@ -55,7 +55,9 @@ _WAYS = {
 
 def way_of_packing(head):
     """Tell by its first bytes how a file is packed; None if it is not."""
-    return next((way for start, (way, _) in _WAYS.items() if head.startswith(start)), None)
+    return next(
+        (way for start, (way, _) in _WAYS.items() if head.startswith(start)), None
+    )
 
 
 def unpacked(file, head, budget):

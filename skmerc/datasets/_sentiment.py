@@ -230,7 +230,9 @@ def _labels(path, clips, clamp):
         beyond = int(np.sum(np.isfinite(score) & (np.abs(score) > 3)))
         what = "a score from -3 to 3"
         if beyond:
-            what += f", as {beyond} of {len(score)} are not; clamp=True makes -3 or 3 of"
+            what += (
+                f", as {beyond} of {len(score)} are not; clamp=True makes -3 or 3 of"
+            )
             what += " them, as the authors of MOSEI advise for its early files"
         _check(path, rows, score, np.abs(score) <= 3, what)
         labels["score"] = score

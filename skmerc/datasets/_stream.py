@@ -83,7 +83,9 @@ def iter_table(path, *, rows=50_000, modalities=None, label="label"):
 
     Notes
     -----
-    Columns are called as for :func:`load_table`. The rows of a dialogue follow each
+    Columns are called as for :func:`load_table`, and what that says of vectors in one
+    column and of keys in the index holds here. A modality, a speaker or the labels of
+    context may be null throughout a file. The rows of a dialogue follow each
     other, so sort by dialogue before writing; it may go on in the next file. Files are
     read in the order of their names, where ``part-10`` comes behind ``part-9``. What
     folders are called is not read: keys and labels are columns of the files, and a

@@ -281,7 +281,9 @@ def _texts(records, places, name):
             raise ValueError(
                 f"{place} has no text: {found}, among {', '.join(map(repr, record))}."
             )
-    return clean_texts(texts, f"The field {name!r}", lambda at: f"{places[at]}: {name!r}")
+    return clean_texts(
+        texts, f"The field {name!r}", lambda at: f"{places[at]}: {name!r}"
+    )
 
 
 def _column(values, name):

@@ -17,10 +17,10 @@ _FOREIGN_BYTES = {
     b"\x89HDF\r\n\x1a\n": "an HDF5 file, such as .csd or .h5; read it with h5py",
     b"\x93NUMPY": "a NumPy array; read it with numpy.load",
     b"PAR1": "a parquet table; read it with skmerc.datasets.load_table",
-    b"\x04\x22\x4d\x18": "packed by LZ4, as by joblib.dump; unpack it first, or write it "
-    "anew with compress='zlib'",
-    b"ZF": "packed by joblib before 0.10; if you trust it, read it with joblib.load and "
-    "write it anew",
+    b"\x04\x22\x4d\x18": "packed by LZ4, as by joblib.dump; unpack it first, or write "
+    "it anew with compress='zlib'",
+    b"ZF": "packed by joblib before 0.10; if you trust it, read it with joblib.load "
+    "and write it anew",
 }
 
 
@@ -37,9 +37,7 @@ def read_pickle(path):
     head, tail = _ends(path, size)
     kind = _foreign_kind(path, head, tail)
     if kind:
-        raise ValueError(
-            f"{path} is no pickle: it is {kind}.{signs_of_transfer(path)}"
-        )
+        raise ValueError(f"{path} is no pickle: it is {kind}.{signs_of_transfer(path)}")
     try:
         with path.open("rb") as file:
             return unpack(file, head, Budget(size))
@@ -61,7 +59,10 @@ def read_pickle(path):
 
 def _hint(head):
     way = way_of_packing(head)
-    return f" It is packed by {way}; unpack it first, which may tell more." if way else ""
+    return (
+        f" It is packed by {way}; unpack it first, which may tell more." if way else ""
+    )
+
 
 def unpack(file, head, budget):
     """Read an open file: what torch has saved, in its form of then or now, or a pickle.

@@ -1,4 +1,4 @@
-"""Features that stand in one column, a vector in each row, as vector stores keep them."""
+"""Features in one column, a vector in each row, as vector stores keep them."""
 
 import numpy as np
 import pandas as pd
@@ -101,8 +101,8 @@ def _vector(value, path, name, row):
         ) from error
     if not len(vector):
         raise ValueError(
-            f"{path}: {name!r} holds an empty vector in row {row}; leave the cell empty "
-            "where the modality is missing."
+            f"{path}: {name!r} holds an empty vector in row {row}; leave the cell "
+            "empty where the modality is missing."
         )
     return vector
 
@@ -118,7 +118,9 @@ def _parse(text):
     strange = next((cell for cell in cells if "_" in cell), None)
     if strange is not None:
         raise ValueError(f"could not convert {strange!r} to a number")
-    return np.array(["nan" if c in _MISSING else c for c in cells], object).astype(float)
+    return np.array(["nan" if c in _MISSING else c for c in cells], object).astype(
+        float
+    )
 
 
 def _as_numbers(value):

@@ -285,9 +285,15 @@ def test_labels_of_parts_may_tell_emotions(write):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (part_of(["v1", "v1", "v2"], np.ones(3)), r"the id 'v1' .*'<video>\[<number>\]"),
+        (
+            part_of(["v1", "v1", "v2"], np.ones(3)),
+            r"the id 'v1' .*'<video>\[<number>\]",
+        ),
         (part_of([["v", "x", 1]] * 3, np.ones(3)), r"is not a video, the start"),
-        (part_of(IDS["MISA"], np.ones((3, 4, 2))), r"'labels' has the shape \(3, 4, 2\)"),
+        (
+            part_of(IDS["MISA"], np.ones((3, 4, 2))),
+            r"'labels' has the shape \(3, 4, 2\)",
+        ),
         (part_of(IDS["MISA"], np.array([0, 1, 2])), "codes of classes"),
         (part_of(IDS["MISA"], np.ones(2)), "'labels' has 2 utterances and 'id' 3"),
     ],

@@ -15,13 +15,13 @@ from skmerc.frame import make_frame
 
 MISSING = [None, np.nan, float("nan"), np.float32("nan"), pd.NA, pd.NaT, np.ma.masked]
 BYTES = [
-    b"caf\xc3\xa9",
-    b"caf\xe9",
-    bytearray(b"caf\xc3\xa9"),
-    memoryview(b"caf\xe9"),
-    np.bytes_(b"caf\xe9"),
-    np.array([b"caf\xc3\xa9", b"a longer one"])[0],
-    b"caf\xc3\xa9\0\0",
+    b"na\xc3\xafve",
+    b"na\xefve",
+    bytearray(b"na\xc3\xafve"),
+    memoryview(b"na\xefve"),
+    np.bytes_(b"na\xefve"),
+    np.array([b"na\xc3\xafve", b"a longer one"])[0],
+    b"na\xc3\xafve\0\0",
 ]
 
 
@@ -40,7 +40,7 @@ def test_what_is_missing_stays_missing():
 
 def test_bytes_are_utf_8_or_else_windows_1252():
     with pytest.warns(TextEncodingWarning, match="the calls: of 7 texts 7 were bytes"):
-        assert clean(*BYTES) == ["café"] * len(BYTES)
+        assert clean(*BYTES) == ["naïve"] * len(BYTES)
 
 
 def test_control_characters_become_the_signs_of_windows_1252():

@@ -316,8 +316,8 @@ def test_convokit_frame_equals_the_lines(write):
 
 def test_times_come_before_replies():
     lines = convokit_lines()
-    for line, time in zip(lines[:3], ["10", 30, 20.5], strict=True):
-        line["timestamp"] = time
+    for line, moment in zip(lines[:3], ["10", 30, 20.5], strict=True):
+        line["timestamp"] = moment
     assert to_frame(lines)[0]["dialogue__turn"].tolist() == [0, 2, 1, 1, 0]
 
 
@@ -408,13 +408,23 @@ MOMENTS += [dt.datetime(2021, 10, 31, 2, 30), dt.datetime(2021, 10, 31, 2, 10)]
         np.datetime64,
         lambda time: time.isoformat(),
         lambda time: time.isoformat(" "),
-        lambda time: (time - dt.datetime(2021, 1, 1)),
+        lambda time: time - dt.datetime(2021, 1, 1),
         lambda time: np.datetime64(time) - np.datetime64("2021-01-01"),
     ],
-    ids=["Python", "pandas", "NumPy", "text", "text with a blank", "span", "NumPy span"],
+    ids=[
+        "Python",
+        "pandas",
+        "NumPy",
+        "text",
+        "text with a blank",
+        "span",
+        "NumPy span",
+    ],
 )
 def test_times_without_a_zone_are_taken_as_they_stand(zone, write_time):
-    items = [{"dialogue": "a", "text": "b", "timestamp": t} for t in map(write_time, MOMENTS)]
+    items = [
+        {"dialogue": "a", "text": "b", "timestamp": t} for t in map(write_time, MOMENTS)
+    ]
     expected = [3, 2, 1, 0, 5, 4]
     assert to_frame(items)[0]["dialogue__turn"].tolist() == expected
     assert to_frame(pd.DataFrame(items))[0]["dialogue__turn"].tolist() == expected

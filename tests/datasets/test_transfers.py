@@ -1,4 +1,4 @@
-"""Files that were changed on their way, or that something else has taken the place of."""
+"""Files that were changed on their way, or in whose place something else stands."""
 
 import pickle
 import random

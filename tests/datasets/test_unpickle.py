@@ -475,7 +475,9 @@ class Evil:
 
 
 @pytest.mark.parametrize("compress", WAYS, ids=str)
-@pytest.mark.parametrize("hide", [lambda x: x, lambda x: np.array([x, 1], dtype=object)])
+@pytest.mark.parametrize(
+    "hide", [lambda x: x, lambda x: np.array([x, 1], dtype=object)]
+)
 def test_files_of_joblib_run_nothing(dump, tmp_path, monkeypatch, compress, hide):
     monkeypatch.chdir(tmp_path)
     path = dump([ARRAYS["C"], hide(Evil())], compress=compress)

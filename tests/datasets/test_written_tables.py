@@ -8,7 +8,9 @@ import pytest
 
 from skmerc.datasets import iter_table, load_table
 
-GOOD = "dialogue,turn,label,text__0,text__1\n1,0,joy,0.5,-1e-3\n1,1,sad,,2\n2,0,joy,1,3\n"
+GOOD = (
+    "dialogue,turn,label,text__0,text__1\n1,0,joy,0.5,-1e-3\n1,1,sad,,2\n2,0,joy,1,3\n"
+)
 KEYS = {"dialogue": [1, 1, 2, 2], "turn": [0, 1, 0, 1], "label": ["a", "b", "a", "b"]}
 ENDINGS = [".csv", ".tsv", ".csv.gz", ".tsv.gz"]
 
@@ -261,9 +263,10 @@ def test_labels_may_be_absent_in_a_part(frame, parts):
     context = full.assign(dialogue=2, label=None, role="context").iloc[:2]
     folder = parts(full.iloc[:2], context.assign(turn=[5, 6]), full.iloc[2:])
     X, y = next(iter_table(folder))
-    assert X["dialogue__role"].tolist() == [*["utterance"] * 2, *["context"] * 2] + [
-        "utterance"
-    ] * 2
+    assert (
+        X["dialogue__role"].tolist()
+        == [*["utterance"] * 2, *["context"] * 2] + ["utterance"] * 2
+    )
     assert y[[0, 1, 4, 5]].tolist() == ["a", "b", "a", "b"]
 
 
