@@ -7,7 +7,7 @@ from collections import Counter, OrderedDict, defaultdict, deque
 import numpy as np
 import pandas as pd
 
-from skmerc.datasets import _unpickle_joblib as joblib
+from skmerc.datasets import _unpickle_joblib as wrappers
 from skmerc.datasets import _unpickle_makers as plain
 from skmerc.datasets import _unpickle_pandas as tables
 from skmerc.datasets import _unpickle_torch as tensors
@@ -16,7 +16,7 @@ from skmerc.datasets._torch_files import read_legacy
 from skmerc.datasets._unpickle_makers import PLAIN_KEYS, Maker, Part, Record, check_keys
 from skmerc.exceptions import UnsafePickleError
 
-_MAKERS = plain.MAKERS | tables.MAKERS | tensors.MAKERS | joblib.MAKERS
+_MAKERS = plain.MAKERS | tables.MAKERS | tensors.MAKERS | wrappers.MAKERS
 _VALUES = {("pandas", "NA"): pd.NA}
 _PYTHON_2_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 _PYTHON_2_TYPES = {"long": "int", "unicode": "str", "xrange": "range"}
@@ -176,7 +176,7 @@ class Machine(pickle._Unpickler):
         if type(made) in (Part, np.ndarray):
             count_elements(state, self.budget, _label(made))
         try:
-            is_wrapper = type(made) is Part and made.kind == joblib.WRAPPER
+            is_wrapper = type(made) is Part and made.kind == wrappers.WRAPPER
             built = self._read_array(state) if is_wrapper else _build(made, state)
         except TypeError as error:
             raise UnsafePickleError(f"it gives {_label(made)!r} {error}") from error
@@ -195,7 +195,7 @@ class Machine(pickle._Unpickler):
             file = self._source
             return Machine(file, file.left, self.budget).load()
 
-        return joblib.read_array(state, self._source, self.budget, load)
+        return wrappers.read_array(state, self._source, self.budget, load)
 
     def _add_bytearray(self):
         n = int.from_bytes(self.read(8), "little")
