@@ -79,13 +79,18 @@ def find_dialect(path):
     return replace(dialect, separator=max(n_cells, key=n_cells.get))
 
 
+def marked_encoding(head):
+    """Tell an encoding by the byte order mark in front; None if there is none."""
+    marks = _BYTE_ORDER_MARKS.items()
+    return next((encoding for mark, encoding in marks if head.startswith(mark)), None)
+
+
 def _encoding_of(path):
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     with opened(path, "rb") as file:
         head = file.read(4)
-    for mark, encoding in _BYTE_ORDER_MARKS.items():
-        if head.startswith(mark):
-            return encoding
+    if marked_encoding(head):
+        return marked_encoding(head)
     if b"\0" in head:
         raise ValueError(
             "it holds zero bytes: if it is UTF-16, write it with a byte order mark, or "

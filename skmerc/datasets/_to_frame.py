@@ -12,6 +12,7 @@ from skmerc._columns import KEYS, as_text, make_keys
 from skmerc._texts import decode, is_missing
 from skmerc.datasets._border import content_of
 from skmerc.datasets._corpus import TEXT
+from skmerc.datasets._csv_dialect import marked_encoding
 from skmerc.datasets._regular_file import check_file
 from skmerc.datasets._texts import clean_texts
 from skmerc.datasets._utterance_order import field_of, find_turns
@@ -176,7 +177,11 @@ def _read(dialogues):
 
 def _read_json_lines(path):
     check_file(path)
-    lines = enumerate(path.read_bytes().splitlines(), start=1)
+    data = path.read_bytes()
+    encoding = marked_encoding(data)
+    if encoding:
+        data = data.decode(encoding).encode()
+    lines = enumerate(data.splitlines(), start=1)
     return [_parse(path, number, line) for number, line in lines if line.strip()]
 
 

@@ -1,12 +1,15 @@
 """In which order utterances stand that name their dialogue themselves."""
 
 import datetime as dt
+import re
 from collections.abc import Hashable
 
 import numpy as np
 import pandas as pd
 
-from skmerc._texts import is_missing
+from skmerc._texts import is_missing, name_of
+
+_WHOLE = re.compile(r"-?\d+\.0")
 
 
 def field_of(utterance, name):
@@ -135,10 +138,17 @@ def _answered(record):
     return next((key for key in given if key is not None and key != ""), None)
 
 
-def _refuse_no_ids(keys, places):
-    for key, place in zip(keys, places, strict=True):
-        if not isinstance(key, Hashable):
-            raise TypeError(f"{place} has, or replies to, {key!r}, which is no id.")
+def _as_id(key, place):
+    """Write an id as text, in which 7, 7.0 and "7.0" are one; None if there is none.
+
+    A column of whole numbers in which one is missing holds floats.
+    """
+    if not isinstance(key, Hashable):
+        raise TypeError(f"{place} has, or replies to, {key!r}, which is no id.")
+    if key is None:
+        return None
+    text = name_of(key)
+    return text.removesuffix(".0") if _WHOLE.fullmatch(text) else text
 
 
 def _depths(records, places):
@@ -147,8 +157,10 @@ def _depths(records, places):
     answered = [_answered(record) for record in records]
     if not any(key is not None for key in answered):
         return [0] * len(records)
-    for keys in (ids, answered):
-        _refuse_no_ids(keys, places)
+    ids, answered = (
+        [_as_id(key, place) for key, place in zip(keys, places, strict=True)]
+        for keys in (ids, answered)
+    )
     parents = dict(zip(ids, answered, strict=True))
     if None in parents or len(parents) < len(ids):
         raise ValueError("Utterances that reply need an 'id', each its own.")

@@ -380,6 +380,23 @@ def test_convokit_lines_that_do_not_fit_are_refused(changes, message):
         to_frame(lines)
 
 
+@pytest.mark.parametrize("forms", [(1, 1.0), ("1", 1.0), (1, "1"), (1.0, b"1")])
+def test_ids_of_replies_may_be_written_in_two_ways(forms):
+    name, answered = forms
+    items = [
+        {"id": "x", "dialogue": "a", "text": "b", "reply_to": answered},
+        {"id": name, "dialogue": "a", "text": "b", "reply_to": None},
+    ]
+    assert to_frame(items)[0]["dialogue__turn"].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
+def test_lines_may_have_a_byte_order_mark(write, encoding):
+    path = write([CALL, VISIT])
+    path.write_bytes(path.read_text().encode(encoding))
+    pd.testing.assert_frame_equal(to_frame(path)[0], to_frame([CALL, VISIT])[0])
+
+
 # --- Times
 
 
