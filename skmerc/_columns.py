@@ -132,17 +132,25 @@ def _describe(values):
 
 
 def as_text(values, name):
-    """Write ids or names as text; refuse those that would merge or part by that."""
+    """Write ids or names as text; refuse those that would merge or part by that.
+
+    Bytes are decoded.
+    """
     try:
         if values.dtype == object:
             values = pd.Series(list(map(decode, values)), dtype=object)
         text = values.astype(str)
     except UnicodeEncodeError as error:
         raise _half_character(values, name) from error
+    if values.dtype == object:
+        _refuse_other_identities(values, text, name)
     if values.dtype == object or isinstance(values.dtype, pd.StringDtype):
         _refuse_two_forms(text, name)
-    if values.dtype != object:
-        return text
+    return text
+
+
+def _refuse_other_identities(values, text, name):
+    """Refuse values that are equal and other texts, or the other way round."""
     try:
         values_seen, texts_seen = pd.factorize(values)[0], pd.factorize(text)[0]
     except TypeError:
@@ -159,7 +167,6 @@ def as_text(values, name):
             f"in row {other}: the same as values or as text, but not as both. Write "
             "all of them as text."
         )
-    return text
 
 
 def _half_character(values, name):
