@@ -1,5 +1,6 @@
 """What a file has become on its way: something else, or the same with other bytes."""
 
+import re
 from pathlib import Path
 
 _STAND_INS = {
@@ -16,6 +17,9 @@ _STAND_INS = {
 _HEAD = 200
 _READ = 2**26
 """Bytes of a file that are looked at for what a transfer has done to it."""
+
+_CONTROLS = re.compile(b"[\0-\x08\x0e-\x1f]")
+"""Bytes that no text holds."""
 
 _ENOUGH = 2
 """Line feeds of a file that are no chance any more, where all follow a return."""
@@ -51,6 +55,9 @@ def signs_of_transfer(path):
         return ""
     with path.open("rb") as file:
         data = file.read(_READ)
+    # A pickle of protocol 0 is text, whose last sign is a point.
+    if not _CONTROLS.search(data) and not data.endswith(b"."):
+        return ""
     found = _signs_of_line_ends(data) or _signs_of_characters(data)
     if not found:
         return ""
@@ -83,6 +90,6 @@ def _signs_of_characters(data):
         return ""
     if "\ufffd" in text:
         return "Its bytes that are no text were replaced"
-    if not text.isascii() and max(text) <= "\xff" and not text.isprintable():
+    if not text.isascii() and max(text) <= "\xff":
         return "Its bytes above 127 were written as two each"
     return ""

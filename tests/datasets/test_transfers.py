@@ -84,6 +84,15 @@ def test_a_file_that_is_cut_was_not_changed(tmp_path):
     assert "as binary" not in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["id;text\r\n1;Hi\r\n", "id,text\n1,é\n", "a\ufffd"])
+def test_text_was_not_changed(text, tmp_path):
+    path = tmp_path / "a.pkl"
+    path.write_bytes(text.encode())
+    with pytest.raises(ValueError, match=r"a\.pkl is no pickle") as caught:
+        read_pickle(path)
+    assert "as binary" not in str(caught.value)
+
+
 STAND_INS = {
     "Git LFS": b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 12\n",
     "web page": b"\n<!DOCTYPE html>\n<title>Sign in</title>",
