@@ -30,7 +30,8 @@ def read_frame(path, names):
     try:
         with _open(path) as file:
             _claim(file, budget)
-            _claim_lists(file, budget)
+            for numbers in _lists(file):
+                budget.claim(*numbers)
             table = _plain(file.read(use_pandas_metadata=True), budget)
             frame = _with_levels(table.to_pandas(), names)
             return frame.reset_index(drop=True)
@@ -82,8 +83,9 @@ def _batches(path, n_rows, size, columns):
 
     # Buffered before they are read, all batches would stay in memory.
     with _open(path, pre_buffer=False) as file:
-        for group in range(file.num_row_groups):
-            _claim_lists(file, Budget(size), [group])
+        # Those of one group are in memory at a time.
+        for numbers in _lists(file):
+            Budget(size).claim(*numbers)
         for batch in file.iter_batches(n_rows, columns=columns):
             table = pyarrow.Table.from_batches([batch])
             yield _plain(table, Budget(size)).to_pandas()
@@ -114,32 +116,54 @@ def _claim(file, budget):
     budget.claim(max(0, n_bytes // 8), f"a table of {n_bytes} bytes")
 
 
-def _claim_lists(file, budget, groups=None):
-    """Pay for the numbers in lists, of which a row may hold any number."""
-    groups = range(file.num_row_groups) if groups is None else groups
-    for group in map(file.metadata.row_group, groups):
-        for at in range(group.num_columns):
-            if file.schema.column(at).max_repetition_level:
-                column = group.column(at)
-                what = f"the lists of {column.path_in_schema!r}"
-                budget.claim(column.num_values, what)
+def _lists(file):
+    """Count the numbers in the lists of each group, which a row may hold any number of.
+
+    Yields
+    ------
+    int, str
+        How many there are, and what they are called in messages.
+    """
+    leaves = [file.schema.column(at) for at in range(len(file.schema))]
+    lists = [at for at, leaf in enumerate(leaves) if leaf.max_repetition_level]
+    for number in range(file.num_row_groups if lists else 0):
+        group = file.metadata.row_group(number)
+        n = sum(group.column(at).num_values for at in lists)
+        yield n, f"the lists of {leaves[lists[0]].path!r} and others"
 
 
 def _plain(table, budget):
     """Give each row a text of its own again, and an absent number where all are."""
     import pyarrow
+
+    columns, fields = list(table.columns), list(table.schema)
+    for at, field in enumerate(fields):
+        kind = field.type
+        if pyarrow.types.is_null(kind):
+            kind = pyarrow.float64()
+        elif pyarrow.types.is_dictionary(kind):
+            kind = kind.value_type
+            if columns[at].num_chunks and _is_text(kind):
+                _claim_texts(columns[at], budget, field.name)
+        else:
+            continue
+        columns[at] = columns[at].cast(kind)
+        fields[at] = pyarrow.field(field.name, kind, field.nullable)
+    schema = pyarrow.schema(fields, table.schema.metadata)
+    return pyarrow.Table.from_arrays(columns, schema=schema)
+
+
+def _is_text(kind):
+    from pyarrow import types
+
+    known = types.is_string, types.is_large_string, types.is_binary
+    return any(is_kind(kind) for is_kind in known)
+
+
+def _claim_texts(column, budget, name):
     from pyarrow import compute
 
-    for at, field in enumerate(table.schema):
-        if pyarrow.types.is_null(field.type):
-            empty = pyarrow.nulls(len(table), pyarrow.float64())
-            table = table.set_column(at, field.with_type(pyarrow.float64()), empty)
-        if pyarrow.types.is_dictionary(field.type):
-            column = table.column(at)
-            for chunk in column.chunks:
-                lengths = compute.binary_length(chunk.dictionary)
-                spread = compute.sum(lengths.take(chunk.indices)).as_py()
-                budget.claim(spread or 0, f"the column {field.name!r}")
-            plain = pyarrow.field(field.name, field.type.value_type, field.nullable)
-            table = table.set_column(at, plain, column.cast(plain.type))
-    return table
+    for chunk in column.chunks:
+        lengths = compute.binary_length(chunk.dictionary)
+        spread = compute.sum(lengths.take(chunk.indices)).as_py()
+        budget.claim(spread or 0, f"the column {name!r}")

@@ -326,6 +326,14 @@ def test_bytes_of_parquet_are_text(frame, parts):
     assert y.tolist() == ["a", "b", "a", "b"]
 
 
+@pytest.mark.parametrize("label", [["a", "b"], [1, 2], [0.5, 1.5]])
+def test_categories_of_pandas_are_what_they_stand_for(frame, parts, label):
+    full = frame.assign(text__0=1.0, label=pd.Categorical(label * 2))
+    path = parts(full) / "part-0.parquet"
+    assert load_table(path)[1].tolist() == label * 2
+    assert next(iter_table(path))[1].tolist() == label * 2
+
+
 def test_a_missing_part_is_empty_and_no_word(frame, parts):
     full = frame.assign(text__0=1.0, split=[None, "train", "train", "dev"])
     path = parts(full) / "part-0.parquet"
