@@ -11,6 +11,7 @@ _BYTE_ORDER_MARKS = {
     b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }
+_HEAD = 64
 _SEPARATORS = (",", ";", "\t")
 _TOLD = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
 _DECIMAL = re.compile(r"\s*[-+]?\d*([.,])\d+(?:e[-+]?\d+)?\s*", re.IGNORECASE)
@@ -88,7 +89,12 @@ def marked_encoding(head):
 def _encoding_of(path):
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     with opened(path, "rb") as file:
-        head = file.read(4)
+        head = file.read(_HEAD)
+    if head.startswith(b"PK\x03\x04"):
+        raise ValueError(
+            "it is a zip archive, such as a workbook of Excel; save its table as 'CSV "
+            "UTF-8'"
+        )
     if marked_encoding(head):
         return marked_encoding(head)
     if b"\0" in head:

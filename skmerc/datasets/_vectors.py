@@ -1,11 +1,16 @@
 """Features in one column, a vector in each row, as vector stores keep them."""
 
+import re
+
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from skmerc._texts import is_missing
 
+_WRAPPED = re.compile(
+    r"""(?:array|tensor)\((\[.*\])(?:,\s*\w+=[\w.:'"]+)*\)""", re.DOTALL
+)
 _MISSING = {"null", "None", "NaN", "nan", "NA"}
 
 
@@ -20,8 +25,8 @@ def spread_vectors(frame, path, columns, widths=None):
         The file.
     columns : list of str
         Columns that may hold vectors: lists, arrays, or text of them such as
-        ``"[0.5, 1]"`` (as JSON and Python write them) or ``"[0.5 1.]"`` (as NumPy
-        does); None, NaN or empty where one is missing.
+        ``"[0.5, 1]"`` (as JSON and Python write them), ``"[0.5 1.]"`` (as NumPy does)
+        or ``"tensor([0.5, 1])"``; None, NaN or empty where one is missing.
     widths : dict of str to int, optional
         The length of vectors that is known from elsewhere.
 
@@ -67,7 +72,7 @@ def _is_absent(value):
 
 def _looks_like_vector(value):
     if isinstance(value, str):
-        text = value.strip()
+        text = _unwrapped(value)
         return text.startswith("[") and text.endswith("]")
     return isinstance(value, list | tuple) or (
         isinstance(value, np.ndarray) and value.ndim > 0
@@ -107,8 +112,15 @@ def _vector(value, path, name, row):
     return vector
 
 
+def _unwrapped(text):
+    """Take the words away that NumPy and torch write around numbers."""
+    text = text.strip()
+    match = _WRAPPED.fullmatch(text)
+    return match[1] if match else text
+
+
 def _parse(text):
-    inside = text.strip()[1:-1]
+    inside = _unwrapped(text)[1:-1]
     if "..." in inside:
         raise ValueError(
             "'...' stands in it, in place of numbers that NumPy has left out; write "

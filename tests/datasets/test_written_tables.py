@@ -100,8 +100,9 @@ def test_wide_tables_have_decimal_commas_too(write):
         (GOOD.replace("-1e-3", "#N/A"), "utf-8", r"'text__1' holds '#N/A' in row 0"),
         (GOOD.replace("joy", "fröhlich"), "cp1252", "no text of UTF-8.*'CSV UTF-8'"),
         (GOOD, "utf-16-le", "zero bytes.*byte order mark"),
+        ("PK\x03\x04\x14\0\6\0", "utf-8", "a workbook of Excel; save its table"),
     ],
-    ids=["two marks", "comma in quotes", "error of a cell", "cp1252", "no mark"],
+    ids=["two marks", "comma in quotes", "error of a cell", "cp1252", "no mark", "zip"],
 )
 def test_what_a_spreadsheet_has_done_is_told(write, text, encoding, message):
     with pytest.raises(ValueError, match=rf"calls\.csv.*{message}"):
@@ -115,10 +116,17 @@ def as_json(vector):
     return "[" + ", ".join("null" if np.isnan(x) else repr(x) for x in vector) + "]"
 
 
+def as_numpy(vector):
+    return str([float(x) for x in vector])
+
+
 WRITTEN = {
     "JSON": as_json,
-    "Python": lambda vector: str([float(x) for x in vector]),
+    "Python": as_numpy,
     "NumPy": lambda vector: str(np.array(vector)),
+    "array": lambda vector: repr(np.array(vector, dtype="float64")),
+    "float32": lambda vector: f"array({as_numpy(vector)}, dtype=float32)",
+    "torch": lambda vector: f"tensor({as_numpy(vector)}, device='cuda:0')",
     "blanks": lambda vector: f" {as_json(vector)} ",
 }
 VECTORS = [[0.5, 1.5], [1.0, np.nan], None, [3.0, -1e-9]]
