@@ -233,7 +233,8 @@ def _label(made):
     if isinstance(made, Maker):
         return made.name
     if isinstance(made, Part):
-        return f"pandas.{made.kind}"
+        package = "joblib" if made.kind == wrappers.WRAPPER else "pandas"
+        return f"{package}.{made.kind}"
     cls = np.dtype if isinstance(made, np.dtype) else type(made)
     return f"{cls.__module__}.{cls.__name__}"
 
