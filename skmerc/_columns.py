@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
+from skmerc._texts import decode, is_whole
+
 KEYS = ("dialogue__id", "dialogue__turn", "dialogue__speaker", "dialogue__role")
 ROLES = ("utterance", "context", "validation", "synthetic")
 UTTERANCE, CONTEXT, VALIDATION, SYNTHETIC = range(len(ROLES))
@@ -115,7 +117,10 @@ def _as_values(column, name):
         )
     # An index keeps its type, at which pandas 2 would guess with a warning.
     dtype = column.dtype if isinstance(column, pd.Index) else None
-    values = pd.Series(column, dtype=dtype).reset_index(drop=True)
+    try:
+        values = pd.Series(column, dtype=dtype).reset_index(drop=True)
+    except UnicodeEncodeError as error:
+        raise _half_character(column, name) from error
     is_category = isinstance(values.dtype, pd.CategoricalDtype)
     return values.astype(object) if is_category else values
 
@@ -127,10 +132,25 @@ def _describe(values):
 
 
 def as_text(values, name):
-    """Write ids or names as text; refuse those that would merge or part by that."""
-    text = values.astype(str)
-    if values.dtype != object:
-        return text
+    """Write ids or names as text; refuse those that would merge or part by that.
+
+    Bytes are decoded.
+    """
+    try:
+        if values.dtype == object:
+            values = pd.Series(list(map(decode, values)), dtype=object)
+        text = values.astype(str)
+    except UnicodeEncodeError as error:
+        raise _half_character(values, name) from error
+    if values.dtype == object:
+        _refuse_other_identities(values, text, name)
+    if values.dtype == object or isinstance(values.dtype, pd.StringDtype):
+        _refuse_two_forms(text, name)
+    return text
+
+
+def _refuse_other_identities(values, text, name):
+    """Refuse values that are equal and other texts, or the other way round."""
     try:
         values_seen, texts_seen = pd.factorize(values)[0], pd.factorize(text)[0]
     except TypeError:
@@ -147,7 +167,31 @@ def as_text(values, name):
             f"in row {other}: the same as values or as text, but not as both. Write "
             "all of them as text."
         )
-    return text
+
+
+def _half_character(values, name):
+    """Make the error for text that no encoding can hold."""
+    texts = enumerate(map(str, values))
+    row, text = next((at, t) for at, t in texts if not is_whole(t))
+    return ValueError(
+        f"{name} is {text!r} in row {row}, which holds half a character (a surrogate); "
+        "read it again with its right encoding."
+    )
+
+
+def _refuse_two_forms(text, name):
+    """Refuse 7 beside 7.0, as programs write a whole number that was made a float."""
+    found = pd.Index(text.unique())
+    floats = found[found.str.fullmatch(r"-?\d+\.0")]
+    both = floats[floats.str[:-2].isin(found)]
+    if len(both):
+        whole = both[0][:-2]
+        rows = [int(np.argmax(text == form)) for form in (whole, both[0])]
+        raise ValueError(
+            f"{name} is {whole!r} in row {rows[0]} and {both[0]!r} in row {rows[1]}, "
+            "which are the same number, and would be two as text. Write all of them "
+            "in one way."
+        )
 
 
 def _refuse_missing(values, name):

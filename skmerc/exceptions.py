@@ -12,6 +12,7 @@ __all__ = [
     "OtherVersionWarning",
     "PartialMissingWarning",
     "SplitDialogueWarning",
+    "TextEncodingWarning",
     "UnsafePickleError",
     "UnseenModalityWarning",
     "UntrustedTypeError",
@@ -60,6 +61,10 @@ class PartialMissingWarning(UserWarning):
 
 class SplitDialogueWarning(UserWarning):
     """Dialogues look as if their rows had been split between two tables."""
+
+
+class TextEncodingWarning(UserWarning):
+    """Texts came as bytes or held control characters; what was done is said."""
 
 
 class UnsafePickleError(ValueError):

@@ -69,7 +69,8 @@ def make_frame(blocks, *, dialogue=None, turn=None, speaker=None, role=None):
     ------
     ValueError
         If the blocks differ in length or in the order of one index, one has no
-        columns or holds text, a name holds ``__``, or a role is unknown.
+        columns or holds text, a name holds ``__``, a role is unknown, or a dialogue
+        or speaker is 7 in one row and 7.0 in another, which would be two as text.
 
     See Also
     --------

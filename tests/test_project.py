@@ -34,6 +34,7 @@ FLOORS = {
     "_numbers": 0,
     "_random": 0,
     "_seeding": 0,
+    "_texts": 0,
     "_warnings": 0,
     "exceptions": 0,
     "frame": 0,
@@ -55,7 +56,7 @@ FLOORS = {
     "tuning": 6,
 }
 # `_conversations` is the view behind `frame`, which `_blocks`, `_columns`, `_labels`,
-# `_numbers` and `_warnings` keep short, and the metrics leave out the rows
+# `_numbers`, `_texts` and `_warnings` keep short, and the metrics leave out the rows
 # that `frame` calls context; these are the imports allowed on the ground floor.
 SAME_FLOOR = {
     ("_blocks", "_columns"),
@@ -64,6 +65,7 @@ SAME_FLOOR = {
     ("_conversations", "_labels"),
     ("_conversations", "_numbers"),
     ("_conversations", "_warnings"),
+    ("_columns", "_texts"),
     ("_conversations", "frame"),
     ("_divergence", "exceptions"),
     ("_fitting", "_seeding"),

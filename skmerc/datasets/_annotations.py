@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from skmerc.datasets._corpus import PARTS
+from skmerc.datasets._csv_dialect import Dialect
 from skmerc.datasets._csv_files import check_csv_shape
 from skmerc.datasets._regular_file import check_file
 
@@ -38,7 +39,7 @@ def read_annotations(path, columns):
     """Read a CSV file as text, cell by cell as it stands; demand columns."""
     check_file(path)
     try:
-        header = check_csv_shape(path)
+        header, _ = check_csv_shape(path, dialect=Dialect(path, "utf-8-sig"))
         lacking = [name for name in columns if name not in header]
         if lacking:
             raise ValueError(

@@ -47,6 +47,28 @@ def are_codes(labels):
     return bool(((labels >= 0) & (labels % 1 == 0)).all())
 
 
+def refuse_codes(path, labels):
+    """Refuse labels that are codes of classes."""
+    if are_codes(labels):
+        codes = " and ".join(f"{code:g}" for code in np.unique(labels))
+        raise ValueError(
+            f"{path}: 'labels' are only {codes}, which are codes of classes and no "
+            "scores. If they tell one emotion, as in tbje_mosei_happy.pkl, take the "
+            "file that holds all six."
+        )
+
+
+def targets_of(labels):
+    """Tell what labels of 1, 6 or 7 numbers are: dict of kind to values.
+
+    They are a score, six emotions, or a score and six emotions.
+    """
+    targets = {"score": labels[:, 0]} if labels.shape[1] != 6 else {}
+    if labels.shape[1] > 1:
+        targets["emotions"] = labels[:, -6:]
+    return targets
+
+
 def stack_parts(path, name, parts):
     """Put the features of the parts behind each other."""
     widths = sorted({part.shape[1] for part in parts})

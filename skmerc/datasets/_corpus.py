@@ -1,12 +1,13 @@
 """What a corpus holds, and how it becomes X and y."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
 from skmerc._columns import make_keys
+from skmerc.datasets._texts import clean_texts
 from skmerc.frame import make_frame
 
 PARTS = ("train", "dev", "test")
@@ -52,6 +53,7 @@ def as_bunch(
     X has the modalities; where there are none, what was said stands in the column
     "utterance", for a ``ColumnTransformer`` to make features of.
     """
+    corpus = _with_clean_texts(corpus, path)
     if label not in corpus.labels:
         raise ValueError(
             f"label={label!r}: {path} has no such labels; it holds "
@@ -73,6 +75,20 @@ def as_bunch(
         DESCR=description,
         licence=licence,
     )
+
+
+def _with_clean_texts(corpus, path):
+    def place_of(row):
+        turn, dialogue = corpus.turn[row], corpus.dialogue[row]
+        return f"{path}: what was said in turn {turn} of dialogue {dialogue!r}"
+
+    names = clean_texts(corpus.speaker, f"{path}, speakers", place_of)
+    corpus = replace(corpus, speaker=np.array(names, dtype=object))
+    metadata = corpus.metadata
+    if metadata is None or TEXT not in metadata:
+        return corpus
+    texts = clean_texts(metadata[TEXT], path, place_of)
+    return replace(corpus, metadata=metadata.assign(**{TEXT: texts}))
 
 
 def _table(corpus, path, modalities):

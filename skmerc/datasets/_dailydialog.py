@@ -157,6 +157,12 @@ def load_dailydialog(
         number, if the codes of a pickle cannot be told, or if a modality, label or
         part is unknown.
 
+    Warns
+    -----
+    TextEncodingWarning
+        If texts were bytes, or held control characters that Windows-1252 has quotation
+        marks and dashes for, with their number: they were decoded and mended.
+
     See Also
     --------
     load_emorynlp : Conversations of more than two, from a television series.

@@ -151,6 +151,12 @@ def load_emorynlp(
         If a file is damaged, of another kind or changed by a spreadsheet, if its
         codes cannot be told, or if a modality or part is unknown.
 
+    Warns
+    -----
+    TextEncodingWarning
+        If texts were bytes, or held control characters that Windows-1252 has quotation
+        marks and dashes for, with their number: they were decoded and mended.
+
     See Also
     --------
     load_meld : The same series with sound and pictures.

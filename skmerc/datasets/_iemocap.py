@@ -129,9 +129,11 @@ def load_iemocap(
         ``speakers``, ``sentences``, perhaps ``ids``, names of modalities, ``train``,
         ``dev`` and ``test`` for lists of dialogues, and ``_`` for what to ignore.
     keep_unlabelled : bool, default=False
-        Whether to keep the utterances of the release with no label of these classes.
-        Their role is ``"context"``: the utterances around them read their features,
-        and their label (that of the first labelled utterance) is ignored.
+        Whether to keep the utterances of the release with no label of these classes,
+        and those of a pickle with the label -1 or None (a pickle that has some is
+        refused otherwise). Their role is ``"context"``: the utterances around them read
+        their features, and their label (that of the first labelled utterance) is
+        ignored.
     return_X_y : bool, default=False
         Whether to return X and y alone.
 
@@ -162,6 +164,12 @@ def load_iemocap(
     ValueError
         If the file is of another kind or damaged, its members disagree, or it has no
         such modality, label or part.
+
+    Warns
+    -----
+    TextEncodingWarning
+        If texts were bytes, or held control characters that Windows-1252 has quotation
+        marks and dashes for, with their number: they were decoded and mended.
 
     See Also
     --------
@@ -201,11 +209,10 @@ def load_iemocap(
     """
     path = Path(path)
     if _is_release(path):
-        _refuse(members, f"members={members!r}", path)
+        _refuse(members, path)
         corpus = read_release(path, n_classes or 6, keep_unlabelled)
     else:
-        _refuse(keep_unlabelled, "keep_unlabelled=True", path)
-        corpus = read_features(path, members, n_classes)
+        corpus = read_features(path, members, n_classes, keep_unlabelled)
     if features is not None:
         corpus = _add_features(corpus, path, features)
     return as_bunch(
@@ -231,11 +238,11 @@ def _is_release(path):
     return True
 
 
-def _refuse(given, what, path):
-    if given:
+def _refuse(members, path):
+    if members:
         raise ValueError(
-            f"{what} does not apply to {path}: members are those of a pickle, and only "
-            "the release has utterances without a label."
+            f"members={members!r} does not apply to {path}: members are those of a "
+            "pickle, and this is the release."
         )
 
 

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 
+from skmerc._texts import decode, decode_latin, is_missing, name_of
 from skmerc.datasets._corpus import PARTS, TEXT, Corpus
 from skmerc.datasets._iemocap_release import EMOTIONS, gender_of, speaker_names
 from skmerc.datasets._members import (
@@ -44,8 +45,11 @@ _FIELDS = {
 _REQUIRED = ("labels", "sentences", "speakers")
 
 
-def read_features(path, members, n_classes):
-    """Read a feature file, or MultiEMO's folder of them."""
+def read_features(path, members, n_classes, keep_unlabelled=False):
+    """Read a feature file, or MultiEMO's folder of them.
+
+    Utterances with the label -1 or none are context, if they are to be kept.
+    """
     if members is not None:
         _check_required(members)
     if path.is_dir():
@@ -55,7 +59,7 @@ def read_features(path, members, n_classes):
         read = _name_records if isinstance(content, dict) else _name_list
         named = read(path, content, members)
     check_lengths(path, named)
-    return _as_corpus(path, named, n_classes)
+    return _as_corpus(path, named, n_classes, keep_unlabelled)
 
 
 def _check_required(members):
@@ -98,14 +102,14 @@ def _add_record(path, part, record, named):
     return dialogue
 
 
-def _as_corpus(path, members, n_classes):
+def _as_corpus(path, members, n_classes, keep_unlabelled):
     lengths = {name: len(rows) for name, rows in members["labels"].items()}
     _check_dialogues(path, lengths)
     # As objects, or each would take as much as the longest of all.
     names = np.array(list(lengths), dtype=object)
     dialogue = np.repeat(names, list(lengths.values()))
     parts = part_of(path, members)
-    codes = codes_of(path, members, "labels")
+    codes, labelled = _codes(path, members, keep_unlabelled)
     if n_classes is None:
         n_classes = 6 if np.isin(codes, [4, 5]).any() else 4
     return Corpus(
@@ -117,8 +121,31 @@ def _as_corpus(path, members, n_classes):
         blocks=_blocks(path, members),
         metadata=_metadata(members),
         class_names={"emotion": EMOTIONS[n_classes]},
-        role=np.full(len(dialogue), "utterance"),
+        role=np.where(labelled, "utterance", "context"),
     )
+
+
+def _codes(path, members, keep_unlabelled):
+    """Read the codes of classes, and tell which utterances have one.
+
+    The others get the first one, which nobody reads.
+    """
+    codes = codes_of(path, members, "labels")
+    labelled = np.array([not is_missing(code) and code != -1 for code in codes])
+    if labelled.all():
+        return codes, labelled
+    if not labelled.any():
+        raise ValueError(f"{path}: no utterance has a label.")
+    if not keep_unlabelled:
+        row = int(np.argmin(labelled))
+        raise ValueError(
+            f"{path}: 'labels' has {codes.tolist()[row]!r}, which is no class, in "
+            f"{len(labelled) - labelled.sum()} utterances, first in utterance {row}. "
+            "Keep them as context of the others with keep_unlabelled=True."
+        )
+    codes = codes.copy()
+    codes[~labelled] = codes[labelled][0]
+    return codes, labelled
 
 
 def _blocks(path, members):
@@ -128,9 +155,9 @@ def _blocks(path, members):
 
 
 def _metadata(members):
-    table = {TEXT: in_order(members, "sentences")}
+    table = {TEXT: list(map(decode_latin, in_order(members, "sentences")))}
     if "ids" in members:
-        table["utterance_id"] = in_order(members, "ids")
+        table["utterance_id"] = list(map(name_of, in_order(members, "ids")))
     return pd.DataFrame(table)
 
 
@@ -144,8 +171,10 @@ def _check_dialogues(path, names):
 
 
 def _speakers(path, members, dialogue):
-    genders = in_order(members, "speakers")
-    given = map(gender_of, in_order(members, "ids")) if "ids" in members else genders
+    genders = [decode(gender) for gender in in_order(members, "speakers")]
+    given = genders
+    if "ids" in members:
+        given = [gender_of(name_of(name)) for name in in_order(members, "ids")]
     for row, (gender, expected) in enumerate(zip(genders, given, strict=True)):
         if gender not in ("F", "M") or gender != expected:
             raise ValueError(

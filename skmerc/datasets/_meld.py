@@ -156,6 +156,12 @@ def load_meld(
         annotations and features disagree, or if a modality, label or part is
         unknown.
 
+    Warns
+    -----
+    TextEncodingWarning
+        If texts were bytes, or held control characters that Windows-1252 has quotation
+        marks and dashes for, with their number: they were decoded and mended.
+
     See Also
     --------
     load_table : Read conversations of your own.

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skmerc._texts import decode, is_missing
 from skmerc.datasets._corpus import PARTS
 from skmerc.datasets._unpickle import read_pickle
 
@@ -250,8 +251,9 @@ def _is_numbers(value):
 
 def speaker_name(speaker):
     """Name a speaker given as text, a number, or a one-hot list (empty: all zero)."""
-    if isinstance(speaker, str):
-        return speaker
+    speaker = decode(speaker)
+    if isinstance(speaker, str) or is_missing(speaker):
+        return speaker if isinstance(speaker, str) else ""
     speaker = as_array(speaker)
     if speaker.ndim:
         return f"speaker{int(np.argmax(speaker))}" if np.any(speaker) else ""

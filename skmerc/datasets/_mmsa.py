@@ -1,15 +1,27 @@
-"""Pickles of MMSA: a dict for each part, arrays of (utterances, frames, features)."""
+"""Pickles of MMSA, MulT and others: a dict for each part.
+
+Their arrays are of (utterances, frames, features).
+"""
 
 import re
 
 import numpy as np
 import pandas as pd
 
-from skmerc.datasets._clips import Clips, mean_of_frames, stack_parts
+from skmerc._texts import decode, is_missing, name_of
+from skmerc.datasets._clips import (
+    Clips,
+    mean_of_frames,
+    refuse_codes,
+    stack_parts,
+    targets_of,
+)
 from skmerc.datasets._members import as_array
 
 _PARTS = {"train": "train", "valid": "dev", "test": "test"}
 _MODALITIES = {"text": "text", "audio": "audio", "vision": "visual"}
+_NUMBERED = r"(.+)\$_\$(\d{1,18})"
+_NUMBERED_OTHERWISE = rf"{_NUMBERED}|(.+)\[(\d{{1,18}})\]|(.+)_(\d{{1,18}})"
 _COLUMNS = {"id": "id", "raw_text": "utterance", "annotations": "annotation"}
 
 
@@ -31,46 +43,85 @@ def read_mmsa(path, content):
             means = [_means(path, name, part, key) for name, part in parts.items()]
             blocks[ours] = stack_parts(path, key, [block for block, _ in means])
             left_out[ours] = sum(count for _, count in means)
-    return Clips(rows, {"score": rows.pop("score").to_numpy()}, blocks, left_out)
+    labels = [_labels(path, name, part) for name, part in parts.items()]
+    targets = targets_of(stack_parts(path, "labels", labels))
+    return Clips(rows, targets, blocks, left_out)
 
 
 def _rows(path, name, part, present):
     columns = {
-        ours: [str(value) for value in _of_all(path, name, part, key)]
+        ours: list(_of_all(path, name, part, key))
         for key, ours in _COLUMNS.items()
         if key in present or key == "id"
     }
-    given = _of_all(path, name, part, "regression_labels")
+    places = _places(path, name, part)
+    columns["id"] = ["_".join(_words(key)) for key in columns["id"]]
+    for kind in columns.keys() - {"utterance", "id"}:
+        columns[kind] = [None if is_missing(v) else name_of(v) for v in columns[kind]]
+    videos, turns = zip(*places, strict=True) if places else ((), ())
+    return pd.DataFrame({"dialogue": videos, "turn": turns, "split": name, **columns})
+
+
+def _labels(path, name, part):
+    """Read a score of each utterance, or six emotions, or both: a column each."""
+    is_plain = "regression_labels" not in part and "labels" in part
+    key = "labels" if is_plain else "regression_labels"
+    given = _of_all(path, name, part, key)
     try:
-        scores = np.asarray(given, dtype=float)
+        numbers = np.asarray(given, dtype=float)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"{path}: in the part {name!r}, 'regression_labels' holds something else "
-            f"than numbers ({error})."
+            f"{path}: in the part {name!r}, {key!r} holds something else than numbers "
+            f"({error})."
         ) from error
-    if scores.size != len(columns["id"]):
+    labels = numbers.reshape(len(given), -1 if len(given) else 1)
+    if labels.ndim != 2 or labels.shape[1] not in ((1, 6, 7) if is_plain else (1,)):
+        known = ", six emotions or a score and six emotions" if is_plain else ""
         raise ValueError(
-            f"{path}: in the part {name!r}, 'regression_labels' has the shape "
-            f"{scores.shape}; one score for each utterance is known."
+            f"{path}: in the part {name!r}, {key!r} has the shape {numbers.shape}; one "
+            f"score for each utterance{known} is known."
         )
-    places = [_place(path, name, key) for key in columns["id"]]
-    return pd.DataFrame(
-        {
-            "dialogue": [video for video, _ in places],
-            "turn": [number for _, number in places],
-            "split": name,
-            "score": scores.ravel(),
-            **columns,
-        }
-    )
+    if is_plain and labels.shape[1] == 1 and as_array(given).dtype.kind in "iub":
+        refuse_codes(path, labels)
+    return labels
 
 
-def _place(path, name, key):
-    video, _, number = key.rpartition("$_$")
-    if not video or not re.fullmatch(r"\d{1,18}", number):
+def _places(path, name, part):
+    """Find the video of each utterance, and its number or the rank of its start."""
+    keys = [_words(key) for key in _of_all(path, name, part, "id")]
+    if "regression_labels" in part:
+        return [_place(path, name, key, _NUMBERED) for key in keys]
+    if not all(len(key) > 1 for key in keys):
+        return [_place(path, name, key, _NUMBERED_OTHERWISE) for key in keys]
+    table = pd.DataFrame([key[:2] for key in keys], columns=["video", "start"])
+    table["start"] = pd.to_numeric(table["start"], errors="coerce")
+    wrong = np.flatnonzero(table["start"].isna())
+    if len(wrong):
         raise ValueError(
-            f"{path}: the id {key!r} in the part {name!r} is not '<video>$_$<number>'."
+            f"{path}: the id {keys[wrong[0]]!r} in the part {name!r} is not a video, "
+            "the start and the end of an utterance."
         )
+    order = table.sort_values("start", kind="stable").groupby("video").cumcount()
+    return list(zip(table["video"], order.sort_index(), strict=True))
+
+
+def _words(key):
+    """Write an id as text: its parts, or itself."""
+    key = decode(key)
+    parts = [key] if isinstance(key, str) or not np.iterable(key) else np.ravel(key)
+    return [name_of(part) for part in parts]
+
+
+def _place(path, name, key, pattern):
+    match = re.fullmatch(pattern, key[0])
+    if not match or len(key) > 1:
+        kinds = "'<video>$_$<number>'"
+        if pattern != _NUMBERED:
+            kinds += ", '<video>[<number>]', '<video>_<number>' or (video, start, end)"
+        raise ValueError(
+            f"{path}: the id {'_'.join(key)!r} in the part {name!r} is not {kinds}."
+        )
+    video, number = filter(None, match.groups())
     return video, int(number)
 
 

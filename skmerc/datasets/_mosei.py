@@ -41,6 +41,7 @@ _LICENCE = (
         "label": [StrOptions({"score", "polarity", "seven", "emotions"})],
         "split": [str, "array-like", None],
         "members": ["array-like", None],
+        "clamp": ["boolean"],
         "return_X_y": ["boolean"],
     },
     prefer_skip_nested_validation=True,
@@ -53,6 +54,7 @@ def load_mosei(
     label="score",
     split=None,
     members=None,
+    clamp=False,
     return_X_y=False,
 ):
     """Read CMU-MOSEI, sentiment and emotions in monologues, from a file.
@@ -77,6 +79,10 @@ def load_mosei(
         ``"audio"``, ``"visual"``, ``"train"``, ``"dev"``, ``"test"``, and
         ``"_"`` for those to ignore. For padded arrays ``"train_data"``,
         ``"train_label"``, ``"train_length"`` and so on.
+    clamp : bool, default=False
+        Whether to take scores above 3 for 3 and below -3 for -3. Early files of MOSEI
+        hold a few up to 5, averaged over too few ratings, and its authors clamp them.
+        By default such a score is an error.
     return_X_y : bool, default=False
         Whether to return `data` and `target` alone.
 
@@ -112,12 +118,14 @@ def load_mosei(
         If there is no such file.
     ValueError
         If the file is damaged or of another kind, its parts contradict each
-        other, or it does not hold the label, modality or part asked for.
+        other, a score is beyond -3 to 3 (see `clamp`), or it does not hold the
+        label, modality or part asked for.
 
     Warns
     -----
     UserWarning
-        If frames with NaN or infinity were left out, with their number.
+        If frames with NaN or infinity were left out, or texts decoded, with their
+        number.
 
     See Also
     --------
@@ -127,7 +135,8 @@ def load_mosei(
     -----
     What is read:
 
-    - the pickles of MMSA (``aligned_50.pkl``, ``unaligned_50.pkl``);
+    - the pickles of MMSA (``aligned_50.pkl``, ``unaligned_50.pkl``), and those of
+      MulT, MISA and others who keep scores under ``labels``;
     - the padded pickles of bc-LSTM with 13 members (``text_2way.pickle`` and so
       on): one of them, or the folder that holds them. Their labels tell scores,
       or the polarity alone where they are only 0 and 1; codes of more classes
@@ -185,6 +194,7 @@ def load_mosei(
         label=label,
         modalities=modalities,
         split=split,
+        clamp=clamp,
         return_X_y=return_X_y,
         description=_DESCRIPTION,
         licence=_LICENCE,

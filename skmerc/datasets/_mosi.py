@@ -45,6 +45,7 @@ _LICENCE = (
         "label": [StrOptions({"score", "polarity", "seven"})],
         "split": [str, "array-like", None],
         "members": ["array-like", None],
+        "clamp": ["boolean"],
         "return_X_y": ["boolean"],
     },
     prefer_skip_nested_validation=True,
@@ -57,6 +58,7 @@ def load_mosi(
     label="score",
     split=None,
     members=None,
+    clamp=False,
     return_X_y=False,
 ):
     """Read CMU-MOSI, sentiment in monologues, from a file that you have.
@@ -80,6 +82,10 @@ def load_mosi(
         ``"audio"``, ``"visual"``, ``"train"``, ``"dev"``, ``"test"``, and
         ``"_"`` for those to ignore. For padded arrays ``"train_data"``,
         ``"train_label"``, ``"train_length"`` and so on.
+    clamp : bool, default=False
+        Whether to take scores above 3 for 3 and below -3 for -3. Early files of MOSEI
+        hold a few up to 5, averaged over too few ratings, and its authors clamp them.
+        By default such a score is an error.
     return_X_y : bool, default=False
         Whether to return `data` and `target` alone.
 
@@ -115,12 +121,14 @@ def load_mosi(
         If there is no such file.
     ValueError
         If the file is damaged or of another kind, its parts contradict each
-        other, or it does not hold the label, modality or part asked for.
+        other, a score is beyond -3 to 3 (see `clamp`), or it does not hold the
+        label, modality or part asked for.
 
     Warns
     -----
     UserWarning
-        If frames with NaN or infinity were left out, with their number.
+        If frames with NaN or infinity were left out, or texts decoded, with their
+        number.
 
     See Also
     --------
@@ -130,7 +138,8 @@ def load_mosi(
     -----
     What is read:
 
-    - the pickles of MMSA (``aligned_50.pkl``, ``unaligned_50.pkl``);
+    - the pickles of MMSA (``aligned_50.pkl``, ``unaligned_50.pkl``), and those of
+      MulT, MISA and others who keep scores under ``labels``;
     - the folder of bc-LSTM with ``transcripts.csv``, ``text_train.csv``,
       ``text_test.csv`` and ``text/text_train0.csv`` and so on, or the one above
       it; it tells the polarity only;
@@ -182,6 +191,7 @@ def load_mosi(
         label=label,
         modalities=modalities,
         split=split,
+        clamp=clamp,
         return_X_y=return_X_y,
         description=_DESCRIPTION,
         licence=_LICENCE,

@@ -4,6 +4,8 @@ import os
 import stat
 from pathlib import Path
 
+from skmerc.datasets._foreign import refuse_stand_in
+
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
@@ -16,7 +18,8 @@ def check_file(path):
     """Demand a regular file, before anything opens it, and return its size in bytes.
 
     To open a pipe waits for somebody who writes into it, and a device such as
-    ``/dev/zero`` never ends.
+    ``/dev/zero`` never ends. What a server or Git has put in the place of a file is
+    refused, too.
 
     Parameters
     ----------
@@ -43,6 +46,7 @@ def check_file(path):
             f"{path} is {kind} and no file; write what it gives to a file, and read "
             "that one."
         )
+    refuse_stand_in(path)
     return found.st_size
 
 

@@ -5,8 +5,9 @@ import re
 import numpy as np
 import pandas as pd
 
+from skmerc._texts import decode, decode_latin, is_missing, name_of
 from skmerc._warnings import warn_user
-from skmerc.datasets._clips import Clips, are_codes, mean_of_frames
+from skmerc.datasets._clips import Clips, mean_of_frames, refuse_codes, targets_of
 from skmerc.datasets._corpus import PARTS, TEXT, Corpus, as_bunch
 from skmerc.datasets._members import (
     as_array,
@@ -52,9 +53,9 @@ def read_clips(path, layouts, members):
     return _read_lists(path, name_members(path, content, layouts, members))
 
 
-def load_clips(path, clips, *, modalities, description, **choices):
+def load_clips(path, clips, *, modalities, description, clamp, **choices):
     """Return what was chosen of the clips as a Bunch, or as X and y."""
-    corpus = _as_corpus(path, clips)
+    corpus = _as_corpus(path, clips, clamp)
     result = as_bunch(
         corpus,
         path,
@@ -90,11 +91,11 @@ def _read_lists(path, members):
 def _rows(members, parts):
     rows = {"dialogue": [], "turn": [], "split": []}
     for key, labels in members["labels"].items():
-        rows["dialogue"] += [str(key)] * len(labels)
+        rows["dialogue"] += [name_of(key)] * len(labels)
         rows["turn"] += _turns(members.get("ids", {}).get(key, ()), len(labels))
         rows["split"] += [parts.get(key, "")] * len(labels)
     if "ids" in members:
-        rows["id"] = [str(name) for name in in_order(members, "ids")]
+        rows["id"] = list(map(name_of, in_order(members, "ids")))
     if "sentences" in members:
         rows[TEXT] = [_sentence(words) for words in in_order(members, "sentences")]
     return pd.DataFrame(rows)
@@ -102,14 +103,18 @@ def _rows(members, parts):
 
 def _turns(ids, n_rows):
     """Read the number behind the video's name; count where there is none."""
-    numbers = [str(name).rpartition("_")[2] for name in ids]
+    numbers = [name_of(name).rpartition("_")[2] for name in ids]
     if len(numbers) and all(re.fullmatch(r"\d{1,18}", n) for n in numbers):
         return [int(number) for number in numbers]
     return list(range(n_rows))
 
 
 def _sentence(words):
-    return str(words) if isinstance(words, str) else " ".join(map(str, words))
+    """Read a sentence, or join the words of one."""
+    words = decode_latin(words)
+    if isinstance(decode(words), str) or is_missing(words):
+        return words
+    return " ".join(name_of(decode_latin(word)) for word in words)
 
 
 def _average(path, members, name):
@@ -140,17 +145,9 @@ def _as_frames(row):
 def _targets(path, members):
     """Read a score, or six emotions, or both, the score first."""
     values = _label_table(path, members)
-    targets = {"score": values[:, 0]} if values.shape[1] != 6 else {}
-    if values.shape[1] > 1:
-        targets["emotions"] = values[:, -6:]
-    elif are_codes(values):
-        codes = " and ".join(f"{code:g}" for code in np.unique(values))
-        raise ValueError(
-            f"{path}: 'labels' are only {codes}, which are codes of classes and no "
-            "scores. If they tell one emotion, as in tbje_mosei_happy.pkl, take the "
-            "file that holds all six."
-        )
-    return targets
+    if values.shape[1] == 1:
+        refuse_codes(path, values)
+    return targets_of(values)
 
 
 def _label_table(path, members):
@@ -172,14 +169,14 @@ def _label_table(path, members):
     return np.array(table, dtype=float)
 
 
-def _as_corpus(path, clips):
+def _as_corpus(path, clips, clamp):
     _check_not_empty(path, clips.rows)
     _check_parts(path, clips.rows)
     if not clips.blocks and TEXT not in clips.rows:
         raise ValueError(f"{path} holds neither features nor sentences.")
     order = _order(clips.rows)
     rows = clips.rows.iloc[order].reset_index(drop=True)
-    labels = {n: values[order] for n, values in _labels(path, clips).items()}
+    labels = {n: values[order] for n, values in _labels(path, clips, clamp).items()}
     return Corpus(
         dialogue=rows["dialogue"].to_numpy(),
         turn=rows["turn"].to_numpy(),
@@ -223,12 +220,21 @@ def _metadata(rows, labels):
     return rows[known].assign(**scores)
 
 
-def _labels(path, clips):
+def _labels(path, clips, clamp):
     """Derive the kinds of labels; a score of 0 counts as positive."""
     labels, rows = {}, clips.rows
     if "score" in clips.targets:
         score = clips.targets["score"]
-        _check(path, rows, score, np.abs(score) <= 3, "a score from -3 to 3")
+        if clamp:
+            score = np.where(np.isfinite(score), score.clip(-3, 3), score)
+        beyond = int(np.sum(np.isfinite(score) & (np.abs(score) > 3)))
+        what = "a score from -3 to 3"
+        if beyond:
+            what += (
+                f", as {beyond} of {len(score)} are not; clamp=True makes -3 or 3 of"
+            )
+            what += " them, as the authors of MOSEI advise for its early files"
+        _check(path, rows, score, np.abs(score) <= 3, what)
         labels["score"] = score
         labels["polarity"] = np.array(_POLARITY)[(score >= 0).astype(int)]
         labels["seven"] = np.array(_SEVEN)[np.rint(score).astype(int) + 3]

@@ -8,13 +8,24 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Interval, validate_params
 
+from skmerc._columns import as_text
 from skmerc.datasets._border import content_of
 from skmerc.datasets._budget import Budget
 from skmerc.datasets._parquet import need_pyarrow, read_frames, read_schema
 from skmerc.datasets._regular_file import check_file
 from skmerc.datasets._table import as_names, labels_of, refuse_absent
-from skmerc.datasets._table_files import Table, keys_of, table_of
+from skmerc.datasets._table_files import (
+    KEYS_AND_PART,
+    Table,
+    keys_of,
+    table_of,
+    vector_columns,
+)
+from skmerc.datasets._vectors import width_of
 from skmerc.frame import make_frame
+
+_LEVEL = re.compile(r"__index_level_\d+__")
+"""How pandas calls an index without a name, which some files have and others not."""
 
 _ROW = 32
 """Elements that the keys and the label of a row cost, which are texts of their own."""
@@ -72,7 +83,9 @@ def iter_table(path, *, rows=50_000, modalities=None, label="label"):
 
     Notes
     -----
-    Columns are called as for :func:`load_table`. The rows of a dialogue follow each
+    Columns are called as for :func:`load_table`, and what that says of vectors in one
+    column and of keys in the index holds here. A modality, a speaker or the labels of
+    context may be null throughout a file. The rows of a dialogue follow each
     other, so sort by dialogue before writing; it may go on in the next file. Files are
     read in the order of their names, where ``part-10`` comes behind ``part-9``. What
     folders are called is not read: keys and labels are columns of the files, and a
@@ -114,7 +127,9 @@ def iter_table(path, *, rows=50_000, modalities=None, label="label"):
     with content_of(path, "parquet"):
         files = _files_of(path, label)
         _refuse_other_columns(files, label)
-    return _checked(_parts(_tables(files, rows, names, label), path, rows, files), path)
+        widths = _widths(files, rows, names, label)
+    tables = _tables(files, rows, names, label, widths)
+    return _checked(_parts(tables, path, rows, files), path)
 
 
 def _checked(parts, path):
@@ -160,24 +175,59 @@ def _refuse_columns_in_folder_names(file, label):
 def _refuse_other_columns(files, label):
     first, *others = ((file, read_schema(file)) for file in files)
     for file, schema in others:
-        different = sorted(set(schema.names) ^ set(first[1].names))
+        names = set(schema.names) ^ set(first[1].names)
+        different = sorted(name for name in names if not _LEVEL.fullmatch(name))
         if different:
             raise ValueError(
                 f"{file} and {first[0]} differ in the columns {different[:10]} "
                 f"({len(different)} in all); all files of a table have the same."
             )
-        if label in schema.names and schema.field(label) != first[1].field(label):
+        kinds = [_kind(part, label) for part in (schema, first[1])]
+        if None not in kinds and kinds[0] != kinds[1]:
             raise ValueError(
-                f"{file} holds {label!r} as {schema.field(label).type}, and {first[0]} "
-                f"as {first[1].field(label).type}; write it as the same in all files."
+                f"{file} holds {label!r} as {kinds[0]}, and {first[0]} as {kinds[1]}; "
+                "write it as the same in all files."
             )
 
 
-def _tables(files, size, names, label):
+def _kind(schema, label):
+    """Type of the labels; None if there is none in a file."""
+    from pyarrow import types
+
+    kind = schema.field(label).type if label in schema.names else None
+    if kind is None or types.is_null(kind):
+        return None
+    kind = kind.value_type if types.is_dictionary(kind) else kind
+    return "text" if types.is_string(kind) or types.is_large_string(kind) else kind
+
+
+def _widths(files, size, names, label):
+    """Find the length of vectors in columns, which parts of a table may lack."""
+    columns = read_schema(files[0]).names
+    empty = pd.DataFrame(columns=[c for c in columns if not _LEVEL.fullmatch(c)])
+    found = {}
+    for column in vector_columns(empty, files[0], names, label):
+        widths = (_width(file, size, column) for file in files)
+        width = next((width for width in widths if width), None)
+        if width:
+            found[column] = width
+    return found
+
+
+def _width(file, size, column):
+    """Find the first vector of a file, and its length; None if there is none."""
+    for frame in read_frames(file, size, (), [column]):
+        given = frame[column].dropna()
+        if len(given):
+            return width_of(given[:1], file)
+    return None
+
+
+def _tables(files, size, names, label, widths):
     """Read all files in batches, with ids as text."""
     for file in files:
-        for frame in read_frames(file, size):
-            table = table_of(frame, file, names, label)
+        for frame in read_frames(file, size, [*KEYS_AND_PART, label]):
+            table = table_of(frame, file, names, label, widths)
             refuse_absent(table, label, file)
             table.keys["dialogue"] = _ids_of(table, file)
             yield file, table
@@ -196,7 +246,7 @@ def _ids_of(table, file):
             f"{file}: dialogue is missing in row {ids.index[ids.isna()][0]}; every "
             "utterance needs one."
         )
-    return ids.astype(str).to_numpy(dtype=object)
+    return as_text(ids, f"{file}: dialogue").to_numpy(dtype=object)
 
 
 def _parts(tables, path, rows, files):
@@ -230,6 +280,13 @@ def _claim(table, budget, where):
 
 def _refuse_those_that_come_back(ids, begins, closed, file, table):
     for position in begins:
+        other = _other_form(ids[position])
+        if other in closed:
+            raise ValueError(
+                f"{file}: dialogue {ids[position]!r} in row "
+                f"{table.labels.index[position]} was {other!r} before, which is the "
+                "same number; write it as the same type in all files."
+            )
         if ids[position] in closed:
             raise ValueError(
                 f"{file}: dialogue {ids[position]!r} goes on in row "
@@ -238,6 +295,11 @@ def _refuse_those_that_come_back(ids, begins, closed, file, table):
                 "each other, also from file to file."
             )
         closed.add(ids[position])
+
+
+def _other_form(name):
+    """Write a whole number as a float, or the other way round."""
+    return name.removesuffix(".0") if name.endswith(".0") else f"{name}.0"
 
 
 def _as_xy(tables, path):

@@ -28,8 +28,8 @@ def load_table(path, *, modalities=None, label="label", split=None, return_split
     Parameters
     ----------
     path : str or Path
-        A file ending in ``.parquet``, ``.csv``, ``.csv.gz`` or ``.npz``; see
-        Notes for what stands in it.
+        A file ending in ``.parquet``, ``.csv``, ``.csv.gz``, ``.tsv``, ``.tsv.gz`` or
+        ``.npz``; see Notes for what stands in it.
     modalities : list of str, default=None
         The modalities to read, in the order wanted. By default all of them,
         but for an ``.npz`` file that holds several the choice is yours: such
@@ -70,10 +70,17 @@ def load_table(path, *, modalities=None, label="label", split=None, return_split
 
     Notes
     -----
-    In ``.parquet`` and ``.csv`` files a feature is a column of numbers called
-    ``<modality>__<name>``; the keys are called as in `X`, or just
-    ``dialogue``, ``turn``, ``speaker`` and ``role``. Other columns are an
-    error, and left out where `modalities` says what to read.
+    In ``.parquet``, ``.csv`` and ``.tsv`` files a feature is a column of numbers
+    called ``<modality>__<name>``; or a modality is one column of its name that holds
+    a vector in each row, as a list or as text such as ``"[0.5, 1]"``. The keys are
+    called as in `X`, or just ``dialogue``, ``turn``, ``speaker`` and ``role``; in
+    parquet files they, the label and the split may stand in the index that pandas has
+    stored. Other columns are an error, and left out where `modalities` says what to
+    read. A modality with nothing but empty cells is NaN.
+
+    Text tables are read as Excel writes them too: with semicolons or tabs between
+    cells, whatever the ending of the file, a decimal comma where there are such, in
+    UTF-8, or in UTF-16 with a byte order mark.
 
     In ``.npz`` files a modality is a two-dimensional array of floats with one
     row per utterance; the arrays ``dialogue``, ``turn``, ``speaker`` and

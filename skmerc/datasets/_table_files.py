@@ -6,13 +6,18 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from skmerc._columns import key_columns
+from skmerc._columns import KEYS, key_columns
+from skmerc._texts import is_missing, name_of
 from skmerc.datasets._arrays import Arrays
 from skmerc.datasets._border import damaged
 from skmerc.datasets._budget import FLOOR, Budget
 from skmerc.datasets._csv_files import SHORT_KEYS, read_csv
 from skmerc.datasets._parquet import need_pyarrow, read_frame
 from skmerc.datasets._regular_file import check_file
+from skmerc.datasets._vectors import spread_vectors
+
+KEYS_AND_PART = (*KEYS, *SHORT_KEYS.values(), "split")
+"""Names of columns, besides that of labels, which may stand in an index as well."""
 
 _PRESENT = "_present"
 _WIDER = 64
@@ -44,6 +49,8 @@ def find_reader(path):
         ".parquet": _read_parquet,
         ".csv": _read_csv,
         ".csv.gz": _read_csv,
+        ".tsv": _read_csv,
+        ".tsv.gz": _read_csv,
         ".npz": _read_npz,
     }
     fitting = [s for s in readers if path.name.lower().endswith(s)]
@@ -62,11 +69,12 @@ def listing(items, unit=""):
 
 
 def as_text(values, where):
-    """Turn values of any kind, bytes too, into an array of str, all of one width."""
+    """Turn values of any kind, bytes too, into an array of str, all of one width.
+
+    Missing ones are empty.
+    """
     values = np.asarray(values)
-    if values.dtype.kind == "S":
-        return np.char.decode(values, "utf-8")
-    texts = [str(value) for value in values]
+    texts = ["" if is_missing(value) else name_of(value) for value in values]
     lengths = [len(text) for text in texts]
     longest = max(lengths, default=0)
     if len(texts) * longest > max(FLOOR, _WIDER * sum(lengths)):
@@ -90,8 +98,9 @@ def _check_modalities(path, names, widths):
         wanted = f"modality {unknown[0]!r}" if unknown else "features"
         raise ValueError(
             f"{path} has no {wanted}; modalities found: {listing(widths.items())}. "
-            "Features are called after their modality, such as text__0; for other "
-            "tables read them yourself and use skmerc.frame.make_frame."
+            "Features are called after their modality, such as text__0, or are vectors "
+            "in a column called so; for other tables read them yourself and use "
+            "skmerc.frame.make_frame."
         )
 
 
@@ -115,21 +124,33 @@ def _hide(values, present):
 
 def _read_parquet(path, names, label):
     need_pyarrow(path)
-    return table_of(read_frame(path), path, names, label)
+    return table_of(read_frame(path, [*KEYS_AND_PART, label]), path, names, label)
 
 
 def _read_csv(path, names, label):
     return table_of(read_csv(path, label), path, names, label)
 
 
-def table_of(frame, path, names, label):
-    """Take the columns of a frame apart, and refuse those that are nothing."""
+def table_of(frame, path, names, label, widths=None):
+    """Take the columns of a frame apart, and refuse those that are nothing.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n_utterances, n_columns)
+        What a file holds, its index the rows of the file.
+    path : Path
+        The file.
+    names : list of str or None
+        The modalities to read.
+    label : str
+        Name of the column of labels.
+    widths : dict of str to int, optional
+        The length of vectors in columns that may be empty here.
+    """
+    columns = vector_columns(frame, path, names, label)
+    frame = spread_vectors(frame, path, columns, widths)
     keys = keys_of(frame, path)
-    groups = {}
-    for column in frame.columns.drop([*keys.values(), label], errors="ignore"):
-        modality, separator, _ = str(column).partition("__")
-        if separator and modality:
-            groups.setdefault(modality, []).append(column)
+    groups = _groups(frame, [*keys.values(), label])
     _check_columns(frame, path, groups, names, label, keys.values())
     present = _is_there(frame, label, path)
     return Table(
@@ -138,6 +159,24 @@ def table_of(frame, path, names, label):
         frame[label] if present is None else frame[label].where(present),
         as_text(frame["split"], path) if "split" in frame else None,
     )
+
+
+def vector_columns(frame, path, names, label):
+    """List the columns that may hold vectors: those that are nothing else by name."""
+    others = {*keys_of(frame, path).values(), label, "split", *_groups(frame, [])}
+    columns = frame.columns if names is None else frame.columns.intersection(names)
+    free = [c for c in columns if isinstance(c, str) and "__" not in c]
+    return [c for c in free if c not in others and not c.endswith(_PRESENT)]
+
+
+def _groups(frame, others):
+    """Sort columns by the modality that stands in front of their names."""
+    groups = {}
+    for column in frame.columns.drop(others, errors="ignore"):
+        modality, separator, _ = str(column).partition("__")
+        if separator and modality:
+            groups.setdefault(modality, []).append(column)
+    return groups
 
 
 def keys_of(frame, path):
@@ -167,7 +206,9 @@ def _check_columns(frame, path, groups, names, label, keys):
     _check_modalities(path, names, widths)
     wanted = [column for name in names or groups for column in groups[name]]
     numbers = {column: is_numeric_dtype(kind) for column, kind in frame.dtypes.items()}
-    wrong = [column for column in wanted if not numbers[column]]
+    odd = [column for column in wanted if not numbers[column]]
+    wrong = [column for column in odd if not frame[column].isna().all()]
+    _refuse_no_numbers(frame, path, wrong)
     wrong += [] if names else others
     if wrong:
         raise ValueError(
@@ -176,6 +217,20 @@ def _check_columns(frame, path, groups, names, label, keys):
             "numbers called '<modality>__<name>'; remove them, or say in modalities "
             f"what to read of {listing(widths.items())}."
         )
+
+
+def _refuse_no_numbers(frame, path, columns):
+    """Refuse the first cell that is text, if the others of its column are numbers."""
+    for column in columns:
+        cells = frame[column].dropna()
+        wrong = pd.to_numeric(cells.astype(str), errors="coerce").isna()
+        if wrong.any() and not wrong.all():
+            row = wrong.idxmax()
+            raise ValueError(
+                f"{path}: {column!r} holds {cells[row]!r} in row {row}, which is no "
+                f"number ({wrong.sum()} of {len(frame)} cells in all); leave the cell "
+                "empty where there is none, and take '.' for the decimal mark."
+            )
 
 
 def _block(frame, path, name, columns):

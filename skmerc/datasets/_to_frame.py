@@ -8,9 +8,13 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import validate_params
 
-from skmerc._columns import as_text, make_keys
+from skmerc._columns import KEYS, as_text, make_keys
+from skmerc._texts import decode, is_missing
+from skmerc.datasets._border import content_of
 from skmerc.datasets._corpus import TEXT
+from skmerc.datasets._csv_dialect import marked_encoding
 from skmerc.datasets._regular_file import check_file
+from skmerc.datasets._texts import clean_texts
 from skmerc.datasets._utterance_order import field_of, find_turns
 
 _DIALOGUE_FIELDS = ("dialogue", "dialogue_id", "conversation_id")
@@ -40,13 +44,15 @@ def to_frame(dialogues, *, text="text", label="label", speaker="speaker", column
           name under ``"id"``. An utterance is a dict;
         - a list of utterances, each a dict that names its dialogue under
           ``"dialogue"``, ``"dialogue_id"`` or ``"conversation_id"``;
-        - a DataFrame with such a column, a row for each utterance, as ConvoKit's
-          ``corpus.get_utterances_dataframe()``;
+        - a DataFrame with such a column or level of the index, a row for each
+          utterance, as ConvoKit's ``corpus.get_utterances_dataframe()``;
         - the path of a file of JSON lines, each of them a dialogue or each an
           utterance, as ConvoKit's ``utterances.jsonl``.
     text : str, default="text"
         The field of an utterance that holds what was said; None, NaN or empty where
-        that is missing.
+        that is missing. Bytes are decoded (UTF-8, or else Windows-1252), and control
+        characters that Windows-1252 has quotation marks and dashes for become these;
+        a warning counts both.
     label : str or None, default="label"
         The field that holds its label, text or a number. It is looked up in
         ``"meta"`` too (in a DataFrame: ``"meta.<label>"``). With None labels
@@ -70,11 +76,20 @@ def to_frame(dialogues, *, text="text", label="label", speaker="speaker", column
 
     Raises
     ------
+    TypeError
+        If a dialogue, a speaker or the id of an utterance is a list, a dict or
+        something else that has no value of its own.
     ValueError
         If an utterance has no text, no utterance has a field that was named,
-        dialogues share a name, labels mix text and
-        numbers, the file is no JSON lines, or it is unclear which dialogue an
+        dialogues share a name or are 7 here and 7.0 there, labels mix text and
+        numbers, times mix those with a zone, those without and numbers in a
+        dialogue, the file is no JSON lines, or it is unclear which dialogue an
         utterance belongs to.
+
+    Warns
+    -----
+    TextEncodingWarning
+        If texts were decoded or mended, with their number.
 
     See Also
     --------
@@ -84,7 +99,9 @@ def to_frame(dialogues, *, text="text", label="label", speaker="speaker", column
     -----
     Utterances in a list of their own are in order. Others are ordered by the field
     ``"turn"``, if they have it; otherwise by ``"timestamp"``, in dialogues where
-    all have one, then by the length of the chain of replies that leads to them
+    all have one (a number, a date of Python, NumPy or pandas, or text such as
+    ``"2021-03-28T02:30"``; one without a zone is taken as it stands, whatever the zone
+    of the machine), then by the length of the chain of replies that leads to them
     (``"reply_to"`` or ``"reply-to"``, with ``"id"``), then as they stand.
     ConvoKit's film dialogues, for example, have no times and stand in reverse.
 
@@ -105,6 +122,15 @@ def to_frame(dialogues, *, text="text", label="label", speaker="speaker", column
     >>> y.tolist()
     ['anger', None, 'neutral']
     """
+    _check_columns(columns)
+    if not isinstance(dialogues, str | Path):
+        return _to_frame(dialogues, text, label, speaker, columns)
+    with content_of(dialogues, "JSON lines"):
+        items = _read_json_lines(Path(dialogues))
+        return _to_frame(items, text, label, speaker, columns)
+
+
+def _to_frame(dialogues, text, label, speaker, columns):
     records, ids, turns = _read(dialogues)
     dialogue = as_text(pd.Series(ids, dtype=object), "dialogue")
     places = _places(records, dialogue)
@@ -116,21 +142,29 @@ def to_frame(dialogues, *, text="text", label="label", speaker="speaker", column
         len(records),
         dialogue=dialogue,
         turn=find_turns(records, dialogue, places) if turns is None else turns,
-        speaker=[field_of(record, speaker) for record in records],
+        speaker=pd.Series([field_of(r, speaker) for r in records], dtype=object),
         role=np.where(context, "context", "utterance"),
     )
     X[TEXT] = _texts(records, places, text)
     for column in columns:
-        X[column] = [field_of(record, column) for record in records]
+        X[column] = _column([field_of(record, column) for record in records], column)
     if isinstance(dialogues, pd.DataFrame):
         X = X.set_axis(dialogues.index)
     return X, y
 
 
+def _check_columns(columns):
+    kept = {*KEYS, TEXT}
+    wrong = [name for name in columns if not isinstance(name, str) or name in kept]
+    if wrong:
+        raise ValueError(
+            f"columns holds {wrong[0]!r}; give names of other fields than "
+            f"{', '.join(sorted(kept))}."
+        )
+
+
 def _read(dialogues):
     """Return all utterances, the dialogue of each, and turns if they are in order."""
-    if isinstance(dialogues, str | Path):
-        dialogues = _read_json_lines(Path(dialogues))
     if isinstance(dialogues, pd.DataFrame):
         dialogues = _records(dialogues)
     if not len(dialogues):
@@ -143,7 +177,11 @@ def _read(dialogues):
 
 def _read_json_lines(path):
     check_file(path)
-    lines = enumerate(path.read_bytes().splitlines(), start=1)
+    data = path.read_bytes()
+    encoding = marked_encoding(data)
+    if encoding:
+        data = data.decode(encoding).encode()
+    lines = enumerate(data.splitlines(), start=1)
     return [_parse(path, number, line) for number, line in lines if line.strip()]
 
 
@@ -158,9 +196,16 @@ def _parse(path, number, line):
 
 
 def _records(frame):
+    """Make a dict of each row, with what stands in a named index."""
+    names = [name for name in frame.index.names if name is not None]
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice) or len(set(names)) < len(names):
+        name = twice[0] if len(twice) else names[0]
+        raise ValueError(f"The table has {name!r} twice; rename or drop one.")
     records = frame.to_dict("records")
-    if frame.index.name == "id" and "id" not in frame:
-        return [r | {"id": key} for r, key in zip(records, frame.index, strict=True)]
+    for name in set(names) - set(frame.columns):
+        values = frame.index.get_level_values(name)
+        records = [r | {name: v} for r, v in zip(records, values, strict=True)]
     return records
 
 
@@ -177,14 +222,15 @@ def _flatten(dialogues, listed):
     for number, (dialogue, utterances) in enumerate(
         zip(dialogues, listed, strict=True)
     ):
-        given = dialogue.get("id") if isinstance(dialogue, dict) else None
-        key = str(number if given is None else given)
+        given = decode(dialogue.get("id")) if isinstance(dialogue, dict) else None
+        given = str(number) if is_missing(given) else given
+        key = str(given)
         if not isinstance(utterances, list | tuple) or not utterances or key in seen:
             what = "stands twice" if key in seen else "is no list of utterances"
             raise ValueError(f"Dialogue {key!r} (number {number}) {what}.")
         seen.add(key)
         records += utterances
-        ids += [key] * len(utterances)
+        ids += [given] * len(utterances)
         turns += range(len(utterances))
     return records, ids, turns
 
@@ -198,8 +244,8 @@ def _named_dialogues(records):
         )
     name = next((name for name in _DIALOGUE_FIELDS if name in records[0]), None)
     ids = [field_of(record, name) for record in records]
-    if None in ids:
-        at = ids.index(None)
+    at = next((at for at, key in enumerate(ids) if key is None), None)
+    if at is not None:
         raise ValueError(
             f"Utterance {at} does not name its dialogue under "
             f"{' or '.join(map(repr, [name] if name else _DIALOGUE_FIELDS))}; it has "
@@ -234,18 +280,37 @@ def _refuse_absent(records, names):
 def _texts(records, places, name):
     texts = [field_of(record, name) for record in records]
     for said, record, place in zip(texts, records, places, strict=True):
-        if not isinstance(said, str) and not (said is None and name in record):
+        is_there = isinstance(decode(said), str) or (said is None and name in record)
+        if not is_there:
             found = f"{name!r} is {said!r}" if name in record else f"{name!r} is absent"
             raise ValueError(
                 f"{place} has no text: {found}, among {', '.join(map(repr, record))}."
             )
-    return texts
+    return clean_texts(
+        texts, f"The field {name!r}", lambda at: f"{places[at]}: {name!r}"
+    )
+
+
+def _column(values, name):
+    try:
+        return pd.Series(values)
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"The field {name!r} holds half a character ({error.object!r:.200}); read "
+            "it again with its right encoding."
+        ) from error
+
+
+def _is_absent(label):
+    return label is None or (isinstance(label, str) and not label)
 
 
 def _labels(records, places, name):
     """Return the labels, None or NaN where one is missing, and where that is."""
-    labels = [None if name is None else field_of(record, name) for record in records]
-    there = np.array([label is not None and label != "" for label in labels])
+    labels = [
+        None if name is None else decode(field_of(record, name)) for record in records
+    ]
+    there = np.array([not _is_absent(label) for label in labels])
     if not there.any():
         return None, np.zeros(len(labels), dtype=bool)
     first = labels[np.argmax(there)]

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from skmerc._texts import decode, decode_latin, is_missing, name_of
 from skmerc.datasets._corpus import PARTS, TEXT
 from skmerc.datasets._members import (
     check_lengths,
@@ -15,12 +16,6 @@ from skmerc.datasets._members import (
 )
 
 _ABOUT = {"ids", "speakers", "labels", "sentiments", "acts", *PARTS}
-_UNUSED = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
-_CP1252 = {
-    code: bytes([code]).decode("cp1252")
-    for code in range(0x80, 0xA0)
-    if code not in _UNUSED
-}
 
 
 def check_members(path, members):
@@ -34,18 +29,24 @@ def check_members(path, members):
         )
     check_lengths(path, members)
     for key, sentences in members.get("sentences", {}).items():
-        if not all(isinstance(sentence, str) for sentence in sentences):
+        if not all(map(_is_text, sentences)):
             raise ValueError(
                 f"{path}: 'sentences' holds something else than text in dialogue "
                 f"{key!r}; see the parameter members."
             )
 
 
+def _is_text(sentence):
+    return is_missing(sentence) or isinstance(decode(sentence), str)
+
+
 def places_of(path, members):
     """Tell the part of each dialogue, and an id: the part and the file's own name."""
     parts = part_of(path, members)
     return {
-        key: (parts[key], f"{parts[key]}_{key}") if key in parts else ("", str(key))
+        key: (parts[key], f"{parts[key]}_{name_of(key)}")
+        if key in parts
+        else ("", name_of(key))
         for key in members["labels"]
     }
 
@@ -62,7 +63,7 @@ def as_frame(members, places):
         "split": np.repeat(parts, lengths),
     }
     if "sentences" in members:
-        keys[TEXT] = [decode(text) for text in in_order(members, "sentences")]
+        keys[TEXT] = list(map(decode_latin, in_order(members, "sentences")))
     return pd.DataFrame(keys)
 
 
@@ -70,18 +71,6 @@ def features_of(path, members):
     """Stack the features of all members that hold some: dict of modality to array."""
     modalities = [name for name in members if name not in {*_ABOUT, "sentences"}]
     return {name: stack_features(path, members, name) for name in modalities}
-
-
-def decode(text):
-    """Read bytes of Python 2, which arrive as Latin-1, as they were meant.
-
-    They are UTF-8, or Windows-1252, whose quotation marks and dashes are control
-    characters in Latin-1.
-    """
-    try:
-        return text.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        return text.translate(_CP1252)
 
 
 def name_codes(path, members, name, sizes, class_names):

@@ -4,7 +4,9 @@ import zipfile
 from pathlib import Path
 
 from skmerc.datasets._budget import Budget
+from skmerc.datasets._foreign import signs_of_transfer
 from skmerc.datasets._nesting import count_elements
+from skmerc.datasets._packed import unpacked, way_of_packing
 from skmerc.datasets._regular_file import check_file
 from skmerc.datasets._torch_files import find_pickle, read_archive, read_legacy
 from skmerc.datasets._unpickle_machine import Machine
@@ -12,30 +14,30 @@ from skmerc.datasets._unpickle_torch import MAGIC
 from skmerc.exceptions import UnsafePickleError
 
 _FOREIGN_BYTES = {
-    b"version https://git-lfs": "a Git LFS pointer and not the file itself; run `git "
-    "lfs pull` in its repository",
     b"\x89HDF\r\n\x1a\n": "an HDF5 file, such as .csd or .h5; read it with h5py",
     b"\x93NUMPY": "a NumPy array; read it with numpy.load",
     b"PAR1": "a parquet table; read it with skmerc.datasets.load_table",
-    b"\x1f\x8b": "packed by gzip; unpack it first",
-    b"BZh": "packed by bzip2; unpack it first",
-    b"<": "a web page and not the file itself; follow the link on that page",
+    b"\x04\x22\x4d\x18": "packed by LZ4, as by joblib.dump; unpack it first, or write "
+    "it anew with compress='zlib'",
+    b"ZF": "packed by joblib before 0.10; if you trust it, read it with joblib.load "
+    "and write it anew",
 }
 
 
 def read_pickle(path):
-    """Read a pickle, or what `torch.save` has written, as plain data.
+    """Read a pickle, or what `torch.save` or `joblib.dump` wrote, as plain data.
 
-    Python's containers and numbers, NumPy arrays and pandas tables come as they
-    are, torch tensors as arrays, and instances of the class `Sample` of COGMEN and
-    JOYFUL as `Record`. Text that Python 2 wrote is read as Latin-1, byte by byte.
+    Python's containers and numbers, NumPy arrays and pandas tables come as they are,
+    torch tensors as arrays, and instances of the class `Sample` of COGMEN and JOYFUL
+    as `Record`. Text that Python 2 wrote is read as Latin-1, byte by byte. A pickle,
+    of joblib or not, may be packed by zlib, gzip, bzip2, xz or lzma.
     """
     path = Path(path)
     size = check_file(path)
     head, tail = _ends(path, size)
     kind = _foreign_kind(path, head, tail)
     if kind:
-        raise ValueError(f"{path} is no pickle: it is {kind}.")
+        raise ValueError(f"{path} is no pickle: it is {kind}.{signs_of_transfer(path)}")
     try:
         with path.open("rb") as file:
             return unpack(file, head, Budget(size))
@@ -43,14 +45,23 @@ def read_pickle(path):
         raise UnsafePickleError(
             f"{path} is refused: {error}. Nothing of it has run. A file of features "
             "needs numbers, text and containers of them only; ask its authors for one."
+            f"{signs_of_transfer(path)}"
         ) from None
     except (ImportError, OSError):
         raise
     except Exception as error:
         raise ValueError(
             f"{path} cannot be read as a pickle ({type(error).__name__}: {error}); it "
-            "is truncated, damaged or of another kind. Download it again."
+            f"is truncated, damaged or of another kind. Download it again.{_hint(head)}"
+            f"{signs_of_transfer(path)}"
         ) from error
+
+
+def _hint(head):
+    way = way_of_packing(head)
+    return (
+        f" It is packed by {way}; unpack it first, which may tell more." if way else ""
+    )
 
 
 def unpack(file, head, budget):
@@ -74,14 +85,20 @@ def unpack(file, head, budget):
     def load(file, size, find_storage=None):
         return Machine(file, size, budget, find_storage).load()
 
+    def load_alone(file, size):
+        value = load(file, size)
+        if file.read(1):
+            raise ValueError("more bytes follow behind the end of the pickle")
+        return value
+
     if head.startswith(b"PK"):
         value = read_archive(file, budget.size, load)
     elif head.startswith(MAGIC):
         value = read_legacy(file, budget.size, load)
+    elif way_of_packing(head):
+        value = load_alone(*unpacked(file, head, budget))
     else:
-        value = load(file, budget.size)
-        if file.read(1):
-            raise ValueError("more bytes follow behind the end of the pickle")
+        value = load_alone(file, budget.size)
     count_elements(value, budget, "what it holds")
     return value
 
@@ -102,6 +119,8 @@ def _foreign_kind(path, head, tail):
             return kind
     if head.startswith(b"PK"):
         return _foreign_archive(path)
+    if way_of_packing(head):
+        return None
     if head.startswith(b"\x80") or (head[0] in Machine.dispatch and tail == b"."):
         return None
     line = head.splitlines()[0]

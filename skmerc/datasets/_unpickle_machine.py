@@ -7,6 +7,7 @@ from collections import Counter, OrderedDict, defaultdict, deque
 import numpy as np
 import pandas as pd
 
+from skmerc.datasets import _unpickle_joblib as wrappers
 from skmerc.datasets import _unpickle_makers as plain
 from skmerc.datasets import _unpickle_pandas as tables
 from skmerc.datasets import _unpickle_torch as tensors
@@ -15,7 +16,7 @@ from skmerc.datasets._torch_files import read_legacy
 from skmerc.datasets._unpickle_makers import PLAIN_KEYS, Maker, Part, Record, check_keys
 from skmerc.exceptions import UnsafePickleError
 
-_MAKERS = plain.MAKERS | tables.MAKERS | tensors.MAKERS
+_MAKERS = plain.MAKERS | tables.MAKERS | tensors.MAKERS | wrappers.MAKERS
 _VALUES = {("pandas", "NA"): pd.NA}
 _PYTHON_2_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 _PYTHON_2_TYPES = {"long": "int", "unicode": "str", "xrange": "range"}
@@ -101,7 +102,8 @@ class Machine(pickle._Unpickler):
     """
 
     def __init__(self, file, size, budget, find_storage=None):
-        super().__init__(_Bytes(file, size), encoding="latin1")
+        self._source = _Bytes(file, size)
+        super().__init__(self._source, encoding="latin1")
         self.memo = _Memo()
         self.budget, self.find_storage = budget, find_storage
 
@@ -174,13 +176,26 @@ class Machine(pickle._Unpickler):
         if type(made) in (Part, np.ndarray):
             count_elements(state, self.budget, _label(made))
         try:
-            built = _build(made, state)
+            is_wrapper = type(made) is Part and made.kind == wrappers.WRAPPER
+            built = self._read_array(state) if is_wrapper else _build(made, state)
         except TypeError as error:
             raise UnsafePickleError(f"it gives {_label(made)!r} {error}") from error
         self.stack[-1] = built
         if made is not built:
             # Later references find what has taken the place of an object.
             self.memo.replace(made, built)
+
+    def _read_array(self, state):
+        """Read an array whose bytes joblib has put between the opcodes."""
+        frame = self._unframer.current_frame
+        if frame is not None and frame.read(1):
+            raise TypeError("bytes within a frame of opcodes")
+
+        def load():
+            file = self._source
+            return Machine(file, file.left, self.budget).load()
+
+        return wrappers.read_array(state, self._source, self.budget, load)
 
     def _add_bytearray(self):
         n = int.from_bytes(self.read(8), "little")
@@ -218,7 +233,8 @@ def _label(made):
     if isinstance(made, Maker):
         return made.name
     if isinstance(made, Part):
-        return f"pandas.{made.kind}"
+        package = "joblib" if made.kind == wrappers.WRAPPER else "pandas"
+        return f"{package}.{made.kind}"
     cls = np.dtype if isinstance(made, np.dtype) else type(made)
     return f"{cls.__module__}.{cls.__name__}"
 

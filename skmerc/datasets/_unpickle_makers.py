@@ -136,13 +136,13 @@ def _scalar(dtype, data):
         raise TypeError("a type that is none of NumPy's")
     if type(data) is not bytes or dtype.hasobject or len(data) != dtype.itemsize:
         raise TypeError("a number whose bytes do not fit its type")
-    return _with_texts(np.frombuffer(data, dtype))[0] if data else dtype.type()
+    return with_texts(np.frombuffer(data, dtype))[0] if data else dtype.type()
 
 
 def _from_buffer(buffer, dtype, shape, order, axes=None):
     if type(buffer) not in (bytes, bytearray) or not isinstance(dtype, np.dtype):
         raise TypeError("a buffer that is no bytes of numbers")
-    array = _with_texts(np.frombuffer(buffer, dtype))
+    array = with_texts(np.frombuffer(buffer, dtype))
     if order == "K":
         return array.reshape(shape).transpose(axes)
     return array.reshape(shape, order=order)
@@ -181,10 +181,10 @@ def fill_array(array, state):
     if type(data) not in kinds or len(data) != needed:
         raise TypeError(f"values that do not fill an array of shape {shape}")
     array.__setstate__((1, shape, dtype, bool(fortran), data))
-    return _with_texts(array)
+    return with_texts(array)
 
 
-def _with_texts(array):
+def with_texts(array):
     """Fail where four bytes are no character, which nobody checks later."""
     if array.dtype.kind == "U" and array.size:
         codes = np.dtype("u4").newbyteorder(array.dtype.byteorder)

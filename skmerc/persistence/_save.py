@@ -12,6 +12,7 @@ from skmerc._files import write_atomically
 from skmerc._training import resolve_device
 from skmerc._training._stored import Store
 from skmerc._warnings import warn_user
+from skmerc.datasets._foreign import signs_of_transfer
 from skmerc.datasets._regular_file import check_file
 from skmerc.exceptions import OtherVersionWarning, UntrustedTypeError
 from skmerc.persistence._archive import read_member
@@ -220,7 +221,7 @@ def _members(raw, size, path):
     except Exception as error:
         raise ValueError(
             f"{path} is damaged, or no file of save_model ({type(error).__name__}: "
-            f"{error}). Copy or save it again."
+            f"{error}). Copy or save it again.{signs_of_transfer(path)}"
         ) from error
     return about, structure, weights
 

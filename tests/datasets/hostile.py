@@ -27,7 +27,8 @@ READERS = (
     "load_table.npz", "load_table.csv", "load_table.csv.gz", "load_table.parquet",
     "iter_table", "load_meld", "load_meld.csv", "load_emorynlp", "load_emorynlp.csv",
     "load_dailydialog", "load_dailydialog.txt", "load_iemocap", "load_iemocap.txt",
-    "load_iemocap.npy", "load_mosei", "load_mosei.padded", "load_mosi", "load_mosi.csv",
+    "load_iemocap.npy", "load_iemocap.joblib", "load_mosei", "load_mosei.padded",
+    "load_mosi", "load_mosi.csv",
     "read_pickle.torch", "to_frame", "load_model",
 )  # fmt: skip
 
@@ -231,6 +232,17 @@ def _iemocap_npy(folder, rng):
     return path, rng.choice(sorted(folder.rglob("*.npy")))
 
 
+def _joblib(folder, rng):
+    import joblib
+    import numpy as np
+
+    name, kinds = "Ses01F_impro01", [0, 3, ("gzip", 3), ("bz2", 3), ("xz", 3)]
+    text = {name: np.ones((2, 3))}
+    rows = _iemocap(name)
+    joblib.dump([*rows[:3], text, *rows[4:]], folder / "a.pkl", rng.choice(kinds))
+    return folder / "a.pkl", folder / "a.pkl"
+
+
 def _torch(folder, rng):
     import torch
 
@@ -280,6 +292,7 @@ _GOOD = {
     "load_iemocap": _pickled(_iemocap, "a.pkl"),
     "load_iemocap.txt": _iemocap_txt,
     "load_iemocap.npy": _iemocap_npy,
+    "load_iemocap.joblib": _joblib,
     "load_mosei": _pickled(_mosei, "a.pkl"),
     "load_mosei.padded": _pickled(_padded, "text.pkl"),
     "load_mosi": _pickled(_mosi, "a.pkl"),

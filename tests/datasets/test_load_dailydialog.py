@@ -14,7 +14,7 @@ TEXTS = {
         "tempting . __eou__ What ’ s that ? __eou__",
         "None __eou__ NA __eou__",
     ],
-    "validation": ["Good morning , sir . __eou__ Good\x85day . __eou__"],
+    "validation": ["Good morning , sir . __eou__ Good\u2028day . __eou__"],
     "test": ["Hey man , you wanna buy some weed ? __eou__ No . __eou__"],
 }
 EMOTIONS = {"train": ["0 4 6 ", "0 1 "], "validation": ["0 0 "], "test": ["2 3 "]}
@@ -108,7 +108,7 @@ def test_release_gives_text_keys_and_labels(folder):
         "None",
         "NA",
     ]
-    assert daily.data["utterance"][6] == "Good\x85day ."
+    assert daily.data["utterance"][6] == "Good\u2028day ."
     assert daily.target.tolist() == [
         "no emotion",
         "happiness",

@@ -5,6 +5,7 @@ import struct
 import sys
 from types import ModuleType
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -232,7 +233,6 @@ def test_array_of_a_dialogue_reads_as_its_rows(write, nine):
         ({"split": "dev"}, "split='dev'.*train, test"),
         ({"label": "valence"}, "label='valence'.*emotion"),
         ({"n_classes": 5}, "n_classes"),
-        ({"keep_unlabelled": True}, "keep_unlabelled=True does not apply"),
     ],
 )
 def test_what_the_file_has_not_is_refused(nine, choice, message):
@@ -653,3 +653,43 @@ def test_real_file_agrees_with_the_table_made_from_it(real_files, real_data):
             }
         ).sort_values(["dialogue__id", "dialogue__turn"], ignore_index=True)
     pd.testing.assert_frame_equal(mine[table.columns], table, check_dtype=False)
+
+
+# --- All turns, of which some have no label
+
+
+@pytest.mark.parametrize("none", [-1, None, np.nan, np.int64(-1), -1.0])
+@pytest.mark.parametrize("make", [list, lambda x: np.array(x, dtype=object)])
+def test_turns_without_a_label_are_context(write, none, make):
+    name, codes = TRAIN[0], [2, none, 5]
+    path = write(content(NINE, labels=named()["labels"] | {name: make(codes)}))
+    with pytest.raises(ValueError, match=r"features\.pkl: .*keep_unlabelled=True"):
+        load_iemocap(path)
+    corpus = load_iemocap(path, keep_unlabelled=True)
+    roles = corpus.data["dialogue__role"].tolist()
+    assert roles == ["utterance", "context"] + ["utterance"] * 5
+    assert corpus.data["dialogue__turn"][:3].tolist() == [0, 1, 2]
+    assert corpus.target[[0, 1, 2]].tolist() == ["neu", "neu", "fru"]
+    assert "context 1." in corpus.DESCR
+
+
+def test_records_may_lack_labels_too(write):
+    record = {"vid": TRAIN[0], "speakers": ["F", "M"], "labels": [None, 1]}
+    record |= {"sentence": ["a", "b"], "text": np.eye(2)}
+    path = write({"train": [record]})
+    corpus = load_iemocap(path, keep_unlabelled=True)
+    assert corpus.data["dialogue__role"].tolist() == ["context", "utterance"]
+
+
+def test_a_file_without_any_label_is_told(write):
+    labels = {key: [-1] * len(rows) for key, rows in named()["labels"].items()}
+    path = write(content(NINE, labels=labels))
+    with pytest.raises(ValueError, match=r"features\.pkl: no utterance has a label"):
+        load_iemocap(path, keep_unlabelled=True)
+
+
+@pytest.mark.parametrize("compress", [0, 3, ("gzip", 3), ("xz", 3)])
+def test_a_file_of_joblib_reads_as_a_pickle(nine, tmp_path, compress):
+    path = tmp_path / "joblib.pkl"
+    joblib.dump(content(NINE), path, compress=compress)
+    pd.testing.assert_frame_equal(load_iemocap(path).data, load_iemocap(nine).data)

@@ -629,7 +629,7 @@ def test_feature_file_of_another_corpus_is_refused(write_pickle, key):
         (",0,3,8,", ",0,0,8,", "dialogue train_dia0 has the utterance 0 twice"),
         ("Hi.,Ann", "Hi.,Ann,Bob", "line 2 has 12 cells, the header 11"),
         ('"01:02:03,004","01:02:04,000"\n', "", "line 4 has 10 cells"),
-        (HEADER, "version https://git-lfs.github.com/spec/v1", "cells, the header 1"),
+        (HEADER, "version https://git-lfs.github.com/spec/v1", "a Git LFS pointer"),
     ],
 )
 def test_annotations_that_were_changed_are_refused(folder, old, new, message):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from clip_files import label_list, mmsa, padded, write_pickle
 
-from skmerc.datasets import load_mosei
+from skmerc.datasets import load_mosei, load_mosi
 from skmerc.frame import split_frame
 
 
@@ -231,3 +231,95 @@ def test_files_of_the_sdk_are_refused_with_a_way_out(tmp_path):
     for given in (path, tmp_path):
         with pytest.raises(ValueError, match="HDF5 of CMU-MultimodalSDK.*align"):
             load_mosei(given)
+
+
+# --- Parts with labels, as MulT, MISA and others keep them
+
+IDS = {
+    "MMSA": ["v1$_$3", "v1$_$1", "v_2$_$0"],
+    "SDK": ["v1[3]", "v1[1]", "v_2[0]"],
+    "MISA": ["v1_3", "v1_1", "v_2_0"],
+    "bytes": [b"v1_3", b"v1_1", b"v_2_0"],
+    "bytes in arrays": np.array([[b"v1_3"], [b"v1_1"], [b"v_2_0"]]),
+}
+SPANS = [["v1", 5.25, 7.5], ["v1", 1.5, 3.0], ["v_2", 0.0, 1.0]]
+
+
+def part_of(ids, labels, **changes):
+    frames = np.arange(1.0, 4.0)[:, None, None] * np.ones((3, 4, 2))
+    part = {"id": ids, "labels": labels, "text": frames, "audio": frames * 2}
+    return {"train": part | {"vision": frames * 3} | changes}
+
+
+@pytest.mark.parametrize("kind", IDS)
+@pytest.mark.parametrize("shape", [(3,), (3, 1), (3, 1, 1)])
+def test_labels_of_parts_are_scores(write, kind, shape):
+    labels = np.array([1.0, -2.5, 0.5]).reshape(shape)
+    bunch = load_mosei(write(part_of(IDS[kind], labels)))
+    assert bunch.data["dialogue__id"].tolist() == ["v1", "v1", "v_2"]
+    assert bunch.data["dialogue__turn"].tolist() == [1, 3, 0]
+    assert bunch.target.tolist() == [-2.5, 1.0, 0.5]
+    assert bunch.data["audio__0"].tolist() == [4.0, 2.0, 6.0]
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [SPANS, np.array(SPANS), np.array(SPANS, dtype="S"), np.array(SPANS, dtype=object)],
+    ids=["lists", "text", "bytes", "objects"],
+)
+def test_utterances_with_times_are_in_their_order(write, ids):
+    bunch = load_mosei(write(part_of(ids, np.array([[1.0], [-2.5], [0.5]]))))
+    assert bunch.data["dialogue__turn"].tolist() == [0, 1, 0]
+    assert bunch.target.tolist() == [-2.5, 1.0, 0.5]
+    assert bunch.metadata["id"][0].startswith("v1_1.5_3")
+
+
+def test_labels_of_parts_may_tell_emotions(write):
+    labels = np.array([[1.5, 0, 1, 0, 0, 0, 2.0]] * 3).reshape(3, 1, 7)
+    path = write(part_of(IDS["MMSA"], labels))
+    assert load_mosei(path).target.tolist() == [1.5] * 3
+    emotions = load_mosei(path, label="emotions").target
+    assert emotions.tolist() == [[0, 1, 0, 0, 0, 1]] * 3
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            part_of(["v1", "v1", "v2"], np.ones(3)),
+            r"the id 'v1' .*'<video>\[<number>\]",
+        ),
+        (part_of([["v", "x", 1]] * 3, np.ones(3)), r"is not a video, the start"),
+        (
+            part_of(IDS["MISA"], np.ones((3, 4, 2))),
+            r"'labels' has the shape \(3, 4, 2\)",
+        ),
+        (part_of(IDS["MISA"], np.array([0, 1, 2])), "codes of classes"),
+        (part_of(IDS["MISA"], np.ones(2)), "'labels' has 2 utterances and 'id' 3"),
+    ],
+)
+def test_parts_that_cannot_be_read_are_told(write, content, message):
+    path = write(content)
+    with pytest.raises(ValueError, match=message) as caught:
+        load_mosei(path)
+    assert str(path) in str(caught.value)
+
+
+# --- Scores beyond 3
+
+
+@pytest.mark.parametrize("load", [load_mosei, load_mosi])
+def test_scores_beyond_three_are_clamped_where_asked_for(write, load):
+    path = write(part_of(IDS["MISA"], np.array([5.0, -3.25, 0.5])))
+    with pytest.raises(ValueError, match=r"the label .* as 2 of 3 are not; clamp=True"):
+        load(path)
+    bunch = load(path, clamp=True)
+    assert bunch.target.tolist() == bunch.metadata["score"].tolist() == [-3, 3, 0.5]
+    assert load(path, clamp=True, label="seven").target.tolist() == ["-3", "3", "0"]
+
+
+@pytest.mark.parametrize("score", [np.nan, np.inf])
+def test_what_is_no_score_is_not_clamped(write, score):
+    path = write(part_of(IDS["MISA"], np.array([5.0, score, 0.5])))
+    with pytest.raises(ValueError, match=f"the label {score} of turn 1"):
+        load_mosei(path, clamp=True)

@@ -441,10 +441,10 @@ def test_the_list_of_labels_gives_sentences(write, python2):
     assert bunch.split.tolist() == ["train", "train", "dev", "test"]
 
 
-def test_text_of_python_2_is_read_byte_by_byte(write):
+def test_text_of_python_2_is_read_as_it_was_meant(write):
     sentences = {"v1": ["it\x92s", "\xe9"], "v2": ["a"], "v3": ["b"]}
     path = write(label_list(sentences=sentences), python2=True)
-    assert load_mosi(path).data["utterance"].tolist()[:2] == ["it\x92s", "\xe9"]
+    assert load_mosi(path).data["utterance"].tolist()[:2] == ["it’s", "\xe9"]
 
 
 def test_parts_may_be_lists_or_arrays_and_leave_videos_out(write):

@@ -1,12 +1,15 @@
 """Tables of utterances from plain Python objects, JSON lines and ConvoKit."""
 
+import datetime as dt
 import json
+import time
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from skmerc.datasets import to_frame
+from skmerc.exceptions import TextEncodingWarning
 from skmerc.frame import KEYS
 
 CALL = [
@@ -225,7 +228,9 @@ def test_lines_are_dialogues_or_utterances(write, items):
 def test_empty_lines_and_odd_signs_are_no_ends_of_lines(write, tmp_path):
     path = write([json.dumps(said("a\u2028b\x85c"), ensure_ascii=False), "", "  "])
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
-    assert to_frame(str(path))[0]["utterance"].tolist() == ["a\u2028b\x85c"]
+    with pytest.warns(TextEncodingWarning, match="of 1 texts 1 held control"):
+        X, _ = to_frame(str(path))
+    assert X["utterance"].tolist() == ["a\u2028b…c"]
 
 
 @pytest.mark.parametrize(
@@ -311,8 +316,8 @@ def test_convokit_frame_equals_the_lines(write):
 
 def test_times_come_before_replies():
     lines = convokit_lines()
-    for line, time in zip(lines[:3], ["10", 30, 20.5], strict=True):
-        line["timestamp"] = time
+    for line, moment in zip(lines[:3], ["10", 30, 20.5], strict=True):
+        line["timestamp"] = moment
     assert to_frame(lines)[0]["dialogue__turn"].tolist() == [0, 2, 1, 1, 0]
 
 
@@ -373,3 +378,167 @@ def test_convokit_lines_that_do_not_fit_are_refused(changes, message):
     lines[2] |= changes
     with pytest.raises((TypeError, ValueError), match=message):
         to_frame(lines)
+
+
+@pytest.mark.parametrize("forms", [(1, 1.0), ("1", 1.0), (1, "1"), (1.0, b"1")])
+def test_ids_of_replies_may_be_written_in_two_ways(forms):
+    name, answered = forms
+    items = [
+        {"id": "x", "dialogue": "a", "text": "b", "reply_to": answered},
+        {"id": name, "dialogue": "a", "text": "b", "reply_to": None},
+    ]
+    assert to_frame(items)[0]["dialogue__turn"].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
+def test_lines_may_have_a_byte_order_mark(write, encoding):
+    path = write([CALL, VISIT])
+    path.write_bytes(path.read_text().encode(encoding))
+    pd.testing.assert_frame_equal(to_frame(path)[0], to_frame([CALL, VISIT])[0])
+
+
+# --- Times
+
+
+@pytest.fixture(params=["Europe/Berlin", "America/New_York", "UTC"])
+def zone(request, monkeypatch):
+    """Let the machine be in a zone, two of which change their clocks on a night."""
+    if not hasattr(time, "tzset"):
+        pytest.skip("the zone of a process cannot be set here")
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+MOMENTS = [dt.datetime(2021, 3, 28, 3, 10), dt.datetime(2021, 3, 28, 2, 30)]
+MOMENTS += [dt.datetime(2021, 3, 14, 3, 10), dt.datetime(2021, 3, 14, 2, 30)]
+MOMENTS += [dt.datetime(2021, 10, 31, 2, 30), dt.datetime(2021, 10, 31, 2, 10)]
+
+
+@pytest.mark.parametrize(
+    "write_time",
+    [
+        lambda time: time,
+        pd.Timestamp,
+        np.datetime64,
+        lambda time: time.isoformat(),
+        lambda time: time.isoformat(" "),
+        lambda time: time - dt.datetime(2021, 1, 1),
+        lambda time: np.datetime64(time) - np.datetime64("2021-01-01"),
+    ],
+    ids=[
+        "Python",
+        "pandas",
+        "NumPy",
+        "text",
+        "text with a blank",
+        "span",
+        "NumPy span",
+    ],
+)
+def test_times_without_a_zone_are_taken_as_they_stand(zone, write_time):
+    items = [
+        {"dialogue": "a", "text": "b", "timestamp": t} for t in map(write_time, MOMENTS)
+    ]
+    expected = [3, 2, 1, 0, 5, 4]
+    assert to_frame(items)[0]["dialogue__turn"].tolist() == expected
+    assert to_frame(pd.DataFrame(items))[0]["dialogue__turn"].tolist() == expected
+
+
+def test_times_with_zones_are_moments(zone):
+    given = ["2021-03-28T02:30+02:00", "2021-03-28T01:10Z", "2021-03-28T00:29:59+00:00"]
+    items = [{"dialogue": "a", "text": "b", "timestamp": t} for t in given]
+    assert to_frame(items)[0]["dialogue__turn"].tolist() == [1, 2, 0]
+
+
+def test_days_are_times():
+    days = [dt.date(2021, 3, 2), dt.date(2021, 3, 1)]
+    items = [{"dialogue": "a", "text": "b", "timestamp": day} for day in days]
+    assert to_frame(items)[0]["dialogue__turn"].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ("2021-03-28T02:30", "2021-03-28T02:30Z"),
+        (5, "2021-03-28T02:30"),
+        (pd.Timedelta(5), 5),
+    ],
+)
+def test_times_of_two_kinds_have_no_order(first, then):
+    items = [{"dialogue": "a", "text": "b", "timestamp": t} for t in (first, then)]
+    with pytest.raises(ValueError, match="Utterance 1 of dialogue 'a' .* unclear"):
+        to_frame(items)
+    items[1]["dialogue"] = "c"
+    assert to_frame(items)[0]["dialogue__turn"].tolist() == [0, 0]
+
+
+# --- Names that are no text
+
+
+@pytest.mark.parametrize("pair", [(7, "7.0"), ("7", 7.0), ("7", "7.0"), (7, 7.0)])
+def test_a_number_in_two_forms_does_not_tear_a_dialogue(pair, write):
+    items = [{"dialogue": key, "text": "a"} for key in pair]
+    dialogues = [{"id": key, "turns": VISIT} for key in pair]
+    frame = pd.DataFrame({"text": "a", "dialogue": pd.Series(pair, dtype=object)})
+    for given in (items, dialogues, frame, write(items)):
+        with pytest.raises(ValueError, match=r"dialogue is .*7"):
+            to_frame(given)
+    items = [{"dialogue": 1, "speaker": key, "text": "a"} for key in pair]
+    with pytest.raises(ValueError, match="speaker is"):
+        to_frame(items)
+
+
+@pytest.mark.parametrize("name", ["1.0", 1.0, "v2.0", "1.50"])
+def test_other_numbers_are_names(name):
+    items = [{"dialogue": key, "text": "a"} for key in (name, "2", "x")]
+    assert to_frame(items)[0]["dialogue__id"].tolist() == [str(name), "2", "x"]
+
+
+@pytest.mark.parametrize("field", ["dialogue", "speaker", "id"])
+@pytest.mark.parametrize("name", [{"a": 1}, ["a"], {1}, np.ones(2)])
+def test_names_without_a_value_are_told(field, name):
+    items = [{"dialogue": 1, "text": "a", "id": k, "reply_to": 9} for k in range(2)]
+    items[1][field] = name
+    with pytest.raises((TypeError, ValueError), match=f"{field}|no id"):
+        to_frame(items)
+
+
+@pytest.mark.parametrize("names", [(1, "a"), ((1, 2), "b"), (True, "c"), (None, 3)])
+def test_speakers_of_several_types_need_no_order(names):
+    items = [{"dialogue": 1, "speaker": name, "text": "a"} for name in names]
+    found = to_frame(items)[0]["dialogue__speaker"].tolist()
+    assert found == ["" if name is None else str(name) for name in names]
+
+
+@pytest.mark.parametrize("columns", [[["x"]], [3], ["utterance"], ["dialogue__id"]])
+def test_columns_that_cannot_be_kept_are_told(columns):
+    with pytest.raises(ValueError, match="columns holds"):
+        to_frame([[{"text": "a", "x": 1}]], columns=columns)
+
+
+def test_keys_may_stand_in_the_index_of_a_table():
+    table = pd.DataFrame(
+        {"dialogue": ["x", "y", "x"], "turn": [1, 0, 0], "text": ["b", "c", "a"]}
+    )
+    expected, _ = to_frame(table)
+    for keys in (["dialogue"], ["dialogue", "turn"], ["turn", "dialogue"]):
+        indexed = table.set_index(keys)
+        X, _ = to_frame(indexed)
+        assert X.index.equals(indexed.index)
+        pd.testing.assert_frame_equal(X.reset_index(drop=True), expected)
+
+
+def test_a_column_that_stands_twice_is_told():
+    table = pd.DataFrame([["a", "b", 1]], columns=["text", "text", "dialogue"])
+    with pytest.raises(ValueError, match="has 'text' twice"):
+        to_frame(table)
+
+
+def test_errors_of_a_file_name_it(write):
+    for items in ([[{"text": 5}]], [{"dialogue": [1], "text": "a"}], [3]):
+        path = write(items)
+        with pytest.raises(ValueError, match=r"dialogues\.jsonl"):
+            to_frame(path)

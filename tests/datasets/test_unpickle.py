@@ -1,20 +1,27 @@
 """Pickled features: what is read, byte for byte, and what each wrong file is told."""
 
+import bz2
 import gzip
 import io
+import lzma
+import os
 import pickle
 import sys
 import zipfile
+import zlib
 from collections import Counter, OrderedDict, defaultdict, deque
 from types import ModuleType
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from joblib.numpy_pickle import NumpyArrayWrapper
 
 from skmerc.datasets._unpickle import read_pickle
 from skmerc.datasets._unpickle_makers import Record
+from skmerc.exceptions import UnsafePickleError
 
 PROTOCOLS = pytest.mark.parametrize("protocol", range(6))
 
@@ -338,7 +345,8 @@ FOREIGN = {
     "parquet": (b"PAR1\x15\x04", "parquet table; read it with .*load_table"),
     "zip": (archive(notes_txt="?"), r"zip archive of notes\.txt; unpack it first"),
     "cut zip": (saved(np.savez, a=np.ones(99))[:200], "first part of a zip archive"),
-    "gzip": (gzip.compress(pickle.dumps([1])), "packed by gzip; unpack it first"),
+    "LZ4": (b"\x04\x22\x4d\x18dR", "packed by LZ4, .*compress='zlib'"),
+    "old joblib": (b"ZF0x8a", "packed by joblib before .*joblib.load"),
     "bzip2": (b"BZh91AY&SY", "packed by bzip2; unpack it first"),
     "web page": (b"\n<!DOCTYPE html>\n<title>Sign in</title>", "a web page and not"),
     "CSV": (
@@ -390,3 +398,148 @@ def test_missing_file_and_folder_are_told_apart(tmp_path):
         read_pickle(tmp_path / "features.pkl")
     with pytest.raises(IsADirectoryError, match="is a folder; give the file in it"):
         read_pickle(str(tmp_path))
+
+
+# --- Files of joblib, and packed ones
+
+WAYS = [0, 3, ("zlib", 9), ("gzip", 3), ("bz2", 3), ("lzma", 3), ("xz", 3)]
+PACKERS = [gzip.compress, bz2.compress, lzma.compress, zlib.compress]
+ARRAYS = {
+    "C": np.arange(6.0).reshape(2, 3),
+    "Fortran": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    "big": np.arange(3, dtype=">f4"),
+    "text": np.array(["Ross", "é"]),
+    "bytes": np.array([b"Ross", b""]),
+    "objects": np.array(["a", None, [1]], dtype=object),
+    "empty": np.zeros((0, 3)),
+    "one": np.array(5),
+    "flags": np.array([True, False]),
+    "days": np.array(["2020-01-01"], dtype="M8[D]"),
+}
+
+
+def same(found, expected):
+    assert (found.dtype.kind, found.shape) == (expected.dtype.kind, expected.shape)
+    assert found.tolist() == expected.tolist()
+
+
+@pytest.fixture
+def dump(tmp_path):
+    """A function that writes what joblib makes of an object."""
+
+    def dump(thing, **how):
+        path = tmp_path / "features.pkl"
+        joblib.dump(thing, path, **how)
+        return path
+
+    return dump
+
+
+@pytest.mark.parametrize("compress", WAYS, ids=str)
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_what_joblib_wrote_is_read(dump, compress, protocol):
+    told = {**ARRAYS, "list": [ARRAYS["C"], "x", (ARRAYS["text"], 3)]}
+    found = read_pickle(dump(told, compress=compress, protocol=protocol))
+    assert [*found] == [*told]
+    for name, array in ARRAYS.items():
+        same(found[name], array)
+    same(found["list"][0], ARRAYS["C"])
+    same(found["list"][2][0], ARRAYS["text"])
+    assert found["list"][1] == "x"
+
+
+@pytest.mark.parametrize("pack", PACKERS)
+def test_packed_pickles_are_read(write, pack):
+    assert read_pickle(write(pack(pickle.dumps([1, "x"])))) == [1, "x"]
+
+
+@pytest.mark.parametrize("compress", WAYS, ids=str)
+def test_a_file_of_joblib_that_is_cut_gives_one_clear_error(dump, compress):
+    path = dump(ARRAYS, compress=compress)
+    data = path.read_bytes()
+    for end in range(2, len(data) - 1, 1 + len(data) // 40):
+        path.write_bytes(data[:end])
+        with pytest.raises(ValueError, match=r"features\.pkl (cannot|is no pickle)"):
+            read_pickle(path)
+
+
+@pytest.mark.parametrize("pack", PACKERS)
+def test_bytes_behind_a_packed_pickle_are_an_error(write, pack):
+    with pytest.raises(ValueError, match="more bytes follow"):
+        read_pickle(write(pack(pickle.dumps([1]) + b"x")))
+
+
+class Evil:
+    def __reduce__(self):
+        return os.mkdir, ("made by a pickle",)
+
+
+@pytest.mark.parametrize("compress", WAYS, ids=str)
+@pytest.mark.parametrize(
+    "hide", [lambda x: x, lambda x: np.array([x, 1], dtype=object)]
+)
+def test_files_of_joblib_run_nothing(dump, tmp_path, monkeypatch, compress, hide):
+    monkeypatch.chdir(tmp_path)
+    path = dump([ARRAYS["C"], hide(Evil())], compress=compress)
+    with pytest.raises(UnsafePickleError, match=r"features\.pkl is refused.*mkdir"):
+        read_pickle(path)
+    assert not (tmp_path / "made by a pickle").exists()
+
+
+def test_other_classes_of_arrays_are_refused(dump):
+    with pytest.raises(UnsafePickleError, match=r"numpy\.ma"):
+        read_pickle(dump(np.ma.array([1.0])))
+
+
+def forged(**changes):
+    """A file of joblib that says something else of its array than it holds."""
+    wrapper = NumpyArrayWrapper(np.ndarray, (2,), "C", np.dtype("f8"))
+    vars(wrapper).update(changes)
+    return pickle.dumps(wrapper, 2)[:-1] + b"\x01\xff" + b"\0" * 16 + b"."
+
+
+def test_the_forged_file_begins_as_a_good_one(write):
+    assert read_pickle(write(forged())).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shape": (10**9,)},
+        {"shape": (10**12, 0)},
+        {"shape": (-1,)},
+        {"shape": (3,)},
+        {"shape": [2]},
+        {"shape": (2.0,)},
+        {"shape": 2},
+        {"dtype": "f8"},
+        {"dtype": np.dtype("U100000000")},
+        {"dtype": np.dtype(object)},
+        {"order": "K"},
+        {"subclass": dict},
+        {"subclass": "ndarray"},
+        {"numpy_array_alignment_bytes": None},
+        {"more": 1},
+    ],
+    ids=str,
+)
+def test_what_joblib_says_of_an_array_is_held_against_the_file(write, changes):
+    with pytest.raises(ValueError, match=r"features\.pkl (cannot be read|is refused)"):
+        read_pickle(write(forged(**changes)))
+
+
+@pytest.mark.parametrize("pack", PACKERS)
+def test_packed_zeros_are_counted(write, pack):
+    n = 2 * 10**8
+    start = b"\x80\x05\x8e" + n.to_bytes(8, "little")
+    path = write(pack(start + b"\0" * n + b"."))
+    with pytest.raises(ValueError, match=r"features\.pkl .* asks for 2e\+08 elements"):
+        read_pickle(path)
+
+
+def test_lzma_takes_no_more_memory_than_it_needs(write):
+    data = bytearray(lzma.compress(pickle.dumps([1]), lzma.FORMAT_ALONE))
+    data[1:5] = b"\x00\x00\x00\xff"
+    data[1:3] = b"\x00\x00"
+    with pytest.raises(ValueError, match=r"features\.pkl cannot be .*Memory"):
+        read_pickle(write(bytes(data)))

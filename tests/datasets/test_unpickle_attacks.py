@@ -122,7 +122,7 @@ ctypes.CDLL datetime.datetime dill.loads distutils.file_util.write_file
 doctest.debug_script ensurepip._run_pip gc.get_objects idlelib.calltip.get_entity
 importlib.import_module importlib.util.spec_from_file_location
 inspect.getattr_static io.open itertools.starmap joblib.load
-joblib.numpy_pickle.NumpyArrayWrapper linecache.getlines logging.config.listen
+joblib.numpy_pickle.NumpyUnpickler linecache.getlines logging.config.listen
 marshal.loads multiprocessing.util.spawnv_passfds nt.system numpy.__builtins__
 numpy.ctypeslib.load_library numpy.f2py.crackfortran._eval_length
 numpy.f2py.crackfortran.getlincoef numpy.f2py.diagnose.run_command numpy.fromfile

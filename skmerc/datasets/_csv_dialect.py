@@ -1,0 +1,149 @@
+"""How a program has written a table of text: encoding, separator and decimal mark."""
+
+import csv
+import gzip
+import re
+from dataclasses import dataclass, replace
+
+_BYTE_ORDER_MARKS = {
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\x00\x00\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+_HEAD = 64
+_SEPARATORS = (",", ";", "\t")
+_TOLD = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
+_DECIMAL = re.compile(r"\s*[-+]?\d*([.,])\d+(?:e[-+]?\d+)?\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a file is written.
+
+    Parameters
+    ----------
+    path : Path
+        The file; ending in ``.gz`` if it is packed.
+    encoding : str
+        Of its characters.
+    separator : {",", ";", tab}
+        What stands between cells.
+    skipped : int
+        Lines in front of the header.
+    decimal : {".", ","}
+        What stands between a number and its fraction.
+    """
+
+    path: object
+    encoding: str
+    separator: str = ","
+    skipped: int = 0
+    decimal: str = "."
+
+    def open(self):
+        """Open the file, at its header."""
+        opened = gzip.open if self.path.suffix.lower() == ".gz" else open
+        lines = opened(self.path, "rt", encoding=self.encoding, newline="")
+        for _ in range(self.skipped):
+            lines.readline()
+        return lines
+
+    def rows(self, lines):
+        """Read the cells of each line."""
+        return csv.reader(lines, delimiter=self.separator)
+
+    @property
+    def of_pandas(self):
+        """Say the same to `pandas.read_csv`."""
+        return {
+            "encoding": self.encoding,
+            "sep": self.separator,
+            "skiprows": self.skipped,
+            "decimal": self.decimal,
+        }
+
+
+def find_dialect(path):
+    """Find out how a table is written, all but its decimal mark.
+
+    Excel begins its text of Unicode with a byte order mark. It writes semicolons where
+    the comma is the decimal mark, and tabs where it is told so; the line ``sep=;`` in
+    front tells it what it reads.
+    """
+    dialect = Dialect(path, _encoding_of(path))
+    with dialect.open() as lines:
+        told = _TOLD.fullmatch(lines.readline(8))
+    if told:
+        return replace(dialect, separator=told[1], skipped=1)
+    n_cells = {sep: _count_cells(dialect, sep) for sep in _SEPARATORS}
+    return replace(dialect, separator=max(n_cells, key=n_cells.get))
+
+
+def marked_encoding(head):
+    """Tell an encoding by the byte order mark in front; None if there is none."""
+    marks = _BYTE_ORDER_MARKS.items()
+    return next((encoding for mark, encoding in marks if head.startswith(mark)), None)
+
+
+def _encoding_of(path):
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    with opened(path, "rb") as file:
+        head = file.read(_HEAD)
+    if head.startswith(b"PK\x03\x04"):
+        raise ValueError(
+            "it is a zip archive, such as a workbook of Excel; save its table as 'CSV "
+            "UTF-8'"
+        )
+    if marked_encoding(head):
+        return marked_encoding(head)
+    if b"\0" in head:
+        raise ValueError(
+            "it holds zero bytes: if it is UTF-16, write it with a byte order mark, or "
+            "as UTF-8"
+        )
+    return "utf-8-sig"
+
+
+def _count_cells(dialect, separator):
+    with dialect.open() as lines:
+        try:
+            return len(next(replace(dialect, separator=separator).rows(lines), []))
+        except csv.Error:  # a header without this separator may be too long for a cell
+            return 0
+
+
+class DecimalMarks:
+    """Learns the decimal mark of a table from its cells, row by row.
+
+    Parameters
+    ----------
+    dialect : Dialect
+        How the table is written.
+    are_numbers : list of bool
+        Whether the cells of a column are to be numbers.
+    """
+
+    def __init__(self, dialect, are_numbers):
+        self.found = {}
+        # Where a comma stands between cells, none is inside a number but by mistake.
+        wanted = [] if dialect.separator == "," else enumerate(are_numbers)
+        self.columns = [at for at, is_number in wanted if is_number]
+
+    def look_at(self, cells, line):
+        """Take the cells of a line into account."""
+        for at in self.columns:
+            match = _DECIMAL.fullmatch(cells[at])
+            if match:
+                self.found.setdefault(match[1], line)
+
+    @property
+    def mark(self):
+        """The decimal mark of the table."""
+        if len(self.found) > 1:
+            lines = " and ".join(f"{m!r} in line {n}" for m, n in self.found.items())
+            raise ValueError(
+                f"numbers have {lines}; write all of them with one decimal mark, and "
+                "nothing between thousands"
+            )
+        return next(iter(self.found), ".")

@@ -1,0 +1,349 @@
+"""Tables as programs write them: spreadsheets, data sets, vector stores, parts."""
+
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skmerc.datasets import iter_table, load_table
+
+GOOD = (
+    "dialogue,turn,label,text__0,text__1\n1,0,joy,0.5,-1e-3\n1,1,sad,,2\n2,0,joy,1,3\n"
+)
+KEYS = {"dialogue": [1, 1, 2, 2], "turn": [0, 1, 0, 1], "label": ["a", "b", "a", "b"]}
+ENDINGS = [".csv", ".tsv", ".csv.gz", ".tsv.gz"]
+
+
+@pytest.fixture
+def write(tmp_path):
+    """A function that writes text, in an encoding, to a file of an ending."""
+
+    def write(text, encoding="utf-8", ending=".csv"):
+        path = tmp_path / f"calls{ending}"
+        data = text.encode(encoding)
+        path.write_bytes(gzip.compress(data) if ending.endswith("gz") else data)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def frame():
+    return pd.DataFrame(KEYS)
+
+
+def cells(text, separator, decimal="."):
+    """The same table, written with another separator and decimal mark."""
+    return text.replace(",", separator).replace(".", decimal)
+
+
+def features(X):
+    return X.drop(columns=list(X.columns[:4])).to_dict("list")
+
+
+def assert_same(path, expected):
+    (X, y), (X_expected, y_expected) = load_table(path), expected
+    pd.testing.assert_frame_equal(X, X_expected)
+    assert y.tolist() == y_expected.tolist()
+
+
+# --- Spreadsheets
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(
+    ("separator", "decimal"), [(";", "."), (";", ","), ("\t", "."), ("\t", ",")]
+)
+def test_separators_and_decimal_marks_of_spreadsheets(
+    write, separator, decimal, ending
+):
+    expected = load_table(write(GOOD))
+    assert_same(write(cells(GOOD, separator, decimal), ending=ending), expected)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_byte_order_marks_tell_the_encoding(write, separator, encoding):
+    text = GOOD.replace("joy", "Überraschung")
+    expected = load_table(write(text))
+    assert_same(write(cells(text, separator), encoding), expected)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_excel_may_be_told_the_separator(write, separator):
+    expected = load_table(write(GOOD))
+    assert_same(write(f"sep={separator}\n" + cells(GOOD, separator)), expected)
+
+
+def test_scores_have_the_decimal_mark_of_the_table(write):
+    text = GOOD.replace("joy", "1.5").replace("sad", "-2.25")
+    _, y = load_table(write(cells(text, ";", ",")))
+    assert y.tolist() == [1.5, -2.25, 1.5]
+
+
+def test_wide_tables_have_decimal_commas_too(write):
+    names = [f"text__{number}" for number in range(10_100)]
+    head = ";".join(["dialogue", "label", *names])
+    row = ";".join(["1", "joy", *["0,5"] * len(names)])
+    X, _ = load_table(write(f"{head}\n{row}\n"))
+    assert set(X.iloc[0, 4:]) == {0.5}
+    with pytest.raises(ValueError, match="'#N/A', in row 0|'#N/A'.*row 0"):
+        load_table(write(f"{head}\n{row.replace('0,5', '#N/A', 1)}\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "message"),
+    [
+        (cells(GOOD, ";").replace("-1e-3", "1,5"), "utf-8", r"line 2.*one decimal"),
+        (GOOD.replace("0.5", '"0,5"'), "utf-8", r"'text__0' holds '0,5' in row 0"),
+        (GOOD.replace("-1e-3", "#N/A"), "utf-8", r"'text__1' holds '#N/A' in row 0"),
+        (GOOD.replace("joy", "fröhlich"), "cp1252", "no text of UTF-8.*'CSV UTF-8'"),
+        (GOOD, "utf-16-le", "zero bytes.*byte order mark"),
+        ("PK\x03\x04\x14\0\6\0", "utf-8", "a workbook of Excel; save its table"),
+    ],
+    ids=["two marks", "comma in quotes", "error of a cell", "cp1252", "no mark", "zip"],
+)
+def test_what_a_spreadsheet_has_done_is_told(write, text, encoding, message):
+    with pytest.raises(ValueError, match=rf"calls\.csv.*{message}"):
+        load_table(write(text, encoding))
+
+
+# --- Vectors in one column
+
+
+def as_json(vector):
+    return "[" + ", ".join("null" if np.isnan(x) else repr(x) for x in vector) + "]"
+
+
+def as_numpy(vector):
+    return str([float(x) for x in vector])
+
+
+WRITTEN = {
+    "JSON": as_json,
+    "Python": as_numpy,
+    "NumPy": lambda vector: str(np.array(vector)),
+    "array": lambda vector: repr(np.array(vector, dtype="float64")),
+    "float32": lambda vector: f"array({as_numpy(vector)}, dtype=float32)",
+    "torch": lambda vector: f"tensor({as_numpy(vector)}, device='cuda:0')",
+    "blanks": lambda vector: f" {as_json(vector)} ",
+}
+VECTORS = [[0.5, 1.5], [1.0, np.nan], None, [3.0, -1e-9]]
+SPREAD = {"text__0": [0.5, 1, np.nan, 3], "text__1": [1.5, np.nan, np.nan, -1e-9]}
+
+
+def assert_features(X, expected):
+    found = features(X)
+    assert list(found) == list(expected)
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], np.float32(values))
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_text_of_vectors_is_a_modality(frame, tmp_path, kind):
+    text = [None if vector is None else WRITTEN[kind](vector) for vector in VECTORS]
+    frame.assign(text=text).to_csv(tmp_path / "a.csv", index=False)
+    assert_features(load_table(tmp_path / "a.csv")[0], SPREAD)
+
+
+@pytest.mark.parametrize("make", [list, np.array, np.float32, WRITTEN["JSON"]])
+def test_vectors_of_parquet_are_a_modality(frame, tmp_path, make):
+    pytest.importorskip("pyarrow", reason="needs pyarrow")
+    path = tmp_path / "a.parquet"
+    vectors = [None if vector is None else make(vector) for vector in VECTORS]
+    frame.assign(text=vectors, audio__0=1.0).to_parquet(path)
+    expected = {"text__0": SPREAD["text__0"], "text__1": SPREAD["text__1"]}
+    X, _ = load_table(path, modalities=["text"])
+    assert_features(X, expected)
+    for X in (load_table(path)[0], next(iter_table(path))[0]):
+        assert {c.partition("__")[0] for c in features(X)} == {"text", "audio"}
+        assert_features(X.drop(columns="audio__0"), expected)
+
+
+def test_vectors_of_fixed_length_are_read(frame, tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="needs pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
+    kind = pa.list_(pa.float32(), 2)
+    table = pa.Table.from_pandas(frame).append_column("text", pa.array(VECTORS, kind))
+    parquet.write_table(table, tmp_path / "a.parquet")
+    assert_features(load_table(tmp_path / "a.parquet")[0], SPREAD)
+
+
+def test_words_beside_vectors_are_left_out_where_named(frame, tmp_path):
+    table = frame.assign(embedding="[1, 2]", utterance="[laughs] Hello!")
+    table.to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(ValueError, match="'utterance'.* neither keys nor features"):
+        load_table(tmp_path / "a.csv")
+    X, _ = load_table(tmp_path / "a.csv", modalities=["embedding"])
+    assert list(features(X)) == ["embedding__0", "embedding__1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (["[1, 2]", "[1]", "", ""], "'text' has 1 numbers in row 1 and 2 elsewhere"),
+        (["[1]", "", "[a]", ""], "'text' holds no vector of numbers in row 2"),
+        (["[1]", "[1_0]", "", ""], "no vector of numbers in row 1"),
+        (["[[1], [2]]"] * 4, "no vector of numbers in row 0"),
+        (["[]", "[]", "", ""], "an empty vector in row 0"),
+        (["[0. 1. ... 8. 9.]"] * 4, r"'\.\.\.' stands in it"),
+    ],
+)
+def test_what_is_no_vector_is_told_with_its_row(frame, tmp_path, text, message):
+    frame.assign(text=text).to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(ValueError, match=rf"a\.csv: .*{message}"):
+        load_table(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("vector", [[[1.0], [2.0]], ["a", "b"], []])
+def test_other_lists_of_parquet_are_told(frame, tmp_path, vector):
+    pytest.importorskip("pyarrow", reason="needs pyarrow")
+    path = tmp_path / "a.parquet"
+    frame.assign(text=[vector] * 4).to_parquet(path)
+    with pytest.raises(ValueError, match=r"a\.parquet: 'text' holds .* in row 0"):
+        load_table(path)
+
+
+def test_numbers_in_lists_are_paid_for(tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="needs pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
+    path, n = tmp_path / "a.parquet", 4 * 10**7
+    lists = pa.ListArray.from_arrays([0, n], np.zeros(n, np.int8))
+    table = pa.table({"dialogue": ["a"], "label": ["b"], "text": lists})
+    parquet.write_table(table, path)
+    assert path.stat().st_size < 10**6
+    for read in (load_table, lambda path: next(iter_table(path))):
+        with pytest.raises(ValueError, match=r"a\.parquet .*the lists of 'text"):
+            read(path)
+
+
+# --- Parts and indexes of parquet files
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """A function that writes frames to the files of a folder."""
+    pytest.importorskip("pyarrow", reason="needs pyarrow")
+
+    def write(*frames):
+        for number, frame in enumerate(frames):
+            frame.to_parquet(tmp_path / f"part-{number}.parquet")
+        return tmp_path
+
+    return write
+
+
+def test_a_modality_may_be_empty_in_a_part(frame, parts):
+    full = frame.assign(text__0=1.0, audio__0=2.0, speaker="Ann")
+    empty = full.assign(dialogue=[3, 3, 4, 4], audio__0=None, speaker=None)
+    folder = parts(empty, full)
+    (X, _), _ = load_table(folder / "part-0.parquet"), None
+    assert X["audio__0"].isna().all()
+    for rows in (1, 4, 100):
+        X = pd.concat([X for X, _ in iter_table(folder, rows=rows)])
+        assert X["audio__0"].isna().tolist() == [True] * 4 + [False] * 4
+        assert X["dialogue__speaker"].tolist() == [""] * 4 + ["Ann"] * 4
+
+
+def test_text_columns_that_are_empty_are_absent_numbers(frame, tmp_path):
+    frame.assign(text__0=1.0, audio__0="").to_csv(tmp_path / "a.csv", index=False)
+    X, _ = load_table(tmp_path / "a.csv")
+    assert X["audio__0"].isna().all()
+
+
+def test_vectors_may_be_absent_in_a_part(frame, parts):
+    vectors = pd.Series([[1.0, 2.0]] * 4)
+    other = frame.assign(dialogue=[3, 3, 4, 4], text=None)
+    for frames in (
+        (frame.assign(text=vectors), other),
+        (other, frame.assign(text=vectors)),
+    ):
+        folder = parts(*frames)
+        for rows in (1, 100):
+            X = pd.concat([X for X, _ in iter_table(folder, rows=rows)])
+            assert list(features(X)) == ["text__0", "text__1"]
+            assert X["text__0"].isna().sum() == 4
+
+
+def test_labels_may_be_absent_in_a_part(frame, parts):
+    full = frame.assign(text__0=1.0, role="utterance")
+    context = full.assign(dialogue=2, label=None, role="context").iloc[:2]
+    folder = parts(full.iloc[:2], context.assign(turn=[5, 6]), full.iloc[2:])
+    X, y = next(iter_table(folder))
+    assert (
+        X["dialogue__role"].tolist()
+        == [*["utterance"] * 2, *["context"] * 2] + ["utterance"] * 2
+    )
+    assert y[[0, 1, 4, 5]].tolist() == ["a", "b", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    "levels", [["dialogue"], ["dialogue", "turn"], ["turn", "dialogue"], ["label"]]
+)
+def test_keys_and_labels_may_stand_in_the_index(frame, parts, levels):
+    full = frame.assign(text__0=[1.0, 2, 3, 4])
+    path = parts(full) / "part-0.parquet"
+    expected, y_expected = load_table(path)
+    full.set_index(levels).to_parquet(path)
+    X, y = load_table(path)
+    pd.testing.assert_frame_equal(X, expected)
+    assert y.tolist() == y_expected.tolist()
+    X = pd.concat([X for X, _ in iter_table(path, rows=2)], ignore_index=True)
+    pd.testing.assert_frame_equal(X, expected)
+
+
+def test_other_indexes_are_left_out(frame, parts):
+    full = frame.assign(text__0=1.0)
+    full.index = pd.Index([5, 3, 1, 0], name="id")
+    X, _ = load_table(parts(full) / "part-0.parquet")
+    assert X.index.tolist() == [0, 1, 2, 3]
+
+
+def test_an_index_without_a_name_is_no_column_of_a_part(frame, parts):
+    full = frame.assign(text__0=1.0)
+    folder = parts(full.iloc[:2], full.iloc[[3, 2]].rename(index={3: 9, 2: 4}))
+    assert sum(len(X) for X, _ in iter_table(folder)) == 4
+
+
+def test_a_key_in_the_index_and_as_a_column_is_refused(frame, tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="needs pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
+    table = pa.Table.from_pandas(frame.assign(text__0=1.0).set_index("turn"))
+    table = table.append_column("dialogue__turn", pa.array([0, 1, 0, 1]))
+    parquet.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match=r"a\.parquet.* twice"):
+        load_table(tmp_path / "a.parquet")
+
+
+def test_a_dialogue_in_two_forms_is_told(frame, parts):
+    full = frame.assign(text__0=1.0)
+    folder = parts(full, full.astype({"dialogue": float}))
+    with pytest.raises(ValueError, match=r"part-1.*'1\.0' in row 0 was '1' before"):
+        list(iter_table(folder))
+    path = folder / "part-0.parquet"
+    full.assign(dialogue=["1", "1.0", "2", "2"]).to_parquet(path)
+    with pytest.raises(ValueError, match=r"'1' in row 0 and '1\.0' in row 1"):
+        load_table(path)
+
+
+def test_bytes_of_parquet_are_text(frame, parts):
+    full = frame.assign(text__0=1.0, speaker=b"Ann", label=[b"a", b"b"] * 2)
+    X, y = load_table(parts(full) / "part-0.parquet")
+    assert set(X["dialogue__speaker"]) == {"Ann"}
+    assert y.tolist() == ["a", "b", "a", "b"]
+
+
+@pytest.mark.parametrize("label", [["a", "b"], [1, 2], [0.5, 1.5]])
+def test_categories_of_pandas_are_what_they_stand_for(frame, parts, label):
+    full = frame.assign(text__0=1.0, label=pd.Categorical(label * 2))
+    path = parts(full) / "part-0.parquet"
+    assert load_table(path)[1].tolist() == label * 2
+    assert next(iter_table(path))[1].tolist() == label * 2
+
+
+def test_a_missing_part_is_empty_and_no_word(frame, parts):
+    full = frame.assign(text__0=1.0, split=[None, "train", "train", "dev"])
+    path = parts(full) / "part-0.parquet"
+    _, _, splits = load_table(path, return_split=True)
+    assert splits.tolist() == ["", "train", "train", "dev"]
