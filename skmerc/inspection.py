@@ -8,8 +8,8 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from skmerc._columns import KEYS, as_pandas, key_columns, locate_blocks, make_keys
 from skmerc.frame import read_keys
+from skmerc.frame._columns import KEYS, as_pandas, key_columns, locate_blocks, make_keys
 
 __all__ = ["modality_importance"]
 

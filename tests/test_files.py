@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from skmerc import _files
-from skmerc._files import write_atomically
+from skmerc._utils import files
+from skmerc._utils.files import write_atomically
 
 LARGE = 200_000
 
@@ -22,7 +22,7 @@ needs_links = pytest.mark.skipif(os.name == "nt", reason="links need a right the
 def either_way(request, monkeypatch):
     """With files that have no name until they are whole, and where there are none."""
     if request.param == "named":
-        monkeypatch.setattr(_files, "_NAMELESS", None)
+        monkeypatch.setattr(files, "_NAMELESS", None)
 
 
 def mode_of(path):
@@ -152,14 +152,14 @@ def test_folders_and_absent_folders_are_refused_as_a_plain_write_does(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.skipif(_files._NAMELESS is None, reason="needs files without names")
+@pytest.mark.skipif(files._NAMELESS is None, reason="needs files without names")
 def test_a_process_that_is_killed_leaves_nothing(tmp_path):
-    if not _files._write_without_name(tmp_path / "trial", b"1", None):
+    if not files._write_without_name(tmp_path / "trial", b"1", None):
         pytest.skip("this file system knows no files without names")
     (tmp_path / "trial").unlink()
     die = (
         "import os, signal, sys\n"
-        "from skmerc._files import write_atomically\n"
+        "from skmerc._utils.files import write_atomically\n"
         "os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL)\n"
         "write_atomically(sys.argv[1], b'1' * 1000)\n"
     )

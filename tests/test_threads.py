@@ -229,12 +229,12 @@ def test_children_forked_or_spawned_beside_training_train_too(pytestconfig):
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of Python 3.12
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_child_finds_locks_free_that_a_thread_holds():
-    from skmerc import _locks, _seeding
+    from skmerc._utils import locks, seeding
 
     held, done = threading.Event(), threading.Event()
 
     def hold():
-        with _seeding._TURN, _locks.LOADING:
+        with seeding._TURN, locks.LOADING:
             held.set()
             done.wait()
 
@@ -244,7 +244,7 @@ def test_a_child_finds_locks_free_that_a_thread_holds():
     child = os.fork()
     if child == 0:
         signal.alarm(30)  # a lock that is not free ends the child by this signal
-        with _seeding._TURN, _locks.LOADING:
+        with seeding._TURN, locks.LOADING:
             os._exit(0)
     status = os.waitpid(child, 0)[1]
     done.set()

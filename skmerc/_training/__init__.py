@@ -1,8 +1,5 @@
 """What every neural estimator shares."""
 
-from skmerc._device import resolve_device
-from skmerc._random import redirected
-from skmerc._seeding import draw_seed, drawing, seeded
 from skmerc._training._batches import DialogueDataset, DialogueLoader
 from skmerc._training._callbacks import CallbackHolder
 from skmerc._training._checkpoint import Checkpoint
@@ -26,6 +23,9 @@ from skmerc._training._standardize import (
 )
 from skmerc._training._stored import NetworkHolder
 from skmerc._training._weights import check_weight
+from skmerc._utils.device import resolve_device
+from skmerc._utils.random import redirected
+from skmerc._utils.seeding import draw_seed, drawing, seeded
 from skmerc.nn.standardize import Standardize
 
 __all__ = [

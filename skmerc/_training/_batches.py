@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from skmerc._columns import SYNTHETIC
-from skmerc._conversations import offsets_of, ranges
+from skmerc.frame._columns import SYNTHETIC
+from skmerc.frame._conversations import offsets_of, ranges
 
 
 class DialogueDataset(Dataset):

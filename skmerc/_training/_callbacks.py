@@ -12,8 +12,8 @@ from skorch.callbacks import (
     WandbLogger,
 )
 
-from skmerc._fitting import copy_of
 from skmerc._training._stored import NetworkHolder
+from skmerc._utils.fitting import copy_of
 
 
 def copy_callbacks(callbacks):

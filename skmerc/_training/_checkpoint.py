@@ -9,9 +9,9 @@ import torch
 from skorch.callbacks import Callback
 from skorch.history import History
 
-from skmerc._random import current_source
 from skmerc._training._checkpoint_folder import CheckpointFolder
-from skmerc._warnings import warn_user
+from skmerc._utils.random import current_source
+from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import OtherThreadsWarning
 
 FORMAT = 3

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from skmerc._files import write_atomically
-from skmerc._warnings import warn_user
-from skmerc.datasets._budget import Budget
-from skmerc.datasets._regular_file import check_file
-from skmerc.datasets._unpickle import unpack
+from skmerc._utils.files import write_atomically
+from skmerc._utils.warnings import warn_user
+from skmerc.datasets.formats._budget import Budget
+from skmerc.datasets.formats._regular_file import check_file
+from skmerc.datasets.formats.pickles._unpickle import unpack
 from skmerc.exceptions import DamagedCheckpointWarning
 
 try:

@@ -6,7 +6,6 @@ from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.utils import noop
 from tqdm.auto import tqdm
 
-from skmerc._divergence import refuse_divergence
 from skmerc._training._batches import DialogueLoader
 from skmerc._training._callbacks import check_callbacks, names_of
 from skmerc._training._inference import infer
@@ -14,6 +13,7 @@ from skmerc._training._interruption import FinishedEpochs
 from skmerc._training._measures import CLASSES
 from skmerc._training._net import DialogueNet, ScoredRows
 from skmerc._training._parallel import OneScore, ParallelNet
+from skmerc._utils.divergence import refuse_divergence
 
 
 class LossTerms(Callback):

@@ -5,7 +5,7 @@ from copy import deepcopy
 import numpy as np
 import torch
 
-from skmerc._seeding import repeatable
+from skmerc._utils.seeding import repeatable
 
 _UTTERANCES = 1000
 """How many are answered at once: the fastest number on a processor."""

@@ -2,7 +2,7 @@
 
 from skorch.callbacks import Callback, EarlyStopping
 
-from skmerc._warnings import warn_user
+from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import InterruptedTrainingWarning
 
 

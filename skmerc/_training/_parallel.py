@@ -7,8 +7,8 @@ from skorch.callbacks import Callback
 from skorch.hf import AccelerateMixin
 from skorch.utils import to_tensor
 
-from skmerc._random import current_source
 from skmerc._training._net import DialogueNet
+from skmerc._utils.random import current_source
 
 _OF_MIXIN = ("accelerator", "unwrap_after_train")
 

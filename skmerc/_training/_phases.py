@@ -3,8 +3,8 @@
 import torch
 from tqdm.auto import tqdm
 
-from skmerc._divergence import refuse_divergence
 from skmerc._training._batches import DialogueLoader
+from skmerc._utils.divergence import refuse_divergence
 from skmerc.losses import weighted_mean
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skmerc._columns import UTTERANCE
+from skmerc.frame._columns import UTTERANCE
 
 FEWEST_DIALOGUES = 10
 FEWEST_UTTERANCES = 30

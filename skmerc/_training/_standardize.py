@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skmerc._columns import SYNTHETIC
-from skmerc._conversations import block_of, chunks
-from skmerc._warnings import warn_user
+from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import PartialMissingWarning, UnseenModalityWarning
+from skmerc.frame._columns import SYNTHETIC
+from skmerc.frame._conversations import block_of, chunks
 from skmerc.nn.standardize import Standardize
 
 

@@ -10,9 +10,9 @@ from skorch import NeuralNet
 from skorch.history import History
 from torch import nn
 
-from skmerc._device import resolve_device
-from skmerc._seeding import seeded
 from skmerc._training._stored_checks import check_module, check_net
+from skmerc._utils.device import resolve_device
+from skmerc._utils.seeding import seeded
 
 _STORE = ContextVar("_STORE", default=None)
 _PARTS = ("module_", "criterion_", "optimizer_")

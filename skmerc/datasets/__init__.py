@@ -1,16 +1,16 @@
 """Conversations to learn from: generated, downloaded, or read from files."""
 
-from skmerc.datasets._conversations import make_conversations
-from skmerc.datasets._dailydialog import load_dailydialog
-from skmerc.datasets._emorynlp import load_emorynlp
 from skmerc.datasets._fetch import fetch_meld_annotations
-from skmerc.datasets._iemocap import load_iemocap
-from skmerc.datasets._meld import load_meld
-from skmerc.datasets._mosei import load_mosei
-from skmerc.datasets._mosi import load_mosi
-from skmerc.datasets._stream import iter_table
-from skmerc.datasets._table import load_table
-from skmerc.datasets._to_frame import to_frame
+from skmerc.datasets._generated import make_conversations
+from skmerc.datasets.corpora._dailydialog import load_dailydialog
+from skmerc.datasets.corpora._emorynlp import load_emorynlp
+from skmerc.datasets.corpora._iemocap import load_iemocap
+from skmerc.datasets.corpora._meld import load_meld
+from skmerc.datasets.corpora._mosei import load_mosei
+from skmerc.datasets.corpora._mosi import load_mosi
+from skmerc.datasets.tables._stream import iter_table
+from skmerc.datasets.tables._table import load_table
+from skmerc.datasets.tables._to_frame import to_frame
 
 __all__ = [
     "fetch_meld_annotations",

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from skmerc._columns import make_keys
 from skmerc.datasets._texts import clean_texts
 from skmerc.frame import make_frame
+from skmerc.frame._columns import make_keys
 
 PARTS = ("train", "dev", "test")
 TEXT = "utterance"

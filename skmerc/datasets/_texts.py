@@ -4,9 +4,9 @@ from collections import Counter
 
 import numpy as np
 
-from skmerc._texts import decode, is_missing, is_whole, mend_controls
-from skmerc._warnings import warn_user
+from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import TextEncodingWarning
+from skmerc.frame._texts import decode, is_missing, is_whole, mend_controls
 
 _CHANGES = {
     "bytes": "{} were bytes and were decoded, as UTF-8 or else as Windows-1252",

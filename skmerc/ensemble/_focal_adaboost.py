@@ -9,7 +9,7 @@ from sklearn.ensemble import AdaBoostClassifier
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
 
-from skmerc._fitting import all_or_nothing, of_one_fit
+from skmerc._utils.fitting import all_or_nothing, of_one_fit
 
 __all__ = ["FocalAdaBoostClassifier"]
 

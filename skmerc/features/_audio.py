@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skmerc._warnings import warn_user
+from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import NonCommercialLicenseWarning
 from skmerc.features import _descriptors
 from skmerc.features._files import read_sound

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skmerc._locks import Turn
+from skmerc._utils.locks import Turn
 
 _FILE = "vectors.sqlite"
 _SECONDS_TO_WAIT = 3600

@@ -8,16 +8,16 @@ import torch
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval
 
-from skmerc._columns import as_pandas, key_columns
-from skmerc._fitting import all_or_nothing
-from skmerc._locks import LOADING
-from skmerc._seeding import draw_seed, seeded
-from skmerc._warnings import warn_of_rows_left_out_alone
+from skmerc._utils.fitting import all_or_nothing
+from skmerc._utils.locks import LOADING
+from skmerc._utils.seeding import draw_seed, seeded
 from skmerc.features._fine_tuning import average, fine_tune
 from skmerc.features._labelled_texts import IN_NO_FOLD, deal_dialogues, read_classes
 from skmerc.features._sentence_model import SentenceModel
 from skmerc.features._text import TextEmbedder, refuse_broken, tell_of_missing
 from skmerc.frame import drop_keys, read_keys
+from skmerc.frame._columns import as_pandas, key_columns
+from skmerc.frame._warnings import warn_of_rows_left_out_alone
 
 _N_KEPT = 2
 _TUNED = {}

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from skmerc._divergence import refuse_divergence
+from skmerc._utils.divergence import refuse_divergence
 
 _WARMUP = 0.1
 _LR_OF_HEAD = 1e-3

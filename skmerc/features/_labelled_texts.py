@@ -5,8 +5,8 @@ from sklearn.model_selection import GroupKFold
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length
 
-from skmerc._columns import source_ids
-from skmerc._labels import read_labels
+from skmerc.frame._columns import source_ids
+from skmerc.frame._labels import read_labels
 
 IN_NO_FOLD = -1
 

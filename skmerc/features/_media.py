@@ -14,8 +14,8 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
-from skmerc._fitting import all_or_nothing
-from skmerc._warnings import warn_user
+from skmerc._utils.fitting import all_or_nothing
+from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import MissingModalityWarning
 
 # What is wrong with the program and its machine, and not with one file.

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from skmerc._locks import LOADING, Turn
-from skmerc._seeding import repeatable, seeded
+from skmerc._utils.locks import LOADING, Turn
+from skmerc._utils.seeding import repeatable, seeded
 
 # Where a model's settings tell who wrote them, and not how it computes.
 _ORIGIN = {"_name_or_path", "architectures", "dtype", "transformers_version"}

@@ -11,13 +11,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
-from skmerc._columns import as_pandas
-from skmerc._device import resolve_device
-from skmerc._fitting import all_or_nothing
-from skmerc._warnings import warn_user
+from skmerc._utils.device import resolve_device
+from skmerc._utils.fitting import all_or_nothing
+from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import MissingModalityWarning
 from skmerc.features._cache import compute_once, open_cache
 from skmerc.features._sentence_model import load_sentence_model
+from skmerc.frame._columns import as_pandas
 
 _BATCHES_AT_ONCE = 8
 _WHY_BROKEN = (

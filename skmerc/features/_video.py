@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval
 
-from skmerc._device import resolve_device
-from skmerc._locks import LOADING
-from skmerc._seeding import seeded
+from skmerc._utils.device import resolve_device
+from skmerc._utils.locks import LOADING
+from skmerc._utils.seeding import seeded
 from skmerc.features._files import sample_frames
 from skmerc.features._media import MediaTransformer, need
 

@@ -10,9 +10,6 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from skmerc._columns import as_pandas
-from skmerc._conversations import read_conversations
-from skmerc._fitting import of_one_fit
 from skmerc._training import (
     check_partial_missing,
     draw_seed,
@@ -21,7 +18,10 @@ from skmerc._training import (
     resolve_device,
     warn_of_values_never_seen,
 )
+from skmerc._utils.fitting import of_one_fit
 from skmerc.frame import drop_keys, read_keys
+from skmerc.frame._columns import as_pandas
+from skmerc.frame._conversations import read_conversations
 from skmerc.fusion._layout import behind_keys, table_names
 from skmerc.fusion._training import Blocks, Trainer, infer, lower_bound
 from skmerc.nn.blocks import BlockReader

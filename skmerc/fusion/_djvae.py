@@ -8,15 +8,15 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from skmerc._columns import VALIDATION
-from skmerc._divergence import refuse_infinite_answers
-from skmerc._fitting import all_or_nothing, of_one_fit
 from skmerc._training import (
     NetworkHolder,
     check_weight,
     fit_standardize_on_real,
 )
+from skmerc._utils.divergence import refuse_infinite_answers
+from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc.frame import KEYS, drop_keys
+from skmerc.frame._columns import VALIDATION
 from skmerc.fusion._autoencoder import AutoencoderMixin
 from skmerc.fusion._layout import behind_keys, code_names
 from skmerc.fusion._training import Rows, code_and_blocks, code_of, infer

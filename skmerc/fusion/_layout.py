@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from skmerc._columns import as_pandas, key_columns
 from skmerc.frame import read_keys
+from skmerc.frame._columns import as_pandas, key_columns
 
 
 def behind_keys(X, values, names):

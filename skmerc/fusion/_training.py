@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from skmerc._divergence import refuse_divergence
 from skmerc._training import warn_of_interruption
+from skmerc._utils.divergence import refuse_divergence
 from skmerc.losses import weighted_mean
 from skmerc.nn.blocks import BlockReader, hide_modalities
 from skmerc.nn.vae import Fused, JointVAE

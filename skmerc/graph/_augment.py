@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from skmerc._random import randint, randperm
+from skmerc._utils.random import randint, randperm
 from skmerc.graph._edges import dialogue_of, places_in
 
 

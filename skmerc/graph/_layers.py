@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.utils import scatter, softmax
 
-from skmerc._random import Dropout
+from skmerc._utils.random import Dropout
 from skmerc.graph._edges import N_RELATIONS
 
 

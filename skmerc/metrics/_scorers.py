@@ -6,8 +6,8 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.utils import check_consistent_length
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from skmerc._labels import read_labels
 from skmerc.frame import read_keys
+from skmerc.frame._labels import read_labels
 from skmerc.metrics._probabilities import mean_log_loss, mean_roc_auc
 from skmerc.metrics._recognition import minority_f1, weighted_f1
 from skmerc.metrics._responses import arrange, ask, check_methods, orient, takes

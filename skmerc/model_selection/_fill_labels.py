@@ -1,7 +1,7 @@
 """Labels without gaps, for estimators and scores that know no context."""
 
-from skmerc._labels import read_labels
 from skmerc.frame import read_keys
+from skmerc.frame._labels import read_labels
 
 __all__ = ["fill_labels"]
 

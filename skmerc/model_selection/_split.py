@@ -13,9 +13,9 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from skmerc._columns import source_ids
-from skmerc._labels import read_labels
 from skmerc.frame import read_keys
+from skmerc.frame._columns import source_ids
+from skmerc.frame._labels import read_labels
 
 __all__ = ["DialogueKFold", "DialogueShuffleSplit", "StratifiedDialogueKFold"]
 

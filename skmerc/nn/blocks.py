@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from skmerc._random import rand
+from skmerc._utils.random import rand
 from skmerc.nn.standardize import Standardize
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skmerc._random import Dropout
+from skmerc._utils.random import Dropout
 from skmerc.graph import speaker_relations, window_edges
 from skmerc.losses import focal_loss, weighted_mean
 from skmerc.nn.blocks import BlockReader, hide_modalities

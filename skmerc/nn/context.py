@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from skmerc._random import Dropout
+from skmerc._utils.random import Dropout
 from skmerc.graph._edges import places_in
 
 

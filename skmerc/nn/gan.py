@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from skmerc._random import Dropout, randn
+from skmerc._utils.random import Dropout, randn
 
 CLASS_SIZE = 32
 _SLOPE = 0.2

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skmerc._random import Dropout, randn
+from skmerc._utils.random import Dropout, randn
 from skmerc.graph._edges import places_in
 from skmerc.nn.transformer import DialogueTransformer
 

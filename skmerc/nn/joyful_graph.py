@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from skmerc._random import Dropout
+from skmerc._utils.random import Dropout
 from skmerc.graph import (
     N_RELATIONS,
     NeighborMean,

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from skmerc._random import Dropout, rand
+from skmerc._utils.random import Dropout, rand
 from skmerc.graph import RelationalAttention
 from skmerc.graph._edges import dialogue_of, places_in
 from skmerc.losses import scaled_cosine_error

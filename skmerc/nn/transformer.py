@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skmerc._random import Dropout, rand
+from skmerc._utils.random import Dropout, rand
 from skmerc.graph._edges import places_in
 
 STEP = 16

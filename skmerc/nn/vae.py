@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from skmerc._random import randn
+from skmerc._utils.random import randn
 from skmerc.losses import kl_between_normals, kl_to_standard_normal
 
 _LOG_VAR_BOUND = 8.0

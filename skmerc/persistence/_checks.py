@@ -11,8 +11,8 @@ import io
 import json
 from zipfile import ZipFile
 
-from skmerc.datasets._arrays import Arrays, n_elements, read_head
-from skmerc.datasets._budget import Budget
+from skmerc.datasets.formats._arrays import Arrays, n_elements, read_head
+from skmerc.datasets.formats._budget import Budget
 from skmerc.persistence._archive import read_member
 
 SCHEMA = "schema.json"

@@ -10,10 +10,10 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skmerc import __version__
-from skmerc._columns import locate_blocks
-from skmerc._files import write_atomically
-from skmerc._locks import LOADING
-from skmerc._seeding import undisturbed
+from skmerc._utils.files import write_atomically
+from skmerc._utils.locks import LOADING
+from skmerc._utils.seeding import undisturbed
+from skmerc.frame._columns import locate_blocks
 from skmerc.fusion import DJVAEFuser
 from skmerc.nn.serving import ServedCBERL, ServedFusion, ServedJoyful
 from skmerc.recognition import CBERLClassifier, JoyfulClassifier, JoyfulRegressor

@@ -8,12 +8,12 @@ from zipfile import ZipFile
 from sklearn.base import BaseEstimator
 
 from skmerc import __version__
-from skmerc._files import write_atomically
 from skmerc._training import resolve_device
 from skmerc._training._stored import Store
-from skmerc._warnings import warn_user
-from skmerc.datasets._foreign import signs_of_transfer
-from skmerc.datasets._regular_file import check_file
+from skmerc._utils.files import write_atomically
+from skmerc._utils.warnings import warn_user
+from skmerc.datasets.formats._foreign import signs_of_transfer
+from skmerc.datasets.formats._regular_file import check_file
 from skmerc.exceptions import OtherVersionWarning, UntrustedTypeError
 from skmerc.persistence._archive import read_member
 from skmerc.persistence._checks import read_schema

@@ -6,7 +6,7 @@ import torch
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skmerc._fitting import all_or_nothing
+from skmerc._utils.fitting import all_or_nothing
 from skmerc.nn.cberl import CBERLLoss, CBERLNetwork
 from skmerc.recognition._dialogue_classifier import DialogueClassifier
 from skmerc.recognition._dialogue_estimator import COUNT, NOT_NEGATIVE, SHARE, WINDOW

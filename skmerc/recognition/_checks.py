@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn.utils._param_validation import validate_parameter_constraints
 
-from skmerc._labels import read_labels
 from skmerc._training import check_weight, resolve_device
+from skmerc.frame._labels import read_labels
 from skmerc.metrics._scorers import labelled_rows
 
 

@@ -13,10 +13,10 @@ from sklearn.utils.multiclass import (
 )
 from sklearn.utils.validation import has_fit_parameter
 
-from skmerc._columns import CONTEXT, UTTERANCE
-from skmerc._fitting import all_or_nothing, of_one_fit
-from skmerc._labels import refuse_mixed, shape_of
 from skmerc._training import CLASSES, ReadClasses, draw_seed, infer
+from skmerc._utils.fitting import all_or_nothing, of_one_fit
+from skmerc.frame._columns import CONTEXT, UTTERANCE
+from skmerc.frame._labels import refuse_mixed, shape_of
 from skmerc.recognition._checks import scored_rows
 from skmerc.recognition._dialogue_estimator import DialogueEstimator
 from skmerc.recognition._imbalance import (

@@ -15,10 +15,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skmerc._columns import CONTEXT, SYNTHETIC, UTTERANCE, VALIDATION
-from skmerc._conversations import read_conversations
-from skmerc._divergence import refuse_infinite_answers
-from skmerc._fitting import of_one_fit
 from skmerc._training import (
     CallbackHolder,
     Checkpoint,
@@ -40,6 +36,10 @@ from skmerc._training import (
     warn_of_values_never_seen,
     without_accelerator,
 )
+from skmerc._utils.divergence import refuse_infinite_answers
+from skmerc._utils.fitting import of_one_fit
+from skmerc.frame._columns import CONTEXT, SYNTHETIC, UTTERANCE, VALIDATION
+from skmerc.frame._conversations import read_conversations
 from skmerc.recognition._checks import check_net_settings, plain, runs_code_of_others
 from skmerc.recognition._totals import TotalsHolder
 

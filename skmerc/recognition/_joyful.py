@@ -4,7 +4,7 @@ import torch
 from imblearn.utils import Substitution
 from sklearn.base import _fit_context
 
-from skmerc._fitting import all_or_nothing
+from skmerc._utils.fitting import all_or_nothing
 from skmerc.recognition._dialogue_estimator import NOT_NEGATIVE, SHARE
 from skmerc.recognition._joyful_estimator import (
     PARAMETERS,

@@ -5,9 +5,9 @@ from imblearn.utils import Substitution
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
 
-from skmerc._columns import CONTEXT, FLOAT32_MAX
-from skmerc._fitting import all_or_nothing, of_one_fit
 from skmerc._training import Moments, values_in_units_of
+from skmerc._utils.fitting import all_or_nothing, of_one_fit
+from skmerc.frame._columns import CONTEXT, FLOAT32_MAX
 from skmerc.recognition._checks import scored_rows
 from skmerc.recognition._joyful_estimator import (
     PARAMETERS,

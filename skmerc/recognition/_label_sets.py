@@ -4,9 +4,9 @@ import numpy as np
 from scipy.special import expit
 from sklearn.utils.multiclass import type_of_target
 
-from skmerc._fitting import of_one_fit
-from skmerc._labels import shape_of
 from skmerc._training import LABEL_SETS
+from skmerc._utils.fitting import of_one_fit
+from skmerc.frame._labels import shape_of
 from skmerc.recognition._dialogue_classifier import DialogueClassifier
 
 MATRIX = "multilabel-indicator"

@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from skmerc._divergence import refuse_divergence
-from skmerc._random import rand, randint
+from skmerc._utils.divergence import refuse_divergence
+from skmerc._utils.random import rand, randint
 from skmerc.losses import adversarial_loss, weighted_mean
 from skmerc.nn.gan import MultimodalGAN
 

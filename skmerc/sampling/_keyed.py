@@ -13,7 +13,9 @@ from sklearn.base import _fit_context
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from skmerc._columns import (
+from skmerc._utils.fitting import all_or_nothing
+from skmerc.frame import KEYS, drop_keys, read_keys
+from skmerc.frame._columns import (
     CONTEXT,
     SYNTHETIC,
     UTTERANCE,
@@ -21,10 +23,8 @@ from skmerc._columns import (
     key_columns,
     synthetic_id,
 )
-from skmerc._conversations import Conversations, read_conversations
-from skmerc._fitting import all_or_nothing
-from skmerc._labels import complete_labels
-from skmerc.frame import KEYS, drop_keys, read_keys
+from skmerc.frame._conversations import Conversations, read_conversations
+from skmerc.frame._labels import complete_labels
 
 
 @dataclass(frozen=True)

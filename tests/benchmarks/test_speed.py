@@ -21,9 +21,9 @@ from skmerc import (
     JoyfulClassifier,
     MultimodalGANSampler,
 )
-from skmerc._conversations import read_conversations
 from skmerc._training import DialogueDataset, DialogueLoader
 from skmerc.datasets import make_conversations
+from skmerc.frame._conversations import read_conversations
 from skmerc.graph import speaker_relations, window_edges
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(3600)]

@@ -45,7 +45,7 @@ def make(reader, seed, folder):
 def read(reader, path):
     """Read a file as users do, to its end."""
     from skmerc import datasets
-    from skmerc.datasets._unpickle import read_pickle
+    from skmerc.datasets.formats.pickles._unpickle import read_pickle
 
     name = reader.partition(".")[0]
     if name == "load_model":
@@ -60,7 +60,7 @@ def read(reader, path):
         features = {"voice": path.parent / "voice"}
         return datasets.load_iemocap(path, features=features)
     if reader in ("load_dailydialog", "load_emorynlp"):
-        from skmerc.datasets import _dailydialog, _emorynlp
+        from skmerc.datasets.corpora import _dailydialog, _emorynlp
 
         daily = [*_dailydialog.CLASSES["emotion"]]
         names = daily if reader == "load_dailydialog" else [*_emorynlp.EMOTIONS]

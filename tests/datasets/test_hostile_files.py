@@ -22,8 +22,8 @@ from skmerc.datasets import (
     load_table,
     to_frame,
 )
-from skmerc.datasets._feature_folders import read_feature_folders
-from skmerc.datasets._parquet_pages import page_sizes
+from skmerc.datasets.formats._feature_folders import read_feature_folders
+from skmerc.datasets.formats._parquet_pages import page_sizes
 
 LABELS = np.array(["a", "b"])
 MELD = (
@@ -180,7 +180,7 @@ class TestTables:
     def test_pages_are_counted_by_their_own_headers(self, tmp_path, monkeypatch):
         pyarrow = pytest.importorskip("pyarrow", reason="needs pyarrow")
         parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
-        monkeypatch.setattr("skmerc.datasets._budget.FLOOR", 30_000)
+        monkeypatch.setattr("skmerc.datasets.formats._budget.FLOOR", 30_000)
         path = tmp_path / "calls.parquet"
         table = pyarrow.table({"label": ["x" * 20_000], "t__0": [1.0]})
         parquet.write_table(table, path, use_dictionary=False, compression="gzip")
@@ -223,7 +223,7 @@ class TestTables:
 
     def test_a_dialogue_without_end_is_paid_for(self, frame, tmp_path, monkeypatch):
         pytest.importorskip("pyarrow", reason="needs pyarrow")
-        monkeypatch.setattr("skmerc.datasets._budget.FLOOR", 100)
+        monkeypatch.setattr("skmerc.datasets.formats._budget.FLOOR", 100)
         path = tmp_path / "calls.parquet"
         frame.loc[[0] * 20_000].to_parquet(path, index=False)
         with pytest.raises(ValueError, match="dialogue 'a', asks for"):

@@ -59,7 +59,7 @@ def test_parts_are_those_of_load_table(frame, tmp_path):
 def test_parts_do_not_depend_on_files_and_batches(frame, tmp_path, monkeypatch):
     (tmp_path / "one").mkdir()
     one = list(iter_table(write(frame, tmp_path / "one"), rows=20))
-    monkeypatch.setattr("skmerc.datasets._parquet._ROWS", 3)
+    monkeypatch.setattr("skmerc.datasets.formats._parquet._ROWS", 3)
     (tmp_path / "many").mkdir()
     cuts = range(2, len(frame), 2)
     many = list(iter_table(write(frame, tmp_path / "many", cuts), rows=20))
@@ -219,7 +219,7 @@ def test_nothing_to_read_is_refused(frame, tmp_path):
 
 
 def test_without_pyarrow_it_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setattr("skmerc.datasets._parquet.find_spec", lambda name: None)
+    monkeypatch.setattr("skmerc.datasets.formats._parquet.find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"skmerc\[parquet\]"):
         iter_table(tmp_path)
 

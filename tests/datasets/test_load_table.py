@@ -341,7 +341,7 @@ def test_missing_file_and_unknown_ending_are_refused(tmp_path):
 
 def test_parquet_without_pyarrow_says_what_to_install(frame, tmp_path, monkeypatch):
     path = write_frame(frame, tmp_path / "calls.parquet")
-    monkeypatch.setattr("skmerc.datasets._parquet.find_spec", lambda name: None)
+    monkeypatch.setattr("skmerc.datasets.formats._parquet.find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"pip install 'skmerc\[parquet\]'"):
         load_table(path)
 

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 
 from skmerc.datasets import make_conversations
-from skmerc.datasets._conversations import _Features
+from skmerc.datasets._generated import _Features
 from skmerc.frame import KEYS, drop_keys, split_frame
 
 

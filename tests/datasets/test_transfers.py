@@ -14,7 +14,7 @@ pytest.importorskip("pyarrow", reason="needs pyarrow: skmerc[parquet]")
 from hostile import _GOOD, read  # noqa: E402
 
 from skmerc.datasets import iter_table, load_table  # noqa: E402
-from skmerc.datasets._unpickle import read_pickle  # noqa: E402
+from skmerc.datasets.formats.pickles._unpickle import read_pickle  # noqa: E402
 
 NUMBERS = np.random.default_rng(0).normal(size=(20, 100))
 TABLE = pd.DataFrame(NUMBERS).add_prefix("text__").assign(dialogue=1, label="joy")

@@ -19,8 +19,8 @@ import pytest
 import torch
 from joblib.numpy_pickle import NumpyArrayWrapper
 
-from skmerc.datasets._unpickle import read_pickle
-from skmerc.datasets._unpickle_makers import Record
+from skmerc.datasets.formats.pickles._makers import Record
+from skmerc.datasets.formats.pickles._unpickle import read_pickle
 from skmerc.exceptions import UnsafePickleError
 
 PROTOCOLS = pytest.mark.parametrize("protocol", range(6))

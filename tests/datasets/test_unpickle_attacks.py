@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import torch
 
-from skmerc.datasets._unpickle import read_pickle
+from skmerc.datasets.formats.pickles._unpickle import read_pickle
 from skmerc.exceptions import UnsafePickleError
 
 

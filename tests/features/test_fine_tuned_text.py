@@ -20,7 +20,6 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_checks
 
 from skmerc import CBERLClassifier, FineTunedTextEmbedder, TextEmbedder
-from skmerc._columns import synthetic_id
 from skmerc.exceptions import (
     DivergenceError,
     MissingModalityWarning,
@@ -30,6 +29,7 @@ from skmerc.features import _sentence_model
 from skmerc.features._fine_tuning import batches_of_like_length
 from skmerc.features._labelled_texts import deal_dialogues
 from skmerc.frame import KEYS, drop_keys, make_frame
+from skmerc.frame._columns import synthetic_id
 from skmerc.model_selection import DialogueKFold
 from skmerc.persistence import load_model, save_model
 

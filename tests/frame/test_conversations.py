@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator
 
-from skmerc._columns import synthetic_id
-from skmerc._conversations import (
-    ranges,
-    read_conversations,
-)
 from skmerc.datasets import make_conversations
 from skmerc.exceptions import DuplicateTurnWarning, SplitDialogueWarning
 from skmerc.frame import make_frame
+from skmerc.frame._columns import synthetic_id
+from skmerc.frame._conversations import (
+    ranges,
+    read_conversations,
+)
 
 quick = settings(deadline=None, max_examples=60, database=None, derandomize=True)
 

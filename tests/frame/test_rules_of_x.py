@@ -12,9 +12,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from skmerc import DJVAEFuser, MultimodalGANSampler
-from skmerc._conversations import read_conversations
 from skmerc.datasets import make_conversations
 from skmerc.frame import KEYS, drop_keys, make_frame
+from skmerc.frame._conversations import read_conversations
 
 X, y = make_conversations(4, random_state=0)
 
@@ -147,7 +147,7 @@ class TestRefusals:
             read(array, modalities={"m": [1, 0]})
 
     def test_infinity_is_found_beyond_the_first_chunk(self, monkeypatch):
-        monkeypatch.setattr("skmerc._conversations._CHUNK", 2)
+        monkeypatch.setattr("skmerc.frame._conversations._CHUNK", 2)
         array = np.zeros((5, 1))
         array[3] = np.inf
         with pytest.raises(ValueError, match="in row 3"):

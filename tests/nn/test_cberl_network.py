@@ -8,10 +8,10 @@ import pytest
 import torch
 from sklearn.base import BaseEstimator
 
-from skmerc._columns import SYNTHETIC, synthetic_id
-from skmerc._conversations import read_conversations
 from skmerc._training import DialogueDataset, fit_standardize
 from skmerc.datasets import make_conversations
+from skmerc.frame._columns import SYNTHETIC, synthetic_id
+from skmerc.frame._conversations import read_conversations
 from skmerc.losses import focal_loss
 from skmerc.nn import cberl
 from skmerc.nn.blocks import BlockReader, hide_modalities

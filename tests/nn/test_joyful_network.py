@@ -7,10 +7,10 @@ import torch
 from sklearn.base import BaseEstimator
 from torch.nn import functional as F
 
-from skmerc._columns import SYNTHETIC, synthetic_id
-from skmerc._conversations import read_conversations
 from skmerc._training import DialogueDataset, fit_standardize
 from skmerc.datasets import make_conversations
+from skmerc.frame._columns import SYNTHETIC, synthetic_id
+from skmerc.frame._conversations import read_conversations
 from skmerc.losses import contrastive_loss, focal_loss
 from skmerc.nn.joyful import JoyfulLoss, JoyfulNetwork, JoyfulOutput
 

@@ -10,7 +10,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
 from skmerc import CBERLClassifier, FocalAdaBoostClassifier
-from skmerc._columns import synthetic_id
 from skmerc.datasets import make_conversations
 from skmerc.exceptions import (
     DuplicateTurnWarning,
@@ -18,6 +17,7 @@ from skmerc.exceptions import (
     SplitDialogueWarning,
 )
 from skmerc.frame import make_frame, mark_validation, split_frame
+from skmerc.frame._columns import synthetic_id
 from skmerc.nn.masked_graph import draw_mask
 
 SMALL = {

@@ -9,8 +9,8 @@ from sklearn.utils.estimator_checks import check_param_validation
 from test_joyful_classifier import SMALL, weights_of
 
 from skmerc import JoyfulClassifier, JoyfulRegressor
-from skmerc._conversations import read_conversations
 from skmerc.datasets import make_conversations
+from skmerc.frame._conversations import read_conversations
 from skmerc.recognition import _joyful_estimator
 
 # Every parameter, with a value that changes answers, and what it takes to do so.

@@ -9,9 +9,9 @@ import pytest
 import torch
 from sklearn.base import BaseEstimator
 
-from skmerc._conversations import read_conversations
 from skmerc._training import DialogueDataset, DialogueLoader, infer
 from skmerc.frame import make_frame
+from skmerc.frame._conversations import read_conversations
 
 ROLES = ["utterance", "utterance", "context", "utterance", "synthetic", "utterance"]
 

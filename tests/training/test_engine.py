@@ -12,11 +12,11 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import f1_score
 from skorch.callbacks import LRScheduler
 
-from skmerc._conversations import read_conversations
 from skmerc._training import DialogueDataset, infer, make_net, seeded
 from skmerc._training._engine import LossTerms, ValidationScore
 from skmerc._training._measures import Measure
 from skmerc.frame import make_frame
+from skmerc.frame._conversations import read_conversations
 
 
 class Linear(torch.nn.Module):

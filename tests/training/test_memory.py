@@ -26,7 +26,7 @@ ESTIMATORS = [
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     """Keep what is fixed small beside a table that is small for a large one."""
-    monkeypatch.setattr("skmerc._conversations._CHUNK", 64)
+    monkeypatch.setattr("skmerc.frame._conversations._CHUNK", 64)
     monkeypatch.setattr("skmerc._training._inference._UTTERANCES", 8 * N_TURNS)
 
 

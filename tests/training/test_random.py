@@ -5,8 +5,16 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from skmerc._random import Dropout, Source, generator_on, rand, randint, randn, randperm
-from skmerc._seeding import drawing, seeded
+from skmerc._utils.random import (
+    Dropout,
+    Source,
+    generator_on,
+    rand,
+    randint,
+    randn,
+    randperm,
+)
+from skmerc._utils.seeding import drawing, seeded
 
 CPU = torch.device("cpu")
 X = torch.linspace(-1, 1, 24).reshape(2, 3, 4)

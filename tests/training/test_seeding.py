@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from skmerc import CBERLClassifier
-from skmerc._seeding import repeatable
 from skmerc._training import draw_seed, resolve_device, seeded
+from skmerc._utils.seeding import repeatable
 
 CPU = torch.device("cpu")
 

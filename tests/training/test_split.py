@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
 
-from skmerc._columns import SYNTHETIC, synthetic_id
-from skmerc._conversations import read_conversations
 from skmerc._training import hold_out
 from skmerc.frame import make_frame
+from skmerc.frame._columns import SYNTHETIC, synthetic_id
+from skmerc.frame._conversations import read_conversations
 
 
 def table(n_dialogues=20, length=8, synthetic=()):

@@ -7,13 +7,13 @@ import pytest
 import torch
 from sklearn.base import BaseEstimator
 
-from skmerc._conversations import read_conversations
 from skmerc._training import (
     check_partial_missing,
     fit_standardize,
 )
 from skmerc.exceptions import PartialMissingWarning
 from skmerc.frame import make_frame
+from skmerc.frame._conversations import read_conversations
 
 
 def everything(x):
@@ -59,7 +59,7 @@ def test_other_rows_and_rows_of_weight_0_are_not_looked_at():
 def test_chunks_change_nothing(monkeypatch):
     x = sample()
     whole = fit_standardize(x, everything(x))
-    monkeypatch.setattr("skmerc._conversations._CHUNK", 7)
+    monkeypatch.setattr("skmerc.frame._conversations._CHUNK", 7)
     parts = fit_standardize(x, everything(x))
     np.testing.assert_allclose(parts.mean, whole.mean, rtol=1e-6)
     np.testing.assert_allclose(parts.scale, whole.scale, rtol=1e-6)

@@ -1,0 +1,1 @@
+"""What all rooms use, and what no user needs to know."""

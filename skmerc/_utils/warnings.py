@@ -1,0 +1,18 @@
+"""Warnings at the line of the user."""
+
+import sys
+import warnings
+
+_IN_BETWEEN = {"contextlib", "imblearn", "joblib", "skmerc", "sklearn", "skorch"}
+
+
+def warn_user(message, category):
+    """Warn at the line that called this package, however deep inside this happens."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and _is_in_between(frame):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_in_between(frame):
+    return frame.f_globals.get("__name__", "").partition(".")[0] in _IN_BETWEEN

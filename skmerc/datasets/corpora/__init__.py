@@ -1,0 +1,1 @@
+"""Readers of public corpora, one or a few modules for each."""

@@ -1,0 +1,1 @@
+"""Kinds of files, read with care: none can be trusted."""

@@ -1,0 +1,140 @@
+"""CSV files as frames: features by name, and ids as the text that they are."""
+
+import gzip
+from collections import Counter
+from dataclasses import replace
+from itertools import compress
+from operator import not_
+
+import numpy as np
+import pandas as pd
+
+from skmerc.datasets.formats._border import damaged
+from skmerc.datasets.formats._budget import Budget
+from skmerc.datasets.formats._csv_dialect import DecimalMarks, find_dialect
+from skmerc.frame import KEYS
+from skmerc.frame._columns import key_columns
+
+SHORT_KEYS = dict(zip(KEYS, ("dialogue", "turn", "speaker", "role"), strict=True))
+_EMPTY_CELLS = ["", "nan", "NaN", "NA", "N/A", "null", "None"]
+_WIDE = 10_000
+"""Columns from which on a CSV file is read row by row."""
+_CHARACTERS = 2
+"""Characters of a cell, with what separates it from the next one."""
+_PACKED = 2**20
+"""Bytes that are unpacked at a time, to count them."""
+
+
+def read_csv(path, label):
+    """Read a file, packed by gzip or not, into a frame."""
+    try:
+        if path.suffix.lower() == ".gz":
+            _claim_packed(path)
+        header, dialect = check_csv_shape(path, label)
+        read = _read_cells if len(header) <= _WIDE else _read_wide
+        return read(dialect, header, label)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is no text of UTF-8 ({error}); if a spreadsheet has saved it, "
+            "choose 'CSV UTF-8' there."
+        ) from error
+    except Exception as error:
+        raise damaged(path, "CSV", error) from error
+
+
+def _read_cells(dialect, header, label, **settings):
+    return pd.read_csv(
+        dialect.path,
+        keep_default_na=False,
+        low_memory=False,
+        **dialect.of_pandas,
+        **_csv_types(header, label),
+        **settings,
+    )
+
+
+def _read_wide(dialect, header, label):
+    """Read features row by row: for pandas each column is a work of its own."""
+    keys = key_columns(pd.DataFrame(columns=header)).values()
+    is_feature = ["__" in name and name not in {*keys, label} for name in header]
+    others = list(compress(header, map(not_, is_feature)))
+    frame = _read_cells(dialect, others, label, usecols=others)
+    with dialect.open() as lines:
+        rows = dialect.rows(lines)
+        next(rows)
+        cells = (compress(row, is_feature) for row in rows if row)
+        numbers = [_numbers(row, at, dialect.decimal) for at, row in enumerate(cells)]
+    features = pd.DataFrame(np.array(numbers), columns=[*compress(header, is_feature)])
+    if len(features) != len(frame):
+        raise ValueError(f"{len(features)} rows of features, {len(frame)} of keys")
+    return pd.concat([frame, features], axis=1)
+
+
+def _numbers(cells, row, decimal):
+    given = ["nan" if cell in _EMPTY_CELLS else cell for cell in cells]
+    if decimal != ".":
+        given = [cell.replace(decimal, ".") for cell in given]
+    strange = next((cell for cell in given if "_" in cell), None)
+    if strange is not None:
+        raise ValueError(f"could not convert {strange!r} to a number, in row {row}")
+    try:
+        return np.array(given, dtype=object).astype(float)
+    except ValueError as error:
+        raise ValueError(f"{error}, in row {row}") from error
+
+
+def _claim_packed(path):
+    budget = Budget(path.stat().st_size)
+    with gzip.open(path) as file:
+        while part := file.read(_PACKED):
+            budget.claim(len(part) // _CHARACTERS, "what is packed (unpack it first)")
+
+
+def check_csv_shape(path, label=None, dialect=None):
+    """Refuse lines of another length than the header: pandas would fill them up.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    label : str, optional
+        Name of the column of labels.
+    dialect : Dialect, optional
+        How it is written; by default that is found out.
+
+    Returns
+    -------
+    header : list of str
+        The names of the columns.
+    dialect : Dialect
+        How the file is written.
+    """
+    dialect = find_dialect(path) if dialect is None else dialect
+    with dialect.open() as lines:
+        reader = dialect.rows(lines)
+        header = next(reader, [])
+        marks = DecimalMarks(dialect, ["__" in n or n == label for n in header])
+        for cells in reader:
+            if cells and len(cells) != len(header):
+                raise ValueError(
+                    f"line {reader.line_num} has {len(cells)} cells, the header "
+                    f"{len(header)}"
+                )
+            if cells:
+                marks.look_at(cells, reader.line_num)
+    twice = {name for name, count in Counter(header).items() if count > 1}
+    if twice or not header:
+        raise ValueError(f"columns {sorted(twice)} stand twice" if twice else "empty")
+    return header, replace(dialect, decimal=marks.mark)
+
+
+def _csv_types(header, label):
+    """Read ids as text ("007" stays) and empty cells by what the column is."""
+    long = key_columns(pd.DataFrame(columns=header))
+    keys = {column: SHORT_KEYS[key] for key, column in long.items()}
+    keys |= {short: short for short in SHORT_KEYS.values()}
+    texts = [column for column, short in keys.items() if short != "turn"]
+    empty = {name: _EMPTY_CELLS for name in header if "__" in name}
+    empty |= dict.fromkeys([*keys, label], [""])
+    dtype = dict.fromkeys([c for c in [*texts, "split"] if c in header], str)
+    return {"dtype": dtype, "na_values": {c: empty[c] for c in header if c in empty}}

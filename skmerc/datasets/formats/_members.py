@@ -1,0 +1,260 @@
+"""Community feature files: lists of members, each a dict from dialogue to rows."""
+
+import numpy as np
+
+from skmerc.datasets._corpus import PARTS
+from skmerc.datasets.formats.pickles._unpickle import read_pickle
+from skmerc.frame._texts import decode, is_missing
+
+IGNORED = "_"
+# MultiEMO keeps features in files of their own.
+SPEAKERS_FILE = "Speakers.pkl"
+_FEATURE_FILES = {
+    "text": "TextFeatures.pkl",
+    "audio": "AudioFeatures.pkl",
+    "visual": "VisualFeatures.pkl",
+}
+
+
+def read_members(path, layouts, members=None):
+    """Read a feature file and name its members.
+
+    Parameters
+    ----------
+    path : Path
+        The pickle.
+    layouts : list of str
+        Known orders: names of members with spaces between, ``_`` to ignore one. Those
+        called train, dev and test hold dialogues, the others a dict from dialogue to
+        its utterances.
+    members : list of str, optional
+        The order in this file, if it is none of the known ones.
+
+    Returns
+    -------
+    dict of str to object
+        The members.
+    """
+    return name_members(path, read_pickle(path), layouts, members)
+
+
+def name_members(path, content, layouts, members=None):
+    """Name the members of a file that is read already, see `read_members`."""
+    if not isinstance(content, list | tuple):
+        raise ValueError(
+            f"{path} holds a {type(content).__name__}, not a list of members such as "
+            f"{layouts[0].split()}."
+        )
+    known = [layout.split() for layout in layouts]
+    if members is not None:
+        check_names(members)
+    if members is None:
+        fitting = [names for names in known if _fits(names, content)]
+        if not fitting:
+            raise ValueError(_unknown(path, content, known))
+        members = fitting[0]
+    elif not _fits(members, content):
+        raise ValueError(_unknown(path, content, [list(members)]))
+    named = zip(members, content, strict=True)
+    return {name: value for name, value in named if name != IGNORED}
+
+
+def check_names(members, known=None):
+    """Demand that the names given to members are different, and known ones."""
+    names = [name for name in members if name != IGNORED]
+    strange = set(names) - set(names if known is None else known)
+    if strange or len(set(names)) < len(names):
+        among = "" if known is None else f" among {', '.join(known)}"
+        raise ValueError(
+            f"members={list(members)!r}: give different names{among}, and "
+            f"{IGNORED!r} for what is to be ignored."
+        )
+
+
+def read_folder(folder, layout, members=None):
+    """Read MultiEMO's folder: a file of members, and one for each modality."""
+    named = read_members(folder / SPEAKERS_FILE, [layout], members)
+    for modality, file in _FEATURE_FILES.items():
+        named[modality] = read_pickle(folder / file)
+        if not isinstance(named[modality], dict):
+            raise ValueError(
+                f"{folder / file} holds a {type(named[modality]).__name__}, not a dict "
+                "from dialogue to features."
+            )
+    return named
+
+
+def _fits(names, content):
+    pairs = zip(names, content, strict=False)
+    return len(names) == len(content) and all(_suits(*pair) for pair in pairs)
+
+
+def _suits(name, member):
+    """Whether a member can have a name: parts list dialogues, others are dicts."""
+    if name in PARTS:
+        return np.iterable(member) and not isinstance(member, dict | str)
+    return name == IGNORED or isinstance(member, dict)
+
+
+def _unknown(path, content, known):
+    found = ", ".join(
+        f"{number} {type(member).__name__}" for number, member in enumerate(content)
+    )
+    orders = "; ".join(", ".join(names) for names in known)
+    return (
+        f"{path} has {len(content)} members ({found}), which is no order known here "
+        f"({orders}). Say what they are with members=[...], '_' for those to ignore; "
+        "train, dev and test list dialogues, all others are dicts from dialogue to "
+        "utterances."
+    )
+
+
+def check_lengths(path, members, reference="labels"):
+    """Demand that all dicts have the same dialogues, each of the same length."""
+    if reference not in members:
+        raise ValueError(
+            f"{path}: no member is {reference!r}, only {', '.join(members)}."
+        )
+    rows_of = members[reference].items()
+    lengths = {key: _length(path, reference, key, rows) for key, rows in rows_of}
+    if not lengths:
+        raise ValueError(f"{path} holds no dialogue.")
+    for name, member in members.items():
+        if not isinstance(member, dict):
+            continue
+        odd = set(member) ^ set(lengths)
+        if odd:
+            key = min(odd, key=str)
+            has, lacks = (name, reference) if key in member else (reference, name)
+            raise ValueError(
+                f"{path}: {has!r} has the dialogue {key!r}, which {lacks!r} lacks."
+            )
+        for key, length in lengths.items():
+            found = _length(path, name, key, member[key])
+            if found != length:
+                raise ValueError(
+                    f"{path}: in dialogue {key!r}, {name!r} has {found} utterances and "
+                    f"{reference!r} {length}."
+                )
+
+
+def _length(path, name, key, rows):
+    if isinstance(rows, str) or not np.iterable(rows):
+        raise ValueError(
+            f"{path}: {name!r} has {rows!r} for the dialogue {key!r}; give a list, one "
+            "item per utterance."
+        )
+    return len(rows)
+
+
+def in_order(members, name):
+    """Put the utterances of a member behind each other, in the order of labels."""
+    return [row for key in members["labels"] for row in members[name][key]]
+
+
+def stack_features(path, members, name):
+    """Features of a member: float32 array (n_utterances, n_features).
+
+    An utterance may hold a sequence of vectors, of which the mean is taken; where the
+    sequence is empty, the modality is missing.
+    """
+    given = enumerate(in_order(members, name))
+    rows = [_as_vector(path, members, name, at, row) for at, row in given]
+    shapes = [row.shape for row in rows]
+    odd = [at for at, shape in enumerate(shapes) if shape != shapes[0]]
+    if odd or len(shapes[0]) != 1:
+        at = odd[0] if odd else 0
+        key, place = _locate(members, at)
+        raise ValueError(
+            f"{path}: {name!r} has features of shape {shapes[at]} in utterance {place} "
+            f"of dialogue {key!r}, and of shape {shapes[0]} before."
+        )
+    return np.stack(rows)
+
+
+def _as_vector(path, members, name, at, row):
+    try:
+        values = np.asarray(row, dtype="float32")
+    except (ValueError, TypeError) as error:
+        key, place = _locate(members, at)
+        raise ValueError(
+            f"{path}: {name!r} has no numbers in utterance {place} of dialogue "
+            f"{key!r} ({error})."
+        ) from error
+    if values.ndim == 2 and not len(values):
+        return np.full(values.shape[1], np.nan, dtype="float32")
+    return values.mean(axis=0) if values.ndim == 2 else values
+
+
+def _locate(members, at):
+    for key, rows in members["labels"].items():
+        if at < len(rows):
+            return key, at
+        at -= len(rows)
+
+
+def part_of(path, members):
+    """Find the part that each dialogue belongs to: dict of dialogue to part."""
+    parts = {}
+    for part in PARTS:
+        for key in members.get(part, ()):
+            if key not in members["labels"] or key in parts:
+                why = f"also in {parts[key]!r}" if key in parts else "not in 'labels'"
+                raise ValueError(
+                    f"{path}: {part!r} lists the dialogue {key!r}, which is {why}."
+                )
+            parts[key] = part
+    return parts
+
+
+def codes_of(path, members, name):
+    """Codes of classes of a member, one for each utterance: (n_utterances,)."""
+    codes = in_order(members, name)
+    for at, code in enumerate(codes):
+        if np.iterable(code) and not isinstance(code, str):
+            key, place = _locate(members, at)
+            raise ValueError(
+                f"{path}: {name!r} has a {type(code).__name__} in utterance {place} of "
+                f"dialogue {key!r}; known is one number, the code of its class. If "
+                "that is another member, see the parameter members."
+            )
+    return as_array(codes)
+
+
+def named_labels(path, name, codes, class_names):
+    """Turn numbers of classes into their names."""
+    wrong = np.flatnonzero(~np.isin(codes, np.arange(len(class_names))))
+    if len(wrong):
+        raise ValueError(
+            f"{path}: {name!r} has {codes.tolist()[wrong[0]]!r} in utterance "
+            f"{wrong[0]}; known are 0 to {len(class_names) - 1} "
+            f"({', '.join(class_names)})."
+        )
+    return np.asarray(class_names, dtype=object)[codes.astype(int)]
+
+
+def as_array(value):
+    """Make an array of numbers in lists; texts stay objects, each of its own width."""
+    if isinstance(value, np.ndarray):
+        return value
+    if isinstance(value, list | tuple) and all(map(_is_numbers, value)):
+        return np.asarray(value)
+    objects = np.asarray(value, dtype=object)
+    if any(isinstance(part, str | bytes) for part in objects.flat):
+        return objects
+    return np.asarray(value)
+
+
+def _is_numbers(value):
+    return isinstance(value, np.ndarray) and value.dtype.kind in "fiub"
+
+
+def speaker_name(speaker):
+    """Name a speaker given as text, a number, or a one-hot list (empty: all zero)."""
+    speaker = decode(speaker)
+    if isinstance(speaker, str) or is_missing(speaker):
+        return speaker if isinstance(speaker, str) else ""
+    speaker = as_array(speaker)
+    if speaker.ndim:
+        return f"speaker{int(np.argmax(speaker))}" if np.any(speaker) else ""
+    return f"speaker{int(speaker)}"

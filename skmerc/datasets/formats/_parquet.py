@@ -1,0 +1,178 @@
+"""Parquet files, whose rows and texts are counted before they are spread out.
+
+A column of equal values takes a few bytes, whatever the number of its rows.
+"""
+
+from importlib.util import find_spec
+
+from skmerc.datasets.formats._border import damaged
+from skmerc.datasets.formats._budget import Budget
+from skmerc.datasets.formats._parquet_pages import page_sizes
+from skmerc.datasets.formats._regular_file import check_file
+
+_ROWS = 4096
+"""Rows of a file that are read at a time."""
+
+
+def need_pyarrow(path):
+    """Tell what to install where pyarrow is absent."""
+    if find_spec("pyarrow") is None:
+        raise ImportError(
+            f"Reading {path} needs pyarrow: pip install 'skmerc[parquet]'."
+        )
+
+
+def read_frame(path, names):
+    """Read a file into a frame, whose rows are counted anew.
+
+    Levels of an index that have one of these names become columns.
+    """
+    budget = Budget(check_file(path))
+    try:
+        with _open(path) as file:
+            _claim(path, file.metadata, budget)
+            for numbers in _lists(file):
+                budget.claim(*numbers)
+            table = _plain(file.read(use_pandas_metadata=True), budget)
+            frame = _with_levels(table.to_pandas(), names)
+            return frame.reset_index(drop=True)
+    except Exception as error:
+        raise damaged(path, "parquet", error) from error
+
+
+def read_schema(path):
+    """Read what a file says of its columns."""
+    check_file(path)
+    try:
+        with _open(path) as file:
+            return file.schema_arrow
+    except Exception as error:
+        raise damaged(path, "parquet", error) from error
+
+
+def read_frames(path, n_rows, names, columns=None):
+    """Yield frames of so many rows, whose index counts the rows of the file.
+
+    Levels of a stored index that have one of the names become columns; of columns all
+    are read, or those given.
+    """
+    n_read, size = 0, check_file(path)
+    batches = _batches(path, min(n_rows, _ROWS), size, columns)
+    while True:
+        try:
+            frame = next(batches, None)
+        except Exception as error:
+            raise damaged(path, "parquet", error) from error
+        if frame is None:
+            return
+        frame = _with_levels(frame, names)
+        yield frame.set_axis(range(n_read, n_read + len(frame)))
+        n_read += len(frame)
+
+
+def _with_levels(frame, names):
+    """Make columns of the levels of an index that have one of these names."""
+    levels = [name for name in frame.index.names if name in names]
+    twice = [name for name in levels if name in frame or levels.count(name) > 1]
+    if twice:
+        raise ValueError(f"{twice[0]!r} stands twice: in the index and as a column")
+    return frame.reset_index(level=levels) if levels else frame
+
+
+def _batches(path, n_rows, size, columns):
+    import pyarrow
+
+    # Buffered before they are read, all batches would stay in memory.
+    with _open(path, pre_buffer=False) as file:
+        _claim_pages(path, file.metadata, size)
+        # Those of one group are in memory at a time.
+        for numbers in _lists(file):
+            Budget(size).claim(*numbers)
+        for batch in file.iter_batches(n_rows, columns=columns):
+            table = pyarrow.Table.from_batches([batch])
+            yield _plain(table, Budget(size)).to_pandas()
+
+
+def _open(path, **settings):
+    """Open a file so that each text is read once, and its rows refer to it."""
+    import pyarrow
+    from pyarrow.parquet import ParquetFile
+
+    with ParquetFile(path) as file:
+        schema = file.schema_arrow
+    kinds = (pyarrow.types.is_string, pyarrow.types.is_large_string)
+    texts = [f.name for f in schema if any(is_kind(f.type) for is_kind in kinds)]
+    return ParquetFile(path, read_dictionary=texts, **settings)
+
+
+def _claim(path, about, budget):
+    """Claim what reading a file makes, by its end and by the headers of its pages."""
+    groups = _groups(about)
+    n_rows = max(about.num_rows, sum(group.num_rows for group in groups))
+    budget.claim(n_rows * max(1, about.num_columns), f"a table of {n_rows} rows")
+    n_bytes = sum(sum(sizes) for group in groups for sizes in page_sizes(path, group))
+    budget.claim(n_bytes // 8, f"a table of {n_bytes} bytes")
+
+
+def _claim_pages(path, about, size):
+    """Claim what reading a file by batches makes: a page of each column at a time."""
+    for group in _groups(about):
+        n_bytes = sum(max(sizes, default=0) for sizes in page_sizes(path, group))
+        Budget(size).claim(n_bytes // 8, f"pages of {n_bytes} bytes")
+
+
+def _groups(about):
+    return [about.row_group(number) for number in range(about.num_row_groups)]
+
+
+def _lists(file):
+    """Count the numbers in the lists of each group, which a row may hold any number of.
+
+    Yields
+    ------
+    int, str
+        How many there are, and what they are called in messages.
+    """
+    leaves = [file.schema.column(at) for at in range(len(file.schema))]
+    lists = [at for at, leaf in enumerate(leaves) if leaf.max_repetition_level]
+    for number in range(file.num_row_groups if lists else 0):
+        group = file.metadata.row_group(number)
+        n = sum(group.column(at).num_values for at in lists)
+        yield n, f"the lists of {leaves[lists[0]].path!r} and others"
+
+
+def _plain(table, budget):
+    """Give each row a text of its own again, and an absent number where all are."""
+    import pyarrow
+
+    columns, fields = list(table.columns), list(table.schema)
+    for at, field in enumerate(fields):
+        kind = field.type
+        if pyarrow.types.is_null(kind):
+            kind = pyarrow.float64()
+        elif pyarrow.types.is_dictionary(kind):
+            kind = kind.value_type
+            if columns[at].num_chunks and _is_text(kind):
+                _claim_texts(columns[at], budget, field.name)
+        else:
+            continue
+        columns[at] = columns[at].cast(kind)
+        fields[at] = pyarrow.field(field.name, kind, field.nullable)
+    schema = pyarrow.schema(fields, table.schema.metadata)
+    return pyarrow.Table.from_arrays(columns, schema=schema)
+
+
+def _is_text(kind):
+    from pyarrow import types
+
+    known = types.is_string, types.is_large_string, types.is_binary
+    return any(is_kind(kind) for is_kind in known)
+
+
+def _claim_texts(column, budget, name):
+    from pyarrow import compute
+
+    for chunk in column.chunks:
+        lengths = compute.binary_length(chunk.dictionary)
+        spread = compute.sum(lengths.take(chunk.indices)).as_py()
+        budget.claim(spread or 0, f"the column {name!r}")

@@ -1,0 +1,1 @@
+"""Conversations from tables that users have made."""

@@ -1,0 +1,339 @@
+"""Readers behind `load_table`, one for each kind of file."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+
+from skmerc.datasets.formats._arrays import Arrays
+from skmerc.datasets.formats._border import damaged
+from skmerc.datasets.formats._budget import FLOOR, Budget
+from skmerc.datasets.formats._csv_files import SHORT_KEYS, read_csv
+from skmerc.datasets.formats._parquet import need_pyarrow, read_frame
+from skmerc.datasets.formats._regular_file import check_file
+from skmerc.datasets.tables._vectors import spread_vectors
+from skmerc.frame._columns import KEYS, key_columns
+from skmerc.frame._texts import is_missing, name_of
+
+KEYS_AND_PART = (*KEYS, *SHORT_KEYS.values(), "split")
+"""Names of columns, besides that of labels, which may stand in an index as well."""
+
+_PRESENT = "_present"
+_WIDER = 64
+"""How many times the memory of a text its array may take."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a file holds, all rows of it; an absent label is NaN or None."""
+
+    blocks: dict
+    keys: dict
+    labels: pd.Series
+    splits: np.ndarray | None
+
+    def take(self, rows):
+        """Keep some rows, given as a slice or as a mask."""
+        return Table(
+            {name: part[rows] for name, part in self.blocks.items()},
+            {name: np.asarray(key)[rows] for name, key in self.keys.items()},
+            self.labels[rows],
+            None if self.splits is None else self.splits[rows],
+        )
+
+
+def find_reader(path):
+    """Choose the reader of a file by its ending."""
+    readers = {
+        ".parquet": _read_parquet,
+        ".csv": _read_csv,
+        ".csv.gz": _read_csv,
+        ".tsv": _read_csv,
+        ".tsv.gz": _read_csv,
+        ".npz": _read_npz,
+    }
+    fitting = [s for s in readers if path.name.lower().endswith(s)]
+    if not fitting:
+        raise ValueError(
+            f"{path} cannot be read by its ending {path.suffix!r}; give a file that "
+            f"ends in {', '.join(readers)}."
+        )
+    check_file(path)
+    return readers[fitting[0]]
+
+
+def listing(items, unit=""):
+    """List names with their sizes for a message."""
+    return ", ".join(f"{name} ({size}{unit})" for name, size in items) or "none"
+
+
+def as_text(values, where):
+    """Turn values of any kind, bytes too, into an array of str, all of one width.
+
+    Missing ones are empty.
+    """
+    values = np.asarray(values)
+    texts = ["" if is_missing(value) else name_of(value) for value in values]
+    lengths = [len(text) for text in texts]
+    longest = max(lengths, default=0)
+    if len(texts) * longest > max(FLOOR, _WIDER * sum(lengths)):
+        raise ValueError(
+            f"{where}: row {np.argmax(lengths)} holds a text of {longest} characters, "
+            f"which all {len(texts)} rows would take; shorten it."
+        )
+    return np.array(texts, dtype=str)
+
+
+def _no_label(path, label, candidates):
+    return (
+        f"{path} has no label {label!r}; what could be one: "
+        f"{', '.join(map(str, candidates)) or 'nothing'}."
+    )
+
+
+def _check_modalities(path, names, widths):
+    unknown = [name for name in names or () if name not in widths]
+    if unknown or not widths:
+        wanted = f"modality {unknown[0]!r}" if unknown else "features"
+        raise ValueError(
+            f"{path} has no {wanted}; modalities found: {listing(widths.items())}. "
+            "Features are called after their modality, such as text__0, or are vectors "
+            "in a column called so; for other tables read them yourself and use "
+            "skmerc.frame.make_frame."
+        )
+
+
+def _is_there(columns, name, path):
+    """Where a modality or score is present; everywhere if nothing is said."""
+    if name + _PRESENT not in columns:
+        return None
+    present = np.asarray(columns[name + _PRESENT])
+    wrong = np.flatnonzero(~np.isin(present, [0, 1]))
+    if len(wrong):
+        raise ValueError(
+            f"{path}: {name + _PRESENT!r} holds {present[wrong[0]]!r} in row "
+            f"{wrong[0]}; give True and False."
+        )
+    return present.astype(bool)
+
+
+def _hide(values, present):
+    return values if present is None else np.where(present[:, None], values, np.nan)
+
+
+def _read_parquet(path, names, label):
+    need_pyarrow(path)
+    return table_of(read_frame(path, [*KEYS_AND_PART, label]), path, names, label)
+
+
+def _read_csv(path, names, label):
+    return table_of(read_csv(path, label), path, names, label)
+
+
+def table_of(frame, path, names, label, widths=None):
+    """Take the columns of a frame apart, and refuse those that are nothing.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n_utterances, n_columns)
+        What a file holds, its index the rows of the file.
+    path : Path
+        The file.
+    names : list of str or None
+        The modalities to read.
+    label : str
+        Name of the column of labels.
+    widths : dict of str to int, optional
+        The length of vectors in columns that may be empty here.
+    """
+    columns = vector_columns(frame, path, names, label)
+    frame = spread_vectors(frame, path, columns, widths)
+    keys = keys_of(frame, path)
+    groups = _groups(frame, [*keys.values(), label])
+    _check_columns(frame, path, groups, names, label, keys.values())
+    present = _is_there(frame, label, path)
+    return Table(
+        {name: _block(frame, path, name, groups[name]) for name in names or groups},
+        {name: frame[column] for name, column in keys.items()},
+        frame[label] if present is None else frame[label].where(present),
+        as_text(frame["split"], path) if "split" in frame else None,
+    )
+
+
+def vector_columns(frame, path, names, label):
+    """List the columns that may hold vectors: those that are nothing else by name."""
+    others = {*keys_of(frame, path).values(), label, "split", *_groups(frame, [])}
+    columns = frame.columns if names is None else frame.columns.intersection(names)
+    free = [c for c in columns if isinstance(c, str) and "__" not in c]
+    return [c for c in free if c not in others and not c.endswith(_PRESENT)]
+
+
+def _groups(frame, others):
+    """Sort columns by the modality that stands in front of their names."""
+    groups = {}
+    for column in frame.columns.drop(others, errors="ignore"):
+        modality, separator, _ = str(column).partition("__")
+        if separator and modality:
+            groups.setdefault(modality, []).append(column)
+    return groups
+
+
+def keys_of(frame, path):
+    """Find the key columns, by their long or short names."""
+    keys = {SHORT_KEYS[key]: column for key, column in key_columns(frame).items()}
+    for short in SHORT_KEYS.values():
+        if short in frame and short in keys:
+            raise ValueError(
+                f"{path} has the key {short!r} twice: as {keys[short]!r} and as "
+                f"{short!r}; keep one."
+            )
+        if short in frame:
+            keys[short] = short
+    return keys
+
+
+def _check_columns(frame, path, groups, names, label, keys):
+    features = {column for columns in groups.values() for column in columns}
+    spoken_for = {*keys, *features, label, "split"}
+    spoken_for |= {name + _PRESENT for name in [*groups, label]}
+    others = [column for column in frame.columns if column not in spoken_for]
+    if label not in frame:
+        raise ValueError(_no_label(path, label, others))
+    if not len(frame):
+        raise ValueError(f"{path} has no rows.")
+    widths = {name: len(columns) for name, columns in groups.items()}
+    _check_modalities(path, names, widths)
+    wanted = [column for name in names or groups for column in groups[name]]
+    numbers = {column: is_numeric_dtype(kind) for column, kind in frame.dtypes.items()}
+    odd = [column for column in wanted if not numbers[column]]
+    wrong = [column for column in odd if not frame[column].isna().all()]
+    _refuse_no_numbers(frame, path, wrong)
+    wrong += [] if names else others
+    if wrong:
+        raise ValueError(
+            f"{path}: {', '.join(map(repr, wrong[:10]))} "
+            f"({len(wrong)} columns in all) are neither keys nor features, which are "
+            "numbers called '<modality>__<name>'; remove them, or say in modalities "
+            f"what to read of {listing(widths.items())}."
+        )
+
+
+def _refuse_no_numbers(frame, path, columns):
+    """Refuse the first cell that is text, if the others of its column are numbers."""
+    for column in columns:
+        cells = frame[column].dropna()
+        wrong = pd.to_numeric(cells.astype(str), errors="coerce").isna()
+        if wrong.any() and not wrong.all():
+            row = wrong.idxmax()
+            raise ValueError(
+                f"{path}: {column!r} holds {cells[row]!r} in row {row}, which is no "
+                f"number ({wrong.sum()} of {len(frame)} cells in all); leave the cell "
+                "empty where there is none, and take '.' for the decimal mark."
+            )
+
+
+def _block(frame, path, name, columns):
+    values = frame[columns].to_numpy(dtype="float32", na_value=np.nan)
+    values = _hide(values, _is_there(frame, name, path))
+    return pd.DataFrame(values, columns=[c.partition("__")[2] for c in columns])
+
+
+def _read_npz(path, names, label):
+    heads, _ = _load_arrays(path, ())
+    if label not in heads:
+        raise ValueError(_no_label(path, label, _label_candidates(heads)))
+    n_rows = heads[label].size
+    if not n_rows:
+        raise ValueError(f"{path} has no rows.")
+    widths = {
+        name: head.shape[1]
+        for name, head in heads.items()
+        if head.ndim == 2 and head.dtype.kind == "f" and head.shape[0] == n_rows
+    }
+    _check_modalities(path, names, widths)
+    if names is None and len(widths) > 1:
+        raise ValueError(
+            f"{path} holds several blocks: {listing(widths.items())}; name those to "
+            "read in modalities, and leave out what is no feature, such as ratings."
+        )
+    names = names or list(widths)
+    used = [label, *SHORT_KEYS.values(), "split"]
+    used += [name + _PRESENT for name in [*names, label]]
+    _check_rows(heads, used, label, path)
+    wanted = {*used, *names, f"{label}_names"} & {*heads}
+    _, arrays = _load_arrays(path, wanted)
+    blocks = {n: _features(arrays, n, path) for n in names}
+    keys = {key: arrays[key] for key in SHORT_KEYS.values() if key in arrays}
+    keys = {k: as_text(v, path) if v.dtype.kind == "S" else v for k, v in keys.items()}
+    splits = as_text(arrays["split"], path) if "split" in arrays else None
+    return Table(blocks, keys, _npz_labels(arrays, label, path), splits)
+
+
+def _load_arrays(path, wanted):
+    """Read what is said of all arrays, and those that are wanted."""
+    budget = Budget(path.stat().st_size)
+    try:
+        with path.open("rb") as raw:
+            file = Arrays(raw, budget)
+            return file.heads(), {name: file.read(name) for name in wanted}
+    except Exception as error:
+        raise damaged(path, "NumPy archive", error) from error
+
+
+def _features(arrays, name, path):
+    values = arrays[name]
+    if values.dtype.itemsize > 8:
+        with np.errstate(over="ignore"):
+            doubles = values.astype(float)
+        lost = np.argwhere(np.isinf(doubles) & np.isfinite(values))
+        if len(lost):
+            row, column = lost[0]
+            raise ValueError(
+                f"{path}: {name!r} holds {values[row, column]!r} in row {row}, column "
+                f"{column}, which is too large for float32; rescale the column."
+            )
+        values = doubles
+    return _hide(values, _is_there(arrays, name, path))
+
+
+def _label_candidates(heads):
+    length = max((h.shape[0] for h in heads.values() if h.ndim == 1), default=0)
+    return [
+        name
+        for name, head in heads.items()
+        if head.shape == (length,)
+        and name not in {*SHORT_KEYS.values(), "split", "utterance_id"}
+        and not name.endswith((_PRESENT, "_names"))
+    ]
+
+
+def _check_rows(heads, used, label, path):
+    """Refuse keys and masks that do not run along the labels."""
+    shape = (heads[label].size,)
+    for name in used:
+        if name in heads and heads[name].shape != shape:
+            raise ValueError(
+                f"{path}: {name!r} has the shape {heads[name].shape}, but {label!r} "
+                f"holds {shape[0]} labels; one row is one utterance."
+            )
+
+
+def _npz_labels(arrays, label, path):
+    labels, names = arrays[label], arrays.get(f"{label}_names")
+    present = _is_there(arrays, label, path)
+    labels = as_text(labels, path) if labels.dtype.kind == "S" else labels
+    labels = pd.Series(labels if names is None else _named(labels, names, label, path))
+    return labels if present is None else labels.where(present)
+
+
+def _named(codes, names, label, path):
+    whole = codes.dtype.kind in "iu" and names.ndim == 1
+    wrong = np.flatnonzero((codes < -1) | (codes >= len(names))) if whole else [0]
+    if len(wrong):
+        raise ValueError(
+            f"{path}: {label!r} is {codes[wrong[0]]!r} in row {wrong[0]}, which is no "
+            f"position in {label + '_names'!r} with its {names.size} names."
+        )
+    # Position -1, no label, is the None behind the last name.
+    return np.append(as_text(names, path).astype(object), None)[codes]

@@ -1,0 +1,306 @@
+"""Which columns of a table are keys, and which belong to a modality."""
+
+import re
+from collections.abc import Hashable, Mapping, Set, Sized
+from numbers import Integral
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+
+from skmerc.frame._texts import decode, is_whole
+
+KEYS = ("dialogue__id", "dialogue__turn", "dialogue__speaker", "dialogue__role")
+ROLES = ("utterance", "context", "validation", "synthetic")
+UTTERANCE, CONTEXT, VALIDATION, SYNTHETIC = range(len(ROLES))
+
+UNNAMED_BLOCK = "features"
+FLOAT32_MAX = np.finfo(np.float32).max
+_KEY_PATTERN = re.compile(r"(?:^|__)(dialogue__(?:id|turn|speaker|role))$", re.I)
+_KEY_PREFIX = "dialogue__"
+_SYNTHETIC_MARK = "#synthetic"
+
+
+def as_pandas(X):
+    """Return a frame as pandas (polars is converted), anything else as it is."""
+    if isinstance(X, pd.DataFrame):
+        return X
+    if hasattr(X, "get_column"):
+        return pd.DataFrame({name: X.get_column(name).to_numpy() for name in X.columns})
+    if hasattr(X, "columns") or not is_array_like(X):
+        raise TypeError(
+            f"X is a {type(X).__module__}.{type(X).__name__}; give a pandas or polars "
+            "DataFrame or an array."
+        )
+    return X
+
+
+def is_array_like(values):
+    """Tell whether these are values in an order, and no text."""
+    if isinstance(values, str | bytes | Mapping | Set):
+        return False
+    return hasattr(values, "__array__") or isinstance(values, Sized)
+
+
+def key_columns(X):
+    """Find the key columns of a frame: mapping of canonical name to column."""
+    if not isinstance(X, pd.DataFrame):
+        return {}
+    if isinstance(X.columns, pd.MultiIndex):
+        raise ValueError(
+            "X has MultiIndex columns; flatten them first: "
+            "X.columns = ['__'.join(map(str, column)) for column in X.columns]."
+        )
+    found = {}
+    for column in X.columns:
+        key = _key_of(column) if isinstance(column, str) else None
+        if key in found:
+            raise ValueError(
+                f"X has the key {key!r} twice: as {found[key]!r} and as {column!r}; "
+                "keep one."
+            )
+        if key:
+            found[key] = column
+    repeated = X.columns[X.columns.duplicated()]
+    if len(repeated):
+        raise ValueError(f"X has the column {repeated[0]!r} twice; rename or drop one.")
+    return {key: found[key] for key in KEYS if key in found}
+
+
+def _key_of(column):
+    """Canonical name of the key that a column is, or None; near misses are refused."""
+    match = _KEY_PATTERN.search(column)
+    if match and match[1] in KEYS:
+        return match[1]
+    if match:
+        raise ValueError(
+            f"X has the column {column!r}, and keys are written in lower case: rename "
+            f"it {match[1].lower()!r}."
+        )
+    if column.startswith(_KEY_PREFIX):
+        raise ValueError(
+            f"X has the column {column!r}, which is no key, and the prefix "
+            f"{_KEY_PREFIX!r} is for keys: {', '.join(KEYS)}. Rename the column."
+        )
+    return None
+
+
+def make_keys(n_rows, dialogue, turn, speaker, role):
+    """Make the four key columns, with defaults where None is given."""
+    rows = pd.RangeIndex(n_rows)
+    ids = pd.Series(rows) if dialogue is None else _as_values(dialogue, "dialogue")
+    _refuse_missing(ids, "dialogue")
+    ids = as_text(ids, "dialogue")
+    if turn is None:
+        turns = ids.groupby(ids, sort=False).cumcount()
+    else:
+        turns = _as_values(turn, "turn")
+        _refuse_missing(turns, "turn")
+    speaker = pd.Series("", index=rows) if speaker is None else speaker
+    speakers = _as_values(speaker, "speaker")
+    if speakers.isna().any():
+        speakers = speakers.astype(object).where(speakers.notna(), "")
+    speakers = as_text(speakers, "speaker")
+    role = "utterance" if role is None else role
+    role = pd.Series(role, index=rows) if isinstance(role, str) else role
+    roles = _as_values(role, "role").astype(object)
+    _check_roles(roles)
+    columns = (ids, turns, speakers, roles.astype(str))
+    return pd.DataFrame(dict(zip(KEYS, columns, strict=True)))
+
+
+def _as_values(column, name):
+    is_table = getattr(column, "ndim", 1) != 1 or issparse(column)
+    if is_table or not is_array_like(column):
+        raise ValueError(
+            f"{name} is {_describe(column)}; give one value for each utterance."
+        )
+    # An index keeps its type, at which pandas 2 would guess with a warning.
+    dtype = column.dtype if isinstance(column, pd.Index) else None
+    try:
+        values = pd.Series(column, dtype=dtype).reset_index(drop=True)
+    except UnicodeEncodeError as error:
+        raise _half_character(column, name) from error
+    is_category = isinstance(values.dtype, pd.CategoricalDtype)
+    return values.astype(object) if is_category else values
+
+
+def _describe(values):
+    n_dimensions = getattr(values, "ndim", None)
+    kind = type(values).__name__
+    return f"a {kind}" + (f" of {n_dimensions} dimensions" if n_dimensions else "")
+
+
+def as_text(values, name):
+    """Write ids or names as text; refuse those that would merge or part by that.
+
+    Bytes are decoded.
+    """
+    try:
+        if values.dtype == object:
+            values = pd.Series(list(map(decode, values)), dtype=object)
+        text = values.astype(str)
+    except UnicodeEncodeError as error:
+        raise _half_character(values, name) from error
+    if values.dtype == object:
+        _refuse_other_identities(values, text, name)
+    if values.dtype == object or isinstance(values.dtype, pd.StringDtype):
+        _refuse_two_forms(text, name)
+    return text
+
+
+def _refuse_other_identities(values, text, name):
+    """Refuse values that are equal and other texts, or the other way round."""
+    try:
+        values_seen, texts_seen = pd.factorize(values)[0], pd.factorize(text)[0]
+    except TypeError:
+        row = int(np.argmax([not isinstance(value, Hashable) for value in values]))
+        raise TypeError(
+            f"{name} is {values.iloc[row]!r} in row {row}; give text or a number."
+        ) from None
+    differ = np.flatnonzero(values_seen != texts_seen)
+    if len(differ):
+        row = differ[0]
+        other = min(np.argmax(seen == seen[row]) for seen in (values_seen, texts_seen))
+        raise ValueError(
+            f"{name} is {values.iloc[row]!r} in row {row} and {values.iloc[other]!r} "
+            f"in row {other}: the same as values or as text, but not as both. Write "
+            "all of them as text."
+        )
+
+
+def _half_character(values, name):
+    """Make the error for text that no encoding can hold."""
+    texts = enumerate(map(str, values))
+    row, text = next((at, t) for at, t in texts if not is_whole(t))
+    return ValueError(
+        f"{name} is {text!r} in row {row}, which holds half a character (a surrogate); "
+        "read it again with its right encoding."
+    )
+
+
+def _refuse_two_forms(text, name):
+    """Refuse 7 beside 7.0, as programs write a whole number that was made a float."""
+    found = pd.Index(text.unique())
+    floats = found[found.str.fullmatch(r"-?\d+\.0")]
+    both = floats[floats.str[:-2].isin(found)]
+    if len(both):
+        whole = both[0][:-2]
+        rows = [int(np.argmax(text == form)) for form in (whole, both[0])]
+        raise ValueError(
+            f"{name} is {whole!r} in row {rows[0]} and {both[0]!r} in row {rows[1]}, "
+            "which are the same number, and would be two as text. Write all of them "
+            "in one way."
+        )
+
+
+def _refuse_missing(values, name):
+    missing = np.flatnonzero(values.isna())
+    if len(missing):
+        raise ValueError(
+            f"{name} is missing in {len(missing)} rows, first in row {missing[0]}; "
+            "every utterance needs one."
+        )
+
+
+def _check_roles(roles):
+    unknown = np.flatnonzero(~roles.isin(ROLES))
+    if len(unknown):
+        raise ValueError(
+            f"Unknown role {roles.iloc[unknown[0]]!r} in row {unknown[0]}; "
+            f"a role is one of {', '.join(ROLES)}."
+        )
+
+
+def synthetic_id(source_id, number):
+    """Name the one-turn dialogue of a synthetic utterance that stands alone."""
+    return f"{source_id}{_SYNTHETIC_MARK}{number}"
+
+
+def source_ids(ids):
+    """Name the dialogues that synthetic utterances were made from."""
+    return pd.Series(ids, dtype=str).str.split(_SYNTHETIC_MARK, n=1).str[0]
+
+
+def locate_blocks(columns, n_features, modalities=None):
+    """Positions of each modality's columns among the features, a slice if possible."""
+    if modalities is not None and not modalities:
+        raise ValueError(
+            "modalities is empty; name at least one modality, or give None."
+        )
+    if modalities is None:
+        positions = _positions_by_prefix(columns, n_features)
+    else:
+        if not isinstance(modalities, Mapping):
+            raise TypeError(
+                f"modalities is a {type(modalities).__name__}; give a mapping of names "
+                "to columns."
+            )
+        positions = {
+            name: _positions_given(name, given, columns, n_features)
+            for name, given in modalities.items()
+        }
+    return {name: _as_slice(where) for name, where in positions.items()}
+
+
+def _positions_by_prefix(columns, n_features):
+    named = columns is not None and all(isinstance(c, str) for c in columns)
+    if not named:
+        return {UNNAMED_BLOCK: list(range(n_features))}
+    positions = {}
+    for position, column in enumerate(columns):
+        prefix, separator, _ = column.partition("__")
+        name = prefix if separator else UNNAMED_BLOCK
+        positions.setdefault(name, []).append(position)
+    return positions
+
+
+def check_modality(name):
+    """Refuse a name that columns could not carry as their prefix."""
+    if not isinstance(name, str) or "__" in name or name in ("", "dialogue"):
+        raise ValueError(
+            f"A modality cannot be called {name!r}: use non-empty text other than "
+            "'dialogue' and without '__', which separates it from its features."
+        )
+
+
+def _positions_given(name, given, columns, n_features):
+    check_modality(name)
+    bounds = (given.start, given.stop, given.step) if isinstance(given, slice) else ()
+    if not all(bound is None or _is_position(bound) for bound in bounds):
+        raise TypeError(f"Modality {name!r} is given {given}; slices are of positions.")
+    if isinstance(given, slice):
+        where = list(range(n_features))[given]
+    elif is_array_like(given):
+        where = [_position(name, column, columns, n_features) for column in given]
+    else:
+        raise TypeError(
+            f"Modality {name!r} is given {given!r}; give a list of columns or a slice."
+        )
+    if not where:
+        raise ValueError(f"Modality {name!r} is given no column.")
+    return where
+
+
+def _position(name, column, columns, n_features):
+    if isinstance(column, str):
+        matches = [] if columns is None else np.flatnonzero(columns == column)
+        if len(matches) == 1:
+            return int(matches[0])
+    elif _is_position(column) and -n_features <= column < n_features:
+        return int(column) % n_features
+    raise ValueError(
+        f"Modality {name!r} names the column {column!r}, which X does not have "
+        f"among its {n_features} feature columns."
+    )
+
+
+def _is_position(column):
+    return isinstance(column, Integral) and not isinstance(column, bool)
+
+
+def _as_slice(positions):
+    first, last = positions[0], positions[-1]
+    if positions == list(range(first, last + 1)):
+        return slice(first, last + 1)
+    return np.asarray(positions)

@@ -1,0 +1,124 @@
+"""Labels of a table, some of which may be missing where nobody reads them."""
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+
+from skmerc.frame._columns import as_pandas, is_array_like
+from skmerc.frame._numbers import find_no_number
+
+NO_LABELS = object()
+"""Stands for y where there is none to read."""
+
+
+def complete_labels(y, context, *, numeric=False):
+    """Give context rows without a label one of the others, which is ignored.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_rows,)
+        The labels.
+    context : ndarray of shape (n_rows,)
+        Whether a row is context.
+    numeric : bool, default=False
+        Whether labels are numbers.
+
+    Returns
+    -------
+    array-like of shape (n_rows,)
+        `y` as it is, where no label is missing.
+
+    Raises
+    ------
+    ValueError
+        If a label is missing in another row, or labels are of several types.
+    """
+    # Of numpy's newest type of text, pandas and scikit-learn know nothing.
+    if getattr(getattr(y, "dtype", None), "kind", None) == "T":
+        y = y.astype(object)
+    shape = shape_of(y)
+    if len(shape) not in (1, 2) or shape[0] != len(context):
+        return y  # for scikit-learn to refuse
+    labels = as_pandas(y) if hasattr(y, "columns") else y
+    if not isinstance(labels, list | tuple) and not hasattr(labels, "dtype"):
+        labels = np.asarray(labels)
+    if shape[1:] == (1,):
+        labels = np.asarray(labels)[:, 0]
+    elif len(shape) == 2:
+        unread = context[:, None] & pd.isna(np.asarray(labels))
+        return np.where(unread, 0, labels) if unread.any() else y
+    labels = _as_series(labels)
+    missing = labels.isna().to_numpy()
+    _refuse_missing(missing & ~context)
+    if missing.all():
+        return y
+    labels = labels.where(~missing, labels[~missing].iloc[0])
+    (_refuse_text if numeric else refuse_mixed)(labels)
+    return y if labels.dtype != object and not missing.any() else _as_array(labels)
+
+
+def read_labels(y, context, *, numeric=False):
+    """Array of the labels of a table, for scores and splits."""
+    y = np.asarray(complete_labels(y, context, numeric=numeric))
+    if not y.ndim or len(y) != len(context):
+        raise ValueError(
+            f"y is of shape {y.shape}, and X has {len(context)} rows; give one label "
+            "for each."
+        )
+    return y
+
+
+def shape_of(y):
+    """Shape of labels; empty where they are no array."""
+    if not is_array_like(y) or issparse(y):
+        return ()
+    try:
+        return np.asarray(y).shape
+    except ValueError as error:
+        raise ValueError("y is no array: its rows differ in length.") from error
+
+
+def _as_series(labels):
+    labels = pd.Series(labels)
+    is_category = isinstance(labels.dtype, pd.CategoricalDtype)
+    return (labels.astype(object) if is_category else labels).reset_index(drop=True)
+
+
+def _as_array(labels):
+    """Array of numbers where all labels are numbers, and of text as it was."""
+    is_text = pd.api.types.infer_dtype(labels) == "string"
+    return (labels if is_text else labels.infer_objects()).to_numpy()
+
+
+def _refuse_missing(missing):
+    unknown = np.flatnonzero(missing)
+    if len(unknown):
+        raise ValueError(
+            f"Input y contains NaN: the label is missing in {len(unknown)} rows, first "
+            f"in row {unknown[0]}. Leave these rows out, or give them the role "
+            "'context' if their neighbours shall still read them."
+        )
+
+
+def refuse_mixed(labels, name="y"):
+    """Refuse labels of which some are text and others are not."""
+    labels = pd.Series(labels)
+    if labels.dtype != object:
+        return
+    is_text = labels.map(lambda label: isinstance(label, str)).to_numpy()
+    if is_text.any() and not is_text.all():
+        row = int(np.argmax(is_text != is_text[0]))
+        raise ValueError(
+            f"{name} is {labels.iloc[0]!r} in row 0 and {labels.iloc[row]!r} in row "
+            f"{row}; labels are all text, or all numbers."
+        )
+
+
+def _refuse_text(labels):
+    if pd.api.types.is_numeric_dtype(labels) and not pd.api.types.is_bool_dtype(labels):
+        return
+    found = find_no_number(labels.to_numpy(object))
+    if found is not None or labels.dtype != object:
+        row = 0 if found is None else found[0]
+        (label,) = labels.iloc[[row]].tolist()
+        raise ValueError(f"y is {label!r} in row {row}, and scores are numbers.")
