@@ -13,7 +13,12 @@ if TYPE_CHECKING:
         VideoFunctionals,
     )
     from skmerc.fusion import DJVAEFuser
-    from skmerc.recognition import CBERLClassifier, JoyfulClassifier, JoyfulRegressor
+    from skmerc.recognition import (
+        CBERLClassifier,
+        DialogueGCNClassifier,
+        JoyfulClassifier,
+        JoyfulRegressor,
+    )
     from skmerc.sampling import DialogueSampler, MultimodalGANSampler
 
 __version__ = "0.1.0"
@@ -22,6 +27,7 @@ __all__ = [
     "AudioFunctionals",
     "CBERLClassifier",
     "DJVAEFuser",
+    "DialogueGCNClassifier",
     "DialogueSampler",
     "FaceFeatures",
     "FineTunedTextEmbedder",
@@ -53,7 +59,12 @@ _ROOMS = {
     "model_selection": (),
     "nn": (),
     "persistence": (),
-    "recognition": ("CBERLClassifier", "JoyfulClassifier", "JoyfulRegressor"),
+    "recognition": (
+        "CBERLClassifier",
+        "DialogueGCNClassifier",
+        "JoyfulClassifier",
+        "JoyfulRegressor",
+    ),
     "sampling": ("DialogueSampler", "MultimodalGANSampler"),
     "tuning": (),
 }

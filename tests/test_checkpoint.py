@@ -17,6 +17,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.utils import noop
+from systems import FURTHER, make_model
 
 from skmerc import CBERLClassifier, JoyfulClassifier, JoyfulRegressor
 from skmerc._training import Checkpoint
@@ -79,6 +80,7 @@ MODELS = {
     "joyful": JoyfulClassifier(**JOYFUL),
     "in_two_phases": JoyfulClassifier(**JOYFUL, training="two-phase"),
     "regressor": JoyfulRegressor(**JOYFUL, modality_dropout=0.3),
+    **{name: make_model(name, **SMALL) for name in FURTHER},
 }
 
 

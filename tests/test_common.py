@@ -21,6 +21,7 @@ import skmerc
 from skmerc import (
     AudioFunctionals,
     CBERLClassifier,
+    DialogueGCNClassifier,
     DialogueSampler,
     DJVAEFuser,
     FaceFeatures,
@@ -62,6 +63,9 @@ CLASSIFIERS = {
         max_epochs=3,
     ),
     "focal": FocalAdaBoostClassifier(),
+    "dialoguegcn": DialogueGCNClassifier(
+        **QUICK, hidden_size=16, context_layers=1, dropout=0.1, lr=3e-2, max_epochs=6
+    ),
     "joyful": JoyfulClassifier(**TINY, dropout=0.1, max_epochs=5),
 }
 REGRESSORS = {
@@ -115,6 +119,7 @@ EXPECTED_TO_FAIL = {
     "default": {DENSE: BATCHES_DIFFER},
     "whole": {DENSE: BATCHES_DIFFER},
     "focal": {DENSE: PARENT_FAILS, SPARSE: PARENT_FAILS},
+    "dialoguegcn": {DENSE: BATCHES_DIFFER},
     "joyful": {DENSE: BATCHES_DIFFER},
     "score": {DENSE: BATCHES_DIFFER},
     "latent": {DENSE: NOISE_PER_ROW},
@@ -133,6 +138,7 @@ N_PASSED = {
     "default": 67,
     "whole": 67,
     "focal": 61,
+    "dialoguegcn": 67,
     "joyful": 71,
     "score": 63,
     "latent": 52,

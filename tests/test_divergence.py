@@ -8,7 +8,7 @@ import torch
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
-from small_models import (
+from systems import (
     TRAINED_BY_EPOCHS,
     answer_of,
     fit_model,
@@ -21,6 +21,8 @@ from skmerc.exceptions import DivergenceError
 from skmerc.frame import drop_keys
 
 TRAINED = [*TRAINED_BY_EPOCHS, "sampler"]
+# The gates of what reads their features first saturate, and numbers stay finite.
+SATURATING = {"dialoguegcn"}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def test_a_rate_that_is_too_high_is_one_kind_of_error(table, name):
             check_is_fitted(model)
 
 
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("name", sorted({*TRAINED} - SATURATING))
 def test_features_that_are_too_large_to_go_unscaled_too(table, name):
     X, y = table
     features = drop_keys(X)

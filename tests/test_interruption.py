@@ -10,6 +10,7 @@ import pytest
 from imblearn.pipeline import make_pipeline
 from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback, EarlyStopping
+from systems import FURTHER, make_model
 
 from skmerc import (
     CBERLClassifier,
@@ -29,6 +30,7 @@ MODELS = {
     "cberl": (CBERLClassifier, SMALL | {"lstm_layers": 1}),
     "joyful": (JoyfulClassifier, JOYFUL),
     "regressor": (JoyfulRegressor, JOYFUL),
+    **{name: (make_model, SMALL | {"name": name}) for name in FURTHER},
 }
 
 

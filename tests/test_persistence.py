@@ -22,6 +22,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, RobustScaler, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import EarlyStopping, GradientNormClipping
+from systems import FURTHER, make_model
 
 from skmerc import (
     CBERLClassifier,
@@ -107,6 +108,7 @@ CLASSIFIERS = {
         class_weight={"joy": 2.0},
     ),
     "joyful": joyful(),
+    **{name: make_model(name) for name in FURTHER},
     "joyful_in_two_phases": joyful(training="two-phase", relations="pairs"),
     "calibrated": CalibratedClassifierCV(cberl(), cv=DialogueKFold(2)),
     "searched": GridSearchCV(

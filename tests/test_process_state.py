@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
-from small_models import (
+from systems import (
     NAMES,
     SAVED,
     answer_of,

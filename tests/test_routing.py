@@ -12,7 +12,7 @@ from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
-from small_models import NAMES, answer_of, fit_model, make_model
+from systems import NAMES, answer_of, fit_model, make_model
 
 from skmerc import DialogueSampler
 from skmerc.datasets import make_conversations

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
-from small_models import (
+from systems import (
     ANSWERING,
     NAMES,
     SAVED,
@@ -177,7 +177,7 @@ import torch
 
 torch.set_num_threads(1)
 sys.path[:0] = [{tests!r}]
-from small_models import fit_model, make_model
+from systems import fit_model, make_model
 from skmerc.datasets import make_conversations
 
 X, y = make_conversations(16, n_turns=(3, 6), random_state=0)

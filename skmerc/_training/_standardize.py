@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skmerc._utils.registry import storable
 from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import PartialMissingWarning, UnseenModalityWarning
 from skmerc.frame._columns import SYNTHETIC
@@ -11,6 +12,7 @@ from skmerc.frame._conversations import block_of, chunks
 from skmerc.nn.standardize import Standardize
 
 
+@storable
 @dataclass(frozen=True)
 class Moments:
     """What is known of each column, to which more rows can be added.

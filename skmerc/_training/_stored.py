@@ -12,12 +12,14 @@ from torch import nn
 
 from skmerc._training._stored_checks import check_module, check_net
 from skmerc._utils.device import resolve_device
+from skmerc._utils.registry import storable
 from skmerc._utils.seeding import seeded
 
 _STORE = ContextVar("_STORE", default=None)
 _PARTS = ("module_", "criterion_", "optimizer_")
 
 
+@storable
 @dataclass
 class StoredTensor:
     """Stands for a tensor."""
@@ -25,6 +27,7 @@ class StoredTensor:
     name: str
 
 
+@storable
 @dataclass
 class StoredModule:
     """Stands for a network: its class, what it is built from, its tensors."""
@@ -34,6 +37,7 @@ class StoredModule:
     state: dict
 
 
+@storable
 @dataclass
 class StoredNet:
     """Stands for a skorch net, whose callbacks have done their work."""

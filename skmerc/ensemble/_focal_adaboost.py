@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
+from skmerc._utils.registry import storable
 
 __all__ = ["FocalAdaBoostClassifier"]
 
@@ -49,6 +50,7 @@ class _Answering(AdaBoostClassifier):
         return AdaBoostClassifier._compute_proba_from_decision(decision, n_classes)
 
 
+@storable
 class FocalAdaBoostClassifier(_Answering):
     r"""AdaBoost (SAMME) with focal reweighting of the weak learners.
 

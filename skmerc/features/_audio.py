@@ -5,6 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skmerc._utils.registry import storable
 from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import NonCommercialLicenseWarning
 from skmerc.features import _descriptors
@@ -23,6 +24,7 @@ SHORTEST = 0.1  # seconds; some sets of openSMILE give nothing for less
 LOUDEST = 10.0
 
 
+@storable
 class AudioFunctionals(MediaTransformer):
     """Describe the sound of each utterance by functionals of its descriptors.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
+from skmerc._utils.registry import storable
 from skmerc.features._files import sample_frames
 from skmerc.features._media import MediaTransformer, NothingFound, need
 
@@ -14,6 +15,7 @@ POSE = ("head_pitch", "head_yaw", "head_roll")
 N_FACES = 4  # to choose the largest from
 
 
+@storable
 class FaceFeatures(MediaTransformer):
     """Describe the face of each utterance by its expression and pose.
 

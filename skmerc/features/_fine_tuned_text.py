@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval
 
 from skmerc._utils.fitting import all_or_nothing
 from skmerc._utils.locks import LOADING
+from skmerc._utils.registry import storable
 from skmerc._utils.seeding import draw_seed, seeded
 from skmerc.features._fine_tuning import average, fine_tune
 from skmerc.features._labelled_texts import IN_NO_FOLD, deal_dialogues, read_classes
@@ -25,6 +26,7 @@ _TUNED = {}
 change nothing and pickles hold the weights once."""
 
 
+@storable
 class FineTunedTextEmbedder(TextEmbedder):
     """Turn texts into features by a sentence model that learns the emotions first.
 

@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from skmerc._utils.device import resolve_device
 from skmerc._utils.fitting import all_or_nothing
+from skmerc._utils.registry import storable
 from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import MissingModalityWarning
 from skmerc.features._cache import compute_once, open_cache
@@ -25,6 +26,7 @@ _WHY_BROKEN = (
 )
 
 
+@storable
 class TextEmbedder(TransformerMixin, BaseEstimator):
     """Turn texts into features by a pretrained sentence model.
 

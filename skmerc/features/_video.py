@@ -11,11 +11,13 @@ from sklearn.utils._param_validation import Interval
 
 from skmerc._utils.device import resolve_device
 from skmerc._utils.locks import LOADING
+from skmerc._utils.registry import storable
 from skmerc._utils.seeding import seeded
 from skmerc.features._files import sample_frames
 from skmerc.features._media import MediaTransformer, need
 
 
+@storable
 class VideoFunctionals(MediaTransformer):
     """Describe the picture of each utterance by an image model.
 

@@ -23,3 +23,7 @@ __all__ = [
     "read_keys",
     "split_frame",
 ]
+
+# Saved models and pickles name these functions as users do, wherever they stand.
+for _function in (drop_keys, make_frame, mark_validation, read_keys, split_frame):
+    _function.__module__ = __name__

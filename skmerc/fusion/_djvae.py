@@ -15,6 +15,7 @@ from skmerc._training import (
 )
 from skmerc._utils.divergence import refuse_infinite_answers
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
+from skmerc._utils.registry import Range, storable
 from skmerc.frame import KEYS, drop_keys
 from skmerc.frame._columns import VALIDATION
 from skmerc.fusion._autoencoder import AutoencoderMixin
@@ -22,6 +23,7 @@ from skmerc.fusion._layout import behind_keys, code_names
 from skmerc.fusion._training import Rows, code_and_blocks, code_of, infer
 
 
+@storable
 class DJVAEFuser(NetworkHolder, AutoencoderMixin, TransformerMixin, BaseEstimator):
     r"""Fuse modalities into one code by a deep joint variational autoencoder.
 
@@ -161,6 +163,14 @@ class DJVAEFuser(NetworkHolder, AutoencoderMixin, TransformerMixin, BaseEstimato
     True
     """
 
+    _search_space: dict = {
+        "latent_size": Range(32, 256, step=32),
+        "beta": Range(1e-3, 1e-1, log=True),
+        "gamma": Range(1e-4, 1e-3, log=True),
+        "lr": Range(3e-4, 3e-3, log=True),
+        "modality_dropout": Range(0.0, 0.3),
+        "posterior": ["joint", "poe"],
+    }
     _parameter_constraints: dict = {
         "latent_size": [Interval(Integral, 1, None, closed="left")],
         "hidden_size": [Interval(Integral, 1, None, closed="left")],

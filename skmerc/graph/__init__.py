@@ -7,13 +7,18 @@ from skmerc.graph._edges import (
     speaker_relations,
     window_edges,
 )
-from skmerc.graph._layers import NeighborMean, RelationalAttention
+from skmerc.graph._layers import (
+    NeighborMean,
+    RelationalAttention,
+    RelationalConvolution,
+)
 from skmerc.graph._proximity import distant_pairs, katz_scores
 
 __all__ = [
     "N_RELATIONS",
     "NeighborMean",
     "RelationalAttention",
+    "RelationalConvolution",
     "add_distant_edges",
     "distant_pairs",
     "katz_scores",

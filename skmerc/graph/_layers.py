@@ -77,6 +77,72 @@ class RelationalAttention(nn.Module):
         return scatter(message, target, dim_size=n, reduce="sum").flatten(1)
 
 
+class RelationalConvolution(nn.Module):
+    r"""Weighted sum of what neighbours say, with a transformation per relation.
+
+    .. math:: h_i = \sum_r \sum_{j \in N_r(i)} \frac{a_{ij}}{|N_r(i)|} W_r x_j,
+        \qquad W_r = \sum_b s_{rb} V_b
+
+    The first layer of DialogueGCN [1]_, in which an utterance is a neighbour of itself
+    by a relation of its own. The transformations of relations share bases [2]_, so that
+    rare relations learn from frequent ones.
+
+    Parameters
+    ----------
+    in_size, out_size : int
+        Width of an utterance before and after.
+    n_relations : int
+        Number of relations.
+    n_bases : int, default=30
+        Number of bases at most; no more than relations are made.
+
+    References
+    ----------
+    .. [1] D. Ghosal et al., "DialogueGCN: A graph convolutional neural network for
+       emotion recognition in conversation", EMNLP 2019.
+    .. [2] M. Schlichtkrull et al., "Modeling relational data with graph convolutional
+       networks", ESWC 2018.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmerc.graph import (
+    ...     RelationalConvolution,
+    ...     speaker_relations,
+    ...     window_edges,
+    ... )
+    >>> edges = window_edges(torch.tensor([5, 2]))
+    >>> relations = speaker_relations(edges, torch.tensor([0, 1, 0, 1, 1, 0, 1]))
+    >>> weights = torch.ones(edges.shape[1])
+    >>> convolve = RelationalConvolution(8, 16, n_relations=5)
+    >>> convolve(torch.randn(7, 8), edges, relations, weights).shape
+    torch.Size([7, 16])
+    """
+
+    def __init__(
+        self, in_size: int, out_size: int, n_relations: int, n_bases: int = 30
+    ):
+        super().__init__()
+        n_bases = min(n_bases, n_relations)
+        self.bases = nn.Parameter(torch.empty(n_bases, in_size, out_size))
+        self.shares = nn.Parameter(torch.empty(n_relations, n_bases))
+        for base in (*self.bases, self.shares):
+            nn.init.xavier_uniform_(base)
+
+    def forward(
+        self, x: Tensor, edge_index: Tensor, relation: Tensor, weight: Tensor
+    ) -> Tensor:
+        """Pass messages: (n, in_size) to (n, out_size)."""
+        source, target = edge_index
+        n, n_relations = len(x), len(self.shares)
+        group = target * n_relations + relation
+        weight = weight / group.bincount(minlength=n * n_relations)[group]
+        of_relation = torch.einsum("rb,bio->rio", self.shares, self.bases)
+        value = torch.einsum("ni,rio->nro", x, of_relation)
+        message = weight[:, None] * value[source, relation]
+        return scatter(message, target, dim_size=n, reduce="sum")
+
+
 class NeighborMean(nn.Module):
     r"""Mean of what the neighbours say, of each relation apart.
 

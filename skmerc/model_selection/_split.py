@@ -13,6 +13,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import check_consistent_length, column_or_1d
 
+from skmerc._utils.registry import storable
 from skmerc.frame import read_keys
 from skmerc.frame._columns import source_ids
 from skmerc.frame._labels import read_labels
@@ -20,6 +21,7 @@ from skmerc.frame._labels import read_labels
 __all__ = ["DialogueKFold", "DialogueShuffleSplit", "StratifiedDialogueKFold"]
 
 
+@storable
 class DialogueKFold(GroupKFold):
     """K folds of whole dialogues.
 
@@ -85,6 +87,7 @@ class DialogueKFold(GroupKFold):
         yield from super().split(X, y, codes)
 
 
+@storable
 class StratifiedDialogueKFold(StratifiedGroupKFold):
     """K folds of whole dialogues with about the same share of each class.
 
@@ -186,6 +189,7 @@ class StratifiedDialogueKFold(StratifiedGroupKFold):
         return fold_of
 
 
+@storable
 class DialogueShuffleSplit(GroupShuffleSplit):
     """Random splits of whole dialogues.
 

@@ -7,10 +7,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skmerc._utils.random import Dropout
+from skmerc._utils.registry import storable
 from skmerc.graph import speaker_relations, window_edges
 from skmerc.losses import focal_loss, weighted_mean
-from skmerc.nn.blocks import BlockReader, hide_modalities
-from skmerc.nn.context import DialogueLSTM
+from skmerc.nn.base import DialogueLoss, DialogueNetwork
+from skmerc.nn.blocks import hide_modalities
+from skmerc.nn.context import DialogueRNN
 from skmerc.nn.masked_graph import MaskedGraphEncoder, draw_mask
 from skmerc.nn.vae import JointVAE
 
@@ -24,7 +26,8 @@ class Recognition(NamedTuple):
     fusion_loss: Tensor
 
 
-class CBERLNetwork(nn.Module):
+@storable
+class CBERLNetwork(DialogueNetwork):
     """Fusion, Bi-LSTM context, masked graph and softmax layer of CBERL.
 
     Parameters
@@ -83,8 +86,7 @@ class CBERLNetwork(nn.Module):
         mask: str = "node",
         mask_exponent: float = 2.0,
     ):
-        super().__init__()
-        self.reader = BlockReader(**reader)
+        super().__init__(reader)
         self.mask_rate, self.mask = mask_rate, mask
         self.beta, self.gamma = beta, gamma
         self.modality_dropout = modality_dropout
@@ -102,7 +104,7 @@ class CBERLNetwork(nn.Module):
         self.dropout = Dropout(dropout)
         self.context = None
         if lstm_layers:
-            self.context = DialogueLSTM(size, hidden_size, lstm_layers, dropout)
+            self.context = DialogueRNN(size, hidden_size, lstm_layers, dropout)
         self.graph = MaskedGraphEncoder(
             size, graph_layers, heads, dropout, mask, mask_exponent
         )
@@ -113,19 +115,7 @@ class CBERLNetwork(nn.Module):
     def forward(
         self, features: Tensor, sequence: Tensor, speaker: Tensor, frequency: Tensor
     ) -> Recognition:
-        """Recognise the emotions of whole dialogues.
-
-        Parameters
-        ----------
-        features : Tensor of shape (n, n_features)
-            Raw features, NaN where missing, dialogue after dialogue.
-        sequence : Tensor of shape (n,)
-            Number of the dialogue of each utterance: 0, 0, 1, ...
-        speaker : Tensor of shape (n,)
-            Code of the speaker of each utterance.
-        frequency : Tensor of shape (n,)
-            Frequency of the utterance's class, which class-aware masking follows.
-        """
+        """Recognise the emotions of whole dialogues, as the base class says."""
         lengths = sequence.bincount()
         fused, fusion_loss = self._fuse(features, sequence, speaker)
         context = self.enter(fused)
@@ -165,7 +155,8 @@ class CBERLNetwork(nn.Module):
         return torch.cat([*fused, shown.to(goes_on.dtype), goes_on], dim=1), loss
 
 
-class CBERLLoss(nn.Module):
+@storable
+class CBERLLoss(DialogueLoss):
     r"""Joint objective: :math:`L = L_{focal} + \lambda L_{rec} + L_{VAE}`.
 
     Parameters
@@ -189,12 +180,15 @@ class CBERLLoss(nn.Module):
     ):
         super().__init__()
         self.focal_gamma, self.label_smoothing = focal_gamma, label_smoothing
-        self.reconstruction_weight = reconstruction_weight
-        self.fusion_weight = fusion_weight
-        self.terms = {}
+        self.factors = {
+            "reconstruction_loss": reconstruction_weight,
+            "fusion_loss": fusion_weight,
+        }
 
-    def forward(self, output: Recognition, answer: dict[str, Tensor]) -> Tensor:
-        """Weigh the terms over the labelled utterances; keep them in ``terms``."""
+    def losses(
+        self, output: Recognition, answer: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Weigh the terms over the labelled utterances."""
         target, weight = answer["target"], answer["weight"]
         focal = focal_loss(
             output.logits, target, self.focal_gamma, weight, self.label_smoothing
@@ -203,13 +197,8 @@ class CBERLLoss(nn.Module):
         hidden = weight * (error > 0)
         reconstruction = weighted_mean(error, hidden)
         fusion = weighted_mean(output.fusion_loss, weight)
-        self.terms = {
-            "focal_loss": focal.detach(),
-            "reconstruction_loss": reconstruction.detach(),
-            "fusion_loss": fusion.detach(),
+        return {
+            "focal_loss": focal,
+            "reconstruction_loss": reconstruction,
+            "fusion_loss": fusion,
         }
-        return (
-            focal
-            + self.reconstruction_weight * reconstruction
-            + self.fusion_weight * fusion
-        )

@@ -8,8 +8,8 @@ from skmerc._utils.random import Dropout
 from skmerc.graph._edges import places_in
 
 
-class DialogueLSTM(nn.Module):
-    """Bidirectional LSTM over dialogues that stand one after another.
+class DialogueRNN(nn.Module):
+    """Bidirectional LSTM or GRU over dialogues that stand one after another.
 
     Dialogues are packed, so that padding costs nothing and changes nothing.
 
@@ -23,17 +23,25 @@ class DialogueLSTM(nn.Module):
         Number of layers.
     dropout : float, default=0.0
         Dropout between layers.
+    cell : {"LSTM", "GRU"}, default="LSTM"
+        What remembers.
     """
 
     def __init__(
-        self, in_size: int, hidden_size: int, layers: int = 1, dropout: float = 0.0
+        self,
+        in_size: int,
+        hidden_size: int,
+        layers: int = 1,
+        dropout: float = 0.0,
+        cell: str = "LSTM",
     ):
         super().__init__()
         # Each layer by itself: the dropout between the layers of one nn.LSTM draws from
         # a state of cuDNN's own, which training that goes on later could not restore.
         widths = [in_size] + [2 * hidden_size] * (layers - 1)
         self.layers = nn.ModuleList(
-            nn.LSTM(width, hidden_size, bidirectional=True) for width in widths
+            getattr(nn, cell)(width, hidden_size, bidirectional=True)
+            for width in widths
         )
         self.dropout = Dropout(dropout)
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from skmerc._utils.random import Dropout, randn
+from skmerc._utils.registry import storable
 
 CLASS_SIZE = 32
 _SLOPE = 0.2
@@ -93,6 +94,7 @@ class ProjectionDiscriminator(nn.Module):
         return score + (self.label(label) * hidden).mean(dim=1)
 
 
+@storable
 class MultimodalGAN(nn.Module):
     """Generators, discriminators and classifier over M modalities.
 

@@ -7,8 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skmerc._utils.random import Dropout
+from skmerc._utils.registry import storable
 from skmerc.losses import contrastive_loss, focal_loss, weighted_mean
-from skmerc.nn.blocks import BlockReader, hide_modalities
+from skmerc.nn.base import DialogueLoss, DialogueNetwork
+from skmerc.nn.blocks import hide_modalities
 from skmerc.nn.joyful_fusion import JoyfulFusion
 from skmerc.nn.joyful_graph import JoyfulGraph, TwoViews
 
@@ -24,7 +26,8 @@ class JoyfulOutput(NamedTuple):
     fusion_loss: Tensor
 
 
-class JoyfulNetwork(nn.Module):
+@storable
+class JoyfulNetwork(DialogueNetwork):
     r"""Fusion, two augmented views of the dialogue graph, and the classifier.
 
     View 1 has features masked and edges perturbed, view 2 features masked and distant
@@ -74,8 +77,7 @@ class JoyfulNetwork(nn.Module):
         n_speakers: int | None = None,
         **fusion,
     ):
-        super().__init__()
-        self.reader = BlockReader(**reader)
+        super().__init__(reader)
         self.modality_dropout = modality_dropout
         causal = {"causal": window_future == 0, "dropout": dropout}
         self.fusion = JoyfulFusion(self.reader.widths, fusion_size, **(causal | fusion))
@@ -99,19 +101,7 @@ class JoyfulNetwork(nn.Module):
     def forward(
         self, features: Tensor, sequence: Tensor, speaker: Tensor, frequency: Tensor
     ) -> JoyfulOutput:
-        """Recognise the emotions of whole dialogues.
-
-        Parameters
-        ----------
-        features : Tensor of shape (n, n_features)
-            Raw features, NaN where missing, dialogue after dialogue.
-        sequence : Tensor of shape (n,)
-            Number of the dialogue of each utterance: 0, 0, 1, ...
-        speaker : Tensor of shape (n,)
-            Code of the speaker of each utterance.
-        frequency : Tensor of shape (n,)
-            Not used.
-        """
+        """Recognise the emotions of whole dialogues, as the base class says."""
         lengths = sequence.bincount()
         blocks, present = self.reader(features)
         shown = hide_modalities(present, self.modality_dropout * self.training)
@@ -122,7 +112,8 @@ class JoyfulNetwork(nn.Module):
         return JoyfulOutput(logits, embedding, view1, view2, sequence, loss)
 
 
-class JoyfulLoss(nn.Module):
+@storable
+class JoyfulLoss(DialogueLoss):
     r"""Joint objective: :math:`L = \alpha L_{mf} + \beta L_{ct} + L_{ce}` (Eq. 15).
 
     Parameters
@@ -157,27 +148,30 @@ class JoyfulLoss(nn.Module):
         label_smoothing: float = 0.0,
     ):
         super().__init__()
-        self.task = task
-        self.fusion_weight, self.contrast_weight = fusion_weight, contrast_weight
+        self.task, self.contrast_weight = task, contrast_weight
         self.contrast, self.temperature = contrast, temperature
         self.batch_negatives = batch_negatives
         self.focal_gamma, self.label_smoothing = focal_gamma, label_smoothing
-        self.terms = {}
+        self.factors = {
+            "fusion_loss": fusion_weight,
+            "contrastive_loss": contrast_weight,
+        }
 
-    def forward(self, output: JoyfulOutput, answer: dict[str, Tensor]) -> Tensor:
-        """Weigh the terms over the labelled utterances; keep them in ``terms``."""
+    def losses(
+        self, output: JoyfulOutput, answer: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Weigh the terms over the labelled utterances."""
         weight = answer["weight"]
         task = self._task_loss(output.logits, answer["target"], weight)
         fusion = weighted_mean(output.fusion_loss, weight)
         contrast = torch.zeros_like(task)
         if self.contrast_weight:
             contrast = self._contrast_loss(output, answer)
-        self.terms = {
-            "task_loss": task.detach(),
-            "fusion_loss": fusion.detach(),
-            "contrastive_loss": contrast.detach(),
+        return {
+            "task_loss": task,
+            "fusion_loss": fusion,
+            "contrastive_loss": contrast,
         }
-        return task + self.fusion_weight * fusion + self.contrast_weight * contrast
 
     def _task_loss(self, logits, target, weight):
         if self.task == "classes":

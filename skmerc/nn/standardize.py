@@ -4,10 +4,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from skmerc._utils.registry import storable
+
 CLIP = 10.0
 """Standard deviations beyond which a feature is clipped."""
 
 
+@storable
 class Standardize(nn.Module):
     """Fill missing cells with the training mean, shift, scale and clip.
 

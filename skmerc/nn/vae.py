@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skmerc._utils.random import randn
+from skmerc._utils.registry import storable
 from skmerc.losses import kl_between_normals, kl_to_standard_normal
 
 _LOG_VAR_BOUND = 8.0
@@ -96,6 +97,7 @@ def product_of_experts(
     return (precision * means).sum(dim=0) / total, -total.log()
 
 
+@storable
 class JointVAE(nn.Module):
     r"""Variational autoencoder with one code for all modalities of an utterance.
 

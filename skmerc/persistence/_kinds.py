@@ -5,58 +5,28 @@ on it as a value, such as ``print``, could also be called as the type of a list.
 name is known here for one purpose.
 """
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import skorch
 import torch
-from imblearn import combine, ensemble, over_sampling, pipeline, under_sampling
 from sklearn.compose import make_column_selector
 from sklearn.metrics import accuracy_score, f1_score
 
-from skmerc import features
-from skmerc._training import DialogueLoader, Moments
-from skmerc._training._stored import StoredModule, StoredNet, StoredTensor
-from skmerc.ensemble import FocalAdaBoostClassifier
+from skmerc import ensemble, features, fusion, model_selection, recognition, sampling
+from skmerc._training import DialogueLoader
+from skmerc._utils.registry import STORABLE
 from skmerc.frame import drop_keys
-from skmerc.fusion import DJVAEFuser
 from skmerc.metrics import minority_f1, weighted_f1, weighted_f1_scorer
-from skmerc.model_selection import (
-    DialogueKFold,
-    DialogueShuffleSplit,
-    StratifiedDialogueKFold,
-)
-from skmerc.nn.cberl import CBERLLoss, CBERLNetwork
-from skmerc.nn.gan import MultimodalGAN
-from skmerc.nn.joyful import JoyfulLoss, JoyfulNetwork
-from skmerc.nn.standardize import Standardize
-from skmerc.nn.vae import JointVAE
 from skmerc.persistence._checks import nodes
-from skmerc.recognition import CBERLClassifier, JoyfulClassifier, JoyfulRegressor
-from skmerc.sampling import DialogueSampler, MultimodalGANSampler
 
-# Made anew, without a call, and given the attributes that a file holds. Of the
-# callbacks those that write no files.
+_ROOMS = (ensemble, features, fusion, model_selection, recognition, sampling)
+"""Whose classes have told that they can be saved, now that they are imported."""
+
+# Made anew, without a call, and given the attributes that a file holds, as are those
+# of this package. Of the callbacks those that write no files.
 _OBJECTS = (
-    CBERLClassifier,
-    DialogueKFold,
-    DialogueSampler,
-    DialogueShuffleSplit,
-    DJVAEFuser,
-    FocalAdaBoostClassifier,
-    JoyfulClassifier,
-    JoyfulRegressor,
-    Moments,
-    MultimodalGANSampler,
-    StoredModule,
-    StoredNet,
-    StoredTensor,
-    StratifiedDialogueKFold,
-    features.AudioFunctionals,
-    features.FaceFeatures,
-    features.FineTunedTextEmbedder,
-    features.TextEmbedder,
-    features.VideoFunctionals,
     make_column_selector,
     skorch.callbacks.EarlyStopping,
     skorch.callbacks.EpochTimer,
@@ -71,18 +41,9 @@ _PRIVATE_OBJECTS = {
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.metrics._scorer._PassthroughScorer",
 }
-# Values, of which nets are built where they are settings of one.
-_TYPES = (
-    CBERLLoss,
-    CBERLNetwork,
-    DialogueLoader,
-    JointVAE,
-    JoyfulLoss,
-    JoyfulNetwork,
-    MultimodalGAN,
-    Standardize,
-    skorch.dataset.Dataset,
-)
+# Values, of which nets are built where they are settings of one, as are the networks of
+# this package.
+_TYPES = (DialogueLoader, skorch.dataset.Dataset)
 # Values that loading never calls.
 _FUNCTIONS = (
     accuracy_score,
@@ -99,10 +60,12 @@ _PLAIN_KEYS = ("builtins.str", "builtins.int", "builtins.float")
 
 def known_names():
     """Names to trust besides those of skops, by the node of skops that may use each."""
-    objects = [*_OBJECTS]
-    for room in (combine, ensemble, over_sampling, pipeline, under_sampling):
-        objects += [getattr(room, name) for name in room.__all__ if name[0].isupper()]
-    types = [*_TYPES]
+    networks = [kind for kind in STORABLE if issubclass(kind, torch.nn.Module)]
+    objects = [*_OBJECTS, *(kind for kind in STORABLE if kind not in networks)]
+    for name in "combine ensemble over_sampling pipeline under_sampling".split():
+        room = import_module(f"imblearn.{name}")
+        objects += [getattr(room, kind) for kind in room.__all__ if kind[0].isupper()]
+    types = [*_TYPES, *networks]
     for room, base in (
         (torch.optim, torch.optim.Optimizer),
         (torch.optim.lr_scheduler, torch.optim.lr_scheduler.LRScheduler),

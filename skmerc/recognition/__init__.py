@@ -1,7 +1,13 @@
 """Estimators that recognise the emotions of whole dialogues."""
 
 from skmerc.recognition._cberl import CBERLClassifier
+from skmerc.recognition._dialoguegcn import DialogueGCNClassifier
 from skmerc.recognition._joyful import JoyfulClassifier
 from skmerc.recognition._joyful_regressor import JoyfulRegressor
 
-__all__ = ["CBERLClassifier", "JoyfulClassifier", "JoyfulRegressor"]
+__all__ = [
+    "CBERLClassifier",
+    "DialogueGCNClassifier",
+    "JoyfulClassifier",
+    "JoyfulRegressor",
+]

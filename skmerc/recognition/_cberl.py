@@ -3,13 +3,16 @@
 from numbers import Integral
 
 import torch
+from imblearn.utils import Substitution
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skmerc._utils.fitting import all_or_nothing
+from skmerc._utils.registry import Range, storable
 from skmerc.nn.cberl import CBERLLoss, CBERLNetwork
 from skmerc.recognition._dialogue_classifier import DialogueClassifier
 from skmerc.recognition._dialogue_estimator import COUNT, NOT_NEGATIVE, SHARE, WINDOW
+from skmerc.recognition._docstrings import SHARED
 
 _OF_NETWORK = (
     "fusion latent_size hidden_size lstm_layers graph_layers heads window_past "
@@ -18,6 +21,8 @@ _OF_NETWORK = (
 _OF_LOSS = "focal_gamma reconstruction_weight fusion_weight label_smoothing".split()
 
 
+@storable
+@Substitution(**SHARED)
 class CBERLClassifier(DialogueClassifier):
     """Recognise emotions with context, a masked dialogue graph and a focal loss.
 
@@ -30,10 +35,8 @@ class CBERLClassifier(DialogueClassifier):
 
     Parameters
     ----------
-    modalities : mapping of str to list of str, slice or list of int, default=None
-        The columns of each modality; by default the text before the first ``__``
-        of a column's name.
-    fusion : {"concat", "djvae"}, default="concat"
+    {modalities}
+    fusion : {{"concat", "djvae"}}, default="concat"
         How modalities become one vector: side by side, or with the code of a joint
         variational autoencoder beside them that is trained along (CBERL's DJVAE).
         After a :class:`DJVAEFuser` in a pipeline, ``"concat"`` takes what it gives.
@@ -57,7 +60,7 @@ class CBERLClassifier(DialogueClassifier):
     modality_dropout : float, default=0.0
         Probability that a modality of an utterance is hidden in training; raises
         scores where modalities will be missing.
-    mask : {"node", "neighbor", "class_aware"}, default="node"
+    mask : {{"node", "neighbor", "class_aware"}}, default="node"
         What the second task hides: the features of utterances, the utterances as
         senders of messages (the paper's words), or features of utterances drawn
         in proportion to the frequency of their class.
@@ -71,25 +74,18 @@ class CBERLClassifier(DialogueClassifier):
         Focus of the focal loss; 0 is cross-entropy.
     label_smoothing : float, default=0.0
         Share of the target that is spread over all classes.
-    class_weight : dict, "balanced" or None, default=None
-        Factor on the loss of each class, and on its weight in the score of validation
-        dialogues, which would undo it otherwise.
-    head : {"boost"}, estimator or None, default=None
+    {classes}
+    head : {{"boost"}}, estimator or None, default=None
         What answers: the softmax layer of the network (None), logistic regressions
         in a :class:`FocalAdaBoostClassifier` on its embeddings ("boost", the paper's
         choice), or any classifier with ``predict_proba``. On IEMOCAP's training
         dialogues boosting cost two points of weighted F1; see the page of results.
-    prior : {"train", "uniform"}, dict or None, default=None
+    prior : {{"train", "uniform"}}, dict or None, default=None
         Class shares to correct the probabilities to, by logit adjustment [2]_:
         those of the real training utterances, even ones, or given ones (none for a
         class that is not named). Over-sampling and class weights shift them; None
         leaves them as trained.
-    standardize : bool, default=True
-        Whether features are centred, scaled and clipped at ten deviations, with
-        the statistics of the training utterances.
-    partial_nan : {"mean", "error"}, default="mean"
-        Single missing cells in a modality that is there: filled with the training
-        mean, or refused.
+    {reading}
     optimizer : type, default=torch.optim.AdamW
         Class of the optimiser.
     lr : float, default=1e-3
@@ -104,25 +100,11 @@ class CBERLClassifier(DialogueClassifier):
         Passes without a better weighted F1 on the validation dialogues after which
         training stops; the best weights are restored. None trains to the end, and
         holds nothing out.
-    validation_fraction : float, default=0.1
-        Share of the dialogues held out for that where X has no row of role
-        ``"validation"``. Nothing is held out, and all passes are made, where that
-        would be fewer than thirty utterances, or there are fewer than ten dialogues.
-    callbacks : list or None, default=None
-        Callbacks of skorch. A fit works on copies, which share files and connections
-        that these hold.
+    {validation}
     net_params : dict or None, default=None
         Anything else that a skorch net takes, and an ``accelerator`` for training in
         several processes.
-    device : str, default="auto"
-        Where to train; "auto" takes a GPU if there is one.
-    checkpoint : str, PathLike or None, default=None
-        Folder that keeps the state of training after each epoch, for one fit at a
-        time. After a crash the same call of ``fit`` goes on from there and ends with
-        the same weights; it needs an integer `random_state`. ``partial_fit`` and a
-        fit that is finished leave nothing in it.
-    warm_start : bool, default=False
-        Whether ``fit`` goes on from the weights of the last one.
+    {run}
     random_state : int, RandomState instance or None, default=None
         Seed of weights, batches, dropout, masks and the inner split.
     verbose : int, default=0
@@ -194,6 +176,16 @@ class CBERLClassifier(DialogueClassifier):
             "max_epochs": 60,
             "patience": None,
         }
+    }
+    _search_space: dict = {
+        "lr": Range(1e-4, 3e-3, log=True),
+        "dropout": Range(0.2, 0.6),
+        "hidden_size": Range(32, 128, step=32),
+        "batch_size": Range(4, 32, step=4),
+        "focal_gamma": Range(0.0, 3.0),
+        "graph_layers": Range(1, 2),
+        "mask_rate": Range(0.1, 0.75),
+        "reconstruction_weight": Range(0.0, 1.0),
     }
     _parameter_constraints: dict = {
         **DialogueClassifier._parameter_constraints,

@@ -5,7 +5,9 @@ from imblearn.utils import Substitution
 from sklearn.base import _fit_context
 
 from skmerc._utils.fitting import all_or_nothing
+from skmerc._utils.registry import Range, storable
 from skmerc.recognition._dialogue_estimator import NOT_NEGATIVE, SHARE
+from skmerc.recognition._docstrings import CLASSES
 from skmerc.recognition._joyful_estimator import (
     PARAMETERS,
     TRAINING_PARAMETERS,
@@ -14,7 +16,10 @@ from skmerc.recognition._joyful_estimator import (
 from skmerc.recognition._label_sets import LabelSetClassifier
 
 
-@Substitution(parameters=PARAMETERS, training_parameters=TRAINING_PARAMETERS)
+@Substitution(
+    parameters=PARAMETERS, classes=CLASSES, training_parameters=TRAINING_PARAMETERS
+)
+@storable
 class JoyfulClassifier(LabelSetClassifier, JoyfulEstimator):
     """Recognise emotions by joint fusion and graph contrastive learning.
 
@@ -31,9 +36,7 @@ class JoyfulClassifier(LabelSetClassifier, JoyfulEstimator):
         next four need one emotion for each utterance, no indicator matrix.
     label_smoothing : float, default=0.0
         Share of the target that is spread over all classes.
-    class_weight : dict, "balanced" or None, default=None
-        Factor on the loss of each class, and on its weight in the score of validation
-        dialogues, which would undo it otherwise.
+    {classes}
     head : {{"boost"}}, estimator or None, default=None
         What answers: the last layer of the network (None), or a classifier on its
         embeddings; see :class:`CBERLClassifier`.
@@ -94,6 +97,10 @@ class JoyfulClassifier(LabelSetClassifier, JoyfulEstimator):
     True
     """
 
+    _search_space: dict = {
+        **JoyfulEstimator._search_space,
+        "focal_gamma": Range(0.0, 3.0),
+    }
     _parameter_constraints: dict = {
         **LabelSetClassifier._parameter_constraints,
         **JoyfulEstimator._parameter_constraints,

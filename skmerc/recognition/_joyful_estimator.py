@@ -2,13 +2,14 @@
 
 from numbers import Integral
 
-import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from skorch.callbacks import LRScheduler
 
 from skmerc._training import train_fusion
+from skmerc._utils.registry import Range
 from skmerc.nn.joyful import JoyfulLoss, JoyfulNetwork
+from skmerc.recognition._checks import most_speakers
 from skmerc.recognition._dialogue_estimator import (
     COUNT,
     NOT_NEGATIVE,
@@ -17,6 +18,7 @@ from skmerc.recognition._dialogue_estimator import (
     WINDOW,
     DialogueEstimator,
 )
+from skmerc.recognition._docstrings import MODALITIES, READING, RUN, VALIDATION
 
 _OF_NETWORK = (
     "global_fusion specific_fusion fusion_size smoothing heads hidden_size "
@@ -36,10 +38,8 @@ _TRAINING = {
 }
 
 # Each text follows the four spaces that stand before it in a docstring.
-PARAMETERS = """\
-modalities : mapping of str to list of str, slice or list of int, default=None
-        The columns of each modality; by default the text before the first ``__``
-        of a column's name.
+PARAMETERS = f"""\
+{MODALITIES}
     global_fusion, specific_fusion : bool, default=True
         Which representations there are: the modalities together in their dialogue
         (the paper's B1), and each modality on a shared basis (B2). With neither,
@@ -64,12 +64,12 @@ modalities : mapping of str to list of str, slice or list of int, default=None
         its input, as in the paper.
     graph_layers : int, default=1
         Depth of the graph network; 1 in the paper.
-    conv : {"mean", "rgcn", "attention"}, default="attention"
+    conv : {{"mean", "rgcn", "attention"}}, default="attention"
         What an utterance hears in a layer: the mean of its neighbours (Eq. 9), a
         relational graph convolution (the released code), or attention whose edges
         know who speaks, in which direction (with four heads, or as many of them as
         divide the width).
-    relations : {"speaker", "pairs"}, default="speaker"
+    relations : {{"speaker", "pairs"}}, default="speaker"
         What an edge knows of speakers, besides its direction: whether they are the
         same, or which of the speakers of the first fit talks to which. Weights and
         memory of "pairs" grow with the square of the most speakers in a dialogue.
@@ -91,7 +91,7 @@ modalities : mapping of str to list of str, slice or list of int, default=None
         Factor on the loss of the fusion (the paper's alpha).
     contrast_weight : float, default=0.3
         Factor on the contrastive loss (the paper's beta).
-    contrast : {"paper", "grace"}, default="paper"
+    contrast : {{"paper", "grace"}}, default="paper"
         Its form: Eqs. 11 to 13, or the symmetric one with a temperature that the
         released code has.
     temperature : float, default=0.2
@@ -99,23 +99,18 @@ modalities : mapping of str to list of str, slice or list of int, default=None
     batch_negatives : bool, default=False
         Whether other utterances of the whole batch are to be told apart, or those
         of the same dialogue.
-    training : {"joint", "two-phase"}, default="joint"
+    training : {{"joint", "two-phase"}}, default="joint"
         Whether all losses train all parts, or the fusion is trained first, by its own
         loss for half of `max_epochs`, and stays as it is (with ``partial_fit``, at
         the first call)."""
 
-TRAINING_PARAMETERS = """\
-standardize : bool, default=True
-        Whether features are centred, scaled and clipped at ten deviations, with
-        the statistics of the training utterances.
-    partial_nan : {"mean", "error"}, default="mean"
-        Single missing cells in a modality that is there: filled with the training
-        mean, or refused.
+TRAINING_PARAMETERS = f"""\
+{READING}
     optimizer : type, default=torch.optim.AdamW
         Class of the optimiser.
     lr : float, default=3e-4
         Learning rate.
-    schedule : {"cosine"} or None, default="cosine"
+    schedule : {{"cosine"}} or None, default="cosine"
         How it falls: along a cosine to 0 at `max_epochs`, or not. `partial_fit`, which
         knows no end, leaves it as it is.
     weight_decay : float, default=1e-2
@@ -130,25 +125,11 @@ standardize : bool, default=True
         training stops; the best weights are restored. The score is the mean of the
         last five passes, since single ones stand out by chance. None trains to the
         end, and holds nothing out.
-    validation_fraction : float, default=0.1
-        Share of the dialogues held out for that where X has no row of role
-        ``"validation"``. Nothing is held out, and all passes are made, where that
-        would be fewer than thirty utterances, or there are fewer than ten dialogues.
-    callbacks : list or None, default=None
-        Callbacks of skorch. A fit works on copies, which share files and connections
-        that these hold.
+    {VALIDATION}
     net_params : dict or None, default=None
         Anything else that a skorch net takes, ``module__position="rotary"`` among it,
         and an ``accelerator`` for training in several processes.
-    device : str, default="auto"
-        Where to train; "auto" takes a GPU if there is one.
-    checkpoint : str, PathLike or None, default=None
-        Folder that keeps the state of training after each epoch, for one fit at a
-        time. After a crash the same call of ``fit`` goes on from there and ends with
-        the same weights; it needs an integer `random_state`. ``partial_fit`` and a
-        fit that is finished leave nothing in it.
-    warm_start : bool, default=False
-        Whether ``fit`` goes on from the weights of the last one.
+    {RUN}
     random_state : int, RandomState instance or None, default=None
         Seed of weights, batches, dropout, views and the inner split.
     verbose : int, default=0
@@ -186,6 +167,18 @@ class JoyfulEstimator(DialogueEstimator):
         },
     }
     _span = 5
+    _search_space: dict = {
+        "lr": Range(3e-5, 3e-3, log=True),
+        "dropout": Range(0.2, 0.6),
+        "fusion_size": Range(64, 256, step=64),
+        "conv": ["mean", "rgcn", "attention"],
+        "contrast_weight": Range(0.0, 0.5),
+        "window_past": Range(1, 10),
+        "window_future": Range(1, 10),
+        "graph_layers": Range(1, 4),
+        "fusion_weight": Range(0.02, 0.1),
+        "augmentation_rate": Range(0.1, 0.3),
+    }
     _parameter_constraints: dict = {
         **DialogueEstimator._parameter_constraints,
         "batch_size": [COUNT, StrOptions({"auto"})],
@@ -313,9 +306,7 @@ class JoyfulEstimator(DialogueEstimator):
         super()._start(table, target, weight)
         self._n_speakers = None
         if self.relations == "pairs":
-            voices = np.stack([table.dialogue, table.speaker])[:, weight > 0]
-            voices = np.unique(voices, axis=1)
-            self._n_speakers = int(np.bincount(voices[0]).max())
+            self._n_speakers = most_speakers(table, weight > 0)
 
     def _network(self, table):
         settings = {name: getattr(self, name) for name in _OF_NETWORK}

@@ -7,6 +7,7 @@ from sklearn.metrics import r2_score
 
 from skmerc._training import Moments, values_in_units_of
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
+from skmerc._utils.registry import storable
 from skmerc.frame._columns import CONTEXT, FLOAT32_MAX
 from skmerc.recognition._checks import scored_rows
 from skmerc.recognition._joyful_estimator import (
@@ -16,6 +17,7 @@ from skmerc.recognition._joyful_estimator import (
 )
 
 
+@storable
 @Substitution(parameters=PARAMETERS, training_parameters=TRAINING_PARAMETERS)
 class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
     """Predict a score of each utterance by joint fusion and contrastive learning.

@@ -9,10 +9,12 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from skmerc._training import fit_standardize
+from skmerc._utils.registry import storable
 from skmerc.metrics._neighbors import nearest_rows
 from skmerc.sampling._keyed import KeyedSamplerMixin, quota
 
 
+@storable
 class DialogueSampler(KeyedSamplerMixin, BaseSampler):
     """Over-sample with any over-sampler of imbalanced-learn, and keep the keys.
 

@@ -15,12 +15,14 @@ from skmerc._training import (
     redirected,
     resolve_device,
 )
+from skmerc._utils.registry import Range, storable
 from skmerc.nn.gan import MultimodalGAN
 from skmerc.sampling._adversarial import ClassBalancedBatches, Game, Weights, play
 from skmerc.sampling._keyed import KeyedSamplerMixin, quota
 from skmerc.sampling._pool import Draws, Pool, RoundRobin, fill_quota
 
 
+@storable
 class MultimodalGANSampler(NetworkHolder, KeyedSamplerMixin, BaseOverSampler):
     """Over-sample rare emotions with utterances that a multimodal GAN translates.
 
@@ -162,6 +164,13 @@ class MultimodalGANSampler(NetworkHolder, KeyedSamplerMixin, BaseOverSampler):
     (9, 'synthetic')
     """
 
+    _search_space: dict = {
+        "sampling_strategy": ["mean"],
+        "lr": Range(1e-4, 5e-4, log=True),
+        "n_steps": Range(500, 2000, step=500),
+        "diversity": Range(0.0, 0.5),
+        "identity_weight": Range(1.0, 10.0, log=True),
+    }
     _parameter_constraints = {
         **BaseOverSampler._parameter_constraints,
         "sampling_strategy": [

@@ -10,6 +10,7 @@ import pandas as pd
 from hypothesis import settings
 from pandas.testing import assert_frame_equal, assert_series_equal
 from sklearn.base import clone
+from systems import FURTHER, make_model
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from skmerc import (
@@ -37,6 +38,7 @@ CLASSIFIERS = {
         heads=2, lstm_layers=0, fusion="djvae", latent_size=2, **SMALL
     ),
     "joyful": JoyfulClassifier(**JOYFUL),
+    **{name: make_model(name, **SMALL) for name in FURTHER},
 }
 SAMPLERS = {
     "gan": MultimodalGANSampler(**GAN, device="cpu", random_state=0),

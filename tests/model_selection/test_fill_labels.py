@@ -10,7 +10,7 @@ from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.metrics import classification_report, confusion_matrix
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
-from small_models import make_model
+from systems import make_model
 
 from skmerc.datasets import make_conversations, to_frame
 from skmerc.frame import drop_keys

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
 
-from skmerc.nn.context import DialogueLSTM, packing_order
+from skmerc.nn.context import DialogueRNN, packing_order
 
 quick = settings(deadline=None, max_examples=60, database=None, derandomize=True)
 LENGTHS = st.lists(st.integers(1, 9), min_size=1, max_size=7)
@@ -19,7 +19,7 @@ def dialogues(lengths, seed=0):
 def encoder(**settings):
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return DialogueLSTM(3, 4, **settings).eval()
+        return DialogueRNN(3, 4, **settings).eval()
 
 
 def weights_of(module):

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
+from systems import FURTHER, make_model
 
 from skmerc import CBERLClassifier, JoyfulClassifier, JoyfulRegressor
 from skmerc.frame import make_frame
 
 SETTINGS = {
     "hidden_size": 16,
-    "heads": 2,
     "lr": 1e-2,
     "batch_size": 8,
     "max_epochs": 20,
@@ -17,10 +17,11 @@ SETTINGS = {
     "device": "cpu",
     "random_state": 0,
 }
-JOYFUL = SETTINGS | {"fusion_size": 16, "n_bases": 4, "context_layers": 1}
+JOYFUL = SETTINGS | {"heads": 2, "fusion_size": 16, "n_bases": 4, "context_layers": 1}
 CLASSIFIERS = [
-    CBERLClassifier(**SETTINGS, lstm_layers=1),
+    CBERLClassifier(**SETTINGS, heads=2, lstm_layers=1),
     JoyfulClassifier(**JOYFUL),
+    *(make_model(name, **SETTINGS) for name in FURTHER),
 ]
 N_DIALOGUES, N_TURNS = 60, 6
 MOOD = np.arange(N_DIALOGUES) % 2

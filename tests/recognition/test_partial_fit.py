@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from systems import FURTHER, make_model
 
 from skmerc import CBERLClassifier, JoyfulClassifier, JoyfulRegressor
 from skmerc.datasets import make_conversations
@@ -17,6 +18,7 @@ MODELS = [
     CBERLClassifier(**CBERL),
     JoyfulClassifier(**JOYFUL),
     JoyfulRegressor(**JOYFUL),
+    *(make_model(name, hidden_size=4, **TRAINING) for name in FURTHER),
 ]
 every_model = pytest.mark.parametrize("model", MODELS, ids=lambda m: type(m).__name__)
 pytestmark = [

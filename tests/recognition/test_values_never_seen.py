@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from small_models import answer_of, fit_model, make_model
+from systems import answer_of, fit_model, make_model
 
 from skmerc.datasets import make_conversations
 from skmerc.exceptions import PartialMissingWarning, UnseenModalityWarning

@@ -31,7 +31,7 @@ from skorch.callbacks import (
     TrainEndCheckpoint,
     WandbLogger,
 )
-from small_models import make_model
+from systems import make_model
 
 from skmerc.datasets import make_conversations
 from skmerc.frame import mark_validation

@@ -1,10 +1,14 @@
-"""One small instance of every estimator that trains a network or answers from one."""
+"""One small instance of every estimator that trains a network or answers from one.
+
+A further system is one line here, and the suites that hold for all of them run on it.
+"""
 
 import pytest
 from sklearn.linear_model import LogisticRegression
 
 from skmerc import (
     CBERLClassifier,
+    DialogueGCNClassifier,
     DJVAEFuser,
     FocalAdaBoostClassifier,
     JoyfulClassifier,
@@ -25,11 +29,14 @@ _MODELS = {
     "cberl": (CBERLClassifier, {"hidden_size": 8, "heads": 2}),
     "djvae": (CBERLClassifier, {"hidden_size": 8, "heads": 2, "fusion": "djvae"}),
     "boost": (CBERLClassifier, {"hidden_size": 8, "heads": 2, "head": _BOOSTING}),
+    "dialoguegcn": (DialogueGCNClassifier, {"hidden_size": 6, "n_bases": 2}),
     "joyful": (JoyfulClassifier, _JOYFUL),
     "regressor": (JoyfulRegressor, _JOYFUL),
     "fuser": (DJVAEFuser, {"latent_size": 4, "hidden_size": 8}),
 }
 TRAINED_BY_EPOCHS = list(_MODELS)
+# Classifiers for which no suite has settings of its own.
+FURTHER = ["dialoguegcn"]
 ANSWERING = [*_MODELS, "adaboost"]
 NAMES = [*ANSWERING, "sampler"]
 SAVED = list(_MODELS)  # trees are code of C, which is not trusted unless one says so

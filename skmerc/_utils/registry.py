@@ -1,0 +1,36 @@
+"""What a system tells of itself: what is worth searching, and that it can be saved."""
+
+from dataclasses import dataclass
+
+STORABLE = []
+"""Classes that saved models may name."""
+
+
+def storable(kind):
+    """Let saved models name a class of this package.
+
+    Networks are built anew from settings, and anything else is made without a call and
+    given the attributes that stand in the file.
+    """
+    STORABLE.append(kind)
+    return kind
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers between two bounds: integers where the lower one is an integer.
+
+    Parameters
+    ----------
+    low, high : int or float
+        The bounds, of which both may be taken.
+    log : bool, default=False
+        Whether orders of magnitude count evenly.
+    step : int, default=1
+        Distance of integers.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    step: int = 1

@@ -1,0 +1,86 @@
+"""What networks of dialogues and their losses promise to estimators."""
+
+from torch import Tensor, nn
+
+from skmerc.nn.blocks import BlockReader
+
+
+class DialogueNetwork(nn.Module):
+    """Base of the networks that estimators train on whole dialogues.
+
+    Its ``forward`` takes utterances, dialogue after dialogue, and returns a named
+    tuple. That has ``logits`` of shape (n, n_outputs), ``embedding`` of shape
+    (n, embedding_size), and whatever else the :class:`DialogueLoss` reads. A subclass
+    calls ``super().__init__(reader)`` and sets ``embedding_size``. It draws random
+    numbers by :mod:`skmerc._utils.random` only, and in evaluation mode an answer
+    depends on nothing but the dialogue of its utterance.
+
+    Parameters
+    ----------
+    reader : dict
+        Parameters of the :class:`BlockReader`, which standardises raw features and
+        takes modalities apart.
+    """
+
+    embedding_size: int
+
+    def __init__(self, reader: dict):
+        super().__init__()
+        self.reader = BlockReader(**reader)
+
+    def forward(
+        self, features: Tensor, sequence: Tensor, speaker: Tensor, frequency: Tensor
+    ) -> tuple:
+        """Recognise the emotions of whole dialogues.
+
+        Parameters
+        ----------
+        features : Tensor of shape (n, n_features)
+            Raw features, NaN where missing, dialogue after dialogue.
+        sequence : Tensor of shape (n,)
+            Number of the dialogue of each utterance: 0, 0, 1, ...
+        speaker : Tensor of shape (n,)
+            Code of the speaker of each utterance.
+        frequency : Tensor of shape (n,)
+            Frequency of the utterance's class, for masks that follow it in training.
+        """
+        raise NotImplementedError
+
+
+class DialogueLoss(nn.Module):
+    """Base of the losses of dialogues: a weighted sum of terms that history names.
+
+    A subclass defines ``losses(output, answer)``, which returns a dict of terms, and
+    ``factors``, the factor of each term that does not count as it is.
+    """
+
+    factors: dict
+
+    def __init__(self):
+        super().__init__()
+        self.factors, self.terms = {}, {}
+
+    def losses(self, output: tuple, answer: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Compute the terms over the labelled utterances.
+
+        Parameters
+        ----------
+        output : tuple
+            What the network has returned.
+        answer : dict of str to Tensor
+            ``target``, the class or value of each utterance; ``weight``, the factor on
+            its loss, 0 where it is only context; and ``copy``, whether it stands in a
+            copy of its dialogue with synthetic utterances.
+
+        Returns
+        -------
+        dict of str to Tensor of shape ()
+            The terms, under the names that history gives them.
+        """
+        raise NotImplementedError
+
+    def forward(self, output: tuple, answer: dict[str, Tensor]) -> Tensor:
+        """Add up the terms, and keep them in ``terms`` for the history."""
+        found = self.losses(output, answer)
+        self.terms = {name: value.detach() for name, value in found.items()}
+        return sum(self.factors.get(name, 1.0) * found[name] for name in found)

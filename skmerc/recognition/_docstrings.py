@@ -1,0 +1,50 @@
+"""Texts of parameters that several estimators have.
+
+Each follows the four spaces that stand before it in a docstring.
+"""
+
+MODALITIES = """\
+modalities : mapping of str to list of str, slice or list of int, default=None
+        The columns of each modality; by default the text before the first ``__``
+        of a column's name."""
+
+CLASSES = """\
+class_weight : dict, "balanced" or None, default=None
+        Factor on the loss of each class, and on its weight in the score of validation
+        dialogues, which would undo it otherwise."""
+
+READING = """\
+standardize : bool, default=True
+        Whether features are centred, scaled and clipped at ten deviations, with
+        the statistics of the training utterances.
+    partial_nan : {"mean", "error"}, default="mean"
+        Single missing cells in a modality that is there: filled with the training
+        mean, or refused."""
+
+VALIDATION = """\
+validation_fraction : float, default=0.1
+        Share of the dialogues held out for that where X has no row of role
+        ``"validation"``. Nothing is held out, and all passes are made, where that
+        would be fewer than thirty utterances, or there are fewer than ten dialogues.
+    callbacks : list or None, default=None
+        Callbacks of skorch. A fit works on copies, which share files and connections
+        that these hold."""
+
+RUN = """\
+device : str, default="auto"
+        Where to train; "auto" takes a GPU if there is one.
+    checkpoint : str, PathLike or None, default=None
+        Folder that keeps the state of training after each epoch, for one fit at a
+        time. After a crash the same call of ``fit`` goes on from there and ends with
+        the same weights; it needs an integer `random_state`. ``partial_fit`` and a
+        fit that is finished leave nothing in it.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last one."""
+
+SHARED = {
+    "modalities": MODALITIES,
+    "classes": CLASSES,
+    "reading": READING,
+    "validation": VALIDATION,
+    "run": RUN,
+}
