@@ -1,4 +1,4 @@
-"""Score CBERL and JOYFUL beside their floors and rivals on one table.
+"""Score CBERL, JOYFUL and DialogueGCN beside their floors and rivals on one table.
 
     python examples/results_table.py --data iemocap6_ta.npz --modalities text audio \
         --minority hap exc --seeds 5
@@ -36,6 +36,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skmerc import (
     CBERLClassifier,
+    DialogueGCNClassifier,
     DialogueSampler,
     DJVAEFuser,
     JoyfulClassifier,
@@ -131,6 +132,7 @@ MODELS = {
     "CBERL, trained jointly": lambda seed: make_pipeline(
         gan(seed), cberl(seed, fusion="djvae")
     ),
+    "DialogueGCN": lambda seed: DialogueGCNClassifier(random_state=seed),
     "JOYFUL": joyful,
     "GAN, JOYFUL": lambda seed: make_pipeline(gan(seed), joyful(seed)),
     "five Bi-GRUs": five(gru),

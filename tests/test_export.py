@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skmerc import (
     CBERLClassifier,
+    DialogueGCNClassifier,
     DJVAEFuser,
     JoyfulClassifier,
     JoyfulRegressor,
@@ -25,7 +26,7 @@ from skmerc import (
 )
 from skmerc.datasets import make_conversations
 from skmerc.frame import KEYS
-from skmerc.nn.serving import ServedCBERL, ServedJoyful
+from skmerc.nn.serving import ServedCBERL, ServedDialogueGCN, ServedJoyful
 from skmerc.persistence import export_model
 
 pytest.importorskip("onnxscript", reason="needs onnxscript: skmerc[export]")
@@ -62,10 +63,20 @@ GRAPHS_OF_JOYFUL = [
     {"net_params": {"module__position": "sinusoidal", "module__norm_first": False}},
     {"net_params": {"module__similarity": "cosine"}},
 ]
+GRAPHS_OF_DIALOGUEGCN = [
+    {},
+    {"relations": "speaker"},
+    {"window_past": 0, "window_future": None, "context_layers": 1},
+    {"window_past": 0, "window_future": 0},
+]
 
 
 def cberl(**settings):
     return CBERLClassifier(**(SMALL | settings))
+
+
+def dialoguegcn(**settings):
+    return DialogueGCNClassifier(**(SMALL | settings))
 
 
 JOYFUL = {"fusion_size": 8, "heads": 2, "n_bases": 4, "batch_size": 64}
@@ -170,6 +181,27 @@ def test_matrices_of_turns_give_the_logits_of_cberl(table, dialogues, settings):
 def test_matrices_of_turns_give_the_logits_of_joyful(table, dialogues, settings):
     model = joyful(**settings).fit(*table)
     assert_same_logits(model, ServedJoyful(model.net_.module_), dialogues)
+
+
+@pytest.mark.parametrize("settings", GRAPHS_OF_DIALOGUEGCN, ids=str)
+def test_matrices_of_turns_give_the_logits_of_dialoguegcn(table, dialogues, settings):
+    model = dialoguegcn(**settings).fit(*table)
+    served, context = ServedDialogueGCN(model.net_.module_), model.net_.module_.context
+    # The operator that stands for the recurrent layers computes in runtimes only.
+    served.network.context = Aside(lambda x: context(x, torch.tensor([len(x)])))
+    assert_same_logits(model, served, dialogues)
+
+
+class Aside(torch.nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.forward = function
+
+
+@pytest.mark.slow
+def test_dialoguegcn_answers_alike(table, dialogues, exported):
+    model = dialoguegcn().fit(*table)
+    assert_same(exported(model), model.predict_proba, dialogues)
 
 
 def test_a_pipeline_with_fuser_and_cberl_answers_alike(table, dialogues, served):

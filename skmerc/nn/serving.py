@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from skmerc.graph import N_RELATIONS, RelationalAttention
 from skmerc.nn.blocks import BlockReader
 from skmerc.nn.cberl import CBERLNetwork
+from skmerc.nn.dialoguegcn import DialogueGCNNetwork
 from skmerc.nn.joyful import JoyfulNetwork
 from skmerc.nn.joyful_fusion import _project
 from skmerc.nn.transformer import _angles, _rotate, _waves
@@ -33,7 +34,7 @@ class ServedCBERL(nn.Module):
         super().__init__()
         self.network = network = deepcopy(network).cpu()
         if network.context is not None:
-            network.context = nn.Sequential(*map(_LSTM, network.context.layers))
+            network.context = nn.Sequential(*map(_Recurrent, network.context.layers))
         layers = network.graph.layers
         network.graph.layers = nn.ModuleList(_Attention(layer) for layer in layers)
         self.eval()
@@ -92,6 +93,46 @@ class ServedJoyful(nn.Module):
         if fusion.on_basis:
             codes.append(fusion.norm(fusion.on_basis(blocks, present)[0]))
         return torch.cat(codes or blocks, dim=1)
+
+
+class ServedDialogueGCN(nn.Module):
+    """A trained :class:`skmerc.nn.dialoguegcn.DialogueGCNNetwork`, for one dialogue.
+
+    Parameters
+    ----------
+    network : DialogueGCNNetwork
+        The network, which stays as it is.
+    """
+
+    def __init__(self, network: DialogueGCNNetwork):
+        super().__init__()
+        self.network = network = deepcopy(network).cpu()
+        network.context = nn.Sequential(*map(_Recurrent, network.context.layers))
+        self.eval()
+
+    def forward(self, features: Tensor, speaker: Tensor) -> Tensor:
+        """Tell the logits (n, n_classes) of features (n, n_features) of a dialogue."""
+        network = self.network
+        context = network.context(network._read(features))
+        nodes = torch.cat([context, self._convolve(context, speaker)], dim=1)
+        seen = (network.attend(nodes) @ nodes.T).softmax(dim=1) @ nodes
+        return network.classify(network.embed(seen).relu())
+
+    def _convolve(self, context: Tensor, speaker: Tensor) -> Tensor:
+        network, turn = self.network, _turns(speaker)
+        near, itself = window_around(turn, *network.window), turn[:, None] == turn
+        weight = (network.weigh(context) @ context.T).masked_fill(~near, -torch.inf)
+        relation, layer = relations_between(speaker), network.of_speakers
+        if network.n_speakers:
+            pairs = pairs_between(speaker, network.n_speakers)
+            relation = torch.where(itself, 2 * network.n_speakers**2, pairs)
+        kinds = _kinds(near, relation, len(layer.shares))
+        shares = kinds / kinds.sum(dim=2, keepdim=True).clamp(min=1)
+        heard = (shares * weight.softmax(dim=1)[:, None]) @ context
+        transforms = torch.einsum("rb,bio->rio", layer.shares, layer.bases)
+        nodes = torch.einsum("nri,rio->no", heard, transforms).relu()
+        plain, others = network.of_neighbors, (near & ~itself).to(nodes.dtype)
+        return (plain.lin_rel(others @ nodes) + plain.lin_root(nodes)).relu()
 
 
 class ServedFusion(nn.Module):
@@ -188,33 +229,44 @@ def pairs_between(speaker: Tensor, n_speakers: int) -> Tensor:
     return 2 * pair + (turn > turn[:, None]).long()
 
 
-class _LSTM(nn.Module):
-    """The operator LSTM of ONNX: torch.export would fix the number of turns."""
+class _Recurrent(nn.Module):
+    """The operators of ONNX: torch.export would fix the number of turns."""
 
-    def __init__(self, lstm: nn.LSTM):
+    def __init__(self, layer: nn.LSTM | nn.GRU):
         super().__init__()
-        self.size, ways = lstm.hidden_size, ("_l0", "_l0_reverse")
-        for name in ("weight_ih", "weight_hh"):
-            both = [_reorder(getattr(lstm, name + way)) for way in ways]
-            self.register_buffer(name, torch.stack(both))
-        both = [
-            torch.cat(
-                [_reorder(getattr(lstm, f"bias_{of}{way}")) for of in ("ih", "hh")]
-            )
-            for way in ways
-        ]
-        self.register_buffer("bias", torch.stack(both))
+        self.cell, self.size, ways = layer.mode, layer.hidden_size, ("", "_reverse")
+
+        def both(*names):
+            parts = [[getattr(layer, f"{n}_l0{way}") for n in names] for way in ways]
+            return torch.stack([torch.cat([*map(self._reorder, p)]) for p in parts])
+
+        self.register_buffer("weight_ih", both("weight_ih"))
+        self.register_buffer("weight_hh", both("weight_hh"))
+        self.register_buffer("bias", both("bias_ih", "bias_hh"))
+
+    def _reorder(self, gates: Tensor) -> Tensor:
+        parts = gates.detach().chunk(len(_GATES[self.cell]))
+        return torch.cat([parts[number] for number in _GATES[self.cell]])
 
     def forward(self, x: Tensor) -> Tensor:
-        n = x.shape[0]
+        n, about = x.shape[0], {"hidden_size": self.size, "direction": "bidirectional"}
+        if self.cell == "GRU":
+            about["linear_before_reset"] = 1  # as torch has it
         ways = torch.onnx.ops.symbolic(
-            "LSTM",
+            self.cell,
             (x[:, None], self.weight_ih, self.weight_hh, self.bias),
-            {"hidden_size": self.size, "direction": "bidirectional"},
+            about,
             dtype=x.dtype,
             shape=(n, 2, 1, self.size),
         )
         return ways.reshape(n, 2 * self.size)
+
+
+_GATES = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2)}
+"""Torch's numbers of the gates in the order of ONNX.
+
+In, out, forget and cell of an LSTM; update, reset and hidden of a GRU.
+"""
 
 
 class _Attention(nn.Module):
@@ -305,9 +357,3 @@ def _kinds(near: Tensor, relation: Tensor, n: int) -> Tensor:
     """Tell for each target, relation and source whether it sends: float (n, r, n)."""
     number = torch.arange(n, device=relation.device)[:, None]
     return ((relation[:, None] == number) & near[:, None]).float()
-
-
-def _reorder(gates: Tensor) -> Tensor:
-    """Order the gates of an LSTM as ONNX has them: in, out, forget, cell."""
-    into, forget, cell, out = gates.detach().chunk(4)
-    return torch.cat([into, out, forget, cell])

@@ -15,16 +15,33 @@ from skmerc._utils.locks import LOADING
 from skmerc._utils.seeding import undisturbed
 from skmerc.frame._columns import locate_blocks
 from skmerc.fusion import DJVAEFuser
-from skmerc.nn.serving import ServedCBERL, ServedFusion, ServedJoyful
-from skmerc.recognition import CBERLClassifier, JoyfulClassifier, JoyfulRegressor
+from skmerc.nn.serving import (
+    ServedCBERL,
+    ServedDialogueGCN,
+    ServedFusion,
+    ServedJoyful,
+)
+from skmerc.recognition import (
+    CBERLClassifier,
+    DialogueGCNClassifier,
+    JoyfulClassifier,
+    JoyfulRegressor,
+)
 
 _OUTPUTS = {
     CBERLClassifier: "probabilities",
+    DialogueGCNClassifier: "probabilities",
     DJVAEFuser: "fused",
     JoyfulClassifier: "probabilities",
     JoyfulRegressor: "score",
 }
 """What the output of the graph of each estimator is called."""
+_SERVED = {
+    CBERLClassifier: ServedCBERL,
+    DialogueGCNClassifier: ServedDialogueGCN,
+    JoyfulClassifier: ServedJoyful,
+    JoyfulRegressor: ServedJoyful,
+}
 
 
 def export_model(model, path):
@@ -35,7 +52,7 @@ def export_model(model, path):
 
     Parameters
     ----------
-    model : CBERLClassifier, JoyfulClassifier, JoyfulRegressor, DJVAEFuser or Pipeline
+    model : classifier or regressor of dialogues, DJVAEFuser or Pipeline
         The fitted model. In a pipeline, fusers may stand before the last step;
         samplers are left out, since they do nothing when a model answers.
     path : str or Path
@@ -168,8 +185,8 @@ def _network(step):
     if isinstance(step, DJVAEFuser):
         blocks = step.output == "latent+blocks"
         return ServedFusion(step._block_reader(), step.vae_, blocks)
-    served = ServedCBERL if isinstance(step, CBERLClassifier) else ServedJoyful
-    return served(step.net_.module_)
+    kinds = (kind for kind in _SERVED if isinstance(step, kind))
+    return _SERVED[next(kinds)](step.net_.module_)
 
 
 def _answer(step):

@@ -43,7 +43,10 @@ def answers(network, features):
 
 def test_a_convolution_adds_up_relation_by_relation():
     torch.manual_seed(0)
-    convolve, x = RelationalConvolution(2, 3, n_relations=4, n_bases=2), torch.randn(3, 2)
+    convolve, x = (
+        RelationalConvolution(2, 3, n_relations=4, n_bases=2),
+        torch.randn(3, 2),
+    )
     edges = torch.tensor([[0, 1, 2, 0, 2], [0, 0, 0, 1, 1]])
     relation, weight = torch.tensor([0, 1, 1, 3, 0]), torch.rand(5)
     found = convolve(x, edges, relation, weight)
