@@ -13,6 +13,7 @@ from skmerc.graph._layers import (
     RelationalConvolution,
 )
 from skmerc.graph._proximity import distant_pairs, katz_scores
+from skmerc.graph._to_pyg import to_pyg
 
 __all__ = [
     "N_RELATIONS",
@@ -26,5 +27,6 @@ __all__ = [
     "perturb_edges",
     "speaker_pairs",
     "speaker_relations",
+    "to_pyg",
     "window_edges",
 ]
