@@ -31,11 +31,10 @@ def to_pyg(X, y=None, *, window_past=10, window_future=10):
         the order of turns, NaN where missing; ``edge_index`` and ``edge_type`` are
         those of :func:`window_edges` and :func:`speaker_relations`; ``speaker`` is a
         code, and ``row`` the place of each utterance in X. ``y`` holds the place of
-        each emotion
-        among the sorted emotions, -1 for utterances of role ``"context"``, or the
-        scores, NaN for those. A dialogue with synthetic utterances comes once more with
-        these in the place of their sources; ``owned`` is True for the utterances that
-        are not in another graph.
+        each emotion among the sorted ones, -1 for utterances of role ``"context"``, or
+        the scores, NaN for those. A dialogue with synthetic utterances comes once more
+        with these in the place of their sources; ``owned`` is True for the utterances
+        that are not in another graph.
 
     Raises
     ------
