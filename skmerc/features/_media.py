@@ -6,7 +6,6 @@ from collections import Counter
 from numbers import Integral
 
 import numpy as np
-import pandas as pd
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
@@ -17,9 +16,15 @@ from tqdm.auto import tqdm
 from skmerc._utils.fitting import all_or_nothing
 from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import MissingModalityWarning
+from skmerc.frame._texts import is_missing as is_absent
 
 # What is wrong with the program and its machine, and not with one file.
-FATAL = (ImportError, MemoryError, torch.OutOfMemoryError)
+FATAL = (
+    ImportError,
+    MemoryError,
+    torch.OutOfMemoryError,
+    getattr(torch, "AcceleratorError", torch.OutOfMemoryError),  # since torch 2.8
+)
 
 
 class Unreadable(Exception):
@@ -52,15 +57,13 @@ def as_entries(X):
             raise ValueError(
                 f"X has {X.shape[1]} columns; give the one that names the files."
             )
-        X = X.iloc[:, 0] if hasattr(X, "iloc") else np.asarray(X)[:, 0]
+        X = X.iloc[:, 0] if hasattr(X, "iloc") else np.asanyarray(X)[:, 0]
     return list(X)
 
 
 def is_missing(entry):
     """Whether a cell is empty."""
-    if isinstance(entry, str | bytes):
-        return not entry
-    return pd.api.types.is_scalar(entry) and pd.isna(entry)
+    return is_absent(entry) or (isinstance(entry, str | bytes) and not entry)
 
 
 def attempt(extract, row, entry, strict):

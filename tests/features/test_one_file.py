@@ -232,6 +232,21 @@ def test_names_that_no_file_can_have_name_no_file(name, sounds):
         AudioFunctionals().fit_transform([sounds[0], name])
 
 
+def test_what_a_url_names_must_be_downloaded(sounds):
+    for url in ("https://example.org/bad.wav", sounds[0].as_uri() + "#bad."):
+        check_that_one_is_missing(
+            AudioFunctionals(), [sounds[0], url], "no such file: .* downloaded first"
+        )
+
+
+def test_masked_cells_are_empty(sounds):
+    column = np.ma.array([str(path) for path in sounds], dtype=object, mask=[0, 1])
+    for cells in (column, column[:, None]):
+        with pytest.warns(MissingModalityWarning, match="1 of 2 .* no file named"):
+            X = AudioFunctionals().fit_transform(cells)
+        assert np.isnan(X).all(axis=1).tolist() == [False, True]
+
+
 FULL_SCALES = [2**7, 2**15, 2**23, 2**31]
 
 
