@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 from skmerc._utils.fitting import all_or_nothing
 from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import MissingModalityWarning
+from skmerc.frame._columns import is_array_like
 from skmerc.frame._texts import is_missing as is_absent
 
 # What is wrong with the program and its machine, and not with one file.
@@ -52,6 +53,8 @@ def as_entries(X):
         raise ValueError(
             f"X is one path, {name_of(X)}; give a list or column of paths."
         )
+    if not is_array_like(X):
+        raise TypeError(f"X is a {type(X).__name__}; give a list or column of paths.")
     if len(getattr(X, "shape", ())) == 2:
         if X.shape[1] != 1:
             raise ValueError(
@@ -151,8 +154,8 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
         ------
         ImportError
             If an optional package is not installed; the message names the extra.
-        ValueError
-            If X has more than one column.
+        TypeError, ValueError
+            If X is no column, or has more than one.
         """
         as_entries(X)
         self.feature_names_out_ = np.asarray(self._load().names, dtype=object)
@@ -237,10 +240,11 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
 
 
 def name_of(entry):
-    """Name an entry in a message."""
+    """Name an entry in a message, in short: bytes may be a whole file."""
     if isinstance(entry, np.ndarray):
         return f"an array of shape {entry.shape}"
-    return repr(os.fspath(entry)) if isinstance(entry, os.PathLike) else repr(entry)
+    path = os.fspath(entry) if isinstance(entry, os.PathLike) else entry
+    return f"{path!r:.300}"
 
 
 def warn_of_missing(problems, entries):
