@@ -237,8 +237,13 @@ def opened(path, kind):
 
 def first_stream(container, kind):
     """Return the first stream of a kind which is more than the picture of a cover."""
-    for stream in getattr(container.streams, kind):
-        is_cover = stream.disposition & stream.disposition.attached_pic
-        if stream.codec_context is not None and not is_cover:
+    streams = [
+        stream
+        for stream in getattr(container.streams, kind)
+        if not stream.disposition & stream.disposition.attached_pic
+    ]
+    for stream in streams:
+        if stream.codec_context is not None:
             return stream
-    raise Unreadable(f"no {kind} stream")
+    known = " of a coding that FFmpeg knows" if streams else ""
+    raise Unreadable(f"no {kind} stream{known}")

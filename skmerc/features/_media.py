@@ -154,6 +154,8 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
         ------
         ImportError
             If an optional package is not installed; the message names the extra.
+        OSError
+            If the model cannot be loaded.
         TypeError, ValueError
             If X is no column, or has more than one.
         """
