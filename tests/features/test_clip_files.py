@@ -253,9 +253,7 @@ def test_a_coding_that_is_not_known_is_no_absent_stream(tmp_path):
     path = tmp_path / "a.mkv"
     write_clip(path, [plain()] * 4)
     path.write_bytes(path.read_bytes().replace(b"V_MPEG4", b"V_ZZZZ4"))
-    with pytest.raises(
-        Unreadable, match="^no video stream of a coding that FFmpeg"
-    ):
+    with pytest.raises(Unreadable, match="^no video stream of a coding that FFmpeg"):
         frames_of(path)
     with pytest.raises(Unreadable, match="^no audio stream$"):
         read_sound(path)
