@@ -2,17 +2,7 @@
 
 from collections import Counter
 
-import numpy as np
-
-from skmerc._utils.warnings import warn_user
-from skmerc.exceptions import TextEncodingWarning
-from skmerc.frame._texts import decode, is_missing, is_whole, mend_controls
-
-_CHANGES = {
-    "bytes": "{} were bytes and were decoded, as UTF-8 or else as Windows-1252",
-    "controls": "{} held control characters that are quotation marks and dashes in "
-    "Windows-1252 (such as \\x92 for ’), and have these instead",
-}
+from skmerc.frame._texts import clean, is_whole, tell_of_changes
 
 
 def clean_texts(values, where, place_of):
@@ -44,26 +34,19 @@ def clean_texts(values, where, place_of):
     """
     changes = Counter()
     texts = [_clean(value, at, place_of, changes) for at, value in enumerate(values)]
-    if changes:
-        told = "; ".join(_CHANGES[kind].format(n) for kind, n in changes.items())
-        warn_user(f"{where}: of {len(texts)} texts {told}.", TextEncodingWarning)
+    tell_of_changes(changes, len(texts), where)
     return texts
 
 
 def _clean(value, at, place_of, changes):
-    text = decode(value)
-    if is_missing(text):
+    text = clean(value, changes)
+    if text is None:
         return None
     if not isinstance(text, str):
         raise ValueError(f"{place_of(at)} is {value!r:.200}, which is no text.")
-    mended = mend_controls(text)
-    if not isinstance(value, str | np.ndarray):
-        changes["bytes"] += 1
-    elif mended != text:
-        changes["controls"] += 1
-    if not is_whole(mended):
+    if not is_whole(text):
         raise ValueError(
-            f"{place_of(at)} is {mended!r:.200}, which holds half a character (a "
+            f"{place_of(at)} is {text!r:.200}, which holds half a character (a "
             "surrogate); the file that it is from was cut or wrongly decoded."
         )
-    return str(mended)
+    return text

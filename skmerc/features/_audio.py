@@ -22,6 +22,9 @@ SHORTEST = 0.1  # seconds; some sets of openSMILE give nothing for less
 # Recordings that are too loud exceed full scale a little; units of integers exceed it
 # by far, but for silence.
 LOUDEST = 10.0
+# Resampling lets a recording that was clipped swing beyond full scale by a tenth, and
+# single peaks of a loud one go further; of standardised speech a sixth does.
+BEYOND, MOST_BEYOND = 1.2, 0.05
 
 
 @storable
@@ -56,8 +59,8 @@ class AudioFunctionals(MediaTransformer):
     -----
     MissingModalityWarning
         If rows have no features: the cell is empty, or the file is absent, empty,
-        damaged, cut short, without sound, shorter than 0.1 seconds or in units of
-        integers.
+        damaged, cut short, without sound, shorter than 0.1 seconds, in units of
+        integers, or far beyond full scale where openSMILE would clip it.
     NonCommercialLicenseWarning
         In ``fit``, if the features are those of openSMILE.
 
@@ -75,7 +78,9 @@ class AudioFunctionals(MediaTransformer):
 
     X is a column of paths, or of one-dimensional arrays of floats whose full scale is
     [-1, 1]. What exceeds it a little is a loud recording, which openSMILE clips;
-    samples in units of integers are refused, since they must be divided first. Files
+    samples in units of integers are refused, since they must be divided first, and
+    openSMILE is given none of which much lies beyond, such as sound that was
+    standardised. Files
     are read by libsndfile (WAV, FLAC, OGG, MP3 ...), and what it does not know, such
     as the sound track of an MP4 file, by FFmpeg. Channels are mixed to one, and all
     is resampled to 16 kHz, so the same sound gives the same features at any rate of
@@ -146,8 +151,8 @@ class AudioFunctionals(MediaTransformer):
         ------
         ImportError
             If an optional package is not installed; the message names the extra.
-        ValueError
-            If X has more than one column.
+        TypeError, ValueError
+            If X is no column, or has more than one.
         """
         super().fit(X)
         if self.features in OPENSMILE_SETS:
@@ -244,6 +249,12 @@ class OpenSmile:
         self.names = self.smile.feature_names
 
     def describe(self, sound):
+        n_beyond = np.sum(np.abs(sound) > BEYOND)
+        if n_beyond > MOST_BEYOND * len(sound):
+            raise Unreadable(
+                "sound beyond full scale, which openSMILE would clip: "
+                f"{n_beyond} of {len(sound)} samples; divide it first"
+            )
         # It casts to 16-bit integers, in which the value 1 becomes -1.
         sound = np.clip(sound, -1, 1 - 2**-15)
         return self.smile.process_signal(sound, _descriptors.RATE).to_numpy()[0]

@@ -12,6 +12,7 @@ import numpy as np
 from skmerc._utils.locks import Turn
 
 _FILE = "vectors.sqlite"
+_OTHERWISE = "Give a folder that can be written, or cache='process' or None."
 _SECONDS_TO_WAIT = 3600
 _KEYS_PER_QUERY = 500
 _TABLE = "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB)"
@@ -142,12 +143,18 @@ def _make_file(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise OSError(
-            f"cache={str(folder)!r} is no folder ({error.strerror})."
+            f"cache={str(folder)!r} is no folder ({error.strerror}). {_OTHERWISE}"
         ) from error
     path = folder / _FILE
     if path.exists() and not path.is_file():
         raise OSError(f"The cache {str(path)!r} is no file; delete it.")
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise OSError(
+            f"The cache {str(path)!r} cannot be written ({error.strerror}). "
+            f"{_OTHERWISE}"
+        ) from error
     return path
 
 

@@ -22,7 +22,8 @@ USUAL_FRAME_RATE = 25
 def check_file(path):
     """Say what is wrong with a file before a decoder says it in its own words."""
     if not os.path.exists(path):
-        raise Unreadable("no such file")
+        hint = ": what a URL names must be downloaded first" if "://" in path else ""
+        raise Unreadable(f"no such file{hint}")
     if os.path.isdir(path):
         raise Unreadable("a folder in place of a file")
     if not os.path.isfile(path):
@@ -38,14 +39,16 @@ def check_file(path):
 def read_sound(path):
     """Return the samples of a file, mixed to mono, and their rate in Hz."""
     check_file(path)
+    is_cut = is_cut_short(path)
+    if is_cut:
+        raise Unreadable("a sound cut short")
     try:
         samples, rate, n_promised = read_by_libsndfile(path)
     except FATAL:
         raise
     except Exception:  # each kind of file that it does not know has another one
         samples, rate, n_promised = read_sound_track(path)
-    is_cut = is_cut_short(path)
-    if is_cut or (is_cut is None and len(samples) < n_promised < LENGTH_UNKNOWN):
+    if is_cut is None and len(samples) < n_promised < LENGTH_UNKNOWN:
         raise Unreadable("a sound cut short")
     return samples, rate
 
@@ -112,10 +115,15 @@ def sample_frames(path, frame_rate):
     A picture that stays for longer comes once.
     """
     check_file(path)
+    if is_cut_short(path):
+        raise Unreadable("a clip cut short")
     last = -1
     with opened(path, "video") as (container, stream):
         period = 1 / (stream.average_rate or stream.guessed_rate or USUAL_FRAME_RATE)
-        for frame, time in timed(decode(container, stream), float(period)):
+        frames = decode(container, stream)
+        if container.format.name == "avi":
+            frames = map(shown_in_order, frames)
+        for frame, time in timed(frames, float(period)):
             # The small number keeps a frame in the slot that begins with it.
             slot = math.floor(time * frame_rate + 1e-6)
             if slot > last:
@@ -123,8 +131,12 @@ def sample_frames(path, frame_rate):
                 yield upright(frame)
     if last < 0:
         raise Unreadable("no pictures")
-    if is_cut_short(path):
-        raise Unreadable("a clip cut short")
+
+
+def shown_in_order(frame):
+    """Take the time of decoding, the only one that AVI files hold."""
+    frame.pts = frame.dts
+    return frame
 
 
 def timed(frames, period):
@@ -225,8 +237,13 @@ def opened(path, kind):
 
 def first_stream(container, kind):
     """Return the first stream of a kind which is more than the picture of a cover."""
-    for stream in getattr(container.streams, kind):
-        is_cover = stream.disposition & stream.disposition.attached_pic
-        if stream.codec_context is not None and not is_cover:
+    streams = [
+        stream
+        for stream in getattr(container.streams, kind)
+        if not stream.disposition & stream.disposition.attached_pic
+    ]
+    for stream in streams:
+        if stream.codec_context is not None:
             return stream
-    raise Unreadable(f"no {kind} stream")
+    known = " of a coding that FFmpeg knows" if streams else ""
+    raise Unreadable(f"no {kind} stream{known}")

@@ -305,8 +305,8 @@ class FineTunedTextEmbedder(TextEmbedder):
                 verbose=self.verbose,
             )
 
-    def _read(self, X):
-        return super()._read(drop_keys(X) if hasattr(X, "columns") else X)
+    def _read(self, X, *, tell=True):
+        return super()._read(drop_keys(X) if hasattr(X, "columns") else X, tell=tell)
 
     def _load(self):
         with LOADING:

@@ -6,7 +6,6 @@ from collections import Counter
 from numbers import Integral
 
 import numpy as np
-import pandas as pd
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
@@ -17,9 +16,16 @@ from tqdm.auto import tqdm
 from skmerc._utils.fitting import all_or_nothing
 from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import MissingModalityWarning
+from skmerc.frame._columns import is_array_like
+from skmerc.frame._texts import is_missing as is_absent
 
 # What is wrong with the program and its machine, and not with one file.
-FATAL = (ImportError, MemoryError, torch.OutOfMemoryError)
+FATAL = (
+    ImportError,
+    MemoryError,
+    torch.OutOfMemoryError,
+    getattr(torch, "AcceleratorError", torch.OutOfMemoryError),  # since torch 2.8
+)
 
 
 class Unreadable(Exception):
@@ -47,20 +53,20 @@ def as_entries(X):
         raise ValueError(
             f"X is one path, {name_of(X)}; give a list or column of paths."
         )
+    if not is_array_like(X):
+        raise TypeError(f"X is a {type(X).__name__}; give a list or column of paths.")
     if len(getattr(X, "shape", ())) == 2:
         if X.shape[1] != 1:
             raise ValueError(
                 f"X has {X.shape[1]} columns; give the one that names the files."
             )
-        X = X.iloc[:, 0] if hasattr(X, "iloc") else np.asarray(X)[:, 0]
+        X = X.iloc[:, 0] if hasattr(X, "iloc") else np.asanyarray(X)[:, 0]
     return list(X)
 
 
 def is_missing(entry):
     """Whether a cell is empty."""
-    if isinstance(entry, str | bytes):
-        return not entry
-    return pd.api.types.is_scalar(entry) and pd.isna(entry)
+    return is_absent(entry) or (isinstance(entry, str | bytes) and not entry)
 
 
 def attempt(extract, row, entry, strict):
@@ -148,8 +154,10 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
         ------
         ImportError
             If an optional package is not installed; the message names the extra.
-        ValueError
-            If X has more than one column.
+        OSError
+            If the model cannot be loaded.
+        TypeError, ValueError
+            If X is no column, or has more than one.
         """
         as_entries(X)
         self.feature_names_out_ = np.asarray(self._load().names, dtype=object)
@@ -234,10 +242,11 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
 
 
 def name_of(entry):
-    """Name an entry in a message."""
+    """Name an entry in a message, in short: bytes may be a whole file."""
     if isinstance(entry, np.ndarray):
         return f"an array of shape {entry.shape}"
-    return repr(os.fspath(entry)) if isinstance(entry, os.PathLike) else repr(entry)
+    path = os.fspath(entry) if isinstance(entry, os.PathLike) else entry
+    return f"{path!r:.300}"
 
 
 def warn_of_missing(problems, entries):

@@ -1,5 +1,6 @@
 """Sentence models: found, loaded once, and told apart by what they hold."""
 
+import math
 import os
 import random
 from contextlib import contextmanager
@@ -139,6 +140,7 @@ def _load(source, pooling, normalize, device, local_files_only, stamp):
     # Weights that the model comes without are drawn, the same in all processes.
     with seeded(0, torch.device("cpu")):
         network = _open(source, pooling, device, local_files_only or stamp is not None)
+    _fit_tokenizer(network)
     network.float()  # in half precision an embedding depends on its batch
     if not normalize:
         _remove_normalization(network)
@@ -172,6 +174,28 @@ def _hub_answers(name):
     except Exception:  # the client's network library has changed once
         return False
     return True
+
+
+def _fit_tokenizer(network):
+    """Let a tokenizer fill up batches, and cut what the model has no places for."""
+    tokenizer = getattr(network, "tokenizer", None)
+    special = getattr(tokenizer, "all_special_tokens", [])
+    if special and len(tokenizer) <= len(special):
+        raise ValueError("its tokenizer knows no words: a file of it is absent")
+    if special and tokenizer.pad_token is None:
+        tokenizer.pad_token = special[0]  # any will do, since none is read
+    n_places = min(map(_n_places, network.modules()), default=math.inf)
+    if n_places < math.inf and n_places < (network.max_seq_length or math.inf):
+        network.max_seq_length = n_places
+
+
+def _n_places(part):
+    """Return how many tokens a part of a model has learned places for."""
+    places = getattr(part, "position_embeddings", None)
+    if not isinstance(places, torch.nn.Embedding):
+        return math.inf
+    first = 0 if places.padding_idx is None else places.padding_idx + 1
+    return places.num_embeddings - first
 
 
 # Parts of a network are known by name, since release 6 moved their classes.

@@ -1,11 +1,11 @@
 """Embeddings of texts by a sentence model."""
 
+from collections import Counter
 from hashlib import blake2b
 from numbers import Integral
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -17,8 +17,10 @@ from skmerc._utils.registry import storable
 from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import MissingModalityWarning
 from skmerc.features._cache import compute_once, open_cache
+from skmerc.features._media import FATAL
 from skmerc.features._sentence_model import load_sentence_model
 from skmerc.frame._columns import as_pandas
+from skmerc.frame._texts import clean, tell_of_changes
 
 _BATCHES_AT_ONCE = 8
 _WHY_BROKEN = (
@@ -70,7 +72,9 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
     Notes
     -----
     A missing or blank text is a missing modality: its row is NaN throughout, and a
-    :class:`~skmerc.exceptions.MissingModalityWarning` counts such rows.
+    :class:`~skmerc.exceptions.MissingModalityWarning` counts such rows. Texts that are
+    bytes are decoded, and control characters of Windows-1252 become the signs that
+    they stand for; a :class:`~skmerc.exceptions.TextEncodingWarning` counts them.
 
     All embedders of a process share its cache, whatever their names for the same
     model, and its two latest models; neither is part of a pickle. A cache of a
@@ -156,7 +160,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         ValueError
             If X is not one column, or a text is no valid Unicode.
         """
-        self._read(X)
+        self._read(X, tell=False)  # transform will
         model = self._load()
         self._probe, self.model_digest_ = model.probe, model.digest
         self.embedding_size_ = len(model.probe)
@@ -168,7 +172,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_texts,) or (n_texts, 1)
-            Texts; None, NaN or blank where missing.
+            Texts, or bytes that hold them; None, NaN or blank where missing.
 
         Returns
         -------
@@ -183,7 +187,8 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
             If a cell is neither text nor missing.
         ValueError
             If X is not one column, a text is no valid Unicode, the model is not the
-            one that :meth:`fit` saw, or, with ``errors="raise"``, a text is missing.
+            one that :meth:`fit` saw or cannot embed a text, or, with
+            ``errors="raise"``, a text is missing.
         """
         check_is_fitted(self)
         texts = self._read(X)
@@ -206,8 +211,11 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return np.arange(self.embedding_size_).astype(str).astype(object)
 
-    def _read(self, X):
-        return _read_texts(X, type(self).__name__)
+    def _read(self, X, *, tell=True):
+        texts, changes = _read_texts(X, type(self).__name__)
+        if tell:
+            tell_of_changes(changes, len(texts), "X")
+        return texts
 
     def _load(self):
         model = load_sentence_model(
@@ -227,7 +235,15 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
 
     def _features(self, texts):
         keys = {text: self._key(text) for text in texts if text is not None}
-        vectors = self._vectors({key: text for text, key in keys.items()})
+        try:
+            vectors = self._vectors({key: text for text, key in keys.items()})
+        except _Stumble as problem:
+            reason = str(problem.__cause__).partition("\n")[0]
+            raise ValueError(
+                f"The model {str(self.model)!r} cannot embed the text in row "
+                f"{texts.index(problem.text)} ({reason}). If its tokenizer and its "
+                "weights are not of one model, use another; or leave the row out."
+            ) from problem.__cause__
         features = np.full((len(texts), self.embedding_size_), np.nan, np.float32)
         for row, text in enumerate(texts):
             if text is not None:
@@ -260,7 +276,13 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
                 f"The model {str(self.model)!r}, its pooling or its normalisation is "
                 "not what fit saw; fit again, or give the model as it was."
             )
-        return model.embed(texts, self.batch_size)
+        try:
+            return model.embed(texts, self.batch_size)
+        except FATAL:
+            raise
+        except Exception:  # each part of the stack has kinds of its own
+            _stumble(model, texts)
+            raise
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -272,9 +294,28 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         return tags
 
 
+class _Stumble(Exception):
+    """A model cannot embed a text."""
+
+    def __init__(self, text):
+        self.text = text
+        super().__init__("a text")  # messages tell nothing of what was said
+
+
+def _stumble(model, texts):
+    """Find the text that a model cannot embed."""
+    for text in texts:
+        try:
+            model.embed([text], 1)
+        except FATAL:
+            raise
+        except Exception as error:
+            raise _Stumble(text) from error
+
+
 def _read_texts(X, name):
-    """Return a list of texts, None where one is missing."""
-    values = np.asarray(as_pandas(X) if hasattr(X, "columns") else X, dtype=object)
+    """Return a list of texts, None where one is missing, and what was changed."""
+    values = np.asanyarray(as_pandas(X) if hasattr(X, "columns") else X, dtype=object)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
@@ -283,14 +324,18 @@ def _read_texts(X, name):
             f"Choose one, for example with "
             f"ColumnTransformer([('text', {name}(), 'utterance')])."
         )
-    return [_read_text(value, row) for row, value in enumerate(values)]
+    changes = Counter()
+    return [
+        _read_text(value, row, changes) for row, value in enumerate(values)
+    ], changes
 
 
-def _read_text(value, row):
-    if isinstance(value, str):
-        _check_unicode(value, row)
-        return value if value.strip() else None
-    if pd.api.types.is_scalar(value) and pd.isna(value):
+def _read_text(value, row, changes):
+    text = clean(value, changes)
+    if isinstance(text, str):
+        _check_unicode(text, row)
+        return text if text.strip() else None
+    if text is None:
         return None
     raise TypeError(
         f"Row {row} holds a cell ({type(value).__name__}) which is no text. Give str, "

@@ -14,7 +14,7 @@ from skmerc._utils.locks import LOADING
 from skmerc._utils.registry import storable
 from skmerc._utils.seeding import seeded
 from skmerc.features._files import sample_frames
-from skmerc.features._media import MediaTransformer, need
+from skmerc.features._media import FATAL, MediaTransformer, need
 
 
 @storable
@@ -147,10 +147,20 @@ def load_model(name, device):
     """Load an image model and what prepares frames for it."""
     (transformers,) = need("video", "transformers", "PIL", "av")[:1]
     with LOADING, seeded(0, torch.device("cpu")), quiet(transformers):
-        model, report = transformers.AutoModel.from_pretrained(
-            os.fspath(name), output_loading_info=True
-        )
-        processor = transformers.AutoImageProcessor.from_pretrained(os.fspath(name))
+        try:
+            model, report = transformers.AutoModel.from_pretrained(
+                os.fspath(name), output_loading_info=True
+            )
+            processor = transformers.AutoImageProcessor.from_pretrained(os.fspath(name))
+        except FATAL:
+            raise
+        except Exception as error:  # each part of the stack has kinds of its own
+            reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+            raise OSError(
+                f"The model {os.fspath(name)!r} cannot be loaded ({reason}). Give the "
+                "folder that save_pretrained has written, of the model and of what "
+                "prepares pictures for it, or a name on the Hugging Face hub."
+            ) from error
     absent = sorted(key for key in report["missing_keys"] if "pooler" not in key)
     if absent:
         raise ValueError(
@@ -162,7 +172,8 @@ def load_model(name, device):
             f"{os.fspath(name)!r} is a {type(model).__name__}, which takes "
             f"{model.main_input_name}; give a model of images."
         )
-    return model.to(device).eval(), processor
+    # In half precision not every model takes pictures, and none is exact.
+    return model.float().to(device).eval(), processor
 
 
 @contextmanager

@@ -167,7 +167,7 @@ KINDS = [  # the first that fits counts
     ((b"RIFX",), 0, partial(end_of_chunks, marks=(b"RIFX",), order="big")),
     ((b"FORM",), 0, partial(end_of_chunks, marks=(b"FORM",), order="big")),
     ((b"WAVE",), 8, end_of_wave),
-    ((b"RIFF",), 0, partial(end_of_chunks, marks=(b"RIFF",), order="little")),
+    ((b"AVI ",), 8, partial(end_of_chunks, marks=(b"RIFF",), order="little")),
     (ASF[:1], 0, partial(end_of_objects, marks=ASF)),
     (W64, 0, partial(end_of_objects, marks=W64)),
     ((b".snd",), 0, end_of_au),

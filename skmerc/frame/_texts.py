@@ -6,12 +6,21 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_scalar
 
+from skmerc._utils.warnings import warn_user
+from skmerc.exceptions import TextEncodingWarning
+
 _CONTROLS = re.compile("[\x80-\x9f]")
 _UNUSED = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
 _CP1252 = {
     code: bytes([code]).decode("cp1252")
     for code in range(0x80, 0xA0)
     if code not in _UNUSED
+}
+
+_CHANGES = {
+    "bytes": "{} were bytes and were decoded, as UTF-8 or else as Windows-1252",
+    "controls": "{} held control characters that are quotation marks and dashes in "
+    "Windows-1252 (such as \\x92 for ’), and have these instead",
 }
 
 
@@ -39,6 +48,31 @@ def decode(value):
 def mend_controls(text):
     """Put the signs of Windows-1252 where its bytes were read as control characters."""
     return text.translate(_CP1252) if _CONTROLS.search(text) else text
+
+
+def clean(value, changes):
+    """Decode and mend a text, and count in `changes` what that has changed.
+
+    A missing one becomes None, and what is no text is left as it is.
+    """
+    text = decode(value)
+    if is_missing(text):
+        return None
+    if not isinstance(text, str):
+        return text
+    mended = mend_controls(text)
+    if not isinstance(value, str | np.ndarray):
+        changes["bytes"] += 1
+    elif mended != text:
+        changes["controls"] += 1
+    return str(mended)
+
+
+def tell_of_changes(changes, n_texts, where):
+    """Warn once of how many texts `clean` has changed."""
+    if changes:
+        told = "; ".join(_CHANGES[kind].format(n) for kind, n in changes.items())
+        warn_user(f"{where}: of {n_texts} texts {told}.", TextEncodingWarning)
 
 
 def decode_latin(text):

@@ -1,3 +1,4 @@
+import errno
 import os
 import sqlite3
 import stat
@@ -116,6 +117,21 @@ def test_a_file_in_place_of_the_folder_is_named(tmp_path):
     place = tmp_path / "notes.txt"
     place.write_text("x")
     with pytest.raises(OSError, match=r"notes\.txt' is no folder"), open_cache(place):
+        pass
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_folder_that_cannot_be_written_is_named_with_what_to_do(
+    number, tmp_path, monkeypatch
+):
+    def refuse(path, *rest):
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(os, "open", refuse)
+    told = (
+        rf"vectors\.sqlite' cannot be written \({os.strerror(number)}\)\. Give a fold"
+    )
+    with pytest.raises(OSError, match=told), open_cache(tmp_path):
         pass
 
 

@@ -24,6 +24,7 @@ from skmerc.exceptions import (
     DivergenceError,
     MissingModalityWarning,
     NoDialogueWarning,
+    TextEncodingWarning,
 )
 from skmerc.features import _sentence_model
 from skmerc.features._fine_tuning import batches_of_like_length
@@ -330,6 +331,17 @@ def test_texts_are_read_in_every_form(model, form):
     tuned = FineTunedTextEmbedder(model, **(ONE | {"max_epochs": 1}))
     expected = clone(tuned).fit(texts, label).transform(texts)
     np.testing.assert_array_equal(tuned.fit_transform(form(texts), label), expected)
+
+
+def test_bytes_are_texts(model):
+    texts, label = say(24)
+    tuned = FineTunedTextEmbedder(model, **(ONE | {"max_epochs": 1}))
+    expected = clone(tuned).fit(texts, label).transform(texts)
+    told = "of 24 texts 24 were bytes"
+    with pytest.warns(TextEncodingWarning, match=told) as warned:
+        features = tuned.fit_transform([text.encode() for text in texts], label)
+    assert len(warned) == 1
+    np.testing.assert_array_equal(features, expected)
 
 
 def test_labels_may_be_one_column_or_numbers(model):

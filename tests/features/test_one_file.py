@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from making import draw_face, plain, sine, write_clip
 
 from skmerc.exceptions import MissingModalityWarning, NonCommercialLicenseWarning
@@ -46,6 +47,8 @@ PROBLEMS = [
     OfADecoder(1, 2),
 ]
 OF_THE_PROGRAM = [MemoryError(), ImportError("no soundfile"), KeyboardInterrupt()]
+if hasattr(torch, "AcceleratorError"):  # since torch 2.8
+    OF_THE_PROGRAM.append(torch.AcceleratorError("CUDA error: an illegal access"))
 
 
 @pytest.fixture
@@ -232,6 +235,37 @@ def test_names_that_no_file_can_have_name_no_file(name, sounds):
         AudioFunctionals().fit_transform([sounds[0], name])
 
 
+def test_what_a_url_names_must_be_downloaded(sounds):
+    for url in ("https://example.org/bad.wav", sounds[0].as_uri() + "#bad."):
+        check_that_one_is_missing(
+            AudioFunctionals(), [sounds[0], url], "no such file: .* downloaded first"
+        )
+
+
+@pytest.mark.parametrize(
+    "X", [None, 3, {"a": "b.wav"}, {"b.wav"}, (name for name in ["b.wav"])]
+)
+def test_what_is_no_column_is_refused(X):
+    for call in (AudioFunctionals().fit, AudioFunctionals().fit([]).transform):
+        with pytest.raises(TypeError, match="X is a .*; give a list or column of path"):
+            call(X)
+
+
+def test_the_content_of_a_file_is_not_repeated(sounds):
+    content = sounds[0].read_bytes()
+    with pytest.warns(MissingModalityWarning, match="1 of 1") as told:
+        AudioFunctionals().fit_transform([content])
+    assert len(str(told[0].message)) < 600
+
+
+def test_masked_cells_are_empty(sounds):
+    column = np.ma.array([str(path) for path in sounds], dtype=object, mask=[0, 1])
+    for cells in (column, column[:, None]):
+        with pytest.warns(MissingModalityWarning, match="1 of 2 .* no file named"):
+            X = AudioFunctionals().fit_transform(cells)
+        assert np.isnan(X).all(axis=1).tolist() == [False, True]
+
+
 FULL_SCALES = [2**7, 2**15, 2**23, 2**31]
 
 
@@ -275,6 +309,20 @@ def test_a_file_of_floats_in_units_of_integers_is_a_missing_row(sounds):
     soundfile.write(sounds[1], samples, 16000, subtype="FLOAT")
     reason = "samples in units of integers: they reach 16384"
     check_that_one_is_missing(AudioFunctionals(), sounds, reason)
+
+
+@pytest.mark.parametrize("features", ["eGeMAPS", "IS09"])
+def test_opensmile_clips_no_standardised_sound_in_silence(features):
+    pytest.importorskip("opensmile")
+    speech = np.random.default_rng(0).laplace(size=16000) * sine(3)
+    extractor = _fit_quietly(AudioFunctionals(features=features, rate=16000))
+    reason = "1 of 3 rows.*1 with sound beyond full scale.*openSMILE.*divide it first"
+    loud = np.clip(1.5 * sine(), -1, 1)
+    with pytest.warns(MissingModalityWarning, match=reason):
+        X = extractor.transform(
+            [speech / np.abs(speech).max(), loud, speech / speech.std()]
+        )
+    assert np.isnan(X).all(axis=1).tolist() == [False, False, True]
 
 
 @pytest.mark.parametrize("kind", "bBhHiIlL?")

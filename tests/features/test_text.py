@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_checks, get_tags
 
-from skmerc.exceptions import MissingModalityWarning
+from skmerc.exceptions import MissingModalityWarning, TextEncodingWarning
 from skmerc.features import FineTunedTextEmbedder, TextEmbedder, _cache, _sentence_model
 from skmerc.features._sentence_model import SentenceModel
 from skmerc.frame import KEYS, drop_keys
@@ -195,7 +195,10 @@ def test_one_column_of_texts_is_read_in_every_form(model, shape):
     np.testing.assert_array_equal(features, expected)
 
 
-@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT, "", "  \n\t"])
+@pytest.mark.parametrize(
+    "missing",
+    [None, np.nan, np.float32("nan"), pd.NA, pd.NaT, np.ma.masked, "", "  \n\t"],
+)
 def test_a_missing_or_blank_text_is_a_missing_modality(model, missing):
     embedder = TextEmbedder(model).fit(TEXTS)
     texts = [TEXTS[0], missing, TEXTS[1], missing]
@@ -224,7 +227,7 @@ def test_a_table_without_any_text_asks_no_model(own_model):
     assert reads(own_model) == []
 
 
-@pytest.mark.parametrize("cell", [3, 2.5, True, b"bytes", ["a", "list"], {"a": 1}])
+@pytest.mark.parametrize("cell", [3, 2.5, True, ["a", "list"], {"a": 1}])
 def test_a_cell_that_is_no_text_is_named(model, cell):
     texts = pd.Series([TEXTS[0], None, cell], dtype=object)
     kind = type(cell).__name__
@@ -241,6 +244,47 @@ def test_what_is_no_column_is_refused(model, X):
         TextEmbedder(model).fit(X)
 
 
+BYTES = [
+    "it’s great".encode(),
+    "it’s great".encode("cp1252"),
+    bytearray(b"it\x92s great"),
+    np.bytes_(b"it\x92s great"),
+]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        list,
+        lambda texts: np.array(texts, dtype=object),
+        lambda texts: pd.Series(texts, dtype=object),
+        lambda texts: pd.DataFrame({"utterance": texts}, dtype=object),
+        lambda texts: pl.DataFrame({"utterance": map(bytes, texts)}),
+    ],
+)
+def test_bytes_are_texts(model, column):
+    texts = column([*BYTES, b""])
+    told = "of 5 texts 5 were bytes"
+    embedder = TextEmbedder(model)
+    with (
+        pytest.warns(TextEncodingWarning, match=told) as warned,
+        pytest.warns(MissingModalityWarning, match="1 of 5"),
+    ):
+        features = embedder.fit_transform(texts)
+    assert len(warned) == 1
+    expected = embedder.transform(["it’s great"])
+    np.testing.assert_array_equal(features[:4], np.repeat(expected, 4, axis=0))
+    assert np.isnan(features[4]).all()
+
+
+def test_control_characters_of_windows_1252_are_signs(model):
+    with pytest.warns(TextEncodingWarning, match="of 2 texts 1 held control charact"):
+        features = TextEmbedder(model).fit_transform(["it\x92s great", "great"])
+    np.testing.assert_array_equal(
+        features, TextEmbedder(model).fit_transform(["it’s great", "great"])
+    )
+
+
 def test_half_an_emoji_is_named(model):
     with pytest.raises(ValueError, match="row 1 is no valid Unicode.*character 3"):
         TextEmbedder(model).fit(["hi \U0001f600", "hi \ud83d"])
@@ -251,9 +295,74 @@ def test_long_texts_and_unknown_words_are_embedded(model):
     assert np.isfinite(features).all()
 
 
+@pytest.mark.parametrize(("kind", "n_places"), [("Bert", 42), ("Roberta", 41)])
+@pytest.mark.parametrize("told", [None, 500])
+def test_texts_are_cut_where_a_model_ends(kind, n_places, told, model, tmp_path):
+    import transformers
+    from sentence_transformers import SentenceTransformer
+
+    config = getattr(transformers, f"{kind}Config")(
+        vocab_size=50,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=42,
+        pad_token_id=0,
+    )
+    tokenizer = transformers.AutoTokenizer.from_pretrained(model)
+    tokenizer.model_max_length = 10**30
+    tokenizer.save_pretrained(tmp_path / "plain")
+    getattr(transformers, f"{kind}Model")(config).save_pretrained(tmp_path / "plain")
+    network = SentenceTransformer(str(tmp_path / "plain"), device="cpu")
+    network.max_seq_length = told or network.max_seq_length
+    network.save(str(tmp_path / "model"), create_model_card=False)
+    n_words = n_places - 2  # beside what begins and ends a text
+    texts = ["happy " * 500, "happy " * n_words, "happy " * (n_words - 1)]
+    features = TextEmbedder(tmp_path / "model").fit_transform(texts)
+    np.testing.assert_allclose(features[0], features[1], atol=1e-5)
+    assert np.abs(features[1] - features[2]).max() > 1e-4
+
+
+def test_a_tokenizer_need_not_tell_what_fills_up_batches(model, own_model):
+    for path in own_model.glob("*token*.json"):
+        settings = json.loads(path.read_text())
+        settings.pop("pad_token", None)
+        path.write_text(json.dumps(settings))
+    texts = ["what a day", "so", "not you"]
+    np.testing.assert_allclose(
+        TextEmbedder(own_model).fit_transform(texts),
+        TextEmbedder(model).fit_transform(texts),
+        atol=1e-6,
+    )
+
+
+def test_a_tokenizer_that_knows_no_words_is_refused(own_model):
+    for path in own_model.glob("*token*"):
+        path.unlink()
+    with pytest.raises(OSError, match=r"own' cannot be loaded \("):
+        TextEmbedder(own_model).fit(TEXTS)
+
+
+@pytest.mark.parametrize("errors", ["warn", "raise"])
+def test_a_text_that_a_model_cannot_embed_is_named(errors, own_model):
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(own_model)
+    tokenizer.add_tokens(["zebra"])  # for which there are no weights
+    tokenizer.save_pretrained(own_model)
+    embedder = TextEmbedder(own_model, errors=errors).fit(TEXTS)
+    with pytest.raises(
+        ValueError, match=r"own' cannot embed the text in row 1 \("
+    ) as e:
+        embedder.transform(["so happy", "a zebra", "sad", "zebra"])
+    assert "zebra" not in str(e.value)
+    assert np.isfinite(embedder.transform(["so happy", "sad"])).all()
+
+
 def test_messages_tell_nothing_of_what_was_said(model):
     secret = "my password is hunter2"
-    for said in (secret.encode(), [secret], secret + "\ud83d"):
+    for said in ([secret], secret + "\ud83d"):
         with pytest.raises((TypeError, ValueError), match="row 0|Row 0") as told:
             TextEmbedder(model).fit(pd.Series([said], dtype=object))
         assert "password" not in str(told.value)

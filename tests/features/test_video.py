@@ -139,15 +139,33 @@ def test_the_last_layer_of_a_classifier_is_left_out(clips, image_model, tmp_path
     np.testing.assert_array_equal(X, expected)
 
 
-def test_maps_and_tokens_become_embeddings(clips, image_model, tmp_path):
+@pytest.fixture
+def model_of_maps(image_model, tmp_path):
+    """A convolutional network, which has no tokens, and its folder."""
     config = transformers.ConvNextConfig(hidden_sizes=[4, 4, 4, 6], depths=[1] * 4)
     with torch.random.fork_rng():
-        transformers.ConvNextModel(config).save_pretrained(tmp_path)
+        network = transformers.ConvNextModel(config)
+    folder = tmp_path / "maps"
+    network.save_pretrained(folder)
     processor = transformers.AutoImageProcessor.from_pretrained(image_model)
-    processor.save_pretrained(tmp_path)
-    X = VideoFunctionals(tmp_path, device="cpu").fit_transform(clips)
+    processor.save_pretrained(folder)
+    return network, folder
+
+
+def test_maps_and_tokens_become_embeddings(clips, model_of_maps):
+    X = VideoFunctionals(model_of_maps[1], device="cpu").fit_transform(clips)
     assert X.shape == (2, 12)
     assert np.isfinite(X).all()
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_a_model_in_half_precision_is_read_in_full(kind, clips, model_of_maps):
+    network, folder = model_of_maps
+    extractor = VideoFunctionals(folder, device="cpu")
+    network.to(kind).float().save_pretrained(folder)
+    expected = extractor.fit_transform(clips)
+    network.to(kind).save_pretrained(folder)
+    np.testing.assert_array_equal(extractor.fit_transform(clips), expected)
 
 
 def test_what_cannot_be_read_is_a_missing_modality(extractor, clips, tmp_path):
@@ -207,6 +225,21 @@ def test_weights_that_lack_a_part_are_refused(image_model, tmp_path):
     save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
     with pytest.raises(ValueError, match="lack 1 parts of the model"):
         VideoFunctionals(tmp_path).fit([])
+
+
+@pytest.mark.parametrize(
+    "absent", ["config.json", "model.safetensors", "preprocessor_config.json", "."]
+)
+def test_a_model_that_cannot_be_loaded_is_named(absent, image_model, tmp_path):
+    folder = tmp_path / "mine"
+    if absent != ".":
+        shutil.copytree(image_model, folder)
+        (folder / absent).write_bytes(b"{")
+    with pytest.raises(
+        OSError, match=r"mine' cannot be loaded \(\w+: .*\)\. Give"
+    ) as e:
+        VideoFunctionals(folder).fit([])
+    assert "\n" not in str(e.value)
 
 
 def test_a_model_of_text_is_refused(image_model, tmp_path):
