@@ -148,7 +148,9 @@ def _files_of(path, label):
     files = [f for f in found if not any(p[0] in "._" for p in inside[f].parts)]
     if not files:
         raise FileNotFoundError(
-            f"There is no parquet file at {path}; give one, or a folder of them."
+            f"There is no parquet file at {path}; give one, or a folder of them. "
+            "Parts of other kinds are for load_table, one by one, or are written as "
+            "parquet first."
         )
     for file in files:
         _refuse_columns_in_folder_names(file, label)

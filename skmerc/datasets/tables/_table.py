@@ -9,6 +9,8 @@ from sklearn.utils._param_validation import validate_params
 from skmerc.datasets.formats._border import reader
 from skmerc.datasets.tables._table_files import as_text, find_reader, listing
 from skmerc.frame import make_frame
+from skmerc.frame._numbers import as_floats, find_no_number
+from skmerc.frame._texts import is_blank, is_missing, refuse_alike
 
 
 @validate_params(
@@ -58,6 +60,8 @@ def load_table(path, *, modalities=None, label="label", split=None, return_split
         If there is no such file.
     ImportError
         If the file is parquet and pyarrow is not installed.
+    IsADirectoryError
+        If it is a folder; :func:`iter_table` reads one of parquet files.
     ValueError
         If the file is of another kind, damaged or empty, claims more than a
         file of its size can hold, has no such label, modality or split, lacks a
@@ -160,8 +164,15 @@ def labels_of(table, where):
         raise ValueError(f"{where}: every row is of role 'context', none has a label.")
     if absent.any():
         labels = labels.where(~absent, labels[~absent].iloc[0])
-    return labels.to_numpy() if is_numeric_dtype(labels) else as_text(labels, where)
+    labels = labels.infer_objects()
+    if is_numeric_dtype(labels):
+        return labels.to_numpy()
+    if find_no_number(labels.to_numpy(object)) is None:
+        return as_floats(labels.to_numpy(object))
+    texts = as_text(labels, where)
+    refuse_alike(texts, f"{where}: the label", labels.index)
+    return texts
 
 
 def _is_absent(labels):
-    return (labels.isna() | (labels.astype(object) == "")).to_numpy()
+    return np.array([is_missing(label) or is_blank(label) for label in labels], bool)
