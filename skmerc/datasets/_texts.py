@@ -55,7 +55,10 @@ def _clean(value, at, place_of, changes):
     if is_missing(text):
         return None
     if not isinstance(text, str):
-        raise ValueError(f"{place_of(at)} is {value!r:.200}, which is no text.")
+        raise ValueError(
+            f"{place_of(at)} is {value!r:.200}, which is no text; "
+            "give one text, or None."
+        )
     mended = mend_controls(text)
     if not isinstance(value, str | np.ndarray):
         changes["bytes"] += 1

@@ -18,7 +18,7 @@ from skmerc.frame import KEYS
 from skmerc.frame._columns import key_columns
 
 SHORT_KEYS = dict(zip(KEYS, ("dialogue", "turn", "speaker", "role"), strict=True))
-_EMPTY_CELLS = ["", "nan", "NaN", "NA", "N/A", "null", "None"]
+_EMPTY_CELLS = ["", " ", "nan", "NaN", "NA", "N/A", "null", "None"]
 _NAMELESS = re.compile(r"Unnamed: \d+(\.\d+)*")
 """How pandas calls a column without a name."""
 _INDEX = re.compile(r"Unnamed: 0(\.\d+)*")

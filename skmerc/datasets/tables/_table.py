@@ -79,12 +79,18 @@ def load_table(path, *, modalities=None, label="label", split=None, return_split
     a vector in each row, as a list or as text such as ``"[0.5, 1]"``. The keys are
     called as in `X`, or just ``dialogue``, ``turn``, ``speaker`` and ``role``; in
     parquet files they, the label and the split may stand in the index that pandas has
-    stored. Other columns are an error, and left out where `modalities` says what to
-    read. A modality with nothing but empty cells is NaN.
+    stored. Numbers of classes become their names where Hugging Face's ``datasets``
+    has written these along (-1: no label). Other columns are an error, and left out
+    where `modalities` says what to read. A modality with nothing but empty cells is
+    NaN.
 
-    Text tables are read as Excel writes them too: with semicolons or tabs between
-    cells, whatever the ending of the file, a decimal comma where there are such, in
-    UTF-8, or in UTF-16 with a byte order mark.
+    Text tables are read as Excel writes them too: with semicolons, tabs or ``|``
+    between cells, whatever the ending of the file, a decimal comma where there are
+    such, in UTF-8, or in UTF-16 with a byte order mark. Empty rows at the end, columns
+    with neither a name nor a cell, and a first column that only counts the rows (the
+    index of pandas, row names of R) are left out. Cells of features and labels are
+    empty, too, where they hold a blank, ``NA``, ``N/A``, ``nan``, ``NaN``, ``null`` or
+    ``None``.
 
     In ``.npz`` files a modality is a two-dimensional array of floats with one
     row per utterance; the arrays ``dialogue``, ``turn``, ``speaker`` and
@@ -170,7 +176,7 @@ def labels_of(table, where):
     if find_no_number(labels.to_numpy(object)) is None:
         return as_floats(labels.to_numpy(object))
     texts = as_text(labels, where)
-    refuse_alike(texts, f"{where}: the label", labels.index)
+    refuse_alike(texts.tolist(), f"{where}: the label", labels.index)
     return texts
 
 

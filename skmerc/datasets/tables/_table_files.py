@@ -132,7 +132,7 @@ def _is_there(columns, name, path):
     wrong = given[~present.isin([0, 1])]
     if len(wrong):
         raise ValueError(
-            f"{path}: {name + _PRESENT!r} holds {wrong.iloc[0]!r} in row "
+            f"{path}: {name + _PRESENT!r} holds {wrong.tolist()[0]!r} in row "
             f"{wrong.index[0]}; give True and False."
         )
     return present.to_numpy().astype(bool)

@@ -56,7 +56,8 @@ def to_frame(dialogues, *, text="text", label="label", speaker="speaker", column
           utterance, as ConvoKit's ``corpus.get_utterances_dataframe()``;
         - a table of polars, Arrow or Hugging Face, which has ``to_pandas``;
         - the path of a file of JSON lines, each of them a dialogue or each an
-          utterance, as ConvoKit's ``utterances.jsonl``, or of one list of these.
+          utterance, as ConvoKit's ``utterances.jsonl``, or of one line,
+          a list of these.
     text : str, default="text"
         The field of an utterance that holds what was said; None, NaN or empty where
         that is missing. Bytes are decoded (UTF-8, or else Windows-1252), and control
@@ -196,13 +197,11 @@ def _read_json_lines(path):
         data = data.decode(encoding).encode()
     if data.startswith(_PACKED):
         raise ValueError(f"{path} is packed by gzip; unpack it first.")
-    try:
-        whole = json.loads(data)
-    except (ValueError, RecursionError):
-        lines = enumerate(data.splitlines(), start=1)
-        return [_parse(path, number, line) for number, line in lines if line.strip()]
-    is_list = isinstance(whole, list) and all(map(_is_of_its_own, whole))
-    return whole if is_list else [whole]
+    lines = enumerate(data.splitlines(), start=1)
+    items = [_parse(path, number, line) for number, line in lines if line.strip()]
+    # What pandas writes as records is one line, which is no dialogue.
+    is_list = len(items) == 1 and isinstance(items[0], list)
+    return items[0] if is_list and all(map(_is_of_its_own, items[0])) else items
 
 
 def _is_of_its_own(item):
