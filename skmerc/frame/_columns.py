@@ -162,7 +162,7 @@ def _refuse_inexact(values, name):
     large = np.flatnonzero(np.abs(np.array(floats, dtype=float)) >= _EXACT)
     if len(large):
         raise ValueError(
-            f"{name} is {values.iloc[large[0]]!r} in row {large[0]}, a float too large "
+            f"{name} is {floats[large[0]]} in row {large[0]}, a float too large "
             "to hold each whole number: other ids may have become the same. Read them "
             "as text, such as by dtype=str."
         )

@@ -220,6 +220,19 @@ def test_scores_have_the_decimal_mark_of_the_table(write):
     assert y.tolist() == [1.5, -2.25, 1.5]
 
 
+def test_points_in_keys_are_no_decimal_marks(write):
+    short = "dialogue;speaker;turn;label;text__0\n1.2;A.1;0,5;joy;0,25\n1.2;B;1;sad;2\n"
+    long = short.replace("dialogue", "rest__dialogue__id").replace(
+        ";speaker;turn", ";dialogue__speaker;dialogue__turn"
+    )
+    for text in (short, long):
+        X, _ = load_table(write(text))
+        assert X["dialogue__id"].tolist() == ["1.2"] * 2
+        assert X["dialogue__speaker"].tolist() == ["A.1", "B"]
+        assert X["dialogue__turn"].tolist() == [0.5, 1]
+        assert features(X) == {"text__0": [0.25, 2]}
+
+
 def test_wide_tables_have_decimal_commas_too(write):
     names = [f"text__{number}" for number in range(10_100)]
     head = ";".join(["dialogue", "label", *names])
@@ -289,6 +302,13 @@ def assert_features(X, expected):
 def test_text_of_vectors_is_a_modality(frame, tmp_path, kind):
     text = [None if vector is None else WRITTEN[kind](vector) for vector in VECTORS]
     frame.assign(text=text).to_csv(tmp_path / "a.csv", index=False)
+    assert_features(load_table(tmp_path / "a.csv")[0], SPREAD)
+
+
+@pytest.mark.parametrize("none", ["", " ", "NA", "nan", "null", "None"])
+def test_words_for_nothing_are_no_vectors(frame, tmp_path, none):
+    texts = [none if vector is None else as_json(vector) for vector in VECTORS]
+    frame.assign(text=texts).to_csv(tmp_path / "a.csv", index=False)
     assert_features(load_table(tmp_path / "a.csv")[0], SPREAD)
 
 

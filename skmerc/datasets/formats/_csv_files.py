@@ -18,7 +18,9 @@ from skmerc.frame import KEYS
 from skmerc.frame._columns import key_columns
 
 SHORT_KEYS = dict(zip(KEYS, ("dialogue", "turn", "speaker", "role"), strict=True))
-_EMPTY_CELLS = ["", " ", "nan", "NaN", "NA", "N/A", "null", "None"]
+EMPTY_CELLS = ["", " ", "nan", "NaN", "NA", "N/A", "null", "None"]
+"""What programs write into a cell in which nothing stands."""
+
 _NAMELESS = re.compile(r"Unnamed: \d+(\.\d+)*")
 """How pandas calls a column without a name."""
 _INDEX = re.compile(r"Unnamed: 0(\.\d+)*")
@@ -98,7 +100,7 @@ def _read_wide(dialect, header, label):
 
 
 def _numbers(cells, row, decimal):
-    given = ["nan" if cell in _EMPTY_CELLS else cell for cell in cells]
+    given = ["nan" if cell in EMPTY_CELLS else cell for cell in cells]
     if decimal != ".":
         given = [cell.replace(decimal, ".") for cell in given]
     strange = next((cell for cell in given if "_" in cell), None)
@@ -140,7 +142,7 @@ def check_csv_shape(path, label=None, dialect=None):
     with dialect.open() as lines:
         reader = dialect.rows(lines)
         header = _names_of(next(reader, []))
-        marks = DecimalMarks(dialect, ["__" in n or n == label for n in header])
+        marks = DecimalMarks(dialect, _are_numbers(header, label))
         n_rows = 0
         for number, cells in enumerate(_cells_of(reader), start=1):
             if len(cells) != len(header):
@@ -156,6 +158,14 @@ def check_csv_shape(path, label=None, dialect=None):
     if not header:
         raise ValueError("empty")
     return header, replace(dialect, decimal=marks.mark, n_rows=n_rows)
+
+
+def _are_numbers(header, label):
+    names = tuple(key for key, short in SHORT_KEYS.items() if short != "turn")
+    return [
+        name in ("turn", label) or ("__" in name and not name.endswith(names))
+        for name in header
+    ]
 
 
 def _names_of(cells):
@@ -194,7 +204,7 @@ def _csv_types(header, label):
     keys = {column: SHORT_KEYS[key] for key, column in long.items()}
     keys |= {short: short for short in SHORT_KEYS.values()}
     texts = [column for column, short in keys.items() if short != "turn"]
-    empty = {name: _EMPTY_CELLS for name in header if "__" in name}
-    empty |= dict.fromkeys(keys, [""]) | {label: _EMPTY_CELLS}
+    empty = {name: EMPTY_CELLS for name in header if "__" in name}
+    empty |= dict.fromkeys(keys, [""]) | {label: EMPTY_CELLS}
     dtype = dict.fromkeys([c for c in [*texts, "split"] if c in header], str)
     return {"dtype": dtype, "na_values": {c: empty[c] for c in header if c in empty}}

@@ -159,7 +159,8 @@ def refuse_absent(table, name, path):
         raise ValueError(
             f"{path}: {name!r} is absent in {len(needed)} rows, first in row "
             f"{table.labels.index[needed[0]]}; label them, remove them or give them "
-            "the role 'context'."
+            "the role 'context'. In text tables, words such as NA and None are no "
+            "labels."
         )
 
 

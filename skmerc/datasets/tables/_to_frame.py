@@ -91,10 +91,11 @@ def to_frame(dialogues, *, text="text", label="label", speaker="speaker", column
         something else that has no value of its own.
     ValueError
         If an utterance has no text, no utterance has a field that was named,
-        dialogues share a name or are 7 here and 7.0 there, labels mix text and
-        numbers, times mix those with a zone, those without and numbers in a
-        dialogue, the file is no JSON lines, or it is unclear which dialogue an
-        utterance belongs to.
+        dialogues share a name or are 7 here and 7.0 there, names or labels differ in
+        blanks around them alone, a list of utterances names several dialogues,
+        labels mix text and numbers, times mix those with a zone, those without and
+        numbers in a dialogue, the file is no JSON lines, or it is unclear which
+        dialogue an utterance belongs to.
 
     Warns
     -----
