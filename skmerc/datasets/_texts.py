@@ -43,7 +43,10 @@ def _clean(value, at, place_of, changes):
     if text is None:
         return None
     if not isinstance(text, str):
-        raise ValueError(f"{place_of(at)} is {value!r:.200}, which is no text.")
+        raise ValueError(
+            f"{place_of(at)} is {value!r:.200}, which is no text; "
+            "give one text, or None."
+        )
     if not is_whole(text):
         raise ValueError(
             f"{place_of(at)} is {text!r:.200}, which holds half a character (a "

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
-from skmerc.frame._texts import decode, is_whole
+from skmerc.frame._texts import decode, is_whole, refuse_alike
 
 KEYS = ("dialogue__id", "dialogue__turn", "dialogue__speaker", "dialogue__role")
 ROLES = ("utterance", "context", "validation", "synthetic")
@@ -19,6 +19,8 @@ FLOAT32_MAX = np.finfo(np.float32).max
 _KEY_PATTERN = re.compile(r"(?:^|__)(dialogue__(?:id|turn|speaker|role))$", re.I)
 _KEY_PREFIX = "dialogue__"
 _SYNTHETIC_MARK = "#synthetic"
+_EXACT = 2.0**53
+"""From here on floats leave whole numbers out."""
 
 
 def as_pandas(X):
@@ -91,6 +93,8 @@ def make_keys(n_rows, dialogue, turn, speaker, role):
     ids = pd.Series(rows) if dialogue is None else _as_values(dialogue, "dialogue")
     _refuse_missing(ids, "dialogue")
     ids = as_text(ids, "dialogue")
+    refuse_alike(ids, "dialogue")
+    _refuse_missing(ids.where(ids.str.strip() != ""), "dialogue")
     if turn is None:
         turns = ids.groupby(ids, sort=False).cumcount()
     else:
@@ -136,6 +140,7 @@ def as_text(values, name):
 
     Bytes are decoded.
     """
+    _refuse_inexact(values, name)
     try:
         if values.dtype == object:
             values = pd.Series(list(map(decode, values)), dtype=object)
@@ -147,6 +152,20 @@ def as_text(values, name):
     if values.dtype == object or isinstance(values.dtype, pd.StringDtype):
         _refuse_two_forms(text, name)
     return text
+
+
+def _refuse_inexact(values, name):
+    """Refuse floats so large that several whole numbers have become one."""
+    if getattr(values.dtype, "kind", None) not in ("f", "O"):
+        return
+    floats = [v if isinstance(v, float | np.floating) else 0 for v in values]
+    large = np.flatnonzero(np.abs(np.array(floats, dtype=float)) >= _EXACT)
+    if len(large):
+        raise ValueError(
+            f"{name} is {floats[large[0]]} in row {large[0]}, a float too large "
+            "to hold each whole number: other ids may have become the same. Read them "
+            "as text, such as by dtype=str."
+        )
 
 
 def _refuse_other_identities(values, text, name):

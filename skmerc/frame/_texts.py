@@ -1,6 +1,7 @@
 """Texts as people have them: as text, as bytes, or not at all."""
 
 import re
+import unicodedata
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import TextEncodingWarning
 
 _CONTROLS = re.compile("[\x80-\x9f]")
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _UNUSED = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
 _CP1252 = {
     code: bytes([code]).decode("cp1252")
@@ -31,15 +33,29 @@ def is_missing(value):
     return is_scalar(value) and bool(pd.isna(value))
 
 
+def _is_text(value):
+    return isinstance(value, str)
+
+
+def is_blank(value):
+    """Tell whether a value is text of nothing but blanks, or of nothing."""
+    return isinstance(value, str) and not value.strip()
+
+
 def decode(value):
-    """Make text of bytes, which are UTF-8 or else Windows-1252; leave all else."""
+    """Make text of bytes, which are UTF-8 or else Windows-1252; leave all else.
+
+    Where a byte order mark says so, they are UTF-16.
+    """
     if isinstance(value, np.ndarray) and value.ndim == 0 and value is not np.ma.masked:
         value = value.item()
     if not isinstance(value, bytes | bytearray | memoryview):
         return value
-    data = bytes(value).rstrip(b"\0")  # by which arrays of bytes are filled up
+    data = bytes(value)
+    encoding = "utf-16" if data.startswith(_UTF_16) else "utf-8-sig"
+    data = data if encoding == "utf-16" else data.rstrip(b"\0")  # which fill arrays up
     try:
-        text = data.decode("utf-8")
+        text = data.decode(encoding)
     except UnicodeDecodeError:
         text = data.decode("latin-1")
     return mend_controls(text)
@@ -96,6 +112,25 @@ def is_whole(text):
     except UnicodeEncodeError:
         return False
     return True
+
+
+def refuse_alike(texts, name, rows=None):
+    """Refuse texts that look alike: other blanks around them, or other accents.
+
+    An accent is part of its letter, or a character of its own, as in the names of
+    files on a Mac. What is no text is passed over; rows are numbered, or given.
+    """
+    texts, seen = list(texts), {}
+    for text in filter(_is_text, dict.fromkeys(texts)):
+        other = seen.setdefault(unicodedata.normalize("NFC", text.strip()), text)
+        if other != text:
+            at = [texts.index(one) for one in (other, text)]
+            first, second = at if rows is None else [rows[n] for n in at]
+            raise ValueError(
+                f"{name} is {ascii(other)} in row {first} and {ascii(text)} in row "
+                f"{second}, which look alike and would be two. Write all of them in "
+                "one way: text.strip(), unicodedata.normalize('NFC', text)."
+            )
 
 
 def name_of(value):

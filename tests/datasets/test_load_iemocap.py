@@ -658,7 +658,7 @@ def test_real_file_agrees_with_the_table_made_from_it(real_files, real_data):
 # --- All turns, of which some have no label
 
 
-@pytest.mark.parametrize("none", [-1, None, np.nan, np.int64(-1), -1.0])
+@pytest.mark.parametrize("none", [-1, None, np.nan, np.int64(-1), -1.0, "xxx", ""])
 @pytest.mark.parametrize("make", [list, lambda x: np.array(x, dtype=object)])
 def test_turns_without_a_label_are_context(write, none, make):
     name, codes = TRAIN[0], [2, none, 5]

@@ -321,5 +321,5 @@ def test_scores_beyond_three_are_clamped_where_asked_for(write, load):
 @pytest.mark.parametrize("score", [np.nan, np.inf])
 def test_what_is_no_score_is_not_clamped(write, score):
     path = write(part_of(IDS["MISA"], np.array([5.0, score, 0.5])))
-    with pytest.raises(ValueError, match=f"the label {score} of turn 1"):
+    with pytest.raises(ValueError, match=f"the label {score} of turn 1.*leave utt"):
         load_mosei(path, clamp=True)

@@ -43,6 +43,12 @@ def test_bytes_are_utf_8_or_else_windows_1252():
         assert clean(*BYTES) == ["naïve"] * len(BYTES)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_bytes_may_begin_with_a_byte_order_mark(encoding):
+    with pytest.warns(TextEncodingWarning, match="of 1 texts 1 were bytes"):
+        assert clean("naïve".encode(encoding)) == ["naïve"]
+
+
 def test_control_characters_become_the_signs_of_windows_1252():
     said = "\x93You must\x92ve waited \x85\x94 \x96 \x80"
     with pytest.warns(TextEncodingWarning, match="of 3 texts 1 held control") as warned:

@@ -1,8 +1,10 @@
 """Tables of utterances from plain Python objects, JSON lines and ConvoKit."""
 
 import datetime as dt
+import gzip
 import json
 import time
+from operator import attrgetter
 
 import numpy as np
 import pandas as pd
@@ -542,3 +544,71 @@ def test_errors_of_a_file_name_it(write):
         path = write(items)
         with pytest.raises(ValueError, match=r"dialogues\.jsonl"):
             to_frame(path)
+
+
+# --- Names and times as programs write them
+
+
+RECORDS = [{"dialogue": "a", "text": "Hi."}, {"dialogue": "b", "text": "Yes?"}]
+
+
+def test_a_list_in_one_line_is_what_stands_in_it(write):
+    X, _ = to_frame(write([RECORDS]))
+    assert X["dialogue__id"].tolist() == ["a", "b"]
+    X, _ = to_frame(write([[[{"text": "Hi."}], [{"text": "Yes?"}]]]))
+    assert X["dialogue__id"].tolist() == ["0", "1"]
+    X, _ = to_frame(write([[{"text": "Hi."}, {"text": "Yes?"}]]))
+    assert X["dialogue__id"].tolist() == ["0", "0"]
+
+
+def test_utterances_of_several_dialogues_are_no_dialogue():
+    with pytest.raises(ValueError, match="utterances name 2 under 'dialogue'"):
+        to_frame([RECORDS])
+    X, _ = to_frame([[{"dialogue": "Hi."}, {"dialogue": "Yes?"}]], text="dialogue")
+    assert X["utterance"].tolist() == ["Hi.", "Yes?"]
+
+
+def test_tables_of_other_libraries_are_read():
+    expected, _ = to_frame(RECORDS)
+    for make in ("polars.DataFrame", "pyarrow.Table.from_pylist"):
+        module, _, name = make.partition(".")
+        make = attrgetter(name)(pytest.importorskip(module, reason=f"needs {module}"))
+        pytest.importorskip("pyarrow", reason="needs pyarrow")
+        pd.testing.assert_frame_equal(to_frame(make(RECORDS))[0], expected)
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_dialogue_of_blanks_is_missing(name):
+    with pytest.raises(
+        ValueError, match="dialogue is missing in 1 rows, first in row 1"
+    ):
+        to_frame([RECORDS[0], RECORDS[0] | {"dialogue": name}])
+
+
+def test_labels_of_blanks_are_absent_and_others_look_alike():
+    labels = ["joy", " ", None]
+    X, y = to_frame([[{"text": "a", "label": label} for label in labels]])
+    assert y.tolist() == ["joy", None, None]
+    assert X["dialogue__role"].tolist() == ["utterance", "context", "context"]
+    with pytest.raises(ValueError, match="label is 'joy' in row 0 and ' joy' in row 2"):
+        to_frame([[{"text": "a", "label": x} for x in ("joy", None, " joy")]])
+
+
+@pytest.mark.parametrize("time", ["00:01:02,345", "1:02", "23:59", "1.4.2021", "late"])
+@pytest.mark.parametrize("field", ["turn", "timestamp"])
+def test_times_without_a_date_are_told(field, time):
+    with pytest.raises(ValueError, match=f"{field} '{time}'.*Write dates as .*seconds"):
+        to_frame([RECORDS[0] | {field: time}])
+
+
+def test_empty_times_are_absent():
+    times = ["", "2021-03-28T02:30"]
+    X, _ = to_frame([RECORDS[0] | {"timestamp": time} for time in times])
+    assert X["dialogue__turn"].tolist() == [0, 1]
+
+
+def test_packed_lines_are_told(tmp_path):
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"dialogue": 1, "text": "a"}'))
+    with pytest.raises(ValueError, match="packed by gzip; unpack it first"):
+        to_frame(path)

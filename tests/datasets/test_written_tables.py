@@ -1,6 +1,9 @@
 """Tables as programs write them: spreadsheets, data sets, vector stores, parts."""
 
+import datetime as dt
 import gzip
+import json
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -71,15 +74,163 @@ def test_byte_order_marks_tell_the_encoding(write, separator, encoding):
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
-def test_excel_may_be_told_the_separator(write, separator):
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_excel_may_be_told_the_separator(write, separator, quote, end):
     expected = load_table(write(GOOD))
-    assert_same(write(f"sep={separator}\n" + cells(GOOD, separator)), expected)
+    text = f"{quote}sep={separator}{quote}\n" + cells(GOOD, separator)
+    assert_same(write(text.replace("\n", end)), expected)
+
+
+@pytest.mark.parametrize("separator", [", ", "; ", "|", " |", "| "])
+def test_bars_and_blanks_between_cells(write, separator):
+    expected = load_table(write(GOOD))
+    text = GOOD.replace(",", separator)
+    if separator == " |":
+        with pytest.raises(ValueError, match="the column 'dialogue ', and keys"):
+            load_table(write(text.replace("label |", "label|")))
+    else:
+        assert_same(write(text), expected)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv.gz"])
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_empty_rows_and_columns_at_the_end_are_nothing(write, separator, ending):
+    expected = load_table(write(GOOD))
+    wide = "".join(f"{line},,\n" for line in GOOD.splitlines())
+    for text in (GOOD + ",,,,\n" * 3, wide, wide + ",,,,,,\n", GOOD + "\n,,,,\n\n"):
+        assert_same(write(text.replace(",", separator), ending=ending), expected)
+
+
+def test_what_an_empty_row_or_column_is_not(write):
+    between = GOOD.replace("2,0,joy", ",,,,\n2,0,joy")
+    with pytest.raises(ValueError, match="'label' is absent in 1 rows, first in row 2"):
+        load_table(write(between))
+    with pytest.raises(ValueError, match="'Unnamed: 5'.* neither keys nor features"):
+        load_table(
+            write("".join(f"{line},\n" for line in GOOD.splitlines())[:-1] + "7")
+        )
+    with pytest.raises(ValueError, match="no rows"):
+        load_table(write(GOOD.splitlines()[0] + "\n,,,,\n"))
+
+
+def as_index(numbers, name=""):
+    lines = zip([name, *numbers], GOOD.splitlines(), strict=True)
+    return "".join(f"{number},{line}\n" for number, line in lines)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        as_index(range(3)),
+        as_index(range(1, 4)),
+        as_index(['"1"', '"2"', '"3"'], '""'),
+        as_index(range(3), "Unnamed: 0"),
+        "".join(
+            f",{x}\n" if not n else f"{n},{x}\n"
+            for n, x in enumerate(as_index(range(3), "Unnamed: 0").splitlines())
+        ),
+    ],
+    ids=["pandas", "R", "R with quotes", "read again", "twice"],
+)
+def test_an_index_that_counts_the_rows_is_no_column(write, text):
+    assert_same(write(text), load_table(write(GOOD)))
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0"])
+def test_another_index_is_told_and_may_be_left_out(write, name):
+    path = write(as_index([5, 3, 4], name))
+    told = r"'Unnamed: 0'.*to_csv\(index=False\).*modalities=\['text'\]"
+    with pytest.raises(ValueError, match=told):
+        load_table(path)
+    X, _ = load_table(path, modalities=["text"])
+    assert list(features(X)) == ["text__0", "text__1"]
+
+
+def test_wide_tables_may_have_an_index(write):
+    head = ",dialogue,label," + ",".join(f"text__{n}" for n in range(10_100))
+    row = "0,1,joy" + ",0.5" * 10_100
+    X, _ = load_table(write(f"{head}\n{row}\n{',' * 10_102}\n"))
+    assert X.shape == (1, 10_104)
+    assert set(X.iloc[0, 4:]) == {0.5}
+
+
+@pytest.mark.parametrize("word", ["NA", "N/A", "nan", "NaN", "null", "None", "", " "])
+def test_words_for_nothing_are_no_labels(write, word):
+    head, *lines = GOOD.replace("sad", word).splitlines()
+    with pytest.raises(ValueError, match="'label' is absent in 1 rows, first in row 1"):
+        load_table(write(GOOD.replace("sad", word)))
+    roles = ["role", "utterance", "context", "utterance"]
+    rows = zip([head, *lines], roles, strict=True)
+    _, y = load_table(write("".join(f"{line},{role}\n" for line, role in rows)))
+    assert y.tolist() == ["joy"] * 3
+    scores = GOOD.replace("joy", "0.5").replace("sad", word).splitlines()
+    rows = zip(scores, roles, strict=True)
+    _, y = load_table(write("".join(f"{line},{role}\n" for line, role in rows)))
+    assert y.tolist() == [0.5] * 3
+
+
+def test_a_presence_that_is_not_told_is_named(write):
+    lines = zip(GOOD.splitlines(), ["text_present", "True", "", "False"], strict=True)
+    with pytest.raises(ValueError, match="'text_present' holds '' in row 1"):
+        load_table(write("".join(f"{line},{present}\n" for line, present in lines)))
+
+
+@pytest.mark.parametrize("name", ["Dialogue", "DIALOGUE", " dialogue", "dialogue "])
+@pytest.mark.parametrize("modalities", [None, ["text"]])
+def test_keys_by_nearly_their_names_are_not_left_out(write, name, modalities):
+    with pytest.raises(ValueError, match=f"the column '{name}'.*rename it 'dialogue'"):
+        load_table(write(GOOD.replace("dialogue", name)), modalities=modalities)
+
+
+def test_a_cell_that_is_too_long_is_told(write):
+    vector = "[" + " ".join(["0.123456789"] * 12_000) + "]"
+    text = f"label,text\njoy,[1 2]\njoy,{vector}\n"
+    with pytest.raises(
+        ValueError, match=r"131072 characters; raise csv\.field_size_lim"
+    ):
+        load_table(write(text))
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_numbers_as_objects_are_numbers(frame, tmp_path, ending):
+    if ending == ".parquet":
+        pytest.importorskip("pyarrow", reason="needs pyarrow")
+    flags = pd.Series([True, None, False, True], dtype=object)
+    full = frame.assign(text__0=flags)
+    path = tmp_path / f"a{ending}"
+    if ending == ".csv":
+        full["text__0"] = ["1", "", "0", "1"]
+        full.to_csv(path, index=False)
+    else:
+        full["label"] = [Decimal("0.5"), Decimal("1.0")] * 2
+        full["audio__0"] = [Decimal("0.5"), None, Decimal("-2.25"), Decimal(1)]
+        full.to_parquet(path)
+    X, y = load_table(path)
+    np.testing.assert_array_equal(X["text__0"], [1, np.nan, 0, 1])
+    if ending == ".parquet":
+        np.testing.assert_array_equal(X["audio__0"], [0.5, np.nan, -2.25, 1])
+        assert y.tolist() == [0.5, 1.0] * 2
+        pd.testing.assert_frame_equal(next(iter_table(path))[0], X)
 
 
 def test_scores_have_the_decimal_mark_of_the_table(write):
     text = GOOD.replace("joy", "1.5").replace("sad", "-2.25")
     _, y = load_table(write(cells(text, ";", ",")))
     assert y.tolist() == [1.5, -2.25, 1.5]
+
+
+def test_points_in_keys_are_no_decimal_marks(write):
+    short = "dialogue;speaker;turn;label;text__0\n1.2;A.1;0,5;joy;0,25\n1.2;B;1;sad;2\n"
+    long = short.replace("dialogue", "rest__dialogue__id").replace(
+        ";speaker;turn", ";dialogue__speaker;dialogue__turn"
+    )
+    for text in (short, long):
+        X, _ = load_table(write(text))
+        assert X["dialogue__id"].tolist() == ["1.2"] * 2
+        assert X["dialogue__speaker"].tolist() == ["A.1", "B"]
+        assert X["dialogue__turn"].tolist() == [0.5, 1]
+        assert features(X) == {"text__0": [0.25, 2]}
 
 
 def test_wide_tables_have_decimal_commas_too(write):
@@ -101,8 +252,15 @@ def test_wide_tables_have_decimal_commas_too(write):
         (GOOD.replace("joy", "fröhlich"), "cp1252", "no text of UTF-8.*'CSV UTF-8'"),
         (GOOD, "utf-16-le", "zero bytes.*byte order mark"),
         ("PK\x03\x04\x14\0\6\0", "utf-8", "a workbook of Excel; save its table"),
+        ("\x1f\x8b\x08\0", "latin-1", r"packed by gzip: .* let its name end in \.gz"),
+        (GOOD.replace("turn", "label"), "utf-8", r"\['label'\] stand twice; [^;]*$"),
+        (GOOD.replace("1,0,", "1,1,0,"), "utf-8", r"line 2 .*\(in R: row\.names=FALSE"),
+        (GOOD.replace(",", " "), "utf-8", "one: dialogue turn label text__0 text__1"),
     ],
-    ids=["two marks", "comma in quotes", "error of a cell", "cp1252", "no mark", "zip"],
+    ids=[
+        *("two marks", "comma in quotes", "error of a cell", "cp1252", "no mark"),
+        *("zip", "gzip", "names twice", "names of rows", "blanks"),
+    ],
 )
 def test_what_a_spreadsheet_has_done_is_told(write, text, encoding, message):
     with pytest.raises(ValueError, match=rf"calls\.csv.*{message}"):
@@ -144,6 +302,13 @@ def assert_features(X, expected):
 def test_text_of_vectors_is_a_modality(frame, tmp_path, kind):
     text = [None if vector is None else WRITTEN[kind](vector) for vector in VECTORS]
     frame.assign(text=text).to_csv(tmp_path / "a.csv", index=False)
+    assert_features(load_table(tmp_path / "a.csv")[0], SPREAD)
+
+
+@pytest.mark.parametrize("none", ["", " ", "NA", "nan", "null", "None"])
+def test_words_for_nothing_are_no_vectors(frame, tmp_path, none):
+    texts = [none if vector is None else as_json(vector) for vector in VECTORS]
+    frame.assign(text=texts).to_csv(tmp_path / "a.csv", index=False)
     assert_features(load_table(tmp_path / "a.csv")[0], SPREAD)
 
 
@@ -347,3 +512,115 @@ def test_a_missing_part_is_empty_and_no_word(frame, parts):
     path = parts(full) / "part-0.parquet"
     _, _, splits = load_table(path, return_split=True)
     assert splits.tolist() == ["", "train", "train", "dev"]
+
+
+def test_lists_are_no_labels(frame, parts):
+    path = parts(frame.assign(text__0=1.0, label=[["a"], ["b"]] * 2)) / "part-0.parquet"
+    for read in (load_table, lambda path: next(iter_table(path))):
+        with pytest.raises(ValueError, match="row 0 holds .*'a'.*; give text or a num"):
+            read(path)
+
+
+@pytest.mark.parametrize("column", ["label", "dialogue"])
+@pytest.mark.parametrize("other", [" a", "a ", "a\u00a0"])
+def test_names_that_look_alike_are_told(frame, parts, column, other):
+    names = {column: ["a", other, "b", "b"]}
+    path = parts(frame.assign(text__0=1.0, **names)) / "part-0.parquet"
+    for read in (load_table, lambda path: next(iter_table(path))):
+        with pytest.raises(ValueError, match=f"{column} is 'a' in row 0 and .*row 1"):
+            read(path)
+
+
+def test_numbers_that_are_text_are_told(frame, parts):
+    path = parts(frame.assign(text__0=["0.5", "1", "2", "3"])) / "part-0.parquet"
+    with pytest.raises(
+        ValueError, match=r"holds numbers as text, such as '0\.5' in row"
+    ):
+        load_table(path)
+
+
+def test_names_of_several_levels_are_told(parts):
+    pairs = pd.MultiIndex.from_product([["text"], ["0", "1"]])
+    path = parts(pd.DataFrame(np.eye(2), columns=pairs)) / "part-0.parquet"
+    for read in (load_table, iter_table):
+        with pytest.raises(ValueError, match="MultiIndex columns; flatten them"):
+            read(path)
+
+
+def test_a_folder_is_told_where_to_go(frame, parts):
+    with pytest.raises(IsADirectoryError, match="is a folder; .* by iter_table"):
+        load_table(parts(frame.assign(text__0=1.0)))
+
+
+def test_rows_are_counted_in_their_file(parts):
+    n = 5_000  # more than are read at a time
+    table = pd.DataFrame(
+        {"dialogue": 1, "label": "a", "turn": range(n), "text__0": 1.0}
+    )
+    first, late = table.copy(), table.assign(dialogue=2)
+    late["turn"] = late["turn"].where(late["turn"] != 4_500)
+    with pytest.raises(ValueError, match="part-1.*: turn is missing in row 4500"):
+        list(iter_table(parts(first, late)))
+    late = table.assign(dialogue=2, text_present=np.arange(n) < 4_500)
+    late["text_present"] = late["text_present"].astype(int).replace(0, 3)
+    folder = parts(first.assign(text_present=1), late)
+    with pytest.raises(ValueError, match="part-1.*'text_present' holds 3 in row 4500"):
+        list(iter_table(folder))
+
+
+def test_days_are_turns(frame, parts):
+    days = [dt.date(2021, 1, day) for day in (2, 1, 3, 4)]
+    X, _ = load_table(parts(frame.assign(text__0=1.0, turn=days)) / "part-0.parquet")
+    assert X["dialogue__turn"].dtype.kind == "M"
+    assert X["dialogue__turn"].dt.day.tolist() == [2, 1, 3, 4]
+
+
+# --- Classes of Hugging Face's data sets
+
+
+@pytest.fixture
+def classes(frame, tmp_path):
+    """A function that writes codes of classes with what `datasets` says of them."""
+    pa = pytest.importorskip("pyarrow", reason="needs pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
+
+    def write(codes, feature, **columns):
+        full = frame.assign(text__0=1.0, label=codes, **columns)
+        about = {
+            "info": {"features": {"label": feature, "text__0": {"_type": "Value"}}}
+        }
+        table = pa.Table.from_pandas(full, preserve_index=False)
+        table = table.replace_schema_metadata({"huggingface": json.dumps(about)})
+        parquet.write_table(table, tmp_path / "a.parquet")
+        return tmp_path / "a.parquet"
+
+    return write
+
+
+LABEL = {"_type": "ClassLabel", "names": ["joy", "sad"]}
+
+
+def test_numbers_of_classes_get_their_names(classes):
+    path = classes([0, 1, 1, 0], LABEL)
+    for _, y in (load_table(path), next(iter_table(path))):
+        assert y.tolist() == ["joy", "sad", "sad", "joy"]
+    assert load_table(classes([0, 1, 1, 0], {"_type": "Value"}))[1].tolist() == [
+        *(0, 1, 1, 0)
+    ]
+
+
+def test_classes_of_data_sets_may_be_absent(classes):
+    with pytest.raises(ValueError, match="'label' is absent in 1 rows, first in row 1"):
+        load_table(classes([0, -1, 1, 0], LABEL))
+    roles = ["utterance", "context", "utterance", "utterance"]
+    _, y = load_table(classes([0, -1, 1, 0], LABEL, role=roles))
+    assert y.tolist() == ["joy", "joy", "sad", "joy"]
+
+
+def test_classes_without_a_name_are_told(classes):
+    with pytest.raises(
+        ValueError, match=r"a\.parquet.*classes from 0 to 7, and 2 have"
+    ):
+        load_table(classes([0, 1, 7, 0], LABEL))
+    with pytest.raises(ValueError, match=r"a\.parquet.*features is damaged"):
+        load_table(classes([0, 1, 1, 0], {"_type": "ClassLabel"}))

@@ -338,3 +338,37 @@ class TestMarkValidation:
             mark_validation(self.X, dialogues=["a", "z"])
         with pytest.raises(ValueError, match="no column dialogue__id"):
             mark_validation(np.ones((2, 1)), fraction=0.5)
+
+
+class TestNamesThatAreOne:
+    """Ids and names of which several become one, or one several."""
+
+    def frame(self, **keys):
+        return make_frame({"text": np.ones((2, 1))}, **keys)
+
+    @pytest.mark.parametrize("pair", [("a", "a "), ("\ta", "a"), ("é", "e\u0301")])
+    def test_dialogues_that_look_alike(self, pair):
+        with pytest.raises(ValueError, match="dialogue is .* in row 0 .* look alike"):
+            self.frame(dialogue=list(pair))
+        # Among speakers of many dialogues that would stop a whole table for a blank.
+        X = self.frame(dialogue=["x", "x"], speaker=list(pair))
+        assert X[KEYS[2]].tolist() == list(pair)
+
+    def test_that_differ(self):
+        X = self.frame(dialogue=["x", "x"], speaker=[" a", "A"])
+        assert X[KEYS[2]].tolist() == [" a", "A"]
+
+    @pytest.mark.parametrize("dtype", [float, object])
+    def test_floats_that_leave_numbers_out(self, dtype):
+        ids = np.array([2.0**53 + 1, 5.0], dtype=dtype)
+        with pytest.raises(
+            ValueError, match=r"dialogue is .* in row 0, a float too lar"
+        ):
+            self.frame(dialogue=ids)
+        X = self.frame(dialogue=np.array([2**53 + 1, 2**53], dtype=object))
+        assert X[KEYS[0]].tolist() == [str(2**53 + 1), str(2**53)]
+
+    @pytest.mark.parametrize("blank", ["", " ", "\t"])
+    def test_dialogues_of_nothing(self, blank):
+        with pytest.raises(ValueError, match="dialogue is missing in 1 rows, first in"):
+            self.frame(dialogue=["a", blank])

@@ -130,8 +130,8 @@ def load_iemocap(
         ``dev`` and ``test`` for lists of dialogues, and ``_`` for what to ignore.
     keep_unlabelled : bool, default=False
         Whether to keep the utterances of the release with no label of these classes,
-        and those of a pickle with the label -1 or None (a pickle that has some is
-        refused otherwise). Their role is ``"context"``: the utterances around them read
+        and those of a pickle with the label -1, None or "xxx" (which is refused
+        otherwise). Their role is ``"context"``: the utterances around them read
         their features, and their label (that of the first labelled utterance) is
         ignored.
     return_X_y : bool, default=False

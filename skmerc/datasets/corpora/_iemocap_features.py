@@ -42,6 +42,7 @@ _FIELDS = {
     "visual": "visual",
     "sbert_sentence_embeddings": "sbert",
 }
+_NO_CLASS = (-1, "xxx", "")
 _REQUIRED = ("labels", "sentences", "speakers")
 
 
@@ -131,7 +132,7 @@ def _codes(path, members, keep_unlabelled):
     The others get the first one, which nobody reads.
     """
     codes = codes_of(path, members, "labels")
-    labelled = np.array([not is_missing(code) and code != -1 for code in codes])
+    labelled = np.array([not is_missing(c) and c not in _NO_CLASS for c in codes])
     if labelled.all():
         return codes, labelled
     if not labelled.any():

@@ -234,15 +234,16 @@ def _labels(path, clips, clamp):
     labels, rows = {}, clips.rows
     if "score" in clips.targets:
         score = clips.targets["score"]
-        if clamp:
-            score = np.where(np.isfinite(score), score.clip(-3, 3), score)
-        beyond = int(np.sum(np.isfinite(score) & (np.abs(score) > 3)))
         what = "a score from -3 to 3"
+        absent = f"{what}; leave utterances without a score out of the file"
+        _check(path, rows, score, np.isfinite(score), absent)
+        score = score.clip(-3, 3) if clamp else score
+        beyond = int(np.sum(np.abs(score) > 3))
         if beyond:
             what += (
-                f", as {beyond} of {len(score)} are not; clamp=True makes -3 or 3 of"
+                f", as {beyond} of {len(score)} are not; clamp=True makes -3 or 3 of "
+                "them, as the authors of MOSEI advise for its early files"
             )
-            what += " them, as the authors of MOSEI advise for its early files"
         _check(path, rows, score, np.abs(score) <= 3, what)
         labels["score"] = score
         labels["polarity"] = np.array(_POLARITY)[(score >= 0).astype(int)]

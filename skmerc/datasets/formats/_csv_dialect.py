@@ -12,9 +12,13 @@ _BYTE_ORDER_MARKS = {
     b"\xfe\xff": "utf-16",
 }
 _HEAD = 64
-_SEPARATORS = (",", ";", "\t")
-_TOLD = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
+_SEPARATORS = (",", ";", "\t", "|")
+_TOLD = re.compile(r'("?)sep=(.)\1[\r\n]*', re.IGNORECASE)
 _DECIMAL = re.compile(r"\s*[-+]?\d*([.,])\d+(?:e[-+]?\d+)?\s*", re.IGNORECASE)
+
+
+class LayoutError(ValueError):
+    """A table of text is intact, and is not laid out as one that can be read."""
 
 
 @dataclass(frozen=True)
@@ -27,19 +31,25 @@ class Dialect:
         The file; ending in ``.gz`` if it is packed.
     encoding : str
         Of its characters.
-    separator : {",", ";", tab}
+    separator : {",", ";", tab, "|"}
         What stands between cells.
+    spaced : bool
+        Whether a blank stands behind each separator.
     skipped : int
         Lines in front of the header.
     decimal : {".", ","}
         What stands between a number and its fraction.
+    n_rows : int or None
+        Rows in front of those at the end in which all cells are empty.
     """
 
     path: object
     encoding: str
     separator: str = ","
+    spaced: bool = False
     skipped: int = 0
     decimal: str = "."
+    n_rows: int | None = None
 
     def open(self):
         """Open the file, at its header."""
@@ -51,7 +61,7 @@ class Dialect:
 
     def rows(self, lines):
         """Read the cells of each line."""
-        return csv.reader(lines, delimiter=self.separator)
+        return csv.reader(lines, delimiter=self.separator, skipinitialspace=self.spaced)
 
     @property
     def of_pandas(self):
@@ -59,6 +69,8 @@ class Dialect:
         return {
             "encoding": self.encoding,
             "sep": self.separator,
+            "skipinitialspace": self.spaced,
+            "nrows": self.n_rows,
             "skiprows": self.skipped,
             "decimal": self.decimal,
         }
@@ -69,15 +81,18 @@ def find_dialect(path):
 
     Excel begins its text of Unicode with a byte order mark. It writes semicolons where
     the comma is the decimal mark, and tabs where it is told so; the line ``sep=;`` in
-    front tells it what it reads.
+    front tells it what it reads. People put a blank behind the comma.
     """
     dialect = Dialect(path, _encoding_of(path))
     with dialect.open() as lines:
-        told = _TOLD.fullmatch(lines.readline(8))
+        told = _TOLD.fullmatch(lines.readline(9))
     if told:
-        return replace(dialect, separator=told[1], skipped=1)
-    n_cells = {sep: _count_cells(dialect, sep) for sep in _SEPARATORS}
-    return replace(dialect, separator=max(n_cells, key=n_cells.get))
+        dialect = replace(dialect, skipped=1)
+    headers = {sep: _header(dialect, sep) for sep in (told[2] if told else _SEPARATORS)}
+    separator = max(headers, key=lambda sep: len(headers[sep]))
+    others = headers[separator][1:]
+    spaced = bool(others) and all(name.startswith(" ") for name in others)
+    return replace(dialect, separator=separator, spaced=spaced)
 
 
 def marked_encoding(head):
@@ -91,26 +106,28 @@ def _encoding_of(path):
     with opened(path, "rb") as file:
         head = file.read(_HEAD)
     if head.startswith(b"PK\x03\x04"):
-        raise ValueError(
+        raise LayoutError(
             "it is a zip archive, such as a workbook of Excel; save its table as 'CSV "
             "UTF-8'"
         )
+    if head.startswith(b"\x1f\x8b"):
+        raise LayoutError("it is packed by gzip: unpack it, or let its name end in .gz")
     if marked_encoding(head):
         return marked_encoding(head)
     if b"\0" in head:
-        raise ValueError(
+        raise LayoutError(
             "it holds zero bytes: if it is UTF-16, write it with a byte order mark, or "
             "as UTF-8"
         )
     return "utf-8-sig"
 
 
-def _count_cells(dialect, separator):
+def _header(dialect, separator):
     with dialect.open() as lines:
         try:
-            return len(next(replace(dialect, separator=separator).rows(lines), []))
+            return next(replace(dialect, separator=separator).rows(lines), [])
         except csv.Error:  # a header without this separator may be too long for a cell
-            return 0
+            return []
 
 
 class DecimalMarks:
@@ -142,7 +159,7 @@ class DecimalMarks:
         """The decimal mark of the table."""
         if len(self.found) > 1:
             lines = " and ".join(f"{m!r} in line {n}" for m, n in self.found.items())
-            raise ValueError(
+            raise LayoutError(
                 f"numbers have {lines}; write all of them with one decimal mark, and "
                 "nothing between thousands"
             )

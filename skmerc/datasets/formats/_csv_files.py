@@ -1,9 +1,11 @@
 """CSV files as frames: features by name, and ids as the text that they are."""
 
+import csv
 import gzip
+import re
 from collections import Counter
 from dataclasses import replace
-from itertools import compress
+from itertools import compress, islice
 from operator import not_
 
 import numpy as np
@@ -11,12 +13,17 @@ import pandas as pd
 
 from skmerc.datasets.formats._border import damaged
 from skmerc.datasets.formats._budget import Budget
-from skmerc.datasets.formats._csv_dialect import DecimalMarks, find_dialect
+from skmerc.datasets.formats._csv_dialect import DecimalMarks, LayoutError, find_dialect
 from skmerc.frame import KEYS
 from skmerc.frame._columns import key_columns
 
 SHORT_KEYS = dict(zip(KEYS, ("dialogue", "turn", "speaker", "role"), strict=True))
-_EMPTY_CELLS = ["", "nan", "NaN", "NA", "N/A", "null", "None"]
+EMPTY_CELLS = ["", " ", "nan", "NaN", "NA", "N/A", "null", "None"]
+"""What programs write into a cell in which nothing stands."""
+
+_NAMELESS = re.compile(r"Unnamed: \d+(\.\d+)*")
+"""How pandas calls a column without a name."""
+_INDEX = re.compile(r"Unnamed: 0(\.\d+)*")
 _WIDE = 10_000
 """Columns from which on a CSV file is read row by row."""
 _CHARACTERS = 2
@@ -32,7 +39,9 @@ def read_csv(path, label):
             _claim_packed(path)
         header, dialect = check_csv_shape(path, label)
         read = _read_cells if len(header) <= _WIDE else _read_wide
-        return read(dialect, header, label)
+        return _without_rest(read(dialect, header, label), header)
+    except LayoutError as error:
+        raise ValueError(f"{path} cannot be read as CSV: {error}.") from error
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{path} is no text of UTF-8 ({error}); if a spreadsheet has saved it, "
@@ -42,9 +51,26 @@ def read_csv(path, label):
         raise damaged(path, "CSV", error) from error
 
 
+def _without_rest(frame, header):
+    """Leave out columns that have neither a name nor a cell, as Excel writes some.
+
+    The first column may be the index of pandas or R, which has no name either, or got
+    one when it was read again, and counts the rows.
+    """
+    out = []
+    for column in filter(_NAMELESS.fullmatch, header):
+        cells = frame[column]
+        counts = cells.tolist() in [[*range(n, n + len(cells))] for n in (0, 1)]
+        if (counts and _INDEX.fullmatch(column)) or (cells.astype(str) == "").all():
+            out.append(column)
+    return frame.drop(columns=out)
+
+
 def _read_cells(dialect, header, label, **settings):
     return pd.read_csv(
         dialect.path,
+        names=header,
+        header=0,
         keep_default_na=False,
         low_memory=False,
         **dialect.of_pandas,
@@ -58,11 +84,14 @@ def _read_wide(dialect, header, label):
     keys = key_columns(pd.DataFrame(columns=header)).values()
     is_feature = ["__" in name and name not in {*keys, label} for name in header]
     others = list(compress(header, map(not_, is_feature)))
-    frame = _read_cells(dialect, others, label, usecols=others)
+    frame = _read_cells(dialect, header, label, usecols=others)
     with dialect.open() as lines:
         rows = dialect.rows(lines)
         next(rows)
-        cells = (compress(row, is_feature) for row in rows if row)
+        cells = (
+            compress(row, is_feature)
+            for row in islice(filter(None, rows), dialect.n_rows)
+        )
         numbers = [_numbers(row, at, dialect.decimal) for at, row in enumerate(cells)]
     features = pd.DataFrame(np.array(numbers), columns=[*compress(header, is_feature)])
     if len(features) != len(frame):
@@ -71,7 +100,7 @@ def _read_wide(dialect, header, label):
 
 
 def _numbers(cells, row, decimal):
-    given = ["nan" if cell in _EMPTY_CELLS else cell for cell in cells]
+    given = ["nan" if cell in EMPTY_CELLS else cell for cell in cells]
     if decimal != ".":
         given = [cell.replace(decimal, ".") for cell in given]
     strange = next((cell for cell in given if "_" in cell), None)
@@ -112,20 +141,61 @@ def check_csv_shape(path, label=None, dialect=None):
     dialect = find_dialect(path) if dialect is None else dialect
     with dialect.open() as lines:
         reader = dialect.rows(lines)
-        header = next(reader, [])
-        marks = DecimalMarks(dialect, ["__" in n or n == label for n in header])
-        for cells in reader:
-            if cells and len(cells) != len(header):
-                raise ValueError(
-                    f"line {reader.line_num} has {len(cells)} cells, the header "
-                    f"{len(header)}"
-                )
-            if cells:
-                marks.look_at(cells, reader.line_num)
+        header = _names_of(next(reader, []))
+        marks = DecimalMarks(dialect, _are_numbers(header, label))
+        n_rows = 0
+        for number, cells in enumerate(_cells_of(reader), start=1):
+            if len(cells) != len(header):
+                raise ValueError(_other_length(reader.line_num, cells, header))
+            marks.look_at(cells, reader.line_num)
+            n_rows = number if any(cells) else n_rows
     twice = {name for name, count in Counter(header).items() if count > 1}
-    if twice or not header:
-        raise ValueError(f"columns {sorted(twice)} stand twice" if twice else "empty")
-    return header, replace(dialect, decimal=marks.mark)
+    if twice:
+        raise LayoutError(
+            f"columns {sorted(twice)} stand twice; the first line gives each column a "
+            "name of its own"
+        )
+    if not header:
+        raise ValueError("empty")
+    return header, replace(dialect, decimal=marks.mark, n_rows=n_rows)
+
+
+def _are_numbers(header, label):
+    names = tuple(key for key, short in SHORT_KEYS.items() if short != "turn")
+    return [
+        name in ("turn", label) or ("__" in name and not name.endswith(names))
+        for name in header
+    ]
+
+
+def _names_of(cells):
+    """Name all columns, as pandas does where a name is empty."""
+    names = [name or f"Unnamed: {at}" for at, name in enumerate(cells)]
+    return [
+        f"{name}.1" if name != cell and name in cells else name
+        for name, cell in zip(names, cells, strict=True)
+    ]
+
+
+def _cells_of(reader):
+    """Yield the cells of all lines but empty ones."""
+    try:
+        yield from filter(None, reader)
+    except csv.Error as error:
+        if "field limit" not in str(error):
+            raise
+        raise LayoutError(
+            f"a cell behind line {reader.line_num} has more than "
+            f"{csv.field_size_limit()} characters; raise csv.field_size_limit, or "
+            "write the table as parquet"
+        ) from error
+
+
+def _other_length(line, cells, header):
+    told = f"line {line} has {len(cells)} cells, the header {len(header)}"
+    if line == 2 and len(cells) == len(header) + 1:
+        told += ", as where the names of rows have no header (in R: row.names=FALSE)"
+    return told
 
 
 def _csv_types(header, label):
@@ -134,7 +204,7 @@ def _csv_types(header, label):
     keys = {column: SHORT_KEYS[key] for key, column in long.items()}
     keys |= {short: short for short in SHORT_KEYS.values()}
     texts = [column for column, short in keys.items() if short != "turn"]
-    empty = {name: _EMPTY_CELLS for name in header if "__" in name}
-    empty |= dict.fromkeys([*keys, label], [""])
+    empty = {name: EMPTY_CELLS for name in header if "__" in name}
+    empty |= dict.fromkeys(keys, [""]) | {label: EMPTY_CELLS}
     dtype = dict.fromkeys([c for c in [*texts, "split"] if c in header], str)
     return {"dtype": dtype, "na_values": {c: empty[c] for c in header if c in empty}}

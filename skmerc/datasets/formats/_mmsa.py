@@ -142,7 +142,14 @@ def _of_all(path, name, part, key):
 
 
 def _means(path, name, part, modality):
-    clips = as_array(_of_all(path, name, part, modality))
+    given = _of_all(path, name, part, modality)
+    try:
+        clips = as_array(given)
+    except ValueError as error:
+        raise ValueError(
+            f"{path}: in the part {name!r}, {modality!r} differs in shape from "
+            "utterance to utterance; fill the shorter ones up with frames of zeros."
+        ) from error
     if clips.ndim != 3 or clips.dtype.kind not in "fiu":
         raise ValueError(
             f"{path}: in the part {name!r}, {modality!r} is {clips.dtype} of shape "

@@ -3,6 +3,7 @@
 A column of equal values takes a few bytes, whatever the number of its rows.
 """
 
+import json
 from importlib.util import find_spec
 
 from skmerc.datasets.formats._border import damaged
@@ -145,11 +146,16 @@ def _plain(table, budget):
     """Give each row a text of its own again, and an absent number where all are."""
     import pyarrow
 
+    classes = class_names(table.schema)
     columns, fields = list(table.columns), list(table.schema)
     for at, field in enumerate(fields):
-        kind = field.type
+        if field.name in classes and pyarrow.types.is_integer(field.type):
+            columns[at] = _named(columns[at], classes[field.name], field.name)
+        kind = columns[at].type
         if pyarrow.types.is_null(kind):
             kind = pyarrow.float64()
+        elif pyarrow.types.is_date(kind):
+            kind = pyarrow.timestamp("s")  # pandas has none but objects for dates
         elif pyarrow.types.is_dictionary(kind):
             kind = kind.value_type
             if columns[at].num_chunks and _is_text(kind):
@@ -160,6 +166,47 @@ def _plain(table, budget):
         fields[at] = pyarrow.field(field.name, kind, field.nullable)
     schema = pyarrow.schema(fields, table.schema.metadata)
     return pyarrow.Table.from_arrays(columns, schema=schema)
+
+
+def class_names(schema):
+    """Names of the classes that numbers stand for, where Hugging Face says them.
+
+    Returns
+    -------
+    dict of str to list of str
+        For each column of classes.
+    """
+    told = (schema.metadata or {}).get(b"huggingface")
+    try:
+        features = json.loads(told)["info"]["features"] if told else {}
+        return {
+            name: list(map(str, feature["names"]))
+            for name, feature in features.items()
+            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(
+            f"its account of data set features is damaged: {error!r}"
+        ) from error
+
+
+def _named(codes, names, column):
+    """Put the name of its class in place of each number; none in place of -1."""
+    import pyarrow
+    from pyarrow import compute
+
+    codes = compute.if_else(compute.equal(codes, -1), None, codes).cast("int32")
+    bounds = compute.min_max(codes).as_py()
+    if bounds["max"] is not None and not (
+        0 <= bounds["min"] <= bounds["max"] < len(names)
+    ):
+        raise ValueError(
+            f"{column!r} holds classes from {bounds['min']} to {bounds['max']}, and "
+            f"{len(names)} have names"
+        )
+    names = pyarrow.array(names, "string")
+    chunks = [pyarrow.DictionaryArray.from_arrays(c, names) for c in codes.chunks]
+    return pyarrow.chunked_array(chunks, pyarrow.dictionary("int32", "string"))
 
 
 def _is_text(kind):

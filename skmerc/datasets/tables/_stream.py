@@ -10,7 +10,12 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from skmerc.datasets.formats._border import content_of
 from skmerc.datasets.formats._budget import Budget
-from skmerc.datasets.formats._parquet import need_pyarrow, read_frames, read_schema
+from skmerc.datasets.formats._parquet import (
+    class_names,
+    need_pyarrow,
+    read_frames,
+    read_schema,
+)
 from skmerc.datasets.formats._regular_file import check_file
 from skmerc.datasets.tables._table import as_names, labels_of, refuse_absent
 from skmerc.datasets.tables._table_files import (
@@ -148,7 +153,9 @@ def _files_of(path, label):
     files = [f for f in found if not any(p[0] in "._" for p in inside[f].parts)]
     if not files:
         raise FileNotFoundError(
-            f"There is no parquet file at {path}; give one, or a folder of them."
+            f"There is no parquet file at {path}; give one, or a folder of them. "
+            "Parts of other kinds are for load_table, one by one, or are written as "
+            "parquet first."
         )
     for file in files:
         _refuse_columns_in_folder_names(file, label)
@@ -194,6 +201,8 @@ def _kind(schema, label):
     """Type of the labels; None if there is none in a file."""
     from pyarrow import types
 
+    if label in class_names(schema):
+        return "text"
     kind = schema.field(label).type if label in schema.names else None
     if kind is None or types.is_null(kind):
         return None
@@ -205,6 +214,7 @@ def _widths(files, size, names, label):
     """Find the length of vectors in columns, which parts of a table may lack."""
     columns = read_schema(files[0]).names
     empty = pd.DataFrame(columns=[c for c in columns if not _LEVEL.fullmatch(c)])
+    _refuse_tuples(files[0], empty)
     found = {}
     for column in vector_columns(empty, files[0], names, label):
         widths = (_width(file, size, column) for file in files)
@@ -212,6 +222,17 @@ def _widths(files, size, names, label):
         if width:
             found[column] = width
     return found
+
+
+def _refuse_tuples(file, frame):
+    """Refuse names of several levels, which pandas writes as text of a tuple."""
+    odd = [name for name in frame if re.fullmatch(r"\('.*'\)", name)]
+    if odd:
+        raise ValueError(
+            f"{file} has the column {odd[0]}, from a table with MultiIndex columns; "
+            "flatten them before writing: frame.columns = ['__'.join(map(str, c)) for "
+            "c in frame.columns]."
+        )
 
 
 def _width(file, size, column):
@@ -240,12 +261,14 @@ def _ids_of(table, file):
             "can be known to be whole; add one that numbers the utterances if each "
             "stands alone."
         )
+    for name in ("dialogue", "turn"):
+        key = table.keys.get(name)
+        if key is not None and key.isna().any():
+            raise ValueError(
+                f"{file}: {name} is missing in row {key.index[key.isna()][0]}; every "
+                "utterance needs one."
+            )
     ids = table.keys["dialogue"]
-    if ids.isna().any():
-        raise ValueError(
-            f"{file}: dialogue is missing in row {ids.index[ids.isna()][0]}; every "
-            "utterance needs one."
-        )
     return as_text(ids, f"{file}: dialogue").to_numpy(dtype=object)
 
 

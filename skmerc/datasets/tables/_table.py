@@ -9,6 +9,8 @@ from sklearn.utils._param_validation import validate_params
 from skmerc.datasets.formats._border import reader
 from skmerc.datasets.tables._table_files import as_text, find_reader, listing
 from skmerc.frame import make_frame
+from skmerc.frame._numbers import as_floats, find_no_number
+from skmerc.frame._texts import is_blank, is_missing, refuse_alike
 
 
 @validate_params(
@@ -58,6 +60,8 @@ def load_table(path, *, modalities=None, label="label", split=None, return_split
         If there is no such file.
     ImportError
         If the file is parquet and pyarrow is not installed.
+    IsADirectoryError
+        If it is a folder; :func:`iter_table` reads one of parquet files.
     ValueError
         If the file is of another kind, damaged or empty, claims more than a
         file of its size can hold, has no such label, modality or split, lacks a
@@ -75,12 +79,18 @@ def load_table(path, *, modalities=None, label="label", split=None, return_split
     a vector in each row, as a list or as text such as ``"[0.5, 1]"``. The keys are
     called as in `X`, or just ``dialogue``, ``turn``, ``speaker`` and ``role``; in
     parquet files they, the label and the split may stand in the index that pandas has
-    stored. Other columns are an error, and left out where `modalities` says what to
-    read. A modality with nothing but empty cells is NaN.
+    stored. Numbers of classes become their names where Hugging Face's ``datasets``
+    has written these along (-1: no label). Other columns are an error, and left out
+    where `modalities` says what to read. A modality with nothing but empty cells is
+    NaN.
 
-    Text tables are read as Excel writes them too: with semicolons or tabs between
-    cells, whatever the ending of the file, a decimal comma where there are such, in
-    UTF-8, or in UTF-16 with a byte order mark.
+    Text tables are read as Excel writes them too: with semicolons, tabs or ``|``
+    between cells, whatever the ending of the file, a decimal comma where there are
+    such, in UTF-8, or in UTF-16 with a byte order mark. Empty rows at the end, columns
+    with neither a name nor a cell, and a first column that only counts the rows (the
+    index of pandas, row names of R) are left out. Cells of features and labels are
+    empty, too, where they hold a blank, ``NA``, ``N/A``, ``nan``, ``NaN``, ``null`` or
+    ``None``.
 
     In ``.npz`` files a modality is a two-dimensional array of floats with one
     row per utterance; the arrays ``dialogue``, ``turn``, ``speaker`` and
@@ -149,7 +159,8 @@ def refuse_absent(table, name, path):
         raise ValueError(
             f"{path}: {name!r} is absent in {len(needed)} rows, first in row "
             f"{table.labels.index[needed[0]]}; label them, remove them or give them "
-            "the role 'context'."
+            "the role 'context'. In text tables, words such as NA and None are no "
+            "labels."
         )
 
 
@@ -160,8 +171,15 @@ def labels_of(table, where):
         raise ValueError(f"{where}: every row is of role 'context', none has a label.")
     if absent.any():
         labels = labels.where(~absent, labels[~absent].iloc[0])
-    return labels.to_numpy() if is_numeric_dtype(labels) else as_text(labels, where)
+    labels = labels.infer_objects()
+    if is_numeric_dtype(labels):
+        return labels.to_numpy()
+    if find_no_number(labels.to_numpy(object)) is None:
+        return as_floats(labels.to_numpy(object))
+    texts = as_text(labels, where)
+    refuse_alike(texts.tolist(), f"{where}: the label", labels.index)
+    return texts
 
 
 def _is_absent(labels):
-    return (labels.isna() | (labels.astype(object) == "")).to_numpy()
+    return np.array([is_missing(label) or is_blank(label) for label in labels], bool)

@@ -1,5 +1,6 @@
 """Readers behind `load_table`, one for each kind of file."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +15,17 @@ from skmerc.datasets.formats._parquet import need_pyarrow, read_frame
 from skmerc.datasets.formats._regular_file import check_file
 from skmerc.datasets.tables._vectors import spread_vectors
 from skmerc.frame._columns import KEYS, key_columns
+from skmerc.frame._numbers import find_no_number
 from skmerc.frame._texts import is_missing, name_of
 
 KEYS_AND_PART = (*KEYS, *SHORT_KEYS.values(), "split")
 """Names of columns, besides that of labels, which may stand in an index as well."""
 
 _PRESENT = "_present"
+_TRUTHS = {"True": True, "TRUE": True, "False": False, "FALSE": False}
+_INDEX = re.compile(r"Unnamed: \d+.*|__index_level_\d+__|level_\d+|index")
+"""How pandas calls the index of a frame that was written along."""
+_NESTED = (list, tuple, dict, set, np.ndarray)
 _WIDER = 64
 """How many times the memory of a text its array may take."""
 
@@ -53,11 +59,17 @@ def find_reader(path):
         ".tsv.gz": _read_csv,
         ".npz": _read_npz,
     }
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"{path} is a folder; give the file in it, or read a folder of parquet "
+            "files by iter_table."
+        )
     fitting = [s for s in readers if path.name.lower().endswith(s)]
     if not fitting:
         raise ValueError(
             f"{path} cannot be read by its ending {path.suffix!r}; give a file that "
-            f"ends in {', '.join(readers)}."
+            f"ends in {', '.join(readers)}, or read it yourself and use "
+            "skmerc.frame.make_frame."
         )
     check_file(path)
     return readers[fitting[0]]
@@ -74,6 +86,12 @@ def as_text(values, where):
     Missing ones are empty.
     """
     values = np.asarray(values)
+    nested = [at for at, v in enumerate(values) if isinstance(v, _NESTED)]
+    if nested:
+        raise ValueError(
+            f"{where}: row {nested[0]} holds {values[nested[0]]!r:.200}; give text or "
+            "a number."
+        )
     texts = ["" if is_missing(value) else name_of(value) for value in values]
     lengths = [len(text) for text in texts]
     longest = max(lengths, default=0)
@@ -108,14 +126,16 @@ def _is_there(columns, name, path):
     """Where a modality or score is present; everywhere if nothing is said."""
     if name + _PRESENT not in columns:
         return None
-    present = np.asarray(columns[name + _PRESENT])
-    wrong = np.flatnonzero(~np.isin(present, [0, 1]))
+    given = pd.Series(columns[name + _PRESENT])
+    # Beside an empty cell, the words of a text table are not read as what they say.
+    present = given.astype(object).replace(_TRUTHS)
+    wrong = given[~present.isin([0, 1])]
     if len(wrong):
         raise ValueError(
-            f"{path}: {name + _PRESENT!r} holds {present[wrong[0]]!r} in row "
-            f"{wrong[0]}; give True and False."
+            f"{path}: {name + _PRESENT!r} holds {wrong.tolist()[0]!r} in row "
+            f"{wrong.index[0]}; give True and False."
         )
-    return present.astype(bool)
+    return present.to_numpy().astype(bool)
 
 
 def _hide(values, present):
@@ -190,7 +210,18 @@ def keys_of(frame, path):
             )
         if short in frame:
             keys[short] = short
+        elif short not in keys:
+            _refuse_near_misses(frame, short, path)
     return keys
+
+
+def _refuse_near_misses(frame, key, path):
+    near = [c for c in frame if isinstance(c, str) and c.strip().lower() == key]
+    if near:
+        raise ValueError(
+            f"{path} has the column {near[0]!r}, and keys are written in lower case "
+            f"and without blanks: rename it {key!r}."
+        )
 
 
 def _check_columns(frame, path, groups, names, label, keys):
@@ -199,7 +230,7 @@ def _check_columns(frame, path, groups, names, label, keys):
     spoken_for |= {name + _PRESENT for name in [*groups, label]}
     others = [column for column in frame.columns if column not in spoken_for]
     if label not in frame:
-        raise ValueError(_no_label(path, label, others))
+        raise ValueError(_no_label(path, label, others or list(frame.columns)[:10]))
     if not len(frame):
         raise ValueError(f"{path} has no rows.")
     widths = {name: len(columns) for name, columns in groups.items()}
@@ -207,24 +238,38 @@ def _check_columns(frame, path, groups, names, label, keys):
     wanted = [column for name in names or groups for column in groups[name]]
     numbers = {column: is_numeric_dtype(kind) for column, kind in frame.dtypes.items()}
     odd = [column for column in wanted if not numbers[column]]
-    wrong = [column for column in odd if not frame[column].isna().all()]
+    wrong = [column for column in odd if _holds_others(frame[column])]
     _refuse_no_numbers(frame, path, wrong)
     wrong += [] if names else others
     if wrong:
+        written = all(_INDEX.fullmatch(column) for column in wrong)
+        hint = " (to_csv(index=False) of pandas, row.names=FALSE of R)"
         raise ValueError(
             f"{path}: {', '.join(map(repr, wrong[:10]))} "
             f"({len(wrong)} columns in all) are neither keys nor features, which are "
-            "numbers called '<modality>__<name>'; remove them, or say in modalities "
-            f"what to read of {listing(widths.items())}."
+            "numbers called '<modality>__<name>'; write the table without them"
+            f"{hint if written else ''}, or give modalities={list(widths)} to leave "
+            "them out."
         )
 
 
+def _holds_others(column):
+    """Tell whether a column holds something else than numbers, Decimals included."""
+    return find_no_number(column.to_numpy(object)) is not None
+
+
 def _refuse_no_numbers(frame, path, columns):
-    """Refuse the first cell that is text, if the others of its column are numbers."""
+    """Refuse the first cell that is text, if others of its column are numbers."""
     for column in columns:
         cells = frame[column].dropna()
         wrong = pd.to_numeric(cells.astype(str), errors="coerce").isna()
-        if wrong.any() and not wrong.all():
+        if not wrong.any():
+            raise ValueError(
+                f"{path}: {column!r} holds numbers as text, such as {cells.iloc[0]!r} "
+                f"in row {cells.index[0]}; write it as numbers: "
+                f"frame[{column!r}].astype(float)."
+            )
+        if not wrong.all():
             row = wrong.idxmax()
             raise ValueError(
                 f"{path}: {column!r} holds {cells[row]!r} in row {row}, which is no "
@@ -234,7 +279,7 @@ def _refuse_no_numbers(frame, path, columns):
 
 
 def _block(frame, path, name, columns):
-    values = frame[columns].to_numpy(dtype="float32", na_value=np.nan)
+    values = frame[columns].to_numpy(dtype="float32", na_value=np.nan)  # Decimal, too
     values = _hide(values, _is_there(frame, name, path))
     return pd.DataFrame(values, columns=[c.partition("__")[2] for c in columns])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import validate_params
+from sklearn.utils._param_validation import HasMethods, validate_params
 
 from skmerc.datasets._corpus import TEXT
 from skmerc.datasets._texts import clean_texts
@@ -15,15 +15,23 @@ from skmerc.datasets.formats._csv_dialect import marked_encoding
 from skmerc.datasets.formats._regular_file import check_file
 from skmerc.datasets.tables._utterance_order import field_of, find_turns
 from skmerc.frame._columns import KEYS, as_text, make_keys
-from skmerc.frame._texts import decode, is_missing
+from skmerc.frame._texts import decode, is_blank, is_missing, refuse_alike
 
 _DIALOGUE_FIELDS = ("dialogue", "dialogue_id", "conversation_id")
+_PACKED = b"\x1f\x8b"
 _UTTERANCES_FIELDS = ("utterances", "turns")
 
 
 @validate_params(
     {
-        "dialogues": [str, Path, list, tuple, pd.DataFrame],
+        "dialogues": [
+            str,
+            Path,
+            list,
+            tuple,
+            pd.DataFrame,
+            HasMethods("to_pandas"),
+        ],
         "text": [str],
         "label": [str, None],
         "speaker": [str],
@@ -46,8 +54,10 @@ def to_frame(dialogues, *, text="text", label="label", speaker="speaker", column
           ``"dialogue"``, ``"dialogue_id"`` or ``"conversation_id"``;
         - a DataFrame with such a column or level of the index, a row for each
           utterance, as ConvoKit's ``corpus.get_utterances_dataframe()``;
+        - a table of polars, Arrow or Hugging Face, which has ``to_pandas``;
         - the path of a file of JSON lines, each of them a dialogue or each an
-          utterance, as ConvoKit's ``utterances.jsonl``.
+          utterance, as ConvoKit's ``utterances.jsonl``, or of one line,
+          a list of these.
     text : str, default="text"
         The field of an utterance that holds what was said; None, NaN or empty where
         that is missing. Bytes are decoded (UTF-8, or else Windows-1252), and control
@@ -81,10 +91,11 @@ def to_frame(dialogues, *, text="text", label="label", speaker="speaker", column
         something else that has no value of its own.
     ValueError
         If an utterance has no text, no utterance has a field that was named,
-        dialogues share a name or are 7 here and 7.0 there, labels mix text and
-        numbers, times mix those with a zone, those without and numbers in a
-        dialogue, the file is no JSON lines, or it is unclear which dialogue an
-        utterance belongs to.
+        dialogues share a name or are 7 here and 7.0 there, names or labels differ in
+        blanks around them alone, a list of utterances names several dialogues,
+        labels mix text and numbers, times mix those with a zone, those without and
+        numbers in a dialogue, the file is no JSON lines, or it is unclear which
+        dialogue an utterance belongs to.
 
     Warns
     -----
@@ -123,6 +134,8 @@ def to_frame(dialogues, *, text="text", label="label", speaker="speaker", column
     ['anger', None, 'neutral']
     """
     _check_columns(columns)
+    if hasattr(dialogues, "to_pandas"):
+        dialogues = dialogues.to_pandas()
     if not isinstance(dialogues, str | Path):
         return _to_frame(dialogues, text, label, speaker, columns)
     with content_of(dialogues, "JSON lines"):
@@ -131,7 +144,9 @@ def to_frame(dialogues, *, text="text", label="label", speaker="speaker", column
 
 
 def _to_frame(dialogues, text, label, speaker, columns):
-    records, ids, turns = _read(dialogues)
+    others = {text, label, speaker, *columns}
+    names = [name for name in _DIALOGUE_FIELDS if name not in others]
+    records, ids, turns = _read(dialogues, names)
     dialogue = as_text(pd.Series(ids, dtype=object), "dialogue")
     places = _places(records, dialogue)
     wanted = {"label": label, "speaker": speaker}
@@ -163,7 +178,7 @@ def _check_columns(columns):
         )
 
 
-def _read(dialogues):
+def _read(dialogues, names):
     """Return all utterances, the dialogue of each, and turns if they are in order."""
     if isinstance(dialogues, pd.DataFrame):
         dialogues = _records(dialogues)
@@ -171,8 +186,8 @@ def _read(dialogues):
         raise ValueError("There is no dialogue.")
     listed = [_utterances_of(dialogue) for dialogue in dialogues]
     if all(utterances is None for utterances in listed):
-        return dialogues, _named_dialogues(dialogues), None
-    return _flatten(dialogues, listed)
+        return dialogues, _named_dialogues(dialogues, names), None
+    return _flatten(dialogues, listed, names)
 
 
 def _read_json_lines(path):
@@ -181,8 +196,19 @@ def _read_json_lines(path):
     encoding = marked_encoding(data)
     if encoding:
         data = data.decode(encoding).encode()
+    if data.startswith(_PACKED):
+        raise ValueError(f"{path} is packed by gzip; unpack it first.")
     lines = enumerate(data.splitlines(), start=1)
-    return [_parse(path, number, line) for number, line in lines if line.strip()]
+    items = [_parse(path, number, line) for number, line in lines if line.strip()]
+    # What pandas writes as records is one line, which is no dialogue.
+    is_list = len(items) == 1 and isinstance(items[0], list)
+    return items[0] if is_list and all(map(_is_of_its_own, items[0])) else items
+
+
+def _is_of_its_own(item):
+    """Tell whether this is a dialogue, or an utterance that names its dialogue."""
+    named = isinstance(item, dict) and not item.keys().isdisjoint(_DIALOGUE_FIELDS)
+    return named or _utterances_of(item) is not None
 
 
 def _parse(path, number, line):
@@ -217,7 +243,7 @@ def _utterances_of(dialogue):
     return None
 
 
-def _flatten(dialogues, listed):
+def _flatten(dialogues, listed, names):
     records, ids, turns, seen = [], [], [], set()
     for number, (dialogue, utterances) in enumerate(
         zip(dialogues, listed, strict=True)
@@ -228,6 +254,7 @@ def _flatten(dialogues, listed):
         if not isinstance(utterances, list | tuple) or not utterances or key in seen:
             what = "stands twice" if key in seen else "is no list of utterances"
             raise ValueError(f"Dialogue {key!r} (number {number}) {what}.")
+        _refuse_several(utterances, names, f"Dialogue {key!r} (number {number})")
         seen.add(key)
         records += utterances
         ids += [given] * len(utterances)
@@ -235,14 +262,28 @@ def _flatten(dialogues, listed):
     return records, ids, turns
 
 
-def _named_dialogues(records):
+def _refuse_several(utterances, names, where):
+    """Refuse a list, said to be a dialogue, whose utterances name several."""
+    for name in names:
+        records = [record for record in utterances if isinstance(record, dict)]
+        given = {str(decode(field_of(record, name))) for record in records}
+        if len(given) > 1:
+            raise ValueError(
+                f"{where} is one list, and its utterances name {len(given)} under "
+                f"{name!r}, such as {', '.join(map(repr, sorted(given)[:2]))}. Give "
+                "the utterances as they are, without a list around them, or a list "
+                "for each dialogue."
+            )
+
+
+def _named_dialogues(records, names):
     odd = [at for at, record in enumerate(records) if not isinstance(record, dict)]
     if odd:
         raise ValueError(
             f"Item {odd[0]} is a {type(records[odd[0]]).__name__}; give lists of "
             "utterances, or dicts."
         )
-    name = next((name for name in _DIALOGUE_FIELDS if name in records[0]), None)
+    name = next((name for name in names if name in records[0]), None)
     ids = [field_of(record, name) for record in records]
     at = next((at for at, key in enumerate(ids) if key is None), None)
     if at is not None:
@@ -284,7 +325,8 @@ def _texts(records, places, name):
         if not is_there:
             found = f"{name!r} is {said!r}" if name in record else f"{name!r} is absent"
             raise ValueError(
-                f"{place} has no text: {found}, among {', '.join(map(repr, record))}."
+                f"{place} has no text: {found}, among "
+                f"{', '.join(map(repr, record))}. Give what was said as one text."
             )
     return clean_texts(
         texts, f"The field {name!r}", lambda at: f"{places[at]}: {name!r}"
@@ -302,7 +344,7 @@ def _column(values, name):
 
 
 def _is_absent(label):
-    return label is None or (isinstance(label, str) and not label)
+    return label is None or is_blank(label)
 
 
 def _labels(records, places, name):
@@ -325,5 +367,7 @@ def _labels(records, places, name):
     labels = [
         x if is_there else missing for x, is_there in zip(labels, there, strict=True)
     ]
+    if kind is str:
+        refuse_alike(labels, "label")
     gaps_in_text = kind is str and not there.all()
     return np.array(labels, dtype=object if gaps_in_text else None), ~there

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 import numpy as np
 import pandas as pd
 
-from skmerc.frame._texts import is_missing, name_of
+from skmerc.frame._texts import is_blank, is_missing, name_of
 
 _WHOLE = re.compile(r"-?\d+\.0")
 
@@ -65,6 +65,7 @@ def find_turns(records, dialogue, places):
 def _numbers(records, places, name):
     """Return numbers, seconds where these are dates, and the kind of each."""
     values = [field_of(record, name) for record in records]
+    values = [None if is_blank(value) else value for value in values]
     moments = list(map(_as_moment, values))
     given = pd.Series([number for number, _ in moments], dtype=object)
     kinds = pd.Series([kind for _, kind in moments], dtype=object)
@@ -77,7 +78,8 @@ def _numbers(records, places, name):
     if len(wrong):
         raise ValueError(
             f"{places[wrong[0]]} has the {name} {given[wrong[0]]!r}, which is no "
-            "number and no date."
+            "number and no date. Write dates as 2021-03-28T02:30, or seconds: a time "
+            "without a date does not say whether midnight has come."
         )
     return numbers, kinds
 

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from skmerc.datasets.formats._csv_files import EMPTY_CELLS
 from skmerc.frame._texts import is_missing
 
 _WRAPPED = re.compile(
     r"""(?:array|tensor)\((\[.*\])(?:,\s*\w+=[\w.:'"]+)*\)""", re.DOTALL
 )
-_MISSING = {"null", "None", "NaN", "nan", "NA"}
 
 
 def spread_vectors(frame, path, columns, widths=None):
@@ -54,7 +54,7 @@ def width_of(values, path):
 
 
 def _is_empty(values):
-    return bool((values.isna() | (values.astype(object) == "")).all())
+    return all(map(_is_absent, values.tolist()))
 
 
 def _rows_of(values):
@@ -67,7 +67,7 @@ def _rows_of(values):
 
 
 def _is_absent(value):
-    return is_missing(value) or (isinstance(value, str) and not value)
+    return is_missing(value) or (isinstance(value, str) and value in EMPTY_CELLS)
 
 
 def _looks_like_vector(value):
@@ -130,7 +130,7 @@ def _parse(text):
     strange = next((cell for cell in cells if "_" in cell), None)
     if strange is not None:
         raise ValueError(f"could not convert {strange!r} to a number")
-    return np.array(["nan" if c in _MISSING else c for c in cells], object).astype(
+    return np.array(["nan" if c in EMPTY_CELLS else c for c in cells], object).astype(
         float
     )
 

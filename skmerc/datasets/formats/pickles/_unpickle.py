@@ -21,6 +21,9 @@ _FOREIGN_BYTES = {
     b"\x89HDF\r\n\x1a\n": "an HDF5 file, such as .csd or .h5; read it with h5py",
     b"\x93NUMPY": "a NumPy array; read it with numpy.load",
     b"PAR1": "a parquet table; read it with skmerc.datasets.load_table",
+    b"MATLAB": "a MATLAB file; read it with scipy.io.loadmat",
+    b"Rar!": "a RAR archive; unpack it first",
+    b"7z\xbc\xaf": "a 7-Zip archive; unpack it first",
     b"\x04\x22\x4d\x18": "packed by LZ4, as by joblib.dump; unpack it first, or write "
     "it anew with compress='zlib'",
     b"ZF": "packed by joblib before 0.10; if you trust it, read it with joblib.load "
