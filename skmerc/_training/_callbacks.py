@@ -4,6 +4,7 @@ import pickle
 from copy import copy
 
 from sklearn.base import BaseEstimator
+from sklearn.metrics import get_scorer
 from skorch.callbacks import (
     BatchScoring,
     Callback,
@@ -79,14 +80,12 @@ class CallbackHolder(NetworkHolder):
 
     def _callbacks(self, passes):
         """Those of the user, for a fit of a number of passes."""
-        return copy_callbacks(self.callbacks or [])
+        inside = (self.net_params or {}).get("callbacks")
+        return copy_callbacks((self.callbacks or []) + (inside or []))
 
     def _net_settings(self):
-        """What `net_params` gives to the net, with copies of callbacks."""
-        inside = self.net_params or {}
-        if not _has_callbacks(inside):
-            return inside
-        return inside | {"callbacks": copy_callbacks(inside["callbacks"])}
+        """What `net_params` gives to the net, but for callbacks."""
+        return {k: v for k, v in (self.net_params or {}).items() if k != "callbacks"}
 
 
 def _has_callbacks(net_params):
@@ -132,15 +131,22 @@ def check_callbacks(callbacks, names, validated):
         Whether there are.
     """
     written = set(names) if validated else set()
+    reserved = {"train_loss", *names}
     others = not all(map(_is_known, map(alone, callbacks)))
     for callback in map(alone, callbacks):
         _refuse_without_use(callback)
+        if isinstance(callback, BatchScoring | EpochScoring):
+            name = _name_of_score(callback)
+            if name in reserved | written:
+                _refuse_to_overwrite(callback, name)
+            if not (callback.on_train or validated):
+                _refuse_to_use_validation(callback, "scores validation rows")
+            written |= {name, f"{name}_best"}
         watched = _watched(callback)
         if watched.startswith("valid_") and watched not in written:
             # Callbacks of other kinds may write what they like, but hardly our names.
             if watched in names or not others:
                 _refuse_to_watch(callback, watched, written)
-        written |= _names_of_scores(callback, validated)
 
 
 def _refuse_without_use(callback):
@@ -157,13 +163,29 @@ def _refuse_without_use(callback):
         )
 
 
-def _names_of_scores(callback, validated):
-    """Names of what a scoring callback writes into the history."""
-    is_scoring = isinstance(callback, BatchScoring | EpochScoring)
-    if not is_scoring or not (callback.on_train or validated):
-        return set()
-    name = copy(callback).initialize().name_
-    return {name, f"{name}_best"}
+def _name_of_score(callback):
+    """Name under which a scoring callback writes into the history."""
+    kind, scoring = type(callback).__name__, callback.scoring
+    try:
+        if isinstance(scoring, str):
+            get_scorer(scoring)
+        elif not (scoring is None or callable(scoring)):
+            raise ValueError("which is no single score")
+        return copy(callback).initialize().name_
+    except (AttributeError, ValueError) as error:
+        raise ValueError(
+            f"The callback {kind} cannot score by {scoring!r} ({error}). Give scoring "
+            "the name of a scorer of scikit-learn, a scorer or f(net, X, y), one in "
+            "each callback, and name where that has no name."
+        ) from error
+
+
+def _refuse_to_overwrite(callback, name):
+    raise ValueError(
+        f"The callback {type(callback).__name__} writes {name!r} into the history, "
+        "which something else writes too. Give it another name, as in "
+        f"EpochScoring(..., name={name + '_of_mine'!r})."
+    )
 
 
 def _is_known(callback):
@@ -179,18 +201,22 @@ def _watched(callback):
     return watched if isinstance(watched, str) else ""
 
 
+def _refuse_to_use_validation(callback, why):
+    raise ValueError(
+        f"The callback {type(callback).__name__} {why}, and no dialogues are held out "
+        "for validation here. Mark some by skmerc.frame.mark_validation, set "
+        "patience, give dialogues enough that some are held out (see "
+        "validation_fraction), or let it use training rows alone: on_train=True of "
+        "scores, 'train_loss_best' or nothing to watch."
+    )
+
+
 def _refuse_to_watch(callback, watched, written):
-    name = type(callback).__name__
     written = sorted(name for name in written if name.startswith("valid_"))
     if not written:
-        raise ValueError(
-            f"The callback {name} watches {watched!r}, and no dialogues are held out "
-            "for validation here. Mark some by skmerc.frame.mark_validation, set "
-            "patience, give dialogues enough that some are held out (see "
-            "validation_fraction), or let it watch 'train_loss_best' or nothing."
-        )
+        _refuse_to_use_validation(callback, f"watches {watched!r}")
     raise ValueError(
-        f"The callback {name} watches {watched!r}, and what is written of validation "
-        f"dialogues before it is {', '.join(written)}. Name one of these, or put the "
-        "callback that writes it in front."
+        f"The callback {type(callback).__name__} watches {watched!r}, and what is "
+        f"written of validation dialogues before it is {', '.join(written)}. Name one "
+        "of these, or put the callback that writes it in front."
     )

@@ -224,10 +224,11 @@ def _early_stopping(patience, measure, span):
 
 def summary_of(epoch, number):
     """What an estimator tells of an epoch, whose number counts all of its fits."""
-    hidden = ("batches", "event_")
+    flags = {f"{name}_best" for name in epoch}
+    hidden = flags | {"batches", "train_batch_count", "valid_batch_count"}
     shown = {
         name: value
         for name, value in epoch.items()
-        if not name.startswith(hidden) and not name.endswith(("_best", "_batch_count"))
+        if name not in hidden and not name.startswith("event_")
     }
     return shown | {"epoch": number}

@@ -1,5 +1,7 @@
 """The skorch net of dialogues, which shows scoring callbacks rows in their place."""
 
+from contextlib import contextmanager
+
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from skorch import NeuralNet
@@ -26,6 +28,25 @@ class DialogueNet(NeuralNet):
     def _default_callbacks(self):
         taken = names_of(self.callbacks or [])
         return [item for item in super()._default_callbacks if item[0] not in taken]
+
+    def initialize_callbacks(self):
+        """Set the parameters of callbacks, all of which must be there."""
+        names = [name for name, _ in self._uniquely_named_callbacks()]
+        for given in vars(self):
+            prefix, name = [*given.split("__"), ""][:2]
+            if prefix == "callbacks" and name and name not in names:
+                raise ValueError(
+                    f"{given!r} names no callback; there are {', '.join(names)}."
+                )
+        return super().initialize_callbacks()
+
+    def forward_iter(self, X, *args, **settings):
+        """Refuse to answer for a table, which the network does not read."""
+        raise TypeError(
+            "A callback asks the net itself for answers, and the network reads nothing "
+            "but batches of dialogues. To score rows in training use EpochScoring, "
+            "whose scorer f(estimator, X, y) gets an estimator that answers for them."
+        )
 
     def notify(self, method_name, **given):
         """Call a method of all callbacks."""
@@ -73,20 +94,22 @@ class ScoredRows:
 
     def tell(self, net, callback, method, given):
         """Call a method of a scoring callback with rows in the place of dialogues."""
-        told = net, given
+        told, which = (net, given), "training" if callback.on_train else "validation"
         if method.__name__ == "on_batch_end":
             told = self._of_batch(net, given)
         elif method.__name__ == "on_epoch_end":
             name = "dataset_train" if callback.on_train else "dataset_valid"
             told = self._of_epoch(net, name, given)
-        try:
+        with _telling(f"The callback {type(callback).__name__}", which, told[0]):
             method(told[0], **told[1])
-        except ValueError as error:
-            raise ValueError(
-                f"The callback {type(callback).__name__} could not score "
-                f"{'training' if callback.on_train else 'validation'} rows: {error} "
-                "Rows may lack a class here; the scorers of skmerc.metrics allow that."
-            ) from error
+
+    def score_validation(self, net, scorer):
+        """Score the rows that are held out; None where there are none."""
+        if self.validation is None:
+            return None
+        view, given = self._of_epoch(net, "dataset_valid", {})
+        with _telling("The scorer", "validation", view):
+            return scorer(view, given["dataset_valid"].X, given["dataset_valid"].y)
 
     def _of_batch(self, net, given):
         inputs, answer = given["batch"]
@@ -94,7 +117,10 @@ class ScoredRows:
         logits = given["y_pred"].logits.detach().cpu()[rows].numpy()
         truth = self.measure.reading.truth(answer["target"][rows].numpy())
         batch = inputs["features"][rows].numpy(), truth
-        return self._view(net, logits), given | {"batch": batch, "y_pred": logits}
+        return self._view(net, logits, truth), given | {
+            "batch": batch,
+            "y_pred": logits,
+        }
 
     def _of_epoch(self, net, name, given):
         is_training = name == "dataset_train"
@@ -108,12 +134,24 @@ class ScoredRows:
         features = dataset.conversations.features[rows]
         truth = self.measure.reading.truth(dataset.target[rows])
         data = nothing | {name: Dataset(features, truth)}
-        return self._view(net, self.answers[name]), given | data
+        return self._view(net, self.answers[name], truth), given | data
 
-    def _view(self, net, logits):
+    def _view(self, net, logits, truth):
         reading = self.measure.reading
         kind = _ClassesView if hasattr(reading, "predict_proba") else _ValuesView
-        return kind(net, reading, logits)
+        return kind(net, reading, logits, truth)
+
+
+@contextmanager
+def _telling(who, which, told):
+    """Tell of which rows somebody could not score."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        hint = getattr(told, "hint", "") if isinstance(error, ValueError) else ""
+        raise ValueError(
+            f"{who} could not score {which} rows: {str(error).rstrip('.')}.{hint}"
+        ) from error
 
 
 class _View(BaseEstimator):
@@ -121,8 +159,10 @@ class _View(BaseEstimator):
 
     use_caching = False  # which tells callbacks to ask for answers
 
-    def __init__(self, net, reading, logits):
-        self.net, self.reading, self.logits = net, reading, logits
+    hint = ""  # where a scorer fails
+
+    def __init__(self, net, reading, logits, truth):
+        self.net, self.reading, self.logits, self.truth = net, reading, logits, truth
 
     def __getattr__(self, name):
         return getattr(vars(self)["net"], name)
@@ -144,6 +184,13 @@ class _ClassesView(ClassifierMixin, _View):
     @property
     def classes_(self):
         return self.reading.classes(self.logits)
+
+    @property
+    def hint(self):
+        absent = np.setdiff1d(self.classes_, self.truth).tolist()
+        if self.truth.ndim > 1 or not absent:
+            return ""
+        return f" These rows lack {absent}; the scorers of skmerc.metrics allow that."
 
     def predict_proba(self, X):
         """Probabilities that the network has answered."""

@@ -69,6 +69,7 @@ def arrange(answer, known, kwargs, score_func, y):
     kwargs : dict
         Arguments of the score.
     """
+    _refuse_other_kinds(known, y)
     labels = kwargs.get("labels")
     labels = np.union1d(known, y) if labels is None else np.unique(labels)
     absent = known[~np.isin(known, labels)]
@@ -84,6 +85,16 @@ def arrange(answer, known, kwargs, score_func, y):
     if len(labels) != 2:
         return p, kwargs
     return p[:, _positive(labels, kwargs, score_func)], kwargs
+
+
+def _refuse_other_kinds(known, y):
+    """Refuse numbers where a model knows words, or words where it knows numbers."""
+    trained, given = known.tolist()[0], y.tolist()[0]
+    if isinstance(trained, str) != isinstance(given, str):
+        raise ValueError(
+            f"The model was trained on labels such as {trained!r}, and y holds "
+            f"{given!r}. Give labels of one kind to both."
+        )
 
 
 def orient(decision, known, kwargs, score_func):

@@ -1,5 +1,7 @@
 """Scorers that leave out the rows of role "context"."""
 
+from copy import copy
+
 import numpy as np
 from sklearn import get_config
 from sklearn.metrics import accuracy_score, f1_score
@@ -44,7 +46,8 @@ def make_dialogue_scorer(
         scikit-learn's cross-validation and searches, alone or as a value of
         their dicts of scorers. It pickles if `score_func` does. Where metadata
         routing is switched on, ``set_score_request(sample_weight=True)`` asks for the
-        weights of rows, in place.
+        weights of rows, in place; of the scorers that come ready with the package it
+        returns a copy.
 
     Raises
     ------
@@ -99,11 +102,16 @@ def make_dialogue_scorer(
 class _DialogueScorer:
     """Score function and its arguments; a class, so that worker processes load it."""
 
+    is_shared = False
+    """Whether all who import it have the same one, whose requests must not change."""
+
     def __init__(self, score_func, kwargs, sign, methods):
         self.score_func = score_func
         self.kwargs = kwargs
         self.sign = sign
         self.methods = methods
+        # By which callbacks and plots call it.
+        self.__name__ = getattr(score_func, "__name__", type(score_func).__name__)
         self.requests = {"sample_weight": None} if self._accept_sample_weight() else {}
 
     def __call__(self, estimator, X, y, sample_weight=None):
@@ -142,7 +150,7 @@ class _DialogueScorer:
         Returns
         -------
         callable
-            This scorer.
+            This scorer, or a copy of one that comes ready with the package.
         """
         if not get_config()["enable_metadata_routing"]:
             raise RuntimeError(
@@ -151,8 +159,9 @@ class _DialogueScorer:
             )
         if sample_weight not in (None, False):
             self._refuse_weights_without_use()
-        self.requests = {"sample_weight": sample_weight}
-        return self
+        asking = copy(self) if self.is_shared else self
+        asking.is_shared, asking.requests = False, {"sample_weight": sample_weight}
+        return asking
 
     def get_metadata_routing(self):
         """Tell which metadata it asks for, as scikit-learn's scorers do."""
@@ -160,6 +169,19 @@ class _DialogueScorer:
         for name, alias in self.requests.items():
             request.score.add_request(param=name, alias=alias)
         return request
+
+    def _routing_repr(self):
+        return repr(self)
+
+    @property
+    def _score_func(self):
+        # scikit-learn looks for it where it scores many thresholds on all rows.
+        raise AttributeError(
+            f"{self!r} cannot tune thresholds, since it needs X to leave context rows "
+            "out. Use sklearn.metrics.make_scorer, and where some rows are context, "
+            "labels and weights of skmerc.model_selection.fill_labels with metadata "
+            "routing switched on."
+        )
 
     def _accept_sample_weight(self):
         """Tell scikit-learn, which asks each of several scorers."""
@@ -173,12 +195,17 @@ class _DialogueScorer:
             )
 
     def __repr__(self):
-        name = getattr(self.score_func, "__name__", repr(self.score_func))
         arguments = [f"{key}={value!r}" for key, value in self.kwargs.items()]
         method = self.methods[0] if len(self.methods) == 1 else self.methods
         arguments += [f"response_method={method!r}"] * (method != "predict")
         arguments += ["greater_is_better=False"] * (self.sign < 0)
-        return f"make_dialogue_scorer({', '.join([name, *arguments])})"
+        return f"make_dialogue_scorer({', '.join([self.__name__, *arguments])})"
+
+
+def _shared(score_func, **settings):
+    scorer = make_dialogue_scorer(score_func, **settings)
+    scorer.is_shared = True
+    return scorer
 
 
 def labelled_rows(X):
@@ -193,24 +220,24 @@ def labelled_rows(X):
 
 
 #: Accuracy, the papers' WAA, of all but the context rows.
-accuracy_scorer = make_dialogue_scorer(accuracy_score)
+accuracy_scorer = _shared(accuracy_score)
 
 #: Unweighted mean F1 of all classes, of all but the context rows.
-macro_f1_scorer = make_dialogue_scorer(f1_score, average="macro", zero_division=0.0)
+macro_f1_scorer = _shared(f1_score, average="macro", zero_division=0.0)
 
 #: :func:`weighted_f1` of all but the context rows.
-weighted_f1_scorer = make_dialogue_scorer(weighted_f1)
+weighted_f1_scorer = _shared(weighted_f1)
 
 #: :func:`minority_f1` of all but the context rows. Each fold has a minority of its
 #: own; ``make_dialogue_scorer(minority_f1, minority=[...])`` holds it fixed.
-minority_f1_scorer = make_dialogue_scorer(minority_f1)
+minority_f1_scorer = _shared(minority_f1)
 
 #: Log loss, negated, of all but the context rows; of an indicator matrix the mean over
 #: its columns. A class that the model has not seen has the smallest probability.
-neg_log_loss_scorer = make_dialogue_scorer(
+neg_log_loss_scorer = _shared(
     mean_log_loss, response_method="predict_proba", greater_is_better=False
 )
 
 #: Unweighted mean area under the ROC curves of each class against all others, of all
 #: but the context rows. A class that a fold lacks does not count there.
-roc_auc_ovr_scorer = make_dialogue_scorer(mean_roc_auc, response_method="predict_proba")
+roc_auc_ovr_scorer = _shared(mean_roc_auc, response_method="predict_proba")

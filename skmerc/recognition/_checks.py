@@ -24,8 +24,10 @@ def check_net_settings(estimator):
 
 def _check_callbacks(callbacks):
     for given in callbacks:
-        callback = given[1] if isinstance(given, tuple) else given
-        if callback is not None and not hasattr(callback, "set_params"):
+        is_pair = isinstance(given, tuple) and len(given) == 2
+        name, callback = given if is_pair else ("", given)
+        is_callback = callback is None or hasattr(callback, "set_params")
+        if not (is_callback and isinstance(name, str)):
             raise TypeError(
                 f"callbacks holds {given!r}; give callbacks of skorch, alone or as "
                 "(name, callback)."

@@ -7,6 +7,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skorch.callbacks import LRScheduler
 
 from skmerc._training import train_fusion
+from skmerc._training._callbacks import names_of
 from skmerc._utils.registry import Range
 from skmerc.nn.joyful import JoyfulLoss, JoyfulNetwork
 from skmerc.recognition._checks import most_speakers
@@ -323,7 +324,8 @@ class JoyfulEstimator(DialogueEstimator):
         if self.schedule is None or passes:
             return callbacks
         falling = LRScheduler("CosineAnnealingLR", T_max=self.max_epochs)
-        return [("schedule", falling), *callbacks]
+        name = "schedule_of_skmerc" if "schedule" in names_of(callbacks) else "schedule"
+        return [(name, falling), *callbacks]
 
     def _pretrain(self, net, training):
         fuses = self.global_fusion or self.specific_fusion

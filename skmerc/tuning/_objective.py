@@ -17,8 +17,6 @@ from skorch.callbacks import Callback
 from skmerc.metrics import weighted_f1_scorer
 from skmerc.model_selection import DialogueKFold
 
-_EPOCH_SCORE = "valid_weighted_f1"
-
 
 class DialogueObjective:
     """The mean score of a model over folds of dialogues, for ``study.optimize``.
@@ -47,9 +45,9 @@ class DialogueObjective:
         A scorer, or several in a list of names or a dict. Trials are judged by the
         first. None is :data:`skmerc.metrics.weighted_f1_scorer`.
     report : {"fold", "epoch"}, default="fold"
-        When a trial reports and may be pruned. ``"epoch"`` needs a classifier of skmerc
-        as the last step, which scores validation dialogues while it trains: the fold
-        under way then counts as the weighted F1 on these.
+        When a trial reports and may be pruned. ``"epoch"`` needs a classifier or the
+        regressor of skmerc as the last step, which holds out validation dialogues while
+        it trains: the fold under way then counts as the first score of these.
 
     Raises
     ------
@@ -129,7 +127,7 @@ class DialogueObjective:
         prefix, last = _last_step(self.estimator)
         if not {"callbacks", "max_epochs"} <= set(last.get_params()):
             raise ValueError(
-                f"report='epoch' needs a classifier of skmerc as the last step, got "
+                f"report='epoch' needs a model of skmerc as the last step, got "
                 f"{type(last).__name__}; use report='fold'."
             )
         if f"{prefix}max_epochs" in self.space:
@@ -182,7 +180,7 @@ class DialogueObjective:
     def _report_epochs(self, model, trial, folds):
         _, last = _last_step(model)
         first_step = len(folds) * (last.max_epochs + 1)
-        report = _EpochReport(trial, first_step, _decisive(folds))
+        report = _EpochReport(trial, first_step, _decisive(folds), self._scorer)
         last.set_params(callbacks=[*(last.callbacks or []), report])
 
     def _report_fold(self, trial, folds):
@@ -198,8 +196,9 @@ class DialogueObjective:
 class _EpochReport(Callback):
     """Tell a trial the score of each epoch, beside those of the folds before."""
 
-    def __init__(self, trial, first_step, scores):
+    def __init__(self, trial, first_step, scores, scorer):
         self.trial, self.first_step, self.scores = trial, first_step, scores
+        self.scorer = scorer
 
     def __sklearn_clone__(self):
         # A copied trial would report into nowhere.
@@ -207,15 +206,16 @@ class _EpochReport(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         """Report the mean, and stop where the trial is pruned."""
-        if _EPOCH_SCORE not in net.history[-1]:
+        latest = net.rows_.score_validation(net, self.scorer)
+        if latest is None:
             raise ValueError(
                 "report='epoch' needs a score of validation dialogues, and the "
-                "classifier has none: set patience, give it dialogues enough that some "
+                "model has none: set patience, give it dialogues enough that some "
                 "are held out (see validation_fraction), or mark some by "
                 "mark_validation; or use report='fold'."
             )
         epoch = len(net.history) - 1
-        score = float(np.mean([*self.scores, net.history[-1][_EPOCH_SCORE]]))
+        score = float(np.mean([*self.scores, *_decisive([latest])]))
         self.trial.report(score, self.first_step + epoch)
         if self.trial.should_prune():
             raise TrialPruned(
@@ -223,8 +223,8 @@ class _EpochReport(Callback):
             )
 
     def on_train_end(self, net, **kwargs):
-        """Let go of the trial, so that no fitted net carries it."""
-        self.trial = None
+        """Let go of the trial and the score, so that no fitted net carries them."""
+        self.trial = self.scorer = None
 
 
 def _decisive(folds):

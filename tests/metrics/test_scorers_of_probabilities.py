@@ -18,7 +18,13 @@ from sklearn.metrics import (
     make_scorer,
     roc_auc_score,
 )
-from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
+from sklearn.model_selection import (
+    GridSearchCV,
+    LearningCurveDisplay,
+    TunedThresholdClassifierCV,
+    cross_val_score,
+    cross_validate,
+)
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -355,3 +361,50 @@ def test_weights_for_a_score_that_takes_none_are_refused():
         assert get_routing_for_object(scorer).score.requests == {}
     with pytest.raises(RuntimeError, match="needs metadata routing"):
         accuracy_scorer.set_score_request(sample_weight=True)
+
+
+def test_requests_leave_the_scorers_that_all_share_as_they_are():
+    with config_context(enable_metadata_routing=True):
+        before = str(weighted_f1_scorer.get_metadata_routing())
+        asks = weighted_f1_scorer.set_score_request(sample_weight=True)
+        assert asks is not weighted_f1_scorer
+        assert str(weighted_f1_scorer.get_metadata_routing()) == before
+        assert asks.set_score_request(sample_weight="w") is asks
+        assert "'w'" in str(asks.get_metadata_routing())
+        again = pickle.loads(pickle.dumps(asks))
+        assert str(again.get_metadata_routing()) == str(asks.get_metadata_routing())
+
+
+def test_weights_that_nobody_asked_for_are_told_with_the_scorer():
+    X, y = np.zeros((4, 1)), np.array([0, 1, 0, 1])
+    given = {"params": {"sample_weight": np.ones(4)}, "error_score": "raise"}
+    model, name = DummyClassifier(), r"make_dialogue_scorer\(weighted_f1\)"
+    with config_context(enable_metadata_routing=True):
+        model.set_fit_request(sample_weight=True)
+        with pytest.raises(UnsetMetadataPassedError, match=name):
+            cross_validate(model, X, y, cv=2, scoring=weighted_f1_scorer, **given)
+
+
+def test_labels_of_another_kind_than_those_of_the_model_are_told():
+    X, words, numbers = np.zeros((4, 1)), np.array(list("abab")), np.array([0, 1, 0, 1])
+    for known, given in ((words, numbers), (numbers, words)):
+        model = DummyClassifier(strategy="prior").fit(X, known)
+        for scorer in (neg_log_loss_scorer, roc_auc_ovr_scorer):
+            with pytest.raises(ValueError, match="labels of one kind"):
+                scorer(model, X, given)
+
+
+def test_thresholds_are_tuned_by_scorers_of_scikit_learn_alone():
+    X, y = np.zeros((8, 1)), np.tile([0, 1], 4)
+    search = TunedThresholdClassifierCV(DummyClassifier(), scoring=weighted_f1_scorer)
+    with pytest.raises(AttributeError, match=r"Use sklearn\.metrics\.make_scorer"):
+        search.fit(X, y)
+
+
+def test_curves_are_drawn_under_the_name_of_the_score():
+    pytest.importorskip("matplotlib").use("agg")
+    X, y = np.zeros((8, 1)), np.tile([0, 1], 4)
+    drawn = LearningCurveDisplay.from_estimator(
+        DummyClassifier(), X, y, cv=2, train_sizes=[2, 4], scoring=neg_log_loss_scorer
+    )
+    assert drawn.score_name == "Mean log loss"

@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.ensemble import VotingClassifier
-from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error
+from sklearn.metrics import (
+    accuracy_score,
+    log_loss,
+    make_scorer,
+    mean_absolute_error,
+)
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import (
@@ -42,6 +47,12 @@ from skmerc.metrics import (
     weighted_f1_scorer,
 )
 from skmerc.model_selection import DialogueKFold
+
+
+class MustNotTrain(Callback):
+    def on_train_begin(self, net, **given):
+        raise AssertionError("training has begun")
+
 
 SCORES = {
     "string": "accuracy",
@@ -129,7 +140,7 @@ def test_a_scorer_that_fails_is_told_with_what_it_was_given(table):
     X, y = table
     y = np.where(rows_of(X, "validation"), "joy", y)  # all other classes are absent
     for scoring, message in (
-        ("neg_log_loss", "y_true contains only one label"),
+        ("neg_log_loss", r"y_true contains only one label.*lack \['anger', 'neutral'"),
         (lambda net, X, y: net.predict(X[:1])[0], "scorer asks for those of 1"),
     ):
         scored = EpochScoring(scoring, name="score")
@@ -141,6 +152,48 @@ def test_a_scorer_that_fails_is_told_with_what_it_was_given(table):
     rows = rows_of(X, "validation")
     p = model.predict_proba(X)[rows, list(model.classes_).index("joy")]
     assert model.history_[-1]["score"] == pytest.approx(np.log(p).mean())
+
+
+@pytest.mark.parametrize(
+    "scoring",
+    ["f1_weigthed", ["accuracy", "f1_macro"], {"one": "accuracy"}, Freezer("*")],
+    ids=["misspelt", "list", "dict", "no function"],
+)
+def test_what_is_no_score_is_refused_before_training(table, scoring):
+    scored = EpochScoring(scoring, on_train=True)
+    with pytest.raises(ValueError, match=r"callback EpochScoring cannot score by"):
+        make_model("cberl", callbacks=[scored, MustNotTrain()]).fit(*table)
+
+
+@pytest.mark.parametrize(
+    ("scoring", "name"),
+    [
+        (weighted_f1_scorer, "weighted_f1"),
+        (make_dialogue_scorer(log_loss, response_method="predict_proba"), "log_loss"),
+        (make_scorer(accuracy_score), "accuracy_score"),
+        ("accuracy", "accuracy"),
+    ],
+    ids=["ready", "ours", "of scikit-learn", "string"],
+)
+def test_a_score_without_a_name_has_that_of_its_function(table, scoring, name):
+    scored = EpochScoring(scoring, on_train=True)
+    assert name in make_model("cberl", callbacks=[scored]).fit(*table).history_[0]
+
+
+def test_a_net_that_is_asked_for_answers_says_who_gives_them(table):
+    X, y = table
+
+    class Ask(Callback):
+        def __init__(self, method, where):
+            self.method, self.where = method, where
+
+        def on_epoch_end(self, net, **given):
+            getattr(net, self.method)(given.get(self.where, X))
+
+    for method in ("predict", "predict_proba", "forward"):
+        for where in ("dataset_train", "dataset_valid", "X"):
+            with pytest.raises(TypeError, match="use EpochScoring"):
+                make_model("cberl", callbacks=[Ask(method, where)]).fit(X, y)
 
 
 def test_values_and_sets_of_labels_are_scored_as_users_know_them(table):
@@ -173,6 +226,28 @@ def test_scoring_changes_no_weight(table):
 
 
 # Names in the history
+
+
+def test_two_cannot_write_under_one_name(table):
+    twice = [EpochScoring("accuracy", on_train=True), EpochScoring("accuracy")]
+    ours = [
+        [EpochScoring("accuracy", name=name)]
+        for name in ("valid_weighted_f1", "valid_loss", "train_loss")
+    ]
+    for callbacks in (twice, *ours):
+        with pytest.raises(ValueError, match="something else writes too"):
+            make_model("cberl", callbacks=[*callbacks, MustNotTrain()]).fit(*table)
+
+
+def test_what_callbacks_record_is_told(table):
+    class Record(Callback):
+        def on_epoch_end(self, net, **given):
+            net.history.record("nearly_best", 0.5)
+
+    scored = EpochScoring("accuracy", name="score")
+    model = make_model("cberl", callbacks=[Record(), scored]).fit(*table)
+    assert model.history_[0]["nearly_best"] == 0.5
+    assert "score_best" not in model.history_[0]
 
 
 @pytest.mark.parametrize("name", ["cberl", "joyful", "regressor"])
@@ -212,6 +287,7 @@ WATCHING = {
     "early stopping": EarlyStopping(),
     "plateau": LRScheduler("ReduceLROnPlateau", monitor="valid_loss"),
     "wandb": WandbLogger(SimpleNamespace(dir=".")),
+    "scores": EpochScoring("accuracy"),
 }
 
 
@@ -279,11 +355,12 @@ def test_the_others_of_skorch_work(table, callback, capsys):
     assert pickle.loads(pickle.dumps(model)).predict(X).shape == y.shape
 
 
+@pytest.mark.parametrize("kind", ["cberl", "joyful"])
 @pytest.mark.parametrize(
     "name",
-    ["early_stopping", "finished_epochs", "print_log", "progress", "train_loss"],
+    ["early_stopping", "finished_epochs", "print_log", "schedule", "train_loss"],
 )
-def test_any_name_may_be_given(table, name):
+def test_any_name_may_be_given(table, name, kind):
     X, y = table
     called = []
 
@@ -291,7 +368,7 @@ def test_any_name_may_be_given(table, name):
         def on_epoch_end(self, net, **kwargs):
             called.append(name)
 
-    model = make_model("cberl", patience=9, callbacks=[(name, Count())]).fit(X, y)
+    model = make_model(kind, patience=9, callbacks=[(name, Count())]).fit(X, y)
     assert len(called) == model.n_iter_ == 2
 
 
@@ -382,6 +459,45 @@ def test_callbacks_among_the_parameters_of_the_net_are_treated_alike(table):
     lone = make_model("cberl", net_params={"callbacks": [InputShapeSetter()]})
     with pytest.raises(ValueError, match="InputShapeSetter has nothing to set"):
         lone.fit(X, y)
+
+
+def test_callbacks_in_both_places_and_our_own_are_all_called(table):
+    X, y = table
+    rates, called = [], []
+
+    class Tell(Callback):
+        def __init__(self, name):
+            self.name = name
+
+        def on_epoch_end(self, net, **given):
+            called.append(self.name)
+            rates.append(net.optimizer_.param_groups[0]["lr"])
+
+    inside = {"callbacks": [Tell("inside")]}
+    for name in ("cberl", "joyful"):
+        called.clear()
+        rates.clear()
+        model = make_model(name, callbacks=[Tell("outside")], net_params=inside)
+        model.fit(X, y)
+        assert called == ["outside", "inside"] * 2
+        assert (rates[-1] < rates[0]) == (name == "joyful")  # which has a schedule
+
+
+def test_parameters_of_callbacks_that_are_not_there_are_refused(table):
+    X, y = table
+    stop = ("stop", EarlyStopping("train_loss"))
+    inside = {"callbacks__stop__patience": 1, "callbacks__print_log": None}
+    make_model("cberl", callbacks=[stop], net_params=inside).fit(X, y)
+    for given in ({"callbacks__stpo__patience": 1}, {"callbacks__valid_acc": None}):
+        model = make_model("cberl", callbacks=[stop], net_params=given)
+        with pytest.raises(ValueError, match="names no callback; there are .*stop"):
+            model.fit(X, y)
+
+
+@pytest.mark.parametrize("given", [(1, EpochTimer()), ("a", EpochTimer(), 2), "x"])
+def test_what_is_no_callback_is_refused(table, given):
+    with pytest.raises(TypeError, match="callbacks holds"):
+        make_model("cberl", callbacks=[given]).fit(*table)
 
 
 def test_callbacks_of_classes_alone_stay_classes():

@@ -14,8 +14,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-from skorch.callbacks import EarlyStopping
+from skorch.callbacks import EarlyStopping, EpochScoring, EpochTimer
 from skorch.utils import noop
+from small_models import make_model
 
 from skmerc import (
     CBERLClassifier,
@@ -219,6 +220,59 @@ def test_epochs_are_reported_between_folds(table):
         assert [reported[4 * fold + k] for k in range(3)] == expected
 
 
+@pytest.mark.parametrize("scoring", [neg_log_loss_scorer, "accuracy"], ids=str)
+def test_epochs_are_reported_in_the_units_of_the_score(table, scoring):
+    X, y = table
+    model = clone(CLASSIFIER).set_params(max_epochs=3, patience=9)
+    objective = DialogueObjective(
+        model,
+        X,
+        y,
+        LR,
+        cv=2,
+        scoring={"first": scoring, "x": "f1_macro"},
+        report="epoch",
+    )
+    study = new_study()
+    study.optimize(objective, n_trials=1)
+    reported = study.best_trial.intermediate_values
+    scored = EpochScoring(scoring, name="score")
+    model = clone(model).set_params(**study.best_params, callbacks=[scored])
+    train, _ = next(DialogueKFold(2).split(X))
+    history = model.fit(X.iloc[train], y[train]).history_
+    assert [reported[k] for k in range(3)] == [epoch["score"] for epoch in history]
+
+
+def test_epochs_of_a_regressor_are_reported(table):
+    X, _ = table
+    model = make_model("regressor", validation_fraction=0.4, patience=9)
+    objective = DialogueObjective(
+        model,
+        X,
+        X["text__0"].to_numpy(),
+        {"lr": LR["lr"]},
+        cv=2,
+        scoring="neg_mean_absolute_error",
+        report="epoch",
+    )
+    study = new_study()
+    study.optimize(objective, n_trials=1)
+    assert max(study.best_trial.intermediate_values.values()) < 0
+
+
+def test_a_score_that_epochs_cannot_have_is_told(table):
+    X, y = table
+    held_out = X["dialogue__id"].isin(X["dialogue__id"].unique()[::3])
+    X = X.assign(dialogue__role=np.where(held_out, "validation", "utterance"))
+    y = np.where(held_out, "joy", y)  # the other classes are absent
+    objective = DialogueObjective(
+        CLASSIFIER, X, y, LR, cv=2, scoring="neg_log_loss", report="epoch"
+    )
+    message = r"scorer could not score validation rows.*lack \['anger'"
+    with pytest.raises(ValueError, match=message):
+        objective(FixedTrial({"lr": 0.01}))
+
+
 def test_reports_change_no_score(table):
     trial = {"lr": 0.01}
     by_fold = DialogueObjective(CLASSIFIER, *table, LR, cv=2)
@@ -261,7 +315,8 @@ def test_no_model_carries_the_trial(table):
     models = []
 
     def keep(estimator, X, y):
-        models.append(estimator)
+        if isinstance(estimator, CBERLClassifier):  # and no epoch's answers
+            models.append(estimator)
         return accuracy_scorer(estimator, X, y)
 
     objective = DialogueObjective(
@@ -269,14 +324,13 @@ def test_no_model_carries_the_trial(table):
     )
     new_study().optimize(objective, n_trials=1)
     assert CLASSIFIER.callbacks is None
+    assert len(models) == 2
     for model in models:
         assert b"optuna.trial" not in pickle.dumps(model)
         clone(model)
 
 
 def test_callbacks_of_the_user_stay(table):
-    from skorch.callbacks import EpochTimer
-
     model = clone(CLASSIFIER).set_params(callbacks=[("clock", EpochTimer())])
     told = []
 
