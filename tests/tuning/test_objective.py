@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from skorch.callbacks import EarlyStopping, EpochScoring, EpochTimer
 from skorch.utils import noop
-from small_models import make_model
+from systems import make_model
 
 from skmerc import (
     CBERLClassifier,
