@@ -28,7 +28,8 @@ class DialogueGCNClassifier(DialogueClassifier):
     DialogueGCN [1]_: the utterances of a dialogue pass a bidirectional GRU, and two
     graph convolutions over a window, whose relations are pairs of speakers, in two
     directions. Each utterance then looks at the whole dialogue, and what it sees is
-    classified. The baseline of the field's graph networks.
+    classified. It is the baseline of the field's graph networks, for comparison: on
+    IEMOCAP it stands behind a plain Bi-GRU; see the page of results.
 
     Parameters
     ----------
