@@ -62,3 +62,9 @@ def hide_modalities(present: Tensor, rate: float) -> Tensor:
         return present
     shown = present & (rand(present.shape, device=present.device) >= rate)
     return torch.where(shown.any(dim=1, keepdim=True), shown, present)
+
+
+def show_blocks(blocks: list[Tensor], shown: Tensor) -> list[Tensor]:
+    """Set the blocks to 0 in the utterances where their modality is not shown."""
+    pairs = zip(blocks, shown.unbind(1), strict=True)
+    return [block * there[:, None] for block, there in pairs]

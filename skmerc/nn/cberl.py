@@ -11,7 +11,7 @@ from skmerc._utils.registry import storable
 from skmerc.graph import speaker_relations, window_edges
 from skmerc.losses import focal_loss, weighted_mean
 from skmerc.nn.base import DialogueLoss, DialogueNetwork
-from skmerc.nn.blocks import hide_modalities
+from skmerc.nn.blocks import hide_modalities, show_blocks
 from skmerc.nn.context import DialogueRNN
 from skmerc.nn.masked_graph import MaskedGraphEncoder, draw_mask
 from skmerc.nn.vae import JointVAE
@@ -142,8 +142,7 @@ class CBERLNetwork(DialogueNetwork):
         blocks, present = self.reader(features)
         shown = hide_modalities(present, self.modality_dropout * self.training)
         loss = torch.zeros_like(features[:, 0])
-        pairs = zip(blocks, shown.unbind(1), strict=True)
-        fused = [block * there[:, None] for block, there in pairs]
+        fused = show_blocks(blocks, shown)
         if self.vae:
             result = self.vae(blocks, shown)
             fused.append(result.code)

@@ -18,7 +18,7 @@ from skmerc.graph import (
 )
 from skmerc.losses import focal_loss
 from skmerc.nn.base import DialogueLoss, DialogueNetwork
-from skmerc.nn.blocks import hide_modalities
+from skmerc.nn.blocks import hide_modalities, show_blocks
 from skmerc.nn.context import DialogueRNN
 
 
@@ -112,9 +112,8 @@ class DialogueGCNNetwork(DialogueNetwork):
     def _read(self, features: Tensor) -> Tensor:
         blocks, present = self.reader(features)
         shown = hide_modalities(present, self.modality_dropout * self.training)
-        pairs = zip(blocks, shown.unbind(1), strict=True)
-        blocks = [block * there[:, None] for block, there in pairs]
-        return self.dropout(torch.cat([*blocks, shown.to(blocks[0].dtype)], dim=1))
+        parts = [*show_blocks(blocks, shown), shown.to(features.dtype)]
+        return self.dropout(torch.cat(parts, dim=1))
 
     def _convolve(
         self, context: Tensor, sequence: Tensor, speaker: Tensor, lengths: Tensor

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy.special import log_softmax, softmax
 from sklearn import config_context
-from sklearn.base import ClassifierMixin, clone
+from sklearn.base import ClassifierMixin, _fit_context, clone
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.multiclass import (
@@ -36,6 +36,41 @@ class DialogueClassifier(ClassifierMixin, DialogueEstimator):
         "head": [StrOptions({"boost"}), None, HasMethods(["fit", "predict_proba"])],
         "prior": [dict, StrOptions({"train", "uniform"}), None],
     }
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    @all_or_nothing
+    def fit(self, X, y, sample_weight=None):
+        """Train the network, then the head on its embeddings.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_utterances, n_columns)
+            Whole dialogues, in any order of rows; see the guide to X. Without keys
+            every row is a dialogue of its own.
+        y : array-like of shape (n_utterances,)
+            Their emotions; those of context rows are ignored.
+        sample_weight : array-like of shape (n_utterances,), default=None
+            Factor on the loss of each utterance.
+
+        Returns
+        -------
+        self : object
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If X holds infinity, text or broken keys, or no row is left to learn from.
+        DivergenceError
+            If training leaves the finite numbers.
+
+        Warns
+        -----
+        InterruptedTrainingWarning
+            If training is interrupted by the user once an epoch is finished; before
+            that, the interrupt is passed on.
+        """
+        return self._fit(X, y, sample_weight)
 
     @all_or_nothing
     def partial_fit(self, X, y, classes=None, sample_weight=None):

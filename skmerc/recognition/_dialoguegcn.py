@@ -2,10 +2,8 @@
 
 import torch
 from imblearn.utils import Substitution
-from sklearn.base import _fit_context
 from sklearn.utils._param_validation import StrOptions
 
-from skmerc._utils.fitting import all_or_nothing
 from skmerc._utils.registry import Range, storable
 from skmerc.nn.dialoguegcn import DialogueGCNLoss, DialogueGCNNetwork
 from skmerc.recognition._checks import most_speakers
@@ -236,41 +234,6 @@ class DialogueGCNClassifier(DialogueClassifier):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
-
-    @_fit_context(prefer_skip_nested_validation=False)
-    @all_or_nothing
-    def fit(self, X, y, sample_weight=None):
-        """Train the network, then the head on its embeddings.
-
-        Parameters
-        ----------
-        X : DataFrame or array-like of shape (n_utterances, n_columns)
-            Whole dialogues, in any order of rows; see the guide to X. Without keys
-            every row is a dialogue of its own.
-        y : array-like of shape (n_utterances,)
-            Their emotions; those of context rows are ignored.
-        sample_weight : array-like of shape (n_utterances,), default=None
-            Factor on the loss of each utterance.
-
-        Returns
-        -------
-        self : DialogueGCNClassifier
-            The fitted classifier.
-
-        Raises
-        ------
-        ValueError
-            If X holds infinity, text or broken keys, or no row is left to learn from.
-        DivergenceError
-            If training leaves the finite numbers.
-
-        Warns
-        -----
-        InterruptedTrainingWarning
-            If training is interrupted by the user once an epoch is finished; before
-            that, the interrupt is passed on.
-        """
-        return self._fit(X, y, sample_weight)
 
     def _start(self, table, target, weight):
         super()._start(table, target, weight)

@@ -111,7 +111,7 @@ def search_space(estimator):
     space = _collect(estimator, prefix="")
     if not space:
         name = estimator if isinstance(estimator, str) else type(estimator).__name__
-        known = ", ".join(_spaces())
+        known = ", ".join(k for k in skmerc.__all__ if _has_space(getattr(skmerc, k)))
         raise ValueError(f"{name!r} has no search space; there is one for {known}.")
     return space
 
@@ -120,16 +120,11 @@ def _collect(estimator, prefix):
     space = {}
     for name, step in getattr(estimator, "steps", ()):
         space |= _collect(step, f"{prefix}{name}__")
-    kind = estimator if isinstance(estimator, str) else type(estimator).__name__
-    for name, values in _spaces().get(kind, {}).items():
+    named = isinstance(estimator, str) and estimator in skmerc.__all__
+    kind = getattr(skmerc, estimator) if named else type(estimator)
+    for name, values in getattr(kind, "_search_space", {}).items():
         space[prefix + name] = _distribution(values)
     return space
-
-
-def _spaces():
-    """Ranges of all systems, by the names of their classes."""
-    kinds = (getattr(skmerc, name) for name in skmerc.__all__)
-    return {kind.__name__: kind._search_space for kind in kinds if _has_space(kind)}
 
 
 def _has_space(kind):

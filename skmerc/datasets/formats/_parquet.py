@@ -85,13 +85,16 @@ def _batches(path, n_rows, size, columns):
 
     # Buffered before they are read, all batches would stay in memory.
     with _open(path, pre_buffer=False) as file:
-        _claim_pages(path, file.metadata, size)
         # Those of one group are in memory at a time.
         for numbers in _lists(file):
             Budget(size).claim(*numbers)
-        for batch in file.iter_batches(n_rows, columns=columns):
-            table = pyarrow.Table.from_batches([batch])
-            yield _plain(table, Budget(size)).to_pandas()
+        # One group after another, since the headers of pages stand all over the file.
+        for number in range(file.num_row_groups):
+            _claim_pages(path, file.metadata.row_group(number), size)
+            group = {"row_groups": [number], "columns": columns}
+            for batch in file.iter_batches(n_rows, **group):
+                table = pyarrow.Table.from_batches([batch])
+                yield _plain(table, Budget(size)).to_pandas()
 
 
 def _open(path, **settings):
@@ -108,22 +111,17 @@ def _open(path, **settings):
 
 def _claim(path, about, budget):
     """Claim what reading a file makes, by its end and by the headers of its pages."""
-    groups = _groups(about)
+    groups = [about.row_group(number) for number in range(about.num_row_groups)]
     n_rows = max(about.num_rows, sum(group.num_rows for group in groups))
     budget.claim(n_rows * max(1, about.num_columns), f"a table of {n_rows} rows")
     n_bytes = sum(sum(sizes) for group in groups for sizes in page_sizes(path, group))
     budget.claim(n_bytes // 8, f"a table of {n_bytes} bytes")
 
 
-def _claim_pages(path, about, size):
-    """Claim what reading a file by batches makes: a page of each column at a time."""
-    for group in _groups(about):
-        n_bytes = sum(max(sizes, default=0) for sizes in page_sizes(path, group))
-        Budget(size).claim(n_bytes // 8, f"pages of {n_bytes} bytes")
-
-
-def _groups(about):
-    return [about.row_group(number) for number in range(about.num_row_groups)]
+def _claim_pages(path, group, size):
+    """Claim what reading a group by batches makes: a page of each column at a time."""
+    n_bytes = sum(max(sizes, default=0) for sizes in page_sizes(path, group))
+    Budget(size).claim(n_bytes // 8, f"pages of {n_bytes} bytes")
 
 
 def _lists(file):
