@@ -69,13 +69,16 @@ class DialogueNet(NeuralNet):
         super().on_train_end(net, **given)
         self.rows_ = None
 
-    def __getstate__(self):
+    def after_training(self):
+        """Return what takes the place of attributes that served training only."""
         # The callbacks of the user have done their work, and may hold what cannot be
         # pickled.
         known = getattr(self, "callbacks_", [])
         own = [(name, cb) for name, cb in known if name in self.own_]
-        left = {"rows_": None, "callbacks_": own, "callbacks": None}
-        return super().__getstate__() | left
+        return {"rows_": None, "callbacks_": own, "callbacks": None}
+
+    def __getstate__(self):
+        return super().__getstate__() | self.after_training()
 
 
 class ScoredRows:

@@ -3,6 +3,7 @@
 from numbers import Integral
 
 import torch
+from skorch import NeuralNet
 from skorch.callbacks import Callback
 from skorch.hf import AccelerateMixin
 from skorch.utils import to_tensor
@@ -165,9 +166,10 @@ class OneScore(Callback):
 
 
 def without_accelerator(net):
-    """Turn a net that is trained into an ordinary one, which can be pickled."""
+    """Turn a net that is trained into one of skorch's own, which can be pickled."""
     if not isinstance(net, ParallelNet):
         return net
-    plain = DialogueNet.__new__(DialogueNet)
+    plain = NeuralNet.__new__(NeuralNet)
     vars(plain).update((k, v) for k, v in vars(net).items() if k not in _OF_MIXIN)
+    vars(plain).update(net.after_training())
     return plain
