@@ -370,7 +370,7 @@ def setting(name, value):
         ("module__graph_layers", 10**9),
         ("module__hidden_size", 9000),
         ("module__hidden_size", 10**12),
-        ("module__n_classes", 9999),
+        ("module__n_outputs", 9999),
         ("iterator_train__passed", 10**15),
     ],
     ids=lambda setting_: f"{setting_[0]}={setting_[1]:g}",

@@ -9,10 +9,8 @@ from skmerc._training._interruption import (
     drop_unfinished_epoch,
     warn_of_interruption,
 )
-from skmerc._training._measures import CLASSES, LABEL_SETS, values_in_units_of
 from skmerc._training._parallel import check_parallel, without_accelerator
 from skmerc._training._phases import train_fusion
-from skmerc._training._readings import ReadClasses
 from skmerc._training._split import hold_out
 from skmerc._training._standardize import (
     Moments,
@@ -29,15 +27,12 @@ from skmerc._utils.seeding import draw_seed, drawing, seeded
 from skmerc.nn.standardize import Standardize
 
 __all__ = [
-    "CLASSES",
     "CallbackHolder",
-    "LABEL_SETS",
     "Checkpoint",
     "DialogueDataset",
     "DialogueLoader",
     "Moments",
     "NetworkHolder",
-    "ReadClasses",
     "Standardize",
     "check_parallel",
     "check_partial_missing",
@@ -55,7 +50,6 @@ __all__ = [
     "seeded",
     "summary_of",
     "train_fusion",
-    "values_in_units_of",
     "warn_of_interruption",
     "warn_of_values_never_seen",
     "without_accelerator",

@@ -25,12 +25,13 @@ class DialogueDataset(Dataset):
         Index of the class, or value, of each row of the table.
     weight : ndarray of shape (n_rows,), optional
         Factor on the loss of each row; 0 for rows that are only context.
-    frequency : ndarray of shape (n_rows,), optional
-        Positive frequency of the class of each row.
+    mask_weight : ndarray of shape (n_rows,), optional
+        How much more readily each row is hidden in training than others; a network
+        gets it only where it is given.
     """
 
     def __init__(
-        self, conversations, sequences, target=None, weight=None, frequency=None
+        self, conversations, sequences, target=None, weight=None, mask_weight=None
     ):
         n_rows = len(conversations)
         group = conversations.group[sequences.rows[sequences.offsets[:-1]]]
@@ -39,7 +40,7 @@ class DialogueDataset(Dataset):
         self.sequences = sequences.take(group.argsort(kind="stable"))
         self.target = np.zeros(n_rows, np.int64) if target is None else target
         self.weight = np.ones(n_rows) if weight is None else weight
-        self.frequency = np.ones(n_rows) if frequency is None else frequency
+        self.mask_weight = mask_weight
 
     def __len__(self):
         return len(self.starts) - 1
@@ -58,8 +59,9 @@ class DialogueDataset(Dataset):
             "features": self._tensor(self.conversations.features[rows]),
             "sequence": torch.from_numpy(number),
             "speaker": torch.from_numpy(self.conversations.speaker[rows]),
-            "frequency": self._tensor(self.frequency[rows]),
         }
+        if self.mask_weight is not None:
+            inputs["mask_weight"] = self._tensor(self.mask_weight[rows])
         answer = {
             "target": torch.from_numpy(self.target[rows]),
             "weight": self._tensor(self.weight[rows] * owned),

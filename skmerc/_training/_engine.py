@@ -10,7 +10,6 @@ from skmerc._training._batches import DialogueLoader
 from skmerc._training._callbacks import check_callbacks, names_of
 from skmerc._training._inference import infer
 from skmerc._training._interruption import FinishedEpochs
-from skmerc._training._measures import CLASSES
 from skmerc._training._net import DialogueNet, ScoredRows
 from skmerc._training._parallel import OneScore, ParallelNet
 from skmerc._utils.divergence import refuse_divergence
@@ -44,14 +43,14 @@ class ValidationScore(Callback):
     dataset : DialogueDataset
         The held-out dialogues; rows of weight 0 are context. Let go of when
         training ends, so that no fitted net carries data.
-    measure : Measure
-        The scores.
-    span : int, default=1
+    task : Task
+        How they are scored.
+    window : int, default=1
         Of how many epochs, up to each, the mean of the monitored score is written.
     """
 
-    def __init__(self, dataset, measure=CLASSES, span=1):
-        self.dataset, self.measure, self.span = dataset, measure, span
+    def __init__(self, dataset, task, window=1):
+        self.dataset, self.task, self.window = dataset, task, window
 
     def on_epoch_end(self, net, **kwargs):
         """Write the scores into the history."""
@@ -59,15 +58,15 @@ class ValidationScore(Callback):
         rows = np.flatnonzero(dataset.weight)
         logits = infer(net, dataset, "logits")[rows]
         target, weight = dataset.target[rows], dataset.weight[rows]
-        for name, value in self.measure.score(logits, target, weight).items():
+        for name, value in self.task.score(logits, target, weight).items():
             self._record(net, name, value)
-        if self.span > 1:
-            latest = net.history[-self.span :, self.measure.monitor]
-            self._record(net, _mean_of(self.measure), float(np.mean(latest)))
+        if self.window > 1:
+            latest = net.history[-self.window :, self.task.monitor]
+            self._record(net, _mean_of(self.task), float(np.mean(latest)))
 
     def _record(self, net, name, value):
         """Write a score, and whether it is the best so far, as skorch does."""
-        sign = 1 if self.measure.is_lower_better(name) else -1
+        sign = 1 if self.task.is_lower_better(name) else -1
         before = [e[name] for e in net.history[:-1] if name in e]
         net.history.record(name, value)
         best = all(sign * value < sign * other for other in before)
@@ -139,10 +138,10 @@ def make_net(
     module,
     criterion,
     *,
+    task,
     validation=None,
-    measure=CLASSES,
     patience=None,
-    span=1,
+    window=1,
     seed=0,
     standardized=True,
     **settings,
@@ -155,14 +154,14 @@ def make_net(
         The network, initialised.
     criterion : Module
         The joint loss, with a dict ``terms``.
+    task : Task
+        What is learned, and how held-out dialogues are scored.
     validation : DialogueDataset, optional
         Held-out dialogues that decide when to stop.
-    measure : Measure
-        How they are scored.
     patience : int, optional
         Epochs without a better score after which training stops; the weights of
         the best epoch are restored. None trains to the end.
-    span : int, default=1
+    window : int, default=1
         Number of epochs whose mean score is meant by that.
     seed : int
         Seed of the order of dialogues.
@@ -173,17 +172,17 @@ def make_net(
         an ``accelerator`` several processes train the net together.
     """
     of_user = list(settings.get("callbacks") or [])
-    check_callbacks(of_user, measure.names(span), validation is not None)
+    check_callbacks(of_user, task.names(window), validation is not None)
     callbacks = [("loss_terms", LossTerms())]
     if validation is not None:
-        score = ValidationScore(validation, measure, span)
+        score = ValidationScore(validation, task, window)
         callbacks.append(("validation_score", score))
         if "accelerator" in settings:
             callbacks.append(("one_score", OneScore()))
     callbacks.append(("divergence", RefuseDivergence(standardized)))
     callbacks.append(("finished_epochs", FinishedEpochs()))
     if validation is not None and patience is not None:
-        callbacks.append(("early_stopping", _early_stopping(patience, measure, span)))
+        callbacks.append(("early_stopping", _early_stopping(patience, task, window)))
     if settings.get("verbose"):
         callbacks.append(("progress", EpochProgress()))
     callbacks.append(("no_schedule", NoSchedule()))
@@ -203,18 +202,18 @@ def make_net(
     if "accelerator" in settings:
         kind, settings["device"] = ParallelNet, None  # which the accelerator knows
     net = kind(module, criterion=criterion, **(defaults | settings))
-    net.rows_, net.own_ = ScoredRows(measure, validation), tuple(n for n, _ in own)
+    net.rows_, net.own_ = ScoredRows(task, validation), tuple(n for n, _ in own)
     return net
 
 
-def _mean_of(measure):
-    return f"{measure.monitor}_mean"
+def _mean_of(task):
+    return f"{task.monitor}_mean"
 
 
-def _early_stopping(patience, measure, span):
+def _early_stopping(patience, task, window):
     return EarlyStopping(
-        monitor=measure.monitor if span == 1 else _mean_of(measure),
-        lower_is_better=measure.lower_is_better,
+        monitor=task.monitor if window == 1 else _mean_of(task),
+        lower_is_better=task.lower_is_better,
         patience=patience,
         threshold=0,
         load_best=True,

@@ -86,14 +86,14 @@ class ScoredRows:
 
     Parameters
     ----------
-    measure : Measure
+    task : Task
         How the network's answers are read.
     validation : DialogueDataset or None
         The dialogues that are held out.
     """
 
-    def __init__(self, measure, validation):
-        self.measure, self.validation, self.answers = measure, validation, {}
+    def __init__(self, task, validation):
+        self.task, self.validation, self.answers = task, validation, {}
 
     def tell(self, net, callback, method, given):
         """Call a method of a scoring callback with rows in the place of dialogues."""
@@ -118,7 +118,7 @@ class ScoredRows:
         inputs, answer = given["batch"]
         rows = answer["weight"] > 0
         logits = given["y_pred"].logits.detach().cpu()[rows].numpy()
-        truth = self.measure.reading.truth(answer["target"][rows].numpy())
+        truth = self.task.truth(answer["target"][rows].numpy())
         batch = inputs["features"][rows].numpy(), truth
         return self._view(net, logits, truth), given | {
             "batch": batch,
@@ -135,14 +135,13 @@ class ScoredRows:
         if name not in self.answers:
             self.answers[name] = infer(net, dataset, "logits")[rows]
         features = dataset.conversations.features[rows]
-        truth = self.measure.reading.truth(dataset.target[rows])
+        truth = self.task.truth(dataset.target[rows])
         data = nothing | {name: Dataset(features, truth)}
         return self._view(net, self.answers[name], truth), given | data
 
     def _view(self, net, logits, truth):
-        reading = self.measure.reading
-        kind = _ClassesView if hasattr(reading, "predict_proba") else _ValuesView
-        return kind(net, reading, logits, truth)
+        kind = _ClassesView if hasattr(self.task, "predict_proba") else _ValuesView
+        return kind(net, self.task, logits, truth)
 
 
 @contextmanager
@@ -164,15 +163,15 @@ class _View(BaseEstimator):
 
     hint = ""  # where a scorer fails
 
-    def __init__(self, net, reading, logits, truth):
-        self.net, self.reading, self.logits, self.truth = net, reading, logits, truth
+    def __init__(self, net, task, logits, truth):
+        self.net, self.task, self.logits, self.truth = net, task, logits, truth
 
     def __getattr__(self, name):
         return getattr(vars(self)["net"], name)
 
     def predict(self, X):
         """What the network has answered."""
-        return self.reading.predict(self._answers(X))
+        return self.task.predict(self._answers(X))
 
     def _answers(self, X):
         if len(X) != len(self.logits):
@@ -186,7 +185,7 @@ class _View(BaseEstimator):
 class _ClassesView(ClassifierMixin, _View):
     @property
     def classes_(self):
-        return self.reading.classes(self.logits)
+        return self.task.classes(self.logits)
 
     @property
     def hint(self):
@@ -197,7 +196,7 @@ class _ClassesView(ClassifierMixin, _View):
 
     def predict_proba(self, X):
         """Probabilities that the network has answered."""
-        return self.reading.predict_proba(self._answers(X))
+        return self.task.predict_proba(self._answers(X))
 
 
 class _ValuesView(RegressorMixin, _View):

@@ -13,7 +13,8 @@ class DialogueNetwork(nn.Module):
     (n, embedding_size), and whatever else the :class:`DialogueLoss` reads. A subclass
     calls ``super().__init__(reader)`` and sets ``embedding_size``. It draws random
     numbers by :mod:`skmerc._utils.random` only, and in evaluation mode an answer
-    depends on nothing but the dialogue of its utterance.
+    depends on nothing but the dialogue of its utterance. What an estimator has as a
+    parameter a network takes under the same name, without a default of its own.
 
     Parameters
     ----------
@@ -28,10 +29,11 @@ class DialogueNetwork(nn.Module):
         super().__init__()
         self.reader = BlockReader(**reader)
 
-    def forward(
-        self, features: Tensor, sequence: Tensor, speaker: Tensor, frequency: Tensor
-    ) -> tuple:
+    def forward(self, features: Tensor, sequence: Tensor, speaker: Tensor) -> tuple:
         """Recognise the emotions of whole dialogues.
+
+        A network that also names ``mask_weight`` gets in training, for each utterance,
+        the share of its class in the loss; without it all count alike.
 
         Parameters
         ----------
@@ -41,8 +43,6 @@ class DialogueNetwork(nn.Module):
             Number of the dialogue of each utterance: 0, 0, 1, ...
         speaker : Tensor of shape (n,)
             Code of the speaker of each utterance.
-        frequency : Tensor of shape (n,)
-            Frequency of the utterance's class, for masks that follow it in training.
         """
         raise NotImplementedError
 

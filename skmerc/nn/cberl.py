@@ -34,57 +34,57 @@ class CBERLNetwork(DialogueNetwork):
     ----------
     reader : dict
         Parameters of the :class:`BlockReader`.
-    n_classes : int
+    n_outputs : int
         Number of emotions.
-    fusion : {"concat", "djvae"}, default="concat"
+    fusion : {"concat", "djvae"}
         Whether a variational code joins the modalities of an utterance.
-    latent_size : int, default=128
+    latent_size : int
         Width of the variational code.
+    modality_dropout : float
+        Probability that a modality of an utterance is hidden in training.
+    hidden_size : int
+        Width per direction of the Bi-LSTM.
+    lstm_layers, graph_layers, heads : int
+        Depth of the context and of the graph, 0 to leave them out, and attention
+        heads.
+    window_past, window_future : int or None
+        Window of the graph.
+    dropout : float
+        Dropout before every layer.
+    mask_rate : float
+        Share of utterances that are hidden and restored.
+    mask : {"node", "neighbor", "class_aware"}
+        What is hidden.
+    mask_exponent : float
+        Power of the scaled cosine error.
     beta, gamma : float
         Weights of the divergences in the variational loss; the defaults are those
         of the fuser.
     posterior : {"joint", "poe"}, default="joint"
         Posterior of the variational code.
-    modality_dropout : float, default=0.0
-        Probability that a modality of an utterance is hidden in training.
-    hidden_size : int, default=128
-        Width per direction of the Bi-LSTM.
-    lstm_layers, graph_layers, heads : int
-        Depth of the context and of the graph, 0 to leave them out, and attention
-        heads.
-    window_past, window_future : int or None, default=10
-        Window of the graph.
-    dropout : float, default=0.4
-        Dropout before every layer.
-    mask_rate : float, default=0.3
-        Share of utterances that are hidden and restored.
-    mask : {"node", "neighbor", "class_aware"}, default="node"
-        What is hidden.
-    mask_exponent : float, default=2.0
-        Power of the scaled cosine error.
     """
 
     def __init__(
         self,
         reader: dict,
-        n_classes: int,
+        n_outputs: int,
         *,
-        fusion: str = "concat",
-        latent_size: int = 128,
+        fusion: str,
+        latent_size: int,
+        modality_dropout: float,
+        hidden_size: int,
+        lstm_layers: int,
+        graph_layers: int,
+        heads: int,
+        window_past: int | None,
+        window_future: int | None,
+        dropout: float,
+        mask_rate: float,
+        mask: str,
+        mask_exponent: float,
         beta: float = 0.003,
         gamma: float = 0.0003,
         posterior: str = "joint",
-        modality_dropout: float = 0.0,
-        hidden_size: int = 128,
-        lstm_layers: int = 2,
-        graph_layers: int = 1,
-        heads: int = 4,
-        window_past: int | None = 10,
-        window_future: int | None = 10,
-        dropout: float = 0.4,
-        mask_rate: float = 0.3,
-        mask: str = "node",
-        mask_exponent: float = 2.0,
     ):
         super().__init__(reader)
         self.mask_rate, self.mask = mask_rate, mask
@@ -109,11 +109,15 @@ class CBERLNetwork(DialogueNetwork):
             size, graph_layers, heads, dropout, mask, mask_exponent
         )
         self.norm = nn.LayerNorm(size)
-        self.classify = nn.Linear(size, n_classes)
+        self.classify = nn.Linear(size, n_outputs)
         self.embedding_size = size
 
     def forward(
-        self, features: Tensor, sequence: Tensor, speaker: Tensor, frequency: Tensor
+        self,
+        features: Tensor,
+        sequence: Tensor,
+        speaker: Tensor,
+        mask_weight: Tensor | None = None,
     ) -> Recognition:
         """Recognise the emotions of whole dialogues, as the base class says."""
         lengths = sequence.bincount()
@@ -128,7 +132,7 @@ class CBERLNetwork(DialogueNetwork):
         embedding = self.norm(self.graph(context, edges, relations))
         error = torch.zeros_like(fusion_loss)
         if self.training and self.mask_rate:
-            weight = frequency if self.mask == "class_aware" else None
+            weight = mask_weight if self.mask == "class_aware" else None
             masked = draw_mask(lengths, self.mask_rate, weight)
             error = self.graph.reconstruction_error(
                 context, edges, relations, masked, sequence
@@ -160,22 +164,23 @@ class CBERLLoss(DialogueLoss):
 
     Parameters
     ----------
-    focal_gamma : float, default=2.0
+    focal_gamma : float
         Focus of the focal loss.
-    reconstruction_weight : float, default=0.5
+    reconstruction_weight : float
         The factor :math:`\lambda`.
-    fusion_weight : float, default=1.0
+    fusion_weight : float
         Factor on the variational loss.
-    label_smoothing : float, default=0.0
+    label_smoothing : float
         Share of the target spread over all classes.
     """
 
     def __init__(
         self,
-        focal_gamma: float = 2.0,
-        reconstruction_weight: float = 0.5,
-        fusion_weight: float = 1.0,
-        label_smoothing: float = 0.0,
+        *,
+        focal_gamma: float,
+        reconstruction_weight: float,
+        fusion_weight: float,
+        label_smoothing: float,
     ):
         super().__init__()
         self.focal_gamma, self.label_smoothing = focal_gamma, label_smoothing

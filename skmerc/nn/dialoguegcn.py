@@ -45,7 +45,7 @@ class DialogueGCNNetwork(DialogueNetwork):
     ----------
     reader : dict
         Parameters of the reader of blocks.
-    n_classes : int
+    n_outputs : int
         Number of emotions.
     n_speakers : int or None
         How many speakers of a dialogue are told apart by relations, where those who
@@ -67,7 +67,7 @@ class DialogueGCNNetwork(DialogueNetwork):
     def __init__(
         self,
         reader: dict,
-        n_classes: int,
+        n_outputs: int,
         *,
         n_speakers: int | None,
         hidden_size: int,
@@ -95,11 +95,11 @@ class DialogueGCNNetwork(DialogueNetwork):
         self.of_neighbors = GraphConv(hidden_size, hidden_size, aggr="add")
         self.attend = nn.Linear(size + hidden_size, size + hidden_size, bias=False)
         self.embed = nn.Linear(size + hidden_size, hidden_size)
-        self.classify = nn.Linear(hidden_size, n_classes)
+        self.classify = nn.Linear(hidden_size, n_outputs)
         self.embedding_size = hidden_size
 
     def forward(
-        self, features: Tensor, sequence: Tensor, speaker: Tensor, frequency: Tensor
+        self, features: Tensor, sequence: Tensor, speaker: Tensor
     ) -> DialogueGCNOutput:
         """Recognise the emotions of whole dialogues, as the base class says."""
         lengths = sequence.bincount()

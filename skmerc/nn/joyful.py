@@ -40,24 +40,26 @@ class JoyfulNetwork(DialogueNetwork):
         Parameters of the :class:`BlockReader`.
     n_outputs : int
         Number of emotions, or 1 for a score.
-    fusion_size : int or None, default=None
-        Width of each representation; see :class:`JoyfulFusion`.
-    hidden_size : int or None, default=128
+    global_fusion, specific_fusion, fusion_size, n_bases, smoothing, heads
+        Parameters of :class:`JoyfulFusion`, as those in `**fusion`.
+    context_layers, context_window : int, int or None
+        Depth and window of its transformer over the dialogue.
+    hidden_size : int or None
         Width of the graph network; None is that of its input.
-    graph_layers : int, default=1
+    graph_layers : int
         Its depth.
-    window_past, window_future : int or None, default=6
-        Window of the graph.
-    augmentation_rate : float, default=0.2
-        Share of features masked, and of edges removed and added.
-    dropout : float, default=0.3
-        Dropout in the transformer, before graph layers and in the classifier.
-    modality_dropout : float, default=0.0
-        Probability that a modality of an utterance is hidden in training.
     conv, n_speakers
         See :class:`JoyfulGraph`.
+    window_past, window_future : int or None
+        Window of the graph.
+    augmentation_rate : float
+        Share of features masked, and of edges removed and added.
+    dropout : float
+        Dropout in the transformer, before graph layers and in the classifier.
+    modality_dropout : float
+        Probability that a modality of an utterance is hidden in training.
     **fusion
-        Parameters of :class:`JoyfulFusion`.
+        Parameters of :class:`JoyfulFusion` that estimators do not have.
     """
 
     def __init__(
@@ -65,22 +67,41 @@ class JoyfulNetwork(DialogueNetwork):
         reader: dict,
         n_outputs: int,
         *,
-        fusion_size: int | None = None,
-        hidden_size: int | None = 128,
-        graph_layers: int = 1,
-        window_past: int | None = 6,
-        window_future: int | None = 6,
-        augmentation_rate: float = 0.2,
-        dropout: float = 0.3,
-        modality_dropout: float = 0.0,
-        conv: str = "mean",
-        n_speakers: int | None = None,
+        global_fusion: bool,
+        specific_fusion: bool,
+        fusion_size: int | None,
+        n_bases: int,
+        smoothing: float,
+        heads: int,
+        context_layers: int,
+        context_window: int | None,
+        hidden_size: int | None,
+        graph_layers: int,
+        conv: str,
+        n_speakers: int | None,
+        window_past: int | None,
+        window_future: int | None,
+        augmentation_rate: float,
+        dropout: float,
+        modality_dropout: float,
         **fusion,
     ):
         super().__init__(reader)
         self.modality_dropout = modality_dropout
-        causal = {"causal": window_future == 0, "dropout": dropout}
-        self.fusion = JoyfulFusion(self.reader.widths, fusion_size, **(causal | fusion))
+        self.fusion = JoyfulFusion(
+            self.reader.widths,
+            fusion_size,
+            global_fusion=global_fusion,
+            specific_fusion=specific_fusion,
+            n_bases=n_bases,
+            smoothing=smoothing,
+            heads=heads,
+            layers=context_layers,
+            window=context_window,
+            causal=window_future == 0,
+            dropout=dropout,
+            **fusion,
+        )
         hidden_size = hidden_size or self.fusion.size
         self.views = TwoViews(augmentation_rate, window_past, window_future)
         self.graph = JoyfulGraph(
@@ -99,7 +120,7 @@ class JoyfulNetwork(DialogueNetwork):
         self.embedding_size = hidden_size
 
     def forward(
-        self, features: Tensor, sequence: Tensor, speaker: Tensor, frequency: Tensor
+        self, features: Tensor, sequence: Tensor, speaker: Tensor
     ) -> JoyfulOutput:
         """Recognise the emotions of whole dialogues, as the base class says."""
         lengths = sequence.bincount()
@@ -118,18 +139,18 @@ class JoyfulLoss(DialogueLoss):
 
     Parameters
     ----------
-    task : {"classes", "label_sets", "values"}, default="classes"
+    task : {"classes", "label_sets", "values"}
         Cross-entropy over emotions (Eq. 14), over each emotion's presence, or mean
         absolute error (Eq. 16).
-    fusion_weight : float, default=0.06
+    fusion_weight : float
         The factor :math:`\alpha`.
-    contrast_weight : float, default=0.3
+    contrast_weight : float
         The factor :math:`\beta`.
-    contrast : {"paper", "grace"}, default="paper"
+    contrast : {"paper", "grace"}
         Form of the contrastive loss.
-    temperature : float, default=0.2
+    temperature : float
         Temperature of ``"grace"``.
-    batch_negatives : bool, default=False
+    batch_negatives : bool
         Whether negatives come from the whole batch rather than from the dialogue.
     focal_gamma, label_smoothing : float, default=0.0
         As in :func:`skmerc.losses.focal_loss`.
@@ -137,13 +158,13 @@ class JoyfulLoss(DialogueLoss):
 
     def __init__(
         self,
-        task: str = "classes",
+        task: str,
         *,
-        fusion_weight: float = 0.06,
-        contrast_weight: float = 0.3,
-        contrast: str = "paper",
-        temperature: float = 0.2,
-        batch_negatives: bool = False,
+        fusion_weight: float,
+        contrast_weight: float,
+        contrast: str,
+        temperature: float,
+        batch_negatives: bool,
         focal_gamma: float = 0.0,
         label_smoothing: float = 0.0,
     ):

@@ -194,8 +194,8 @@ def _answer(step):
     if isinstance(step, DJVAEFuser):
         return nn.Identity()
     if isinstance(step, JoyfulRegressor):
-        return nn.Sequential(nn.Flatten(0), _Affine(step._deviation, step._mean))
-    if getattr(step, "_label_sets", False):
+        return nn.Sequential(nn.Flatten(0), _Affine(step._task.unit, step._task.mean))
+    if step._task.kind == "label_sets":
         return nn.Sigmoid()
     return nn.Sequential(_Affine(1.0, step._prior_shift()), nn.Softmax(dim=1))
 

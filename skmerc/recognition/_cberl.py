@@ -8,20 +8,20 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skmerc._utils.registry import Range, storable
 from skmerc.nn.cberl import CBERLLoss, CBERLNetwork
-from skmerc.recognition._dialogue_classifier import DialogueClassifier
-from skmerc.recognition._dialogue_estimator import COUNT, NOT_NEGATIVE, SHARE, WINDOW
+from skmerc.recognition._base import (
+    COUNT,
+    NOT_NEGATIVE,
+    SHARE,
+    WINDOW,
+    DialogueEstimator,
+)
+from skmerc.recognition._classifier import DialogueClassifierMixin
 from skmerc.recognition._docstrings import SHARED
-
-_OF_NETWORK = (
-    "fusion latent_size hidden_size lstm_layers graph_layers heads window_past "
-    "window_future dropout modality_dropout mask mask_rate mask_exponent"
-).split()
-_OF_LOSS = "focal_gamma reconstruction_weight fusion_weight label_smoothing".split()
 
 
 @storable
 @Substitution(**SHARED)
-class CBERLClassifier(DialogueClassifier):
+class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
     """Recognise emotions with context, a masked dialogue graph and a focal loss.
 
     The classifier of CBERL [1]_: the utterances of a dialogue pass a Bi-LSTM and a
@@ -159,6 +159,8 @@ class CBERLClassifier(DialogueClassifier):
     True
     """
 
+    _network = CBERLNetwork
+    _loss = CBERLLoss
     _presets: dict = {
         "paper": {
             "fusion": "djvae",
@@ -186,7 +188,8 @@ class CBERLClassifier(DialogueClassifier):
         "reconstruction_weight": Range(0.0, 1.0),
     }
     _parameter_constraints: dict = {
-        **DialogueClassifier._parameter_constraints,
+        **DialogueEstimator._parameter_constraints,
+        **DialogueClassifierMixin._parameter_constraints,
         "fusion": [StrOptions({"concat", "djvae"})],
         "fusion_weight": [NOT_NEGATIVE],
         "latent_size": [COUNT],
@@ -284,11 +287,3 @@ class CBERLClassifier(DialogueClassifier):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
-
-    def _network(self, table):
-        settings = {name: getattr(self, name) for name in _OF_NETWORK}
-        settings["reader"] = self._reader_settings(table)
-        return CBERLNetwork, settings | {"n_classes": len(self.classes_)}
-
-    def _objective(self):
-        return CBERLLoss, {name: getattr(self, name) for name in _OF_LOSS}

@@ -6,21 +6,20 @@ from sklearn.utils._param_validation import StrOptions
 
 from skmerc._utils.registry import Range, storable
 from skmerc.nn.dialoguegcn import DialogueGCNLoss, DialogueGCNNetwork
-from skmerc.recognition._checks import most_speakers
-from skmerc.recognition._dialogue_classifier import DialogueClassifier
-from skmerc.recognition._dialogue_estimator import COUNT, NOT_NEGATIVE, SHARE, WINDOW
+from skmerc.recognition._base import (
+    COUNT,
+    NOT_NEGATIVE,
+    SHARE,
+    WINDOW,
+    DialogueEstimator,
+)
+from skmerc.recognition._classifier import DialogueClassifierMixin
 from skmerc.recognition._docstrings import SHARED
-
-_OF_NETWORK = (
-    "hidden_size context_layers n_bases window_past window_future dropout "
-    "modality_dropout"
-).split()
-_OF_LOSS = "focal_gamma label_smoothing".split()
 
 
 @storable
 @Substitution(**SHARED)
-class DialogueGCNClassifier(DialogueClassifier):
+class DialogueGCNClassifier(DialogueClassifierMixin, DialogueEstimator):
     """Recognise emotions by a graph of who speaks to whom, and when.
 
     DialogueGCN [1]_: the utterances of a dialogue pass a bidirectional GRU, and two
@@ -135,6 +134,8 @@ class DialogueGCNClassifier(DialogueClassifier):
     True
     """
 
+    _network = DialogueGCNNetwork
+    _loss = DialogueGCNLoss
     _presets: dict = {
         "released": {
             "optimizer": torch.optim.Adam,
@@ -157,7 +158,8 @@ class DialogueGCNClassifier(DialogueClassifier):
         "focal_gamma": Range(0.0, 3.0),
     }
     _parameter_constraints: dict = {
-        **DialogueClassifier._parameter_constraints,
+        **DialogueEstimator._parameter_constraints,
+        **DialogueClassifierMixin._parameter_constraints,
         "hidden_size": [COUNT],
         "context_layers": [COUNT],
         "relations": [StrOptions({"pairs", "speaker"})],
@@ -234,16 +236,3 @@ class DialogueGCNClassifier(DialogueClassifier):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
-
-    def _start(self, table, target, weight):
-        super()._start(table, target, weight)
-        pairs = self.relations == "pairs"
-        self._n_speakers = most_speakers(table, weight > 0) if pairs else None
-
-    def _network(self, table):
-        settings = {name: getattr(self, name) for name in _OF_NETWORK}
-        settings |= {"n_classes": len(self.classes_), "n_speakers": self._n_speakers}
-        return DialogueGCNNetwork, settings | {"reader": self._reader_settings(table)}
-
-    def _objective(self):
-        return DialogueGCNLoss, {name: getattr(self, name) for name in _OF_LOSS}

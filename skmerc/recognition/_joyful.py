@@ -2,25 +2,35 @@
 
 import torch
 from imblearn.utils import Substitution
-from sklearn.base import _fit_context
+from sklearn.utils.multiclass import type_of_target
 
-from skmerc._utils.fitting import all_or_nothing
 from skmerc._utils.registry import Range, storable
-from skmerc.recognition._dialogue_estimator import NOT_NEGATIVE, SHARE
+from skmerc.frame._labels import shape_of
+from skmerc.recognition._base import NOT_NEGATIVE, SHARE
+from skmerc.recognition._classifier import DialogueClassifierMixin
 from skmerc.recognition._docstrings import CLASSES
 from skmerc.recognition._joyful_estimator import (
     PARAMETERS,
     TRAINING_PARAMETERS,
     JoyfulEstimator,
 )
-from skmerc.recognition._label_sets import LabelSetClassifier
+from skmerc.recognition._tasks import LabelSets
+
+_NEEDS_ONE_EMOTION = {
+    "class_weight": None,
+    "head": None,
+    "prior": None,
+    "focal_gamma": 0.0,
+    "label_smoothing": 0.0,
+}
+"""Parameters that mean nothing for an indicator matrix, with what to leave them."""
 
 
 @Substitution(
     parameters=PARAMETERS, classes=CLASSES, training_parameters=TRAINING_PARAMETERS
 )
 @storable
-class JoyfulClassifier(LabelSetClassifier, JoyfulEstimator):
+class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
     """Recognise emotions by joint fusion and graph contrastive learning.
 
     JOYFUL [1]_: modalities are fused twice, in their dialogue and each on a basis that
@@ -102,8 +112,8 @@ class JoyfulClassifier(LabelSetClassifier, JoyfulEstimator):
         "focal_gamma": Range(0.0, 3.0),
     }
     _parameter_constraints: dict = {
-        **LabelSetClassifier._parameter_constraints,
         **JoyfulEstimator._parameter_constraints,
+        **DialogueClassifierMixin._parameter_constraints,
         "focal_gamma": [NOT_NEGATIVE],
         "label_smoothing": [SHARE],
     }
@@ -207,49 +217,45 @@ class JoyfulClassifier(LabelSetClassifier, JoyfulEstimator):
         self.head = head
         self.prior = prior
 
-    @_fit_context(prefer_skip_nested_validation=False)
-    @all_or_nothing
-    def fit(self, X, y, sample_weight=None):
-        """Train all parts.
+    def _y_checks(self, y):
+        shape = shape_of(y)
+        return {"multi_output": len(shape) == 2 and shape[1] > 1}
 
-        Parameters
-        ----------
-        X : DataFrame or array-like of shape (n_utterances, n_columns)
-            Whole dialogues, in any order of rows; see the guide to X. Without keys
-            every row is a dialogue of its own.
-        y : array-like of shape (n_utterances,) or (n_utterances, n_classes)
-            Their emotions, or an indicator matrix where an utterance can have
-            several; those of context rows are ignored.
-        sample_weight : array-like of shape (n_utterances,), default=None
-            Factor on the loss of each utterance.
+    def _task_of(self, y, labelled, before, classes):
+        kind = type_of_target(y)
+        if kind == "multiclass-multioutput":
+            raise ValueError(
+                "y has several columns that hold more than 0 and 1. Give one emotion "
+                "for each utterance, or a matrix that tells which emotions are there."
+            )
+        several = kind == "multilabel-indicator"
+        if before and several != isinstance(before, LabelSets):
+            was = "one emotion for each utterance" if several else "a matrix"
+            raise ValueError(f"y is {kind} now, and was {was} at first.")
+        if not several:
+            return super()._task_of(y, labelled, before, classes)
+        self._refuse_what_needs_one_emotion()
+        task = before or LabelSets(y.shape[1])
+        self.classes_ = task.labels
+        return task
 
-        Returns
-        -------
-        self : JoyfulClassifier
-            The fitted classifier.
+    def _refuse_what_needs_one_emotion(self):
+        for name, default in _NEEDS_ONE_EMOTION.items():
+            value = getattr(self, name)
+            if value != default:
+                raise ValueError(
+                    f"{name}={value!r} needs one emotion for each utterance, and y is "
+                    f"an indicator matrix; leave it {default}."
+                )
 
-        Raises
-        ------
-        ValueError
-            If X holds infinity, text or broken keys, or no row is left to learn from.
-        DivergenceError
-            If training leaves the finite numbers.
+    def _finish(self, table, target, weight, rng):
+        if isinstance(self._task, LabelSets):
+            self.head_ = None
+            vars(self).pop("class_prior_", None)  # of an earlier fit
+        else:
+            super()._finish(table, target, weight, rng)
 
-        Warns
-        -----
-        InterruptedTrainingWarning
-            If training is interrupted by the user once an epoch is finished; before
-            that, the interrupt is passed on.
-        """
-        return self._fit(X, y, sample_weight)
-
-    def _network(self, table):
-        network, settings = super()._network(table)
-        return network, settings | {"n_outputs": len(self.classes_)}
-
-    def _objective(self):
-        objective, settings = super()._objective()
-        settings["task"] = "label_sets" if self._label_sets else "classes"
-        settings["focal_gamma"] = self.focal_gamma
-        settings["label_smoothing"] = self.label_smoothing
-        return objective, settings
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

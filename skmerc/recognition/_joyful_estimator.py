@@ -10,8 +10,7 @@ from skmerc._training import train_fusion
 from skmerc._training._callbacks import names_of
 from skmerc._utils.registry import Range
 from skmerc.nn.joyful import JoyfulLoss, JoyfulNetwork
-from skmerc.recognition._checks import most_speakers
-from skmerc.recognition._dialogue_estimator import (
+from skmerc.recognition._base import (
     COUNT,
     NOT_NEGATIVE,
     POSITIVE,
@@ -21,12 +20,6 @@ from skmerc.recognition._dialogue_estimator import (
 )
 from skmerc.recognition._docstrings import MODALITIES, READING, RUN, VALIDATION
 
-_OF_NETWORK = (
-    "global_fusion specific_fusion fusion_size smoothing heads hidden_size "
-    "graph_layers conv window_past window_future dropout "
-    "modality_dropout augmentation_rate"
-).split()
-_OF_LOSS = "fusion_weight contrast_weight contrast temperature batch_negatives".split()
 _UTTERANCES_IN_BATCH = 400
 _TRAINING = {
     "optimizer": torch.optim.Adam,
@@ -140,6 +133,8 @@ TRAINING_PARAMETERS = f"""\
 class JoyfulEstimator(DialogueEstimator):
     """Base of JOYFUL's classifier and regressor."""
 
+    _network = JoyfulNetwork
+    _loss = JoyfulLoss
     _presets = {
         "paper": _TRAINING
         | {
@@ -167,7 +162,7 @@ class JoyfulEstimator(DialogueEstimator):
             "net_params": {"module__norm_first": False},
         },
     }
-    _span = 5
+    _window = 5
     _search_space: dict = {
         "lr": Range(3e-5, 3e-3, log=True),
         "dropout": Range(0.2, 0.6),
@@ -303,25 +298,9 @@ class JoyfulEstimator(DialogueEstimator):
         share = min(_UTTERANCES_IN_BATCH / n_utterances, 0.1)
         return max(1, round(share * len(training)))
 
-    def _start(self, table, target, weight):
-        super()._start(table, target, weight)
-        self._n_speakers = None
-        if self.relations == "pairs":
-            self._n_speakers = most_speakers(table, weight > 0)
-
-    def _network(self, table):
-        settings = {name: getattr(self, name) for name in _OF_NETWORK}
-        settings["reader"] = self._reader_settings(table)
-        settings |= {"n_bases": self.n_bases, "n_speakers": self._n_speakers}
-        settings |= {"layers": self.context_layers, "window": self.context_window}
-        return JoyfulNetwork, settings
-
-    def _objective(self):
-        return JoyfulLoss, {name: getattr(self, name) for name in _OF_LOSS}
-
-    def _callbacks(self, passes):
-        callbacks = super()._callbacks(passes)
-        if self.schedule is None or passes:
+    def _callbacks(self, epochs):
+        callbacks = super()._callbacks(epochs)
+        if self.schedule is None or epochs:
             return callbacks
         falling = LRScheduler("CosineAnnealingLR", T_max=self.max_epochs)
         name = "schedule_of_skmerc" if "schedule" in names_of(callbacks) else "schedule"
@@ -331,8 +310,8 @@ class JoyfulEstimator(DialogueEstimator):
         fuses = self.global_fusion or self.specific_fusion
         self.first_phase_loss_ = []
         if self.training == "two-phase" and fuses:
-            passes = -(-self.max_epochs // 2)
-            self.first_phase_loss_ = train_fusion(net, training, passes)
+            epochs = -(-self.max_epochs // 2)
+            self.first_phase_loss_ = train_fusion(net, training, epochs)
 
     def _take_over(self, net, optimizer):
         super()._take_over(net, optimizer)

@@ -1,20 +1,18 @@
 """JOYFUL's regressor, for scores such as the strength of a sentiment."""
 
-import numpy as np
 from imblearn.utils import Substitution
-from sklearn.base import RegressorMixin, _fit_context
+from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 
-from skmerc._training import Moments, values_in_units_of
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc._utils.registry import storable
-from skmerc.frame._columns import CONTEXT, FLOAT32_MAX
 from skmerc.recognition._checks import scored_rows
 from skmerc.recognition._joyful_estimator import (
     PARAMETERS,
     TRAINING_PARAMETERS,
     JoyfulEstimator,
 )
+from skmerc.recognition._tasks import Values
 
 
 @storable
@@ -68,41 +66,6 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
     True
     """
 
-    @_fit_context(prefer_skip_nested_validation=False)
-    @all_or_nothing
-    def fit(self, X, y, sample_weight=None):
-        """Train all parts.
-
-        Parameters
-        ----------
-        X : DataFrame or array-like of shape (n_utterances, n_columns)
-            Whole dialogues, in any order of rows; see the guide to X. Without keys
-            every row is a dialogue of its own.
-        y : array-like of shape (n_utterances,)
-            Their scores; those of context rows are ignored.
-        sample_weight : array-like of shape (n_utterances,), default=None
-            Factor on the loss of each utterance.
-
-        Returns
-        -------
-        self : JoyfulRegressor
-            The fitted regressor.
-
-        Raises
-        ------
-        ValueError
-            If X holds infinity, text or broken keys, or no row is left to learn from.
-        DivergenceError
-            If training leaves the finite numbers.
-
-        Warns
-        -----
-        InterruptedTrainingWarning
-            If training is interrupted by the user once an epoch is finished; before
-            that, the interrupt is passed on.
-        """
-        return self._fit(X, y, sample_weight)
-
     @all_or_nothing
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one more pass over some dialogues, from where training stands.
@@ -127,7 +90,7 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
             The regressor, trained for one more pass.
         """
         self._validate_params()
-        return self._fit(X, y, sample_weight, passes=1)
+        return self._fit(X, y, sample_weight, epochs=1)
 
     @of_one_fit
     def predict(self, X):
@@ -144,8 +107,7 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
         ndarray of shape (n_utterances,)
             The scores.
         """
-        scaled = self._infer(self._read(X), "logits")[:, 0]
-        return self._mean + self._deviation * scaled
+        return self._task.predict(self._infer(self._read(X), "logits"))
 
     def score(self, X, y, sample_weight=None):
         """Coefficient of determination over the utterances that are not context.
@@ -170,34 +132,5 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
     def _y_checks(self, y):
         return {"y_numeric": True}
 
-    def _encode(self, y, table, resume):
-        y = np.where(table.role != CONTEXT, y, 0.0)
-        largest = np.abs(y).argmax()
-        if abs(y[largest]) > FLOAT32_MAX:
-            raise ValueError(
-                f"y is {y[largest]} in row {largest}, too large for float32; rescale "
-                "the scores."
-            )
-        return y
-
-    def _learn_scales(self, table, target, weight):
-        super()._learn_scales(table, target, weight)
-        rows = table.select(weight > 0)
-        known = self._total("y", Moments.of(target[:, None], rows, weight[rows]))
-        self._mean, deviation = float(known.mean[0]), float(known.deviation[0])
-        # What rounding leaves of a constant is no unit.
-        self._deviation = deviation if deviation > 1e-9 * abs(self._mean) else 1.0
-
-    def _scale(self, target):
-        return ((target - self._mean) / self._deviation).astype(np.float32)
-
-    def _measure(self):
-        return values_in_units_of(self._deviation, self._mean)
-
-    def _network(self, table):
-        network, settings = super()._network(table)
-        return network, settings | {"n_outputs": 1}
-
-    def _objective(self):
-        objective, settings = super()._objective()
-        return objective, settings | {"task": "values"}
+    def _task_of(self, y, labelled, before, classes):
+        return before or Values()

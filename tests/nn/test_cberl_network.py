@@ -18,6 +18,27 @@ from skmerc.nn.blocks import BlockReader, hide_modalities
 from skmerc.nn.cberl import CBERLLoss, CBERLNetwork, Recognition
 
 FUSIONS = ["concat", "djvae"]
+SMALL = {
+    "fusion": "concat",
+    "latent_size": 6,
+    "modality_dropout": 0.0,
+    "hidden_size": 8,
+    "lstm_layers": 2,
+    "graph_layers": 1,
+    "heads": 4,
+    "window_past": 3,
+    "window_future": 10,
+    "dropout": 0.4,
+    "mask_rate": 0.3,
+    "mask": "node",
+    "mask_exponent": 2.0,
+}
+LOSS = {
+    "focal_gamma": 2.0,
+    "reconstruction_weight": 0.5,
+    "fusion_weight": 1.0,
+    "label_smoothing": 0.0,
+}
 
 
 def read(X):
@@ -37,8 +58,11 @@ def reader_of(table):
 def network(table, **settings):
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        sizes = {"hidden_size": 8, "latent_size": 6, "window_past": 3}
-        return CBERLNetwork(reader_of(table), 4, **(sizes | settings)).eval()
+        return CBERLNetwork(reader_of(table), 4, **(SMALL | settings)).eval()
+
+
+def make_loss(**settings):
+    return CBERLLoss(**(LOSS | settings))
 
 
 @pytest.fixture(autouse=True)
@@ -261,7 +285,7 @@ class TestTraining:
         table = read(X)
         net = network(table, fusion=fusion, mask=mask, mask_rate=0.5).train()
         inputs, answer = whole_batch(table)
-        CBERLLoss()(net(**inputs), answer).backward()
+        make_loss()(net(**inputs), answer).backward()
         idle = {name for name, p in net.named_parameters() if p.grad is None}
         assert not idle
         assert all(p.grad.isfinite().all() for p in net.parameters())
@@ -282,7 +306,7 @@ class TestTraining:
         inputs, answer = whole_batch(table)
         out = net(**inputs)
         assert not out.reconstruction_error.any()
-        loss = CBERLLoss()
+        loss = make_loss()
         loss(out, answer)
         assert loss.terms["reconstruction_loss"] == 0
 
@@ -291,7 +315,7 @@ class TestTraining:
         net = network(table, mask="class_aware", mask_rate=0.2, dropout=0.0).train()
         inputs, _ = whole_batch(table)
         rare = torch.arange(len(X)) % 2 == 0
-        inputs["frequency"] = torch.where(rare, 1e-4, 1.0)
+        inputs["mask_weight"] = torch.where(rare, 1e-4, 1.0)
         several = inputs["sequence"].bincount()[inputs["sequence"]] > 2
         masked = sum((net(**inputs).reconstruction_error > 0).int() for _ in range(50))
         assert masked[~rare & several].sum() > 50 * masked[rare & several].sum()
@@ -311,7 +335,7 @@ class TestLoss:
     def test_terms_add_up(self):
         out = self.recognition(requires_grad=False)
         out.reconstruction_error[[0, 5]] = 0
-        loss = CBERLLoss(focal_gamma=1.0, reconstruction_weight=3, fusion_weight=5)
+        loss = make_loss(focal_gamma=1.0, reconstruction_weight=3, fusion_weight=5)
         weight, error = self.answer["weight"], out.reconstruction_error
         focal = focal_loss(out.logits, self.answer["target"], 1.0, weight)
         hidden = (2 * error[1] + error[3]) / 3
@@ -324,13 +348,13 @@ class TestLoss:
 
     def test_rows_of_weight_0_teach_nothing(self):
         out = self.recognition()
-        CBERLLoss()(out, self.answer).backward()
+        make_loss()(out, self.answer).backward()
         for part in (out.logits, out.reconstruction_error, out.fusion_loss):
             rows = part.grad.reshape(6, -1).abs().sum(1) > 0
             assert rows.tolist() == [True, True, False, True, False, True]
 
     def test_a_batch_without_any_weight_gives_0(self):
         nobody = self.answer | {"weight": torch.zeros(6)}
-        loss = CBERLLoss()(self.recognition(), nobody)
+        loss = make_loss()(self.recognition(), nobody)
         assert loss.item() == 0
         loss.backward()

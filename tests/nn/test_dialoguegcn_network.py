@@ -27,7 +27,7 @@ def network():
     torch.manual_seed(0)
     about = {"mean": torch.zeros(5), "scale": torch.ones(5)}
     reader = {"blocks": [slice(0, 3), slice(3, 5)]} | about
-    settings = SETTINGS | {"n_classes": 3, "n_speakers": 3}
+    settings = SETTINGS | {"n_outputs": 3, "n_speakers": 3}
     return DialogueGCNNetwork(reader, **settings).eval()
 
 
@@ -37,8 +37,7 @@ def features():
 
 
 def answers(network, features):
-    frequency = torch.ones(len(features))
-    return network(features, SEQUENCE, SPEAKER, frequency)
+    return network(features, SEQUENCE, SPEAKER)
 
 
 def test_a_convolution_adds_up_relation_by_relation():
@@ -116,7 +115,7 @@ def test_dialogues_do_not_hear_each_other(network, features):
 
 def test_speakers_beyond_those_known_count_as_the_last(network, features):
     many = torch.tensor([7, 8, 9, 10, 5, 3, 3])
-    found = network(features, SEQUENCE, many, torch.ones(7)).logits
+    found = network(features, SEQUENCE, many).logits
     assert found.isfinite().all()
 
 

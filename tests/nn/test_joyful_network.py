@@ -15,13 +15,30 @@ from skmerc.losses import contrastive_loss, focal_loss
 from skmerc.nn.joyful import JoyfulLoss, JoyfulNetwork, JoyfulOutput
 
 TINY = {
+    "global_fusion": True,
+    "specific_fusion": True,
     "fusion_size": 12,
-    "hidden_size": 8,
-    "heads": 2,
-    "layers": 1,
     "n_bases": 4,
+    "smoothing": 0.2,
+    "heads": 2,
+    "context_layers": 1,
+    "context_window": 256,
+    "hidden_size": 8,
+    "graph_layers": 1,
+    "conv": "mean",
+    "n_speakers": None,
     "window_past": 3,
     "window_future": 3,
+    "augmentation_rate": 0.2,
+    "dropout": 0.3,
+    "modality_dropout": 0.0,
+}
+LOSS = {
+    "fusion_weight": 0.06,
+    "contrast_weight": 0.3,
+    "contrast": "paper",
+    "temperature": 0.2,
+    "batch_negatives": False,
 }
 STILL = {"dropout": 0.0, "augmentation_rate": 0.0}
 PARTS = [
@@ -32,8 +49,8 @@ PARTS = [
     {"specific_fusion": False},
     {"global_fusion": False, "specific_fusion": False},
     {"fusion_size": None, "hidden_size": None, "graph_layers": 2},
-    {"window": 2, "position": "rotary"},
-    {"window": None, "window_past": None, "window_future": -1},
+    {"context_window": 2, "position": "rotary"},
+    {"context_window": None, "window_past": None, "window_future": -1},
 ]
 
 
@@ -52,6 +69,10 @@ def network(table, **settings):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return JoyfulNetwork(reader, 4, **(TINY | settings)).eval()
+
+
+def make_loss(task="classes", **settings):
+    return JoyfulLoss(task, **(LOSS | settings))
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +135,7 @@ class TestWhoInfluencesWhom:
     def test_every_parameter_learns(self, parts, X):
         net = network(read(X), **(parts | {"dropout": 0.0})).train()
         inputs, answer = whole_batch(read(X))
-        JoyfulLoss()(net(**inputs), answer).backward()
+        make_loss()(net(**inputs), answer).backward()
         assert all(p.grad is not None for p in net.parameters())
         assert all(p.grad.isfinite().all() for p in net.parameters())
 
@@ -128,7 +149,7 @@ def test_no_loss_of_a_real_utterance_hangs_on_a_synthetic_one(
     net, sequences = network(table).train(), dataset_of(table).sequences
     inputs, answer = whole_batch(table)
     synthetic = torch.from_numpy(table.role[sequences.rows] == SYNTHETIC)
-    criterion = JoyfulLoss(contrast=contrast, batch_negatives=batch_negatives)
+    criterion = make_loss(contrast=contrast, batch_negatives=batch_negatives)
     features = inputs["features"].nan_to_num(0.1).requires_grad_()
 
     def gradient(rows):
@@ -151,7 +172,7 @@ def test_negatives_come_from_the_dialogue_or_from_the_batch(batch_negatives, X):
     views = [torch.randn(len(X), 8, requires_grad=True) for _ in range(2)]
     out = net(**inputs)._replace(view1=views[0], view2=views[1])
     first = inputs["sequence"] == inputs["sequence"][-1]
-    criterion = JoyfulLoss(batch_negatives=batch_negatives, contrast="grace")
+    criterion = make_loss(batch_negatives=batch_negatives, contrast="grace")
     criterion(out, answer | {"weight": first.float()}).backward()
     for view in views:
         assert view.grad[first].abs().sum() > 0
@@ -167,7 +188,7 @@ def test_dialogues_count_in_proportion_to_their_labelled_utterances(settings, X)
         rng.integers(0, 2, len(X)).astype(float),
         rng.integers(0, 4, len(X)),
     )
-    net, criterion = network(read(X), **STILL), JoyfulLoss(**settings)
+    net, criterion = network(read(X), **STILL), make_loss(**settings)
     together = criterion(*batch_loss_arguments(net, X, target, weight))
     total = 0
     for _, rows in X.groupby("dialogue__id"):
@@ -246,7 +267,7 @@ class TestLoss:
     @pytest.mark.parametrize("contrast", ["paper", "grace"])
     def test_terms_add_up(self, contrast):
         out, weight = self.output(), self.answer["weight"]
-        criterion = JoyfulLoss(
+        criterion = make_loss(
             fusion_weight=5, contrast_weight=3, contrast=contrast, focal_gamma=1.0
         )
         task = focal_loss(out.logits, self.answer["target"], 1.0, weight)
@@ -269,12 +290,12 @@ class TestLoss:
     def test_temperature_is_that_of_grace_alone(self, form, hangs):
         out = self.output()
         cold, warm = (
-            JoyfulLoss(contrast=form, temperature=t)(out, self.answer) for t in (0.1, 2)
+            make_loss(contrast=form, temperature=t)(out, self.answer) for t in (0.1, 2)
         )
         assert ((cold - warm).abs() > 1e-3) == hangs
 
     def test_without_a_weight_nothing_is_contrasted(self):
-        criterion = JoyfulLoss(contrast_weight=0.0, fusion_weight=0.0)
+        criterion = make_loss(contrast_weight=0.0, fusion_weight=0.0)
         loss = criterion(self.output(), self.answer)
         torch.testing.assert_close(loss, criterion.terms["task_loss"])
         assert criterion.terms["contrastive_loss"] == 0
@@ -283,18 +304,18 @@ class TestLoss:
     def test_rows_of_weight_0_teach_nothing(self, batch_negatives):
         out = self.output()
         parts = out.logits.requires_grad_(), out.fusion_loss.requires_grad_()
-        JoyfulLoss(batch_negatives=batch_negatives)(out, self.answer).backward()
+        make_loss(batch_negatives=batch_negatives)(out, self.answer).backward()
         for part in parts:
             rows = part.grad.reshape(6, -1).abs().sum(1) > 0
             assert rows.tolist() == [True, True, False, True, False, True]
 
     def test_a_batch_without_any_weight_gives_0(self):
         nobody = self.answer | {"weight": torch.zeros(6)}
-        assert JoyfulLoss()(self.output(), nobody) == 0
+        assert make_loss()(self.output(), nobody) == 0
 
     def test_label_sets_are_binary_cross_entropies(self):
         out, target = self.output(), torch.randint(2, (6, 4)).float()
-        criterion = JoyfulLoss("label_sets")
+        criterion = make_loss("label_sets")
         criterion(out, self.answer | {"target": target})
         p = out.logits.sigmoid()
         entropy = -(target * p.log() + (1 - target) * (1 - p).log())
@@ -303,14 +324,14 @@ class TestLoss:
 
     def test_values_are_absolute_errors(self):
         out, target = self.output(n_outputs=1), torch.randn(6)
-        criterion = JoyfulLoss("values")
+        criterion = make_loss("values")
         criterion(out, self.answer | {"target": target})
         expected = self.weighted((out.logits[:, 0] - target).abs())
         torch.testing.assert_close(criterion.terms["task_loss"], expected)
 
     def test_label_smoothing_is_that_of_cross_entropy(self):
         out, target = self.output(), self.answer["target"]
-        criterion = JoyfulLoss(label_smoothing=0.2)
+        criterion = make_loss(label_smoothing=0.2)
         criterion(out, self.answer)
         each = F.cross_entropy(
             out.logits, target, reduction="none", label_smoothing=0.2

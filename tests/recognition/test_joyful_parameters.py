@@ -12,6 +12,7 @@ from skmerc import JoyfulClassifier, JoyfulRegressor
 from skmerc.datasets import make_conversations
 from skmerc.frame._conversations import read_conversations
 from skmerc.recognition import _joyful_estimator
+from skmerc.recognition._base import parameters_of
 
 # Every parameter, with a value that changes answers, and what it takes to do so.
 CHANGES = [
@@ -154,13 +155,13 @@ class TestPresets:
         X, _ = make_conversations(1, n_turns=6, modalities=widths, random_state=0)
         model = kind.from_preset(name)
         table = read_conversations(BaseEstimator(), X, reset=True)
-        model.classes_ = np.arange(4)
-        model._begin_totals(resume=False, passes=None)
-        model._learn_scales(table, np.arange(6.0), np.ones(6))
-        model._start(table, np.arange(6.0), np.ones(6))
-        network, settings = model._network(table)
+        n_speakers = model._count_speakers(table, np.ones(6, bool))
+        reader = {"mean": np.zeros(1380), "scale": np.ones(1380)}
+        reader["blocks"] = list(table.blocks.values())
+        given = {"reader": reader, "n_outputs": 4, "n_speakers": n_speakers}
+        settings = parameters_of(model, model._network, given)
         with torch.device("meta"):
-            return network(**settings)
+            return model._network(**settings)
 
     def test_the_paper_s_widths(self, kind):
         net = self.network(kind, "paper")

@@ -108,8 +108,8 @@ def test_units_of_scores_are_those_of_the_whole_table(data):
     model, (X, y, weight) = MODELS[2], data
     whole = begin(model)[0].fit(X, answers_for(model, y), weight)
     growing = teach(begin(model)[0], parts_of(data), {})
-    assert growing._mean == pytest.approx(whole._mean)
-    assert growing._deviation == pytest.approx(whole._deviation)
+    assert growing._task.mean == pytest.approx(whole._task.mean)
+    assert growing._task.unit == pytest.approx(whole._task.unit)
 
 
 @pytest.mark.parametrize("model", MODELS[:2], ids=lambda m: type(m).__name__)
@@ -118,7 +118,7 @@ def test_shares_of_classes_are_those_of_all_parts(model, data):
     whole = begin(model)[0].fit(X, y, weight)
     growing = teach(begin(model)[0], parts_of(data), begin(model)[1])
     np.testing.assert_allclose(growing.class_prior_, whole.class_prior_)
-    np.testing.assert_allclose(growing._trained_prior, whole._trained_prior)
+    np.testing.assert_allclose(growing._task.trained_prior, whole._task.trained_prior)
 
 
 def test_balanced_weights_follow_the_counts_of_all_parts(data):
@@ -133,7 +133,7 @@ def test_balanced_weights_follow_the_counts_of_all_parts(data):
     first = np.full(3, len(y) / 3)
     second = np.array([0, 0, sad.sum() * counts.sum() / 3 / counts[2]])
     expected = (first + second) / (first + second).sum()
-    np.testing.assert_allclose(model._trained_prior, expected)
+    np.testing.assert_allclose(model._task.trained_prior, expected)
 
 
 @every_model

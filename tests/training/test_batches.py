@@ -32,9 +32,9 @@ def conversations():
 def dataset(conversations):
     target = np.array([5, 4, 3, 2, 1, 0])
     weight = np.array([1.0, 2.0, 0.0, 0.5, 3.0, 1.0])
-    frequency = np.linspace(0.1, 0.6, 6)
+    mask_weight = np.linspace(0.1, 0.6, 6)
     return DialogueDataset(
-        conversations, conversations.sequences(), target, weight, frequency
+        conversations, conversations.sequences(), target, weight, mask_weight
     )
 
 
@@ -47,7 +47,7 @@ def test_a_batch_gathers_rows_and_takes_loss_where_they_are_owned(dataset):
     same = inputs["speaker"][:, None] == inputs["speaker"]
     assert same.tolist() == [[a == b for b in speakers] for a in speakers]
     torch.testing.assert_close(
-        inputs["frequency"],
+        inputs["mask_weight"],
         torch.tensor([0.2, 0.6, 0.4, 0.3, 0.1, 0.4, 0.3, 0.5]),
     )
     assert answer["target"].tolist() == [5 - row for row in rows]
@@ -57,7 +57,7 @@ def test_a_batch_gathers_rows_and_takes_loss_where_they_are_owned(dataset):
 def test_floats_are_float32_and_the_table_is_not_touched(conversations, dataset):
     before = conversations.features.copy()
     inputs, answer = dataset.batch(np.arange(2))
-    for values in (inputs["features"], inputs["frequency"], answer["weight"]):
+    for values in (inputs["features"], inputs["mask_weight"], answer["weight"]):
         assert values.dtype == torch.float32
     inputs["features"].zero_()
     np.testing.assert_array_equal(conversations.features, before)
@@ -127,7 +127,7 @@ class TestLoader:
 
 
 class Echo(torch.nn.Module):
-    def forward(self, features, sequence, speaker, frequency):
+    def forward(self, features, sequence, speaker):
         return SimpleNamespace(same=features, mode=features * 0 + self.training)
 
 

@@ -14,9 +14,9 @@ from skorch.callbacks import LRScheduler
 
 from skmerc._training import DialogueDataset, infer, make_net, seeded
 from skmerc._training._engine import LossTerms, ValidationScore
-from skmerc._training._measures import Measure
 from skmerc.frame import make_frame
 from skmerc.frame._conversations import read_conversations
+from skmerc.recognition._tasks import Classes
 
 
 class Linear(torch.nn.Module):
@@ -26,7 +26,7 @@ class Linear(torch.nn.Module):
         super().__init__()
         self.layer = torch.nn.Linear(2, 3)
 
-    def forward(self, features, sequence, speaker, frequency):
+    def forward(self, features, sequence, speaker):
         return SimpleNamespace(logits=self.layer(features))
 
 
@@ -67,15 +67,20 @@ def train(validation=None, max_epochs=4, batch_size=4, lr=0.05, **settings):
             max_epochs=max_epochs,
             batch_size=batch_size,
             lr=lr,
-            **({"verbose": 0} | settings),
+            **({"verbose": 0, "task": Classes()} | settings),
         )
         return net.initialize().partial_fit(dialogues(), None)
 
 
 def scripted(scores):
-    """A measure that gives the scores of successive epochs, whatever the answers."""
+    """A task that gives the scores of successive epochs, whatever the answers."""
+
+    class Scripted(Classes):
+        def score(self, logits, target, weight):
+            return {"valid_weighted_f1": next(left)}
+
     left = iter(scores)
-    return Measure(lambda logits, target, weight: {"valid_weighted_f1": next(left)})
+    return Scripted()
 
 
 def test_history_records_the_mean_of_each_term_over_the_batches_of_an_epoch():
@@ -107,7 +112,7 @@ def test_terms_are_those_of_training_batches_alone():
 def test_validation_is_scored_on_the_rows_that_count():
     net, held_out = train(), dialogues(seed=1)
     net.history.new_epoch()
-    ValidationScore(held_out).on_epoch_end(net)
+    ValidationScore(held_out, Classes()).on_epoch_end(net)
     rows = held_out.weight > 0
     logits, target = infer(net, held_out, "logits")[rows], held_out.target[rows]
     error = -log_softmax(logits, axis=1)[np.arange(len(target)), target]
@@ -137,7 +142,7 @@ def test_validation_changes_no_weight_and_is_let_go_of():
 def test_patience_ends_training_and_restores_the_best_weights():
     held_out = dialogues(seed=1)
     scores = [0.1, 0.3, 0.2, 0.4, 0.4, 0.3, 0.4, 0.9]
-    net = train(held_out, max_epochs=9, patience=3, measure=scripted(scores))
+    net = train(held_out, max_epochs=9, patience=3, task=scripted(scores))
     assert net.history[:, "valid_weighted_f1"] == scores[:7]
     again = train(held_out, max_epochs=4)
     pairs = zip(net.module_.parameters(), again.module_.parameters(), strict=True)
@@ -147,7 +152,7 @@ def test_patience_ends_training_and_restores_the_best_weights():
 def test_the_mean_of_the_latest_scores_decides_where_one_is_asked_for():
     held_out = dialogues(seed=1)
     scores = [0.2, 0.6, 0.1, 0.1, 0.4, 0.6, 0.6, 0.5, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]
-    net = train(held_out, max_epochs=99, patience=5, span=4, measure=scripted(scores))
+    net = train(held_out, max_epochs=99, patience=5, window=4, task=scripted(scores))
     means = [np.mean(scores[max(0, i - 3) : i + 1]) for i in range(13)]
     assert net.history[:, "valid_weighted_f1_mean"] == pytest.approx(means)
     assert np.argmax(means) + 1 == 8

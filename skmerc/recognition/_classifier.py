@@ -2,9 +2,8 @@
 
 import numpy as np
 import torch
-from scipy.special import log_softmax, softmax
 from sklearn import config_context
-from sklearn.base import ClassifierMixin, _fit_context, clone
+from sklearn.base import ClassifierMixin, clone
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.multiclass import (
@@ -13,64 +12,26 @@ from sklearn.utils.multiclass import (
 )
 from sklearn.utils.validation import has_fit_parameter
 
-from skmerc._training import CLASSES, ReadClasses, draw_seed, infer
+from skmerc._training import draw_seed, infer
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
-from skmerc.frame._columns import CONTEXT, UTTERANCE
 from skmerc.frame._labels import refuse_mixed, shape_of
 from skmerc.recognition._checks import scored_rows
-from skmerc.recognition._dialogue_estimator import DialogueEstimator
 from skmerc.recognition._imbalance import (
     SMALLEST,
     boosting_head,
-    class_factor,
     prior_shift,
 )
+from skmerc.recognition._tasks import Classes
 
 
-class DialogueClassifier(ClassifierMixin, DialogueEstimator):
-    """Base of the classifiers of dialogues; subclasses build the network."""
+class DialogueClassifierMixin(ClassifierMixin):
+    """What a :class:`DialogueEstimator` of emotions has besides."""
 
     _parameter_constraints: dict = {
-        **DialogueEstimator._parameter_constraints,
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "head": [StrOptions({"boost"}), None, HasMethods(["fit", "predict_proba"])],
         "prior": [dict, StrOptions({"train", "uniform"}), None],
     }
-
-    @_fit_context(prefer_skip_nested_validation=False)
-    @all_or_nothing
-    def fit(self, X, y, sample_weight=None):
-        """Train the network, then the head on its embeddings.
-
-        Parameters
-        ----------
-        X : DataFrame or array-like of shape (n_utterances, n_columns)
-            Whole dialogues, in any order of rows; see the guide to X. Without keys
-            every row is a dialogue of its own.
-        y : array-like of shape (n_utterances,)
-            Their emotions; those of context rows are ignored.
-        sample_weight : array-like of shape (n_utterances,), default=None
-            Factor on the loss of each utterance.
-
-        Returns
-        -------
-        self : object
-            The fitted classifier.
-
-        Raises
-        ------
-        ValueError
-            If X holds infinity, text or broken keys, or no row is left to learn from.
-        DivergenceError
-            If training leaves the finite numbers.
-
-        Warns
-        -----
-        InterruptedTrainingWarning
-            If training is interrupted by the user once an epoch is finished; before
-            that, the interrupt is passed on.
-        """
-        return self._fit(X, y, sample_weight)
 
     @all_or_nothing
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -106,26 +67,16 @@ class DialogueClassifier(ClassifierMixin, DialogueEstimator):
         if len(shape_of(y)) == 1:
             _check_partial_fit_first_call(self, classes)
         known = getattr(self, "classes_", None)
-        return self._fit(X, y, sample_weight, passes=1, classes=known)
+        return self._fit(X, y, sample_weight, epochs=1, classes=known)
 
-    def _encode(self, y, table, resume, classes=None):
-        """Index of each row's class; context rows may hold anything."""
+    def _task_of(self, y, labelled, before, classes):
         check_classification_targets(y)
-        labelled = table.role != CONTEXT
-        classes = self.classes_ if resume else classes
-        classes = np.unique(y[labelled]) if classes is None else classes
-        unknown = labelled & ~np.isin(y, classes)
-        if unknown.any():
-            raise ValueError(
-                f"Label {y[unknown].tolist()[0]!r} in row "
-                f"{np.flatnonzero(unknown)[0]} is not among the classes of the first "
-                f"fit: {classes.tolist()}."
-            )
-        self.classes_ = classes
+        if before is None:
+            found = np.unique(y[labelled]) if classes is None else classes
+            before = Classes(found)
+        self.classes_ = before.labels
         self._check_answers()
-        return np.where(labelled, np.searchsorted(classes, y), 0).clip(
-            max=len(classes) - 1
-        )
+        return before
 
     def _check_answers(self):
         """Refuse a prior and a head now that could not be used after training."""
@@ -138,36 +89,9 @@ class DialogueClassifier(ClassifierMixin, DialogueEstimator):
         if hasattr(head, "_validate_params"):
             head._validate_params()
 
-    def _measure(self):
-        return CLASSES._replace(reading=ReadClasses(self.classes_))
-
-    def _kinds(self, target):
-        return target
-
-    def _factor(self, target, weight):
-        mass = self._total("given", self._mass(target, weight))
-        return class_factor(self.class_weight, self.classes_, mass)[target]
-
-    def _frequency(self, target, weight):
-        mass = self._total("trained", self._mass(target, weight))
-        return (mass / mass.sum() + 1e-3)[target]
-
-    def _mass(self, target, weight):
-        """Weight of each class."""
-        return np.bincount(target, weight, minlength=len(self.classes_))
-
     def _finish(self, table, target, weight, rng):
-        self._record_priors(table, target)
+        self.class_prior_ = self._task.prior
         self._fit_head(table, target, weight, rng)
-
-    def _record_priors(self, table, target):
-        """Class shares that the network was trained with, and the real ones."""
-        trained = self._totals["trained"]
-        real = table.learnable & (table.role == UTTERANCE)
-        counted = self._total("real", self._mass(target, real))
-        counted = counted if counted.any() else trained
-        self._trained_prior = trained / trained.sum()
-        self.class_prior_ = counted / counted.sum()
 
     def _fit_head(self, table, target, weight, rng):
         self.head_ = None
@@ -201,26 +125,26 @@ class DialogueClassifier(ClassifierMixin, DialogueEstimator):
         Returns
         -------
         ndarray of shape (n_utterances, n_classes)
-            In the order of ``classes_``.
+            In the order of ``classes_``; after an indicator matrix, the probability
+            that each emotion is there.
         """
-        return self._proba(self._read(X))
-
-    def _proba(self, table):
+        table = self._read(X)
         if self.head_ is None:
-            log_p = log_softmax(self._infer(table, "logits"), axis=1)
+            logits = self._infer(table, "logits")
         else:
-            embedding = self._infer(table, "embedding")
-            known = self.head_.predict_proba(embedding)
-            p = np.zeros((len(table), len(self.classes_)))
-            p[:, self.head_.classes_] = known
-            log_p = np.log(np.maximum(p, SMALLEST))
-        return softmax(log_p + self._prior_shift(), axis=1)
+            logits = self._ask_head(self._infer(table, "embedding"))
+        return self._task.predict_proba(logits + self._prior_shift())
+
+    def _ask_head(self, embedding):
+        p = np.zeros((len(embedding), len(self.classes_)))
+        p[:, self.head_.classes_] = self.head_.predict_proba(embedding)
+        return np.log(np.maximum(p, SMALLEST))
 
     def _prior_shift(self):
         if self.prior is None:
             return 0.0
-        real, trained = self.class_prior_, self._trained_prior
-        return prior_shift(self.prior, self.classes_, real, trained)
+        task = self._task
+        return prior_shift(self.prior, task.labels, task.prior, task.trained_prior)
 
     @of_one_fit
     def predict(self, X):
@@ -233,11 +157,10 @@ class DialogueClassifier(ClassifierMixin, DialogueEstimator):
 
         Returns
         -------
-        ndarray of shape (n_utterances,)
-            The most probable of ``classes_``.
+        ndarray of shape (n_utterances,) or (n_utterances, n_classes)
+            The most probable of ``classes_``; after an indicator matrix, another.
         """
-        chosen = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[chosen]
+        return self._task.decode(self.predict_proba(X))
 
     def score(self, X, y, sample_weight=None):
         """Accuracy over the utterances that are not context.

@@ -1,5 +1,6 @@
 """What all estimators of dialogues share: reading, training, embedding."""
 
+import inspect
 import os
 from contextlib import nullcontext
 from numbers import Integral, Real
@@ -10,6 +11,7 @@ from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
+    _fit_context,
 )
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -37,11 +39,15 @@ from skmerc._training import (
     without_accelerator,
 )
 from skmerc._utils.divergence import refuse_infinite_answers
-from skmerc._utils.fitting import of_one_fit
+from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc.frame._columns import CONTEXT, SYNTHETIC, UTTERANCE, VALIDATION
 from skmerc.frame._conversations import read_conversations
-from skmerc.recognition._checks import check_net_settings, plain, runs_code_of_others
-from skmerc.recognition._totals import TotalsHolder
+from skmerc.recognition._checks import (
+    check_net_settings,
+    most_speakers,
+    plain,
+    runs_code_of_others,
+)
 
 COUNT = Interval(Integral, 1, None, closed="left")
 NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
@@ -51,23 +57,19 @@ WINDOW = [Interval(Integral, -1, 2**31, closed="left"), None]
 
 
 class DialogueEstimator(
-    TotalsHolder,
-    CallbackHolder,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    BaseEstimator,
+    CallbackHolder, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
     """Base of what is trained on whole dialogues, by skorch, row by row.
 
-    A subclass defines ``_network(table)``, which returns the class of its network and
-    the parameters for it, ``_objective()``, the same for its loss, ``_encode``, which
-    turns y into what the loss reads, and ``_measure``, which scores the network's
-    answers for held-out rows; the rest has defaults.
+    A subclass names its network and its loss, which take the parameters of the
+    estimator that have the same names, and tells the task, which is what y says.
     """
 
+    _network: type
+    _loss: type
     _presets: dict = {}
-    # Number of passes whose mean score on held-out dialogues decides when to stop.
-    _span = 1
+    # Number of epochs whose mean score on held-out dialogues decides when to stop.
+    _window = 1
     _parameter_constraints: dict = {
         "modalities": [dict, None],
         "standardize": ["boolean"],
@@ -88,11 +90,48 @@ class DialogueEstimator(
         "verbose": ["verbose"],
     }
 
-    def _fit(self, X, y, sample_weight, *, passes=None, **encoding):
-        """Fit, or go on for a number of passes from where the last fit ended."""
+    @_fit_context(prefer_skip_nested_validation=False)
+    @all_or_nothing
+    def fit(self, X, y, sample_weight=None):
+        """Train the network on whole dialogues.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_utterances, n_columns)
+            Whole dialogues, in any order of rows; see the guide to X. Without keys
+            every row is a dialogue of its own.
+        y : array-like of shape (n_utterances,) or (n_utterances, n_classes)
+            Their emotions, an indicator matrix where JoyfulClassifier shall find
+            several in an utterance, or the scores that a regressor learns; those of
+            context rows are ignored.
+        sample_weight : array-like of shape (n_utterances,), default=None
+            Factor on the loss of each utterance.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If X holds infinity, text or broken keys, or no row is left to learn from.
+        DivergenceError
+            If training leaves the finite numbers.
+
+        Warns
+        -----
+        InterruptedTrainingWarning
+            If training is interrupted by the user once an epoch is finished; before
+            that, the interrupt is passed on.
+        """
+        return self._fit(X, y, sample_weight)
+
+    def _fit(self, X, y, sample_weight, *, epochs=None, classes=None):
+        """Fit, or go on for a number of epochs from where the last fit ended."""
         check_parallel(self)
         check_net_settings(self)
-        resume = hasattr(self, "net_") and bool(self.warm_start or passes)
+        resume = hasattr(self, "net_") and bool(self.warm_start or epochs)
         checks = self._y_checks(y)
         table, y = read_conversations(
             self, X, y, reset=not resume, modalities=self.modalities, **checks
@@ -101,26 +140,38 @@ class DialogueEstimator(
             table, self.partial_nan, getattr(self, "feature_names_in_", None)
         )
         weight = check_weight(sample_weight, table.features)
-        if not (table.role != CONTEXT).any():
+        labelled = table.role != CONTEXT
+        if not labelled.any():
             raise ValueError("All rows have the role 'context'; none has a label.")
-        target = self._encode(y, table, resume, **encoding)
-        self._begin_totals(resume, passes)
+        before = self._task if resume else None
+        if before and not epochs:
+            before = before.forget_counts()
+        task = self._task_of(y, labelled, before, classes)
+        target = task.encode(y, labelled)
         rng = check_random_state(self.random_state)
-        weight, scored = self._divide(table, target, weight, rng, hold=not passes)
+        kinds = task.stratify(target)
+        learned, scored = self._divide(table, kinds, weight, rng, hold=not epochs)
+        real = table.learnable & (table.role == UTTERANCE)
+        class_weight = getattr(self, "class_weight", None)
+        task, factor = task.weigh(target, weight * learned, real, class_weight)
+        learned, scored = weight * factor * learned, weight * factor * scored
+        if not learned.any():
+            raise ValueError("No row is left to learn from: all have class weight 0.")
         if not resume:
-            self._start(table, target, weight)
-        if passes or not resume:
-            self._learn_scales(table, target, weight)
-        target = self._scale(target)
+            self._n_speakers = self._count_speakers(table, learned > 0)
+        if epochs or not resume:
+            self._learn_scales(table, learned, further=resume)
+            task = task.measure(target, table.select(learned > 0), learned)
+        self._task, target = task, task.scale(target)
         seed = draw_seed(rng)
         checkpoint = None
-        if self.checkpoint is not None and not passes:
-            data = {"X": table, "y": target, "sample_weight": weight, "roles": scored}
+        if self.checkpoint is not None and not epochs:
+            data = {"X": table, "y": target, "sample_weight": learned, "roles": scored}
             start = self.net_ if resume else None
             checkpoint = Checkpoint.of(self, data | {"random_state": seed}, start)
         with checkpoint or nullcontext():
-            data = table, target, weight
-            interrupted = self._train(*data, scored, seed, resume, passes, checkpoint)
+            data = table, target, learned
+            interrupted = self._train(*data, scored, seed, resume, epochs, checkpoint)
             self._finish(*data, rng)
             if checkpoint and not interrupted:
                 checkpoint.remove()
@@ -130,8 +181,17 @@ class DialogueEstimator(
         """Arguments of scikit-learn's check of y."""
         return {}
 
-    def _divide(self, table, target, weight, rng, hold):
-        """Weights of the rows to learn from, and of those that are only scored."""
+    def _task_of(self, y, labelled, before, classes):
+        """Tell what y says, after the task of the last fit if training goes on."""
+        raise NotImplementedError
+
+    def _count_speakers(self, table, rows):
+        """Count the speakers that relations tell apart, None where they do not."""
+        pairs = getattr(self, "relations", None) == "pairs"
+        return most_speakers(table, rows) if pairs else None
+
+    def _divide(self, table, kinds, weight, rng, hold):
+        """Tell which rows are learned from, and which are only scored."""
         learnable = table.learnable
         scored = table.role == VALIDATION
         rows = np.flatnonzero(learnable & (weight > 0))
@@ -141,42 +201,22 @@ class DialogueEstimator(
                 "validation, or of sample weight 0."
             )
         if hold and self.patience is not None and not scored.any():
-            kinds = self._kinds(target)
             out = hold_out(table, rows, kinds, self.validation_fraction, rng)
             scored = out & learnable & (table.role == UTTERANCE)
             learnable = learnable & ~out
-        factor = self._factor(target, weight * learnable)
-        if not (weight * factor * learnable).any():
-            raise ValueError("No row is left to learn from: all have class weight 0.")
-        return weight * factor * learnable, weight * factor * scored
+        return learnable, scored
 
-    def _start(self, table, target, weight):
-        """Take from the data what the network is built with."""
-
-    def _learn_scales(self, table, target, weight):
+    def _learn_scales(self, table, weight, further):
         """Take means and deviations from the real rows that were learned from."""
         rows = table.select(weight > 0)
         real = rows[table.role[rows] != SYNTHETIC]
-        known = self._total("X", Moments.of(table.features, real, weight[real]))
-        if not known.mass.any():
+        known = Moments.of(table.features, real, weight[real])
+        self._moments = self._moments + known if further else known
+        if not self._moments.mass.any():
             known = Moments.of(table.features, rows, weight[rows])
+        else:
+            known = self._moments
         self._standardize = known.standardize(self.standardize)
-
-    def _scale(self, target):
-        """Bring targets to the scale on which the network learns them."""
-        return target
-
-    def _kinds(self, target):
-        """What must not be held out altogether: nothing, or the classes."""
-        return np.zeros(len(target), int)
-
-    def _factor(self, target, weight):
-        """Factor on the loss of each row."""
-        return np.ones(len(target))
-
-    def _frequency(self, target, weight):
-        """Positive frequency of what each row is, for masks that follow it."""
-        return np.ones(len(target))
 
     def _finish(self, table, target, weight, rng):
         """Fit what stands on the trained network."""
@@ -184,24 +224,25 @@ class DialogueEstimator(
     def _pretrain(self, net, training):
         """Train parts of the network beforehand."""
 
-    def _train(self, table, target, weight, scored, seed, resume, passes, checkpoint):
+    def _train(self, table, target, weight, scored, seed, resume, epochs, checkpoint):
         """Train; return whether the user has broken it off."""
         sequences = table.sequences()
-        frequency = self._frequency(target, weight)
-        training = self._dataset(table, sequences, target, weight, frequency)
+        training = self._dataset(table, sequences, target, weight)
+        if "mask_weight" in inspect.signature(self._network.forward).parameters:
+            training.mask_weight = self._task.frequency(target)
         validation = None
         if scored.any():
-            validation = self._dataset(table, sequences, target, scored, frequency)
+            validation = self._dataset(table, sequences, target, scored)
         device = resolve_device(self.device)
-        before = self.history_ if resume and passes else []
+        before = self.history_ if resume and epochs else []
         seed += len(before)  # or each further pass would draw what the last one drew
         with drawing(seed, device):
-            net = self._make_net(table, training, validation, device, seed, passes)
+            net = self._make_net(table, training, validation, device, seed, epochs)
             with redirected():
                 net.initialize()
             done = checkpoint.attach(net) if checkpoint else 0
             if resume:
-                self._take_over(net, optimizer=bool(passes))
+                self._take_over(net, optimizer=bool(epochs))
             else:
                 self._pretrain(net, training)
             with redirected() if runs_code_of_others(self) else nullcontext():
@@ -211,8 +252,8 @@ class DialogueEstimator(
         if interrupted:
             warn_of_interruption(len(net.history), net.max_epochs)
         self.net_ = without_accelerator(net)
-        epochs = enumerate(net.history, start=len(before) + 1)
-        self.history_ = before + [summary_of(epoch, number) for number, epoch in epochs]
+        new = enumerate(net.history, start=len(before) + 1)
+        self.history_ = before + [summary_of(epoch, number) for number, epoch in new]
         self.n_iter_ = len(self.history_)
         return interrupted
 
@@ -234,47 +275,49 @@ class DialogueEstimator(
             net.optimizer_.load_state_dict(state)
 
     @staticmethod
-    def _dataset(table, sequences, target, weight, frequency=None):
+    def _dataset(table, sequences, target, weight):
         used = np.add.reduceat(
             weight[sequences.rows] * sequences.owned, sequences.offsets[:-1]
         )
         kept = sequences.take(np.flatnonzero(used))
-        return DialogueDataset(table, kept, target, weight, frequency)
+        return DialogueDataset(table, kept, target, weight)
 
     def _n_in_batch(self, training):
         """Number of dialogues in a batch."""
         return self.batch_size
 
-    def _make_net(self, table, training, validation, device, seed, passes):
-        network, settings = self._network(table)
-        objective, loss_settings = self._objective()
-        given = {f"module__{name}": plain(value) for name, value in settings.items()}
-        given |= {f"criterion__{name}": value for name, value in loss_settings.items()}
-        given |= {
+    def _make_net(self, table, training, validation, device, seed, epochs):
+        reader = self._standardize.settings | {"blocks": list(table.blocks.values())}
+        given = {
+            "n_outputs": self._task.n_outputs,
+            "n_speakers": self._n_speakers,
+            "reader": reader,
+        }
+        module = parameters_of(self, self._network, given)
+        loss = parameters_of(self, self._loss, {"task": self._task.kind})
+        settings = {f"module__{name}": value for name, value in module.items()}
+        settings |= {f"criterion__{name}": value for name, value in loss.items()}
+        settings |= {
             "optimizer": self.optimizer,
             "optimizer__weight_decay": self.weight_decay,
             "lr": self.lr,
             "batch_size": self._n_in_batch(training),
-            "max_epochs": passes or self.max_epochs,
-            "callbacks": self._callbacks(passes),
+            "max_epochs": epochs or self.max_epochs,
+            "callbacks": self._callbacks(epochs),
             "device": str(device),
             "verbose": int(self.verbose),
         }
         return make_net(
-            network,
-            objective,
+            self._network,
+            self._loss,
+            task=self._task,
             validation=validation,
-            measure=self._measure(),
-            patience=None if passes else self.patience,
-            span=self._span,
+            patience=None if epochs else self.patience,
+            window=self._window,
             seed=seed,
             standardized=self.standardize,
-            **(given | self._net_settings()),
+            **(settings | self._net_settings()),
         )
-
-    def _reader_settings(self, table):
-        """Parameters of the network's first layer."""
-        return self._standardize.settings | {"blocks": list(table.blocks.values())}
 
     def _infer(self, table, output):
         # In single precision answers would move with the batch and the processor in
@@ -344,3 +387,10 @@ class DialogueEstimator(
         tags.non_deterministic = False
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def parameters_of(estimator, part, given):
+    """Take from an estimator what a network or a loss names, besides what is given."""
+    known = estimator.get_params(deep=False) | given
+    names = inspect.signature(part).parameters
+    return {name: plain(known[name]) for name in names if name in known}

@@ -1,0 +1,331 @@
+"""What y says of utterances: classes, sets of labels, or values.
+
+A task turns labels into what a network learns, and its logits into answers and scores.
+It never changes; what it learns of the data makes another task.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import expit, log_softmax, softmax
+from sklearn.metrics import f1_score
+
+from skmerc._training import Moments
+from skmerc._utils.registry import storable
+from skmerc.frame._columns import FLOAT32_MAX
+from skmerc.recognition._imbalance import SMALLEST, class_factor
+
+
+class Task:
+    """Base of the tasks.
+
+    A subclass defines ``encode``, ``score`` and ``decode``, and how many numbers a
+    network answers, ``n_outputs``. The rest has defaults for y without classes.
+    """
+
+    kind: str
+    """How losses call it."""
+    monitor = "valid_weighted_f1"
+    """The score of held-out rows that decides when to stop."""
+    lower_is_better = False
+
+    def encode(self, y, labelled):
+        """Turn y into what the loss reads; rows that are not labelled hold anything."""
+        raise NotImplementedError
+
+    def stratify(self, target):
+        """Tell what must not be held out altogether: one number for each row."""
+        return np.zeros(len(target), int)
+
+    def weigh(self, target, weight, real, class_weight):
+        """Learn how often each class is there.
+
+        Parameters
+        ----------
+        target : ndarray of shape (n_rows,)
+            What was encoded.
+        weight : ndarray of shape (n_rows,)
+            Weight of each row in the loss, 0 where it is not learned from.
+        real : ndarray of shape (n_rows,)
+            Whether the row is labelled and not synthetic.
+        class_weight : dict, "balanced" or None
+            As in scikit-learn.
+
+        Returns
+        -------
+        task : Task
+            The task that knows the data of this call, too.
+        factor : ndarray of shape (n_rows,)
+            The factor that the class weight puts on each row.
+        """
+        return self, np.ones(len(target))
+
+    def forget_counts(self):
+        """Return the task without what it learned of classes, for a warm start."""
+        return self
+
+    def measure(self, target, rows, weight):
+        """Learn the scale of the targets, from some rows; return the task."""
+        return self
+
+    def scale(self, target):
+        """Bring targets to the scale on which a network learns them."""
+        return target
+
+    def frequency(self, target):
+        """Positive frequency of what each row is, for masks that follow it."""
+        return np.ones(len(target))
+
+    def score(self, logits, target, weight):
+        """Score logits against targets: a dict of what history tells."""
+        raise NotImplementedError
+
+    def truth(self, target):
+        """Turn targets back into what users know."""
+        return target
+
+    def predict(self, logits):
+        """Turn logits into what users know."""
+        raise NotImplementedError
+
+    def is_lower_better(self, name):
+        """Whether a score that is written under a name is an error."""
+        return self.lower_is_better or name == "valid_loss"
+
+    def names(self, window):
+        """Return what is written into the history, of `window` epochs the mean too."""
+        names = {"valid_loss", self.monitor, f"{self.monitor}_mean"}
+        names -= {f"{self.monitor}_mean"} if window == 1 else set()
+        return names | {f"{name}_best" for name in names}
+
+
+@storable
+@dataclass(frozen=True)
+class Classes(Task):
+    """One class of each utterance.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_classes,), default=None
+        What the classes are called; by default numbers.
+    given, trained, real : ndarray of shape (n_classes,), default=0
+        Weight of the classes in what was learned from, before and after class
+        weights, and how many utterances they have.
+    """
+
+    labels: np.ndarray | None = None
+    given: np.ndarray | float = 0.0
+    trained: np.ndarray | float = 0.0
+    real: np.ndarray | float = 0.0
+
+    kind = "classes"
+
+    @property
+    def n_outputs(self):
+        """Number of the classes."""
+        return len(self.labels)
+
+    def classes(self, logits):
+        """Return what the classes of logits are called."""
+        return np.arange(logits.shape[1]) if self.labels is None else self.labels
+
+    def encode(self, y, labelled):
+        """Return the number of each row's class, 0 where there is none."""
+        unknown = labelled & ~np.isin(y, self.labels)
+        if unknown.any():
+            raise ValueError(
+                f"Label {y[unknown].tolist()[0]!r} in row "
+                f"{np.flatnonzero(unknown)[0]} is not among the classes of the first "
+                f"fit: {self.labels.tolist()}."
+            )
+        target = np.where(labelled, np.searchsorted(self.labels, y), 0)
+        return target.clip(max=len(self.labels) - 1)
+
+    def stratify(self, target):
+        """Return the classes, none of which must be held out altogether."""
+        return target
+
+    def weigh(self, target, weight, real, class_weight):
+        """Count the classes; see the base class."""
+        found = self._count(target, weight)
+        given = self.given + found
+        factor = class_factor(class_weight, self.labels, given)
+        known = replace(
+            self,
+            given=given,
+            trained=self.trained + factor * found,
+            real=self.real + self._count(target, real),
+        )
+        return known, factor[target]
+
+    def _count(self, target, weight):
+        return np.bincount(target, weight, minlength=len(self.labels))
+
+    def forget_counts(self):
+        """Return the task with its labels alone."""
+        return Classes(self.labels)
+
+    def frequency(self, target):
+        """Return the share of each row's class in the loss."""
+        return (self.trained / self.trained.sum() + 1e-3)[target]
+
+    @property
+    def trained_prior(self):
+        """Shares of the classes in the loss."""
+        return self.trained / self.trained.sum()
+
+    @property
+    def prior(self):
+        """Shares of the classes among real utterances, or in the loss without any."""
+        return self.real / self.real.sum() if self.real.any() else self.trained_prior
+
+    def score(self, logits, target, weight):
+        """Return the cross-entropy and the weighted F1."""
+        log_p = log_softmax(logits.astype(float), axis=1)
+        loss = -np.average(log_p[np.arange(len(target)), target], weights=weight)
+        return _scores(loss, target, logits.argmax(1), weight)
+
+    def predict_proba(self, logits):
+        """Return the probabilities of all classes."""
+        return softmax(logits.astype(float), axis=1)
+
+    def predict(self, logits):
+        """Return the most probable class of each row."""
+        return self.classes(logits)[logits.argmax(axis=1)]
+
+    def decode(self, p):
+        """Return the class of the highest probability."""
+        return self.labels[p.argmax(axis=1)]
+
+    def truth(self, target):
+        """Return the classes of numbers."""
+        return target if self.labels is None else self.labels[target]
+
+
+@storable
+@dataclass(frozen=True)
+class LabelSets(Task):
+    """Any number of labels of each utterance, as an indicator matrix.
+
+    Parameters
+    ----------
+    n_outputs : int
+        Number of its columns.
+    """
+
+    n_outputs: int
+
+    kind = "label_sets"
+
+    @property
+    def labels(self):
+        """The numbers of the columns."""
+        return np.arange(self.n_outputs)
+
+    def classes(self, logits):
+        """Return the numbers of the labels."""
+        return self.labels
+
+    def encode(self, y, labelled):
+        """Return the matrix as floats."""
+        if y.shape[1] != self.n_outputs:
+            raise ValueError(
+                f"y has {y.shape[1]} columns, and had {self.n_outputs} at first."
+            )
+        return y.astype(np.float32)
+
+    def score(self, logits, target, weight):
+        """Return the mean cross-entropy of the labels, and the weighted F1."""
+        p = expit(logits.astype(float)).clip(SMALLEST, 1 - SMALLEST)
+        loss = -(target * np.log(p) + (1 - target) * np.log(1 - p)).mean(axis=1)
+        loss = np.average(loss, weights=weight)
+        return _scores(loss, target > 0, logits > 0, weight)
+
+    def predict_proba(self, logits):
+        """Return the probability of each label."""
+        return expit(logits.astype(float))
+
+    def predict(self, logits):
+        """Return which labels are there."""
+        return (logits > 0).astype(int)
+
+    def decode(self, p):
+        """Return which labels are more probable than not."""
+        return (p > 0.5).astype(int)
+
+    def truth(self, target):
+        """Return the matrix."""
+        return target.astype(int)
+
+
+@storable
+@dataclass(frozen=True)
+class Values(Task):
+    """One value of each utterance, learned in units of their deviation.
+
+    Parameters
+    ----------
+    known : Moments or None, default=None
+        Mean and deviation of the values that were learned from.
+    """
+
+    known: Moments | None = None
+
+    kind = "values"
+    monitor = "valid_mae"
+    lower_is_better = True
+    n_outputs = 1
+
+    @property
+    def mean(self):
+        """What 0 means to the network."""
+        return float(self.known.mean[0])
+
+    @property
+    def unit(self):
+        """What 1 adds to it."""
+        deviation = float(self.known.deviation[0])
+        # What rounding leaves of a constant is no unit.
+        return deviation if deviation > 1e-9 * abs(self.mean) else 1.0
+
+    def encode(self, y, labelled):
+        """Return the values, 0 where there is none."""
+        y = np.where(labelled, y, 0.0)
+        largest = np.abs(y).argmax()
+        if abs(y[largest]) > FLOAT32_MAX:
+            raise ValueError(
+                f"y is {y[largest]} in row {largest}, too large for float32; rescale "
+                "the scores."
+            )
+        return y
+
+    def measure(self, target, rows, weight):
+        """Add the values of some rows."""
+        found = Moments.of(target[:, None], rows, weight[rows])
+        return Values(found if self.known is None else self.known + found)
+
+    def scale(self, target):
+        """Return values of mean 0 and deviation 1."""
+        return ((target - self.mean) / self.unit).astype(np.float32)
+
+    def score(self, logits, target, weight):
+        """Return the mean absolute error, in units of the deviation and in own ones."""
+        gap = np.abs(logits.reshape(target.shape) - target)
+        mae = np.average(self.unit * gap, weights=weight)
+        loss = np.average(gap, weights=weight)
+        return {"valid_loss": float(loss), "valid_mae": float(mae)}
+
+    def predict(self, logits):
+        """Return the values."""
+        return self.truth(logits[:, 0])
+
+    def truth(self, target):
+        """Return values on the scale of the user."""
+        return self.mean + self.unit * target.astype(float)
+
+
+def _scores(loss, target, answer, weight):
+    score = f1_score(
+        target, answer, average="weighted", sample_weight=weight, zero_division=0.0
+    )
+    return {"valid_loss": float(loss), "valid_weighted_f1": float(score)}
