@@ -4,6 +4,7 @@ import inspect
 import os
 from contextlib import nullcontext
 from numbers import Integral, Real
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -41,7 +42,7 @@ from skmerc._training import (
 from skmerc._utils.divergence import refuse_infinite_answers
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc.frame._columns import CONTEXT, SYNTHETIC, UTTERANCE, VALIDATION
-from skmerc.frame._conversations import read_conversations
+from skmerc.frame._conversations import Conversations, read_conversations
 from skmerc.recognition._checks import (
     check_net_settings,
     most_speakers,
@@ -54,6 +55,39 @@ NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
 POSITIVE = Interval(Real, 0, None, closed="neither")
 SHARE = Interval(Real, 0, 1, closed="left")
 WINDOW = [Interval(Integral, -1, 2**31, closed="left"), None]
+
+
+class TrainingData(NamedTuple):
+    """What a fit learns from, and what it only scores.
+
+    Attributes
+    ----------
+    table : Conversations
+        The table.
+    target : ndarray of shape (n_rows,) or (n_rows, n_labels)
+        What the loss reads.
+    weight, scored : ndarray of shape (n_rows,)
+        Weights of the rows in the loss, and in the score that decides when to stop.
+    """
+
+    table: Conversations
+    target: np.ndarray
+    weight: np.ndarray
+    scored: np.ndarray
+
+    def parts(self):
+        """Return them by the names that checkpoints give them."""
+        names = "X", "y", "sample_weight", "roles"
+        return dict(zip(names, self, strict=True))
+
+    def dataset(self, weight):
+        """Return the dialogues in which something has a weight."""
+        sequences = self.table.sequences()
+        used = np.add.reduceat(
+            weight[sequences.rows] * sequences.owned, sequences.offsets[:-1]
+        )
+        kept = sequences.take(np.flatnonzero(used))
+        return DialogueDataset(self.table, kept, self.target, weight)
 
 
 class DialogueEstimator(
@@ -132,23 +166,43 @@ class DialogueEstimator(
         check_parallel(self)
         check_net_settings(self)
         resume = hasattr(self, "net_") and bool(self.warm_start or epochs)
-        checks = self._y_checks(y)
+        table, y, weight = self._read_labelled(X, y, sample_weight, reset=not resume)
+        rng = check_random_state(self.random_state)
+        data = self._prepare(table, y, weight, rng, resume, epochs, classes)
+        seed = draw_seed(rng)
+        checkpoint = None
+        if self.checkpoint is not None and not epochs:
+            start = self.net_ if resume else None
+            checkpoint = Checkpoint.of(
+                self, data.parts() | {"random_state": seed}, start
+            )
+        with checkpoint or nullcontext():
+            interrupted = self._train(data, seed, resume, epochs, checkpoint)
+            self._finish(data, rng)
+            if checkpoint and not interrupted:
+                checkpoint.remove()
+        return self
+
+    def _read_labelled(self, X, y, sample_weight, reset):
+        """Read a table, its labels and weights."""
         table, y = read_conversations(
-            self, X, y, reset=not resume, modalities=self.modalities, **checks
+            self, X, y, reset=reset, modalities=self.modalities, **self._y_checks(y)
         )
-        check_partial_missing(
-            table, self.partial_nan, getattr(self, "feature_names_in_", None)
-        )
+        names = getattr(self, "feature_names_in_", None)
+        check_partial_missing(table, self.partial_nan, names)
         weight = check_weight(sample_weight, table.features)
-        labelled = table.role != CONTEXT
-        if not labelled.any():
+        if not (table.role != CONTEXT).any():
             raise ValueError("All rows have the role 'context'; none has a label.")
+        return table, y, weight
+
+    def _prepare(self, table, y, weight, rng, resume, epochs, classes):
+        """Learn from a table what is known before training: classes, shares, scales."""
+        labelled = table.role != CONTEXT
         before = self._task if resume else None
         if before and not epochs:
             before = before.forget_counts()
         task = self._task_of(y, labelled, before, classes)
         target = task.encode(y, labelled)
-        rng = check_random_state(self.random_state)
         kinds = task.stratify(target)
         learned, scored = self._divide(table, kinds, weight, rng, hold=not epochs)
         real = table.learnable & (table.role == UTTERANCE)
@@ -162,20 +216,8 @@ class DialogueEstimator(
         if epochs or not resume:
             self._learn_scales(table, learned, further=resume)
             task = task.measure(target, table.select(learned > 0), learned)
-        self._task, target = task, task.scale(target)
-        seed = draw_seed(rng)
-        checkpoint = None
-        if self.checkpoint is not None and not epochs:
-            data = {"X": table, "y": target, "sample_weight": learned, "roles": scored}
-            start = self.net_ if resume else None
-            checkpoint = Checkpoint.of(self, data | {"random_state": seed}, start)
-        with checkpoint or nullcontext():
-            data = table, target, learned
-            interrupted = self._train(*data, scored, seed, resume, epochs, checkpoint)
-            self._finish(*data, rng)
-            if checkpoint and not interrupted:
-                checkpoint.remove()
-        return self
+        self._task = task
+        return TrainingData(table, task.scale(target), learned, scored)
 
     def _y_checks(self, y):
         """Arguments of scikit-learn's check of y."""
@@ -218,26 +260,23 @@ class DialogueEstimator(
             known = self._moments
         self._standardize = known.standardize(self.standardize)
 
-    def _finish(self, table, target, weight, rng):
+    def _finish(self, data, rng):
         """Fit what stands on the trained network."""
 
     def _pretrain(self, net, training):
         """Train parts of the network beforehand."""
 
-    def _train(self, table, target, weight, scored, seed, resume, epochs, checkpoint):
+    def _train(self, data, seed, resume, epochs, checkpoint):
         """Train; return whether the user has broken it off."""
-        sequences = table.sequences()
-        training = self._dataset(table, sequences, target, weight)
+        training = data.dataset(data.weight)
         if "mask_weight" in inspect.signature(self._network.forward).parameters:
-            training.mask_weight = self._task.frequency(target)
-        validation = None
-        if scored.any():
-            validation = self._dataset(table, sequences, target, scored)
+            training.mask_weight = self._task.frequency(data.target)
+        validation = data.dataset(data.scored) if data.scored.any() else None
         device = resolve_device(self.device)
         before = self.history_ if resume and epochs else []
         seed += len(before)  # or each further pass would draw what the last one drew
         with drawing(seed, device):
-            net = self._make_net(table, training, validation, device, seed, epochs)
+            net = self._make_net(data, training, validation, device, seed, epochs)
             with redirected():
                 net.initialize()
             done = checkpoint.attach(net) if checkpoint else 0
@@ -274,20 +313,14 @@ class DialogueEstimator(
             state["param_groups"] = net.optimizer_.state_dict()["param_groups"]
             net.optimizer_.load_state_dict(state)
 
-    @staticmethod
-    def _dataset(table, sequences, target, weight):
-        used = np.add.reduceat(
-            weight[sequences.rows] * sequences.owned, sequences.offsets[:-1]
-        )
-        kept = sequences.take(np.flatnonzero(used))
-        return DialogueDataset(table, kept, target, weight)
-
     def _n_in_batch(self, training):
         """Number of dialogues in a batch."""
         return self.batch_size
 
-    def _make_net(self, table, training, validation, device, seed, epochs):
-        reader = self._standardize.settings | {"blocks": list(table.blocks.values())}
+    def _make_net(self, data, training, validation, device, seed, epochs):
+        reader = self._standardize.settings | {
+            "blocks": list(data.table.blocks.values())
+        }
         given = {
             "n_outputs": self._task.n_outputs,
             "n_speakers": self._n_speakers,

@@ -89,15 +89,16 @@ class DialogueClassifierMixin(ClassifierMixin):
         if hasattr(head, "_validate_params"):
             head._validate_params()
 
-    def _finish(self, table, target, weight, rng):
+    def _finish(self, data, rng):
         self.class_prior_ = self._task.prior
-        self._fit_head(table, target, weight, rng)
+        self._fit_head(data, rng)
 
-    def _fit_head(self, table, target, weight, rng):
+    def _fit_head(self, data, rng):
         self.head_ = None
         if self.head is None:
             return
-        rows = table.select(weight > 0)
+        weight = data.weight
+        rows = data.table.select(weight > 0)
         boost = self.head == "boost"
         head = boosting_head(weight[rows].sum()) if boost else clone(self.head)
         if "random_state" in head.get_params():
@@ -106,11 +107,11 @@ class DialogueClassifierMixin(ClassifierMixin):
         if not has_fit_parameter(head, "sample_weight"):
             weights = {}
         # Held-out dialogues stay outside, so that they move not even a rounding.
-        learned = self._dataset(table, table.sequences(), target, weight)
+        learned = data.dataset(weight)
         embedding = infer(self.net_, learned, "embedding", torch.float64)[rows]
         # These weights come with every fit; they are nothing that a user routes.
         with config_context(enable_metadata_routing=False):
-            self.head_ = head.fit(embedding, target[rows], **weights)
+            self.head_ = head.fit(embedding, data.target[rows], **weights)
 
     @of_one_fit
     def predict_proba(self, X):
@@ -160,7 +161,8 @@ class DialogueClassifierMixin(ClassifierMixin):
         ndarray of shape (n_utterances,) or (n_utterances, n_classes)
             The most probable of ``classes_``; after an indicator matrix, another.
         """
-        return self._task.decode(self.predict_proba(X))
+        p = self.predict_proba(X)
+        return self._task.decode(p)
 
     def score(self, X, y, sample_weight=None):
         """Accuracy over the utterances that are not context.

@@ -248,12 +248,12 @@ class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
                     f"an indicator matrix; leave it {default}."
                 )
 
-    def _finish(self, table, target, weight, rng):
+    def _finish(self, data, rng):
         if isinstance(self._task, LabelSets):
             self.head_ = None
             vars(self).pop("class_prior_", None)  # of an earlier fit
         else:
-            super()._finish(table, target, weight, rng)
+            super()._finish(data, rng)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -107,7 +107,8 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
         ndarray of shape (n_utterances,)
             The scores.
         """
-        return self._task.predict(self._infer(self._read(X), "logits"))
+        logits = self._infer(self._read(X), "logits")
+        return self._task.predict(logits)
 
     def score(self, X, y, sample_weight=None):
         """Coefficient of determination over the utterances that are not context.
