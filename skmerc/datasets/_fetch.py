@@ -94,7 +94,7 @@ def fetch_meld_annotations(
     -----
     The tables come from github.com/declare-lab/MELD, at one commit, and are
     checked by their SHA-256, also those from an earlier call: a damaged file is
-    downloaded again. Their authors publish them under the licence GPL-3.0; they
+    downloaded again. Their authors publish them under the license GPL-3.0; they
     are no part of this package. The clips that they describe belong to a
     television series and are not downloaded.
 

@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from functools import wraps
+from pathlib import Path
 
 from skmerc.datasets.formats._budget import OverBudgetError
 from skmerc.datasets.formats._foreign import signs_of_transfer
@@ -60,6 +61,6 @@ def reader(load):
         features = settings.get("features") or []
         others = features.values() if isinstance(features, dict) else [features]
         with content_of(path, "data of this kind", *others):
-            return load(path, *args, **settings)
+            return load(Path(path), *args, **settings)
 
     return load_checked

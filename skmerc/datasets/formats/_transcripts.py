@@ -10,12 +10,20 @@ from skmerc.datasets.formats._members import (
     in_order,
     named_labels,
     part_of,
+    read_members,
     speaker_name,
     stack_features,
 )
 from skmerc.frame._texts import decode, decode_latin, is_missing, name_of
 
 _ABOUT = {"ids", "speakers", "labels", "sentiments", "acts", *PARTS}
+
+
+def read_transcripts(path, layouts, members):
+    """Read a pickle of a whole corpus: its members by name, and its utterances."""
+    named = read_members(path, layouts, members)
+    check_members(path, named)
+    return named, as_frame(named, _places_of(path, named))
 
 
 def check_members(path, members):
@@ -40,7 +48,7 @@ def _is_text(sentence):
     return is_missing(sentence) or isinstance(decode(sentence), str)
 
 
-def places_of(path, members):
+def _places_of(path, members):
     """Tell the part of each dialogue, and an id: the part and the file's own name."""
     parts = part_of(path, members)
     return {

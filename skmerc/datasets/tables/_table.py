@@ -114,7 +114,6 @@ def load_table(path, *, modalities=None, label="label", split=None, return_split
     >>> X_read.equals(X), bool((y_read == y).all())
     (True, True)
     """
-    path = Path(path)
     read = find_reader(path)
     table = read(path, as_names("modalities", modalities), label)
     table = table.take(_rows_of(as_names("split", split), table.splits, path))
