@@ -6,8 +6,8 @@ from sklearn.utils._param_validation import StrOptions
 
 from skmerc.datasets._corpus import TEXT, as_corpus
 from skmerc.datasets.corpora._loading import as_bunch, loader, refuse_absent
-from skmerc.datasets.formats._regular_file import check_file
-from skmerc.datasets.formats._transcripts import (
+from skmerc.datasets.formats._files import check_file
+from skmerc.datasets.formats._members import (
     features_of,
     name_codes,
     read_transcripts,

@@ -14,7 +14,7 @@ from skmerc.datasets.formats._annotations import (
     sort_turns,
     whole_numbers,
 )
-from skmerc.datasets.formats._transcripts import (
+from skmerc.datasets.formats._members import (
     features_of,
     name_codes,
     read_transcripts,

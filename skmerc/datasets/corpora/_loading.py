@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import validate_params
 
 from skmerc.datasets._corpus import PARTS, TEXT
 from skmerc.datasets._texts import clean_texts
-from skmerc.datasets.formats._border import reader
+from skmerc.datasets.formats._files import reader
 from skmerc.frame import make_frame
 from skmerc.frame._columns import make_keys
 

@@ -9,13 +9,15 @@ import pandas as pd
 from skmerc._utils.warnings import warn_user
 from skmerc.datasets._corpus import PARTS, as_corpus
 from skmerc.datasets.formats._members import (
+    as_frame,
+    check_members,
     codes_of,
+    features_of,
     named_labels,
     part_of,
     read_folder,
     read_members,
 )
-from skmerc.datasets.formats._transcripts import as_frame, check_members, features_of
 
 CLASS_NAMES = {
     "emotion": [

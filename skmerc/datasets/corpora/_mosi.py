@@ -7,9 +7,8 @@ from sklearn.utils._param_validation import StrOptions
 from skmerc.datasets._corpus import TEXT
 from skmerc.datasets.corpora._loading import loader
 from skmerc.datasets.corpora._sentiment import LABEL_LIST, load_clips, read_clips
-from skmerc.datasets.formats._border import damaged
 from skmerc.datasets.formats._clips import Clips, stack_parts
-from skmerc.datasets.formats._regular_file import check_file
+from skmerc.datasets.formats._files import check_file, damaged
 
 _LAYOUTS = [LABEL_LIST]
 _TRANSCRIPTS = "transcripts.csv"

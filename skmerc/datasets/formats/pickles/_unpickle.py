@@ -4,10 +4,9 @@ import zipfile
 from pathlib import Path
 
 from skmerc.datasets.formats._budget import Budget
-from skmerc.datasets.formats._foreign import signs_of_transfer
+from skmerc.datasets.formats._files import check_file, signs_of_transfer
 from skmerc.datasets.formats._nesting import count_elements
 from skmerc.datasets.formats._packed import unpacked, way_of_packing
-from skmerc.datasets.formats._regular_file import check_file
 from skmerc.datasets.formats.pickles._machine import Machine
 from skmerc.datasets.formats.pickles._torch import (
     MAGIC,
