@@ -53,12 +53,7 @@ class MemoryCache:
 class FolderCache:
     """Vectors in a database in a folder, which processes may share.
 
-    Parameters
-    ----------
-    database : sqlite3.Connection
-        The database, of which no more is asked than that table.
-    n_features : int, optional
-        How many numbers a vector has; by default any number.
+    The database holds one table, and vectors of `n_features` numbers, or of any number.
     """
 
     def __init__(self, database, n_features=None):

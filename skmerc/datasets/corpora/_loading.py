@@ -87,10 +87,7 @@ _SHARED = {
 def loader(**constraints):
     """Check the arguments of a loader, and complete its docstring.
 
-    Parameters
-    ----------
-    **constraints : list
-        What scikit-learn is to allow of arguments that other loaders have not.
+    `constraints` say what is allowed of arguments that other loaders have not.
     """
     checked = validate_params(
         _CONSTRAINTS | constraints, prefer_skip_nested_validation=True
@@ -113,18 +110,8 @@ def refuse_absent(path):
 def as_bunch(name, corpus, path, label, modalities, split, return_X_y, copy=""):
     """Choose label, modalities and parts; return a Bunch, or X and y.
 
-    Parameters
-    ----------
-    name : str
-        The page in ``descr`` that tells of the corpus.
-    corpus : Corpus
-        What was read.
-    path : Path
-        From where.
-    label, modalities, split, return_X_y : object
-        As in the loaders.
-    copy : str, default=""
-        What is to be said of this copy of the corpus.
+    `name` is that of the page in ``descr`` that tells of the corpus, and `copy` what is
+    to be said of this copy of it.
     """
     corpus = _with_clean_texts(corpus, path)
     if label not in corpus.labels:

@@ -102,15 +102,7 @@ def read_array(path, budget):
 
 
 class Arrays:
-    """The arrays of an archive by name, each read when it is asked for.
-
-    Parameters
-    ----------
-    file : file of bytes
-        A zip archive.
-    budget : Budget
-        Pays for what is read.
-    """
+    """The arrays of a zip archive by name, each read, and paid for, when asked for."""
 
     def __init__(self, file, budget):
         self.archive, self.budget = zipfile.ZipFile(file), budget

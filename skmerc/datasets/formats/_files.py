@@ -136,7 +136,7 @@ def _signs_of_characters(data):
 
 
 @contextmanager
-def content_of(path, kind="data of this kind", *others):
+def content_of(path, kind, *others):
     """Tell what goes wrong with the content of a file as a ValueError that names it.
 
     Libraries for files raise errors of twenty kinds for what is damaged, and what they

@@ -18,7 +18,7 @@ _FEATURE_FILES = {
 _ABOUT = {"ids", "speakers", "labels", "sentiments", "acts", *PARTS}
 
 
-def read_members(path, layouts, members=None):
+def read_members(path, layouts, members):
     """Read a pickle and name its members, by the first of the layouts that fits.
 
     A layout is text: names of members with spaces between, ``_`` to ignore one. Those
@@ -28,7 +28,7 @@ def read_members(path, layouts, members=None):
     return name_members(path, read_pickle(path), layouts, members)
 
 
-def name_members(path, content, layouts, members=None):
+def name_members(path, content, layouts, members):
     """Name the members of a file that is read already, see `read_members`."""
     if not isinstance(content, list | tuple):
         raise ValueError(
@@ -36,15 +36,15 @@ def name_members(path, content, layouts, members=None):
             f"{layouts[0].split()}."
         )
     known = [layout.split() for layout in layouts]
-    if members is not None:
-        check_names(members)
     if members is None:
         fitting = [names for names in known if _fits(names, content)]
         if not fitting:
             raise ValueError(_unknown(path, content, known))
         members = fitting[0]
-    elif not _fits(members, content):
-        raise ValueError(_unknown(path, content, [list(members)]))
+    else:
+        check_names(members)
+        if not _fits(members, content):
+            raise ValueError(_unknown(path, content, [list(members)]))
     named = zip(members, content, strict=True)
     return {name: value for name, value in named if name != IGNORED}
 
@@ -61,7 +61,7 @@ def check_names(members, known=None):
         )
 
 
-def read_folder(folder, layout, members=None):
+def read_folder(folder, layout, members):
     """Read MultiEMO's folder: a file of members, and one for each modality."""
     named = read_members(folder / SPEAKERS_FILE, [layout], members)
     for modality, file in _FEATURE_FILES.items():
@@ -99,14 +99,12 @@ def _unknown(path, content, known):
     )
 
 
-def check_lengths(path, members, reference="labels"):
+def check_lengths(path, members):
     """Demand that all dicts have the same dialogues, each of the same length."""
-    if reference not in members:
-        raise ValueError(
-            f"{path}: no member is {reference!r}, only {', '.join(members)}."
-        )
-    rows_of = members[reference].items()
-    lengths = {key: _length(path, reference, key, rows) for key, rows in rows_of}
+    if "labels" not in members:
+        raise ValueError(f"{path}: no member is 'labels', only {', '.join(members)}.")
+    rows_of = members["labels"].items()
+    lengths = {key: _length(path, "labels", key, rows) for key, rows in rows_of}
     if not lengths:
         raise ValueError(f"{path} holds no dialogue.")
     for name, member in members.items():
@@ -115,7 +113,7 @@ def check_lengths(path, members, reference="labels"):
         odd = set(member) ^ set(lengths)
         if odd:
             key = min(odd, key=str)
-            has, lacks = (name, reference) if key in member else (reference, name)
+            has, lacks = (name, "labels") if key in member else ("labels", name)
             raise ValueError(
                 f"{path}: {has!r} has the dialogue {key!r}, which {lacks!r} lacks."
             )
@@ -124,7 +122,7 @@ def check_lengths(path, members, reference="labels"):
             if found != length:
                 raise ValueError(
                     f"{path}: in dialogue {key!r}, {name!r} has {found} utterances and "
-                    f"{reference!r} {length}."
+                    f"'labels' {length}."
                 )
 
 
