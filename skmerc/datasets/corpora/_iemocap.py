@@ -104,6 +104,8 @@ def load_iemocap(
     difference. To make features of sound, take the paths along as a column of X:
     ``corpus.data.assign(wav=corpus.metadata["wav"])``.
 
+    The member of a pickle that holds ids of utterances is called ``ids``.
+
     `metadata` has the utterance, and ``utterance_id`` where known. From the release it
     also has ``emotion`` (as released), ``start`` and ``end`` (seconds), ``valence``,
     ``activation`` and ``dominance`` (means of ratings from 1 to 5), ``wav`` and

@@ -38,7 +38,7 @@ _MEMBERS = """\
 members : list of str, default=None
         What the members of a pickle are, if their order is none of those known:
         ``speakers``, ``labels``, ``sentences``, ``train``, ``dev``, ``test``, those
-        named in Notes, any other name for a modality, ``_`` to ignore one."""
+        that Notes tell of, names of modalities, and ``_`` to ignore one."""
 _RETURN_X_Y = """\
 return_X_y : bool, default=False
         Whether to return `data` and `target` alone."""
@@ -73,8 +73,22 @@ _WARNS = """\
 TextEncodingWarning
         If texts were bytes, or held control characters that Windows-1252 has quotation
         marks and dashes for, with their number: they were decoded and mended."""
+_CLAMP = """\
+clamp : bool, default=False
+        Whether to take scores above 3 for 3 and below -3 for -3. Early files of MOSEI
+        hold a few up to 5, averaged over too few ratings, and its authors clamp them.
+        By default such a score is an error."""
+_CLIPS = """\
+Modalities are called ``text``, ``audio`` and ``visual``, and members for lists
+    ``ids`` besides. Members of padded arrays are called ``train_data``,
+    ``train_label``, ``train_length`` and so on. `metadata` has the utterance, its id
+    and its score, as far as the file tells them.
+
+    Pickles are read with an allow-list and never run code."""
 _SHARED = {
     "choices": _CHOICES,
+    "clamp": _CLAMP,
+    "clips": _CLIPS,
     "members": _MEMBERS,
     "parts": _PARTS,
     "raises": _RAISES,

@@ -38,10 +38,7 @@ def load_mosei(
         emotions are there, a column each.
     %(parts)s
     %(members)s
-    clamp : bool, default=False
-        Whether to take scores above 3 for 3 and below -3 for -3. Early files of MOSEI
-        hold a few up to 5, averaged over too few ratings, and its authors clamp them.
-        By default such a score is an error.
+    %(clamp)s
     %(return_X_y)s
 
     Returns
@@ -96,12 +93,7 @@ def load_mosei(
     0 instead. An emotion is there if its strength is above 0. The order of the
     columns is that of the files: happy, sad, angry, surprise, disgust, fear.
 
-    Modalities are called ``text``, ``audio`` and ``visual``, and members for lists
-    ``ids`` besides. Members of padded arrays are called ``train_data``,
-    ``train_label``, ``train_length`` and so on. `metadata` has the utterance, its id
-    and its score, as far as the file tells them.
-
-    Pickles are read with an allow-list and never run code.
+    %(clips)s
 
     Examples
     --------

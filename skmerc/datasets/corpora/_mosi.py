@@ -38,10 +38,7 @@ def load_mosi(
         positive; or the score rounded to a whole number, as text.
     %(parts)s
     %(members)s
-    clamp : bool, default=False
-        Whether to take scores above 3 for 3 and below -3 for -3. Early files of MOSEI
-        hold a few up to 5, averaged over too few ratings, and its authors clamp them.
-        By default such a score is an error.
+    %(clamp)s
     %(return_X_y)s
 
     Returns
@@ -91,12 +88,7 @@ def load_mosi(
     these utterances: ``bunch.metadata["score"] != 0``. Halves are rounded to
     the even number for the seven classes, as MMSA does.
 
-    Modalities are called ``text``, ``audio`` and ``visual``, and members for lists
-    ``ids`` besides. Members of padded arrays are called ``train_data``,
-    ``train_label``, ``train_length`` and so on. `metadata` has the utterance, its id
-    and its score, as far as the file tells them.
-
-    Pickles are read with an allow-list and never run code.
+    %(clips)s
 
     Examples
     --------
