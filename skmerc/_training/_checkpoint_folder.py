@@ -14,7 +14,7 @@ import torch
 from skmerc._utils.files import write_atomically
 from skmerc._utils.warnings import warn_user
 from skmerc.datasets.formats._budget import Budget
-from skmerc.datasets.formats._regular_file import check_file
+from skmerc.datasets.formats._files import check_file
 from skmerc.datasets.formats.pickles._unpickle import unpack
 from skmerc.exceptions import DamagedCheckpointWarning
 

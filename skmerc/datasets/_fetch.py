@@ -94,7 +94,7 @@ def fetch_meld_annotations(
     -----
     The tables come from github.com/declare-lab/MELD, at one commit, and are
     checked by their SHA-256, also those from an earlier call: a damaged file is
-    downloaded again. Their authors publish them under the licence GPL-3.0; they
+    downloaded again. Their authors publish them under the license GPL-3.0; they
     are no part of this package. The clips that they describe belong to a
     television series and are not downloaded.
 
@@ -111,7 +111,8 @@ def fetch_meld_annotations(
     >>> sorted(path.name for path in folder.iterdir())  # doctest: +SKIP
     ['dev_sent_emo.csv', 'test_sent_emo.csv', 'train_sent_emo.csv']
     """
-    folder = _find_data_home(data_home) / "meld"
+    home = data_home or os.environ.get("SKMERC_DATA_HOME") or "~/skmerc_data"
+    folder = Path(home).expanduser() / "meld"
     missing = [
         name
         for name, checksum in _MELD.checksums.items()
@@ -125,11 +126,6 @@ def fetch_meld_annotations(
         _make_writable(folder)
         _download(_MELD, missing, folder, n_retries, delay, progress)
     return folder
-
-
-def _find_data_home(data_home):
-    home = data_home or os.environ.get("SKMERC_DATA_HOME") or "~/skmerc_data"
-    return Path(home).expanduser()
 
 
 def _is_whole(path, checksum):
@@ -157,18 +153,21 @@ def _download(source, names, folder, n_retries, delay, progress):
             "Downloading needs pooch: pip install 'skmerc[fetch]'."
         ) from error
     files = pooch.create(folder, source.url, registry=source.checksums)
+    downloader = pooch.HTTPDownloader(progressbar=progress)
     for name in names:
-        _download_file(files, name, n_retries, delay, progress)
+        _download_file(files, name, downloader, n_retries, delay)
 
 
-def _download_file(files, name, n_retries, delay, progress):
-    """Try until it works, will never work, or has been tried often enough."""
-    import pooch
+def _download_file(files, name, downloader, n_retries, delay):
+    """Try until it works, will never work, or has been tried often enough.
+
+    pooch itself (`retry_if_failed`) would ask again for what is not there, and wait as
+    long as it likes.
+    """
     from requests import RequestException
 
     for retries_left in reversed(range(n_retries + 1)):
         try:
-            downloader = pooch.HTTPDownloader(progressbar=progress)
             return files.fetch(name, downloader=downloader)
         except (ValueError, RequestException) as error:
             if not retries_left or _is_final(error):

@@ -6,31 +6,12 @@ from skmerc.frame._texts import clean, is_whole, tell_of_changes
 
 
 def clean_texts(values, where, place_of):
-    """Read texts, and warn once of how many were changed by that.
+    """Read texts, None where one is missing, and warn once of how many that changed.
 
-    Parameters
-    ----------
-    values : iterable
-        Texts, or bytes; None, NaN, NaT, NA or a masked cell where one is missing.
-    where : str
-        What holds them, for the warning.
-    place_of : callable
-        Names the place of a text by its number, for an error.
-
-    Returns
-    -------
-    list of str or None
-        The texts; None where one is missing, and empty ones as they are.
-
-    Raises
-    ------
-    ValueError
-        If a value is neither text nor missing, or holds half a character.
-
-    Warns
-    -----
-    TextEncodingWarning
-        If bytes were decoded, or control characters replaced.
+    Bytes are decoded. Missing are None, NaN, NaT, NA and masked cells; empty texts stay
+    as they are. `where` is what holds them, for the warning, and `place_of` names the
+    place of a text by its number, for the error of what is neither text nor missing or
+    holds half a character.
     """
     changes = Counter()
     texts = [_clean(value, at, place_of, changes) for at, value in enumerate(values)]

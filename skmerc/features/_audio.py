@@ -72,7 +72,7 @@ class AudioFunctionals(MediaTransformer):
     Notes
     -----
     Needs ``pip install 'skmerc[audio]'``, and the sets of openSMILE
-    ``pip install 'skmerc[audio,opensmile]'``. **openSMILE's licence allows teaching,
+    ``pip install 'skmerc[audio,opensmile]'``. **openSMILE's license allows teaching,
     research and private use only**: neither the program nor what was made from its
     features, such as a model trained on them, may be part of a product.
 
@@ -157,7 +157,7 @@ class AudioFunctionals(MediaTransformer):
         super().fit(X)
         if self.features in OPENSMILE_SETS:
             warn_user(
-                f"features={self.features!r} are computed by openSMILE. Its licence "
+                f"features={self.features!r} are computed by openSMILE. Its license "
                 "allows teaching, research and private use; neither it nor what was "
                 "made from its features may be part of a product.",
                 NonCommercialLicenseWarning,

@@ -53,12 +53,7 @@ class MemoryCache:
 class FolderCache:
     """Vectors in a database in a folder, which processes may share.
 
-    Parameters
-    ----------
-    database : sqlite3.Connection
-        The database, of which no more is asked than that table.
-    n_features : int, optional
-        How many numbers a vector has; by default any number.
+    The database holds one table, and vectors of `n_features` numbers, or of any number.
     """
 
     def __init__(self, database, n_features=None):
@@ -159,25 +154,11 @@ def _make_file(folder):
 
 
 def compute_once(cache, wanted, compute, *, n_at_once, progress):
-    """Look vectors up, and compute those that are missing.
+    """Look vectors up, and compute those that are missing: dict of key to vector.
 
-    Parameters
-    ----------
-    cache : MemoryCache or FolderCache
-        Where vectors are kept.
-    wanted : dict of bytes to object
-        What each vector is computed from, by key.
-    compute : callable
-        Returns the vectors of a list of such objects.
-    n_at_once : int
-        How many to compute before they are written and others may write.
-    progress : tqdm
-        A progress bar over the vectors.
-
-    Returns
-    -------
-    vectors : dict of bytes to ndarray
-        The vectors, by key.
+    `wanted` has what each vector is computed from, by key, and `compute` gives the
+    vectors of a list of these. So many `n_at_once` are computed before they are written
+    and others may write.
     """
     found = cache.read(wanted)
     progress.update(len(found))

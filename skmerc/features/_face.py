@@ -58,7 +58,7 @@ class FaceFeatures(MediaTransformer):
     -----
     Needs ``pip install 'skmerc[face]'`` and, on Linux, the system's libraries libEGL
     and libGLESv2. The package mediapipe carries no models: its documentation of the
-    Face Landmarker offers the file, with model cards, under the Apache licence. It
+    Face Landmarker offers the file, with model cards, under the Apache license. It
     also writes three lines per clip to the standard error, which are no errors.
 
     X is a column of paths; files are read by FFmpeg, turned and mirrored as they ask. A

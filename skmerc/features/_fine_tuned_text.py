@@ -12,8 +12,13 @@ from skmerc._utils.fitting import all_or_nothing
 from skmerc._utils.locks import LOADING
 from skmerc._utils.registry import storable
 from skmerc._utils.seeding import draw_seed, seeded
-from skmerc.features._fine_tuning import average, fine_tune
-from skmerc.features._labelled_texts import IN_NO_FOLD, deal_dialogues, read_classes
+from skmerc.features._fine_tuning import (
+    IN_NO_FOLD,
+    average,
+    deal_dialogues,
+    fine_tune,
+    read_classes,
+)
 from skmerc.features._sentence_model import SentenceModel
 from skmerc.features._text import TextEmbedder, refuse_broken, tell_of_missing
 from skmerc.frame import drop_keys, read_keys

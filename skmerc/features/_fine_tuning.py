@@ -1,17 +1,84 @@
-"""Fitting a sentence model to labels."""
+"""Fitting a sentence model to labels: by which texts, in which folds, and how."""
 
 import numpy as np
 import torch
+from sklearn.model_selection import GroupKFold
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length
 from torch import nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from skmerc._utils.divergence import refuse_divergence
+from skmerc.frame._columns import source_ids
+from skmerc.frame._labels import read_labels
+
+IN_NO_FOLD = -1
 
 _WARMUP = 0.1
 _LR_OF_HEAD = 1e-3
 _LONGEST_GRADIENT = 1.0
 _BATCHES_SORTED_TOGETHER = 30
+
+
+def read_classes(y, texts, role):
+    """Read the classes, and the number of that of each text; -1 where none is learned.
+
+    Texts are learned from where there is one (not None) in a row of role "utterance".
+    """
+    if y is None:
+        raise ValueError(
+            "requires y to be passed, but the target y is None: there is nothing "
+            "to fine-tune to. TextEmbedder needs no labels."
+        )
+    check_consistent_length(texts, y)
+    y = read_labels(y, (role == "context").to_numpy())
+    if y.ndim > 1 and y.shape[1] > 1:
+        raise ValueError(
+            f"y has the shape {y.shape}; FineTunedTextEmbedder takes one emotion "
+            "for each text. Give it the most telling one, or use TextEmbedder."
+        )
+    has_text = np.array([text is not None for text in texts], bool)
+    learned = has_text & (role == "utterance").to_numpy()
+    known = y.ravel()[learned]
+    if len(known):
+        check_classification_targets(known)
+    label = np.full(len(texts), -1)
+    classes, label[learned] = np.unique(known, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(
+            f"{len(known)} rows can be learned from, those of the role 'utterance' "
+            f"with a text, and they have {len(classes)} classes; two are needed."
+        )
+    return classes, label
+
+
+def deal_dialogues(dialogue, label, n_folds, seed):
+    """Deal the dialogues that are learned from to folds, at random.
+
+    The fold of each row is returned, also of those rows of a dialogue that are not
+    learned from; -1 in dialogues without any that is (whose `label` is -1 throughout),
+    and everywhere where `n_folds` is None. Synthetic dialogues go with their source.
+    """
+    if n_folds is None:
+        return np.full(len(label), IN_NO_FOLD)
+    source = source_ids(dialogue)
+    groups = source[label >= 0]
+    if groups.nunique() < n_folds:
+        raise ValueError(
+            f"There are {groups.nunique()} dialogues to learn from, fewer than "
+            f"cv={n_folds}. Lower cv, or set cv=None to train one model on all."
+        )
+    folds, fold = GroupKFold(n_folds, shuffle=True, random_state=seed), {}
+    for number, (kept, held_out) in enumerate(folds.split(groups, groups=groups)):
+        if len(np.unique(label[label >= 0][kept])) < 2:
+            raise ValueError(
+                f"Without {groups.iloc[held_out].nunique()} of {groups.nunique()} "
+                "dialogues one class is left to learn: the others are in these alone. "
+                "Give more dialogues, another random_state, or cv=None."
+            )
+        fold |= dict.fromkeys(groups.iloc[held_out], number)
+    return source.map(fold).fillna(IN_NO_FOLD).to_numpy(int)
 
 
 def fine_tune(
@@ -22,28 +89,8 @@ def fine_tune(
 
     The learning rate rises over the first tenth of all steps and falls to 0 by the
     last; that of the linear layer, which starts from nothing, has a peak of 1e-3.
-
-    Parameters
-    ----------
-    network : SentenceTransformer
-        The model, which is changed.
-    texts : list of str
-        What is read.
-    target : Tensor of shape (n_texts,)
-        Index of the class of each text.
-    n_classes : int
-        Number of classes; of some there may be no text.
-    max_epochs, batch_size, seed, verbose : int
-        As in the estimator.
-    lr, weight_decay, dropout : float
-        As in the estimator.
-    normalize : bool
-        As in the estimator.
-
-    Returns
-    -------
-    list of float
-        Mean loss of each pass.
+    The network is changed, and `target` holds the number of the class of each text;
+    all else is as in the estimator. The mean loss of each pass is returned.
     """
     rng = np.random.default_rng(seed)
     size = _embed(network, texts[:1], normalize).shape[1]
@@ -79,18 +126,7 @@ def fine_tune(
 
 
 def average(states):
-    """Average the weights of models of one origin.
-
-    Parameters
-    ----------
-    states : list of dict of str to Tensor
-        Weights of each; what is no float is the same in all.
-
-    Returns
-    -------
-    dict of str to Tensor
-        Their mean.
-    """
+    """Average the weights of models of one origin; what is no float is the same."""
     return {
         name: torch.stack([state[name] for state in states]).mean(dim=0)
         if value.is_floating_point()
@@ -102,19 +138,7 @@ def average(states):
 def batches_of_like_length(texts, batch_size, rng):
     """Cut texts into batches, in a new order, so that they need little padding.
 
-    Parameters
-    ----------
-    texts : list of str
-        The texts.
-    batch_size : int
-        Number of texts in a batch.
-    rng : Generator
-        What draws the order.
-
-    Returns
-    -------
-    list of ndarray of int
-        The positions of the texts of each batch.
+    The positions of the texts of each batch are returned.
     """
     order, length = rng.permutation(len(texts)), np.array([len(text) for text in texts])
     pool, batches = _BATCHES_SORTED_TOGETHER * batch_size, []

@@ -14,6 +14,7 @@ from functools import partial
 UNKNOWN = 0x7FFF0000
 # Some writers count the eight bytes of a header twice, and leave a padding byte out.
 SLACK = 9
+HEAD = 27 + 255  # bytes that tell the size of a part, at most those of an Ogg page
 
 
 def is_cut_short(path):
@@ -31,15 +32,68 @@ def read_at(file, place, n_bytes):
     return file.read(n_bytes)
 
 
-def end_of_chunks(file, marks, order):
-    """Return where the last chunk of an AVI or AIFF file ends."""
-    end = 0
-    while (head := read_at(file, end, 8)).startswith(marks):
-        size = int.from_bytes(head[4:], order)
-        if not 0 < size < UNKNOWN:
-            return None
-        end += 8 + size + size % 2
-    return end
+def end_of_parts(file, size_of, start=0):
+    """Return where the last of the parts ends that follow each other in a file.
+
+    `size_of` tells the size of a part by its first bytes: None where no part begins,
+    and 0 where the file does not say it, so that nothing is known.
+    """
+    end = start
+    while size := size_of(read_at(file, end, HEAD)):
+        end += size
+    return end if size is None else None
+
+
+def size_of_chunk(head, marks, order):
+    """Return the size of a chunk of an AVI or AIFF file."""
+    if not head.startswith(marks):
+        return None
+    size = int.from_bytes(head[4:8], order)
+    return 8 + size + size % 2 if 0 < size < UNKNOWN else 0
+
+
+def size_of_object(head, marks):
+    """Return the size of an object of a WMA, WMV or W64 file."""
+    return int.from_bytes(head[16:24], "little") if head.startswith(marks) else None
+
+
+def size_of_caf_chunk(head):
+    """Return the size of a chunk of a Core Audio file."""
+    if len(head) < 12:
+        return None
+    size = int.from_bytes(head[4:12], "big")
+    return 12 + size if size < 2**63 else 0  # -1, that is, to the end
+
+
+def size_of_box(head):
+    """Return the size of a box of an MP4 or QuickTime file; 0 if it is the last."""
+    if head[4:8] not in BOXES:
+        return None
+    size = int.from_bytes(head[:4], "big")
+    return int.from_bytes(head[8:16], "big") if size == 1 else size
+
+
+def size_of_element(head):
+    """Return the size of an element of a Matroska or WebM file."""
+    if not head.startswith(EBML):
+        return None
+    width = 9 - head[4].bit_length() if len(head) > 4 else 9
+    largest = (1 << 7 * width) - 1
+    size = int.from_bytes(head[4 : 4 + width], "big") & largest
+    return 0 if width > 8 or size == largest else 4 + width + size
+
+
+def size_of_page(head):
+    """Return the size of a page of an Ogg file."""
+    if not head.startswith(b"OggS"):
+        return None
+    n_segments = head[26] if len(head) > 26 else 0
+    return 27 + n_segments + sum(head[27 : 27 + n_segments])
+
+
+def size_of_tag(head):
+    """Return the size of a tag of a Flash video."""
+    return 15 + int.from_bytes(head[1:4], "big") if head.startswith(FLV) else None
 
 
 def end_of_wave(file):
@@ -60,33 +114,11 @@ def end_of_rf64(file):
     return 8 + size if head[12:16] == b"ds64" and size else None
 
 
-def end_of_objects(file, marks):
-    """Return where the last object of a WMA, WMV or W64 file ends."""
-    end = 0
-    while (head := read_at(file, end, 24)).startswith(marks):
-        size = int.from_bytes(head[16:], "little")
-        if not size:
-            return None
-        end += size
-    return end
-
-
 def end_of_au(file):
     """Return where the samples of an AU file end."""
     head = read_at(file, 0, 12)
     start, size = int.from_bytes(head[4:8], "big"), int.from_bytes(head[8:], "big")
     return start + size if size < UNKNOWN else None
-
-
-def end_of_caf(file):
-    """Return where the last chunk of a Core Audio file ends."""
-    end = 8
-    while len(head := read_at(file, end, 12)) == 12:
-        size = int.from_bytes(head[4:], "big")
-        if size >= 2**63:  # -1, that is, to the end
-            return None
-        end += 12 + size
-    return end
 
 
 def end_of_sphere(file):
@@ -99,41 +131,6 @@ def end_of_sphere(file):
     return 1024 + math.prod(int(told[name]) for name in names)
 
 
-def end_of_boxes(file):
-    """Return where the last box of an MP4 or QuickTime file ends."""
-    end = 0
-    while (head := read_at(file, end, 16))[4:8] in BOXES:
-        size = int.from_bytes(head[:4], "big")
-        if size == 1:
-            size = int.from_bytes(head[8:], "big")
-        if not size:  # it goes on to the end, wherever that is
-            return None
-        end += size
-    return end
-
-
-def end_of_elements(file):
-    """Return where the last element of a Matroska or WebM file ends."""
-    end = 0
-    while (head := read_at(file, end, 12)).startswith(EBML):
-        width = 9 - head[4].bit_length() if len(head) > 4 else 9
-        largest = (1 << 7 * width) - 1
-        size = int.from_bytes(head[4 : 4 + width], "big") & largest
-        if width > 8 or size == largest:
-            return None
-        end += 4 + width + size
-    return end
-
-
-def end_of_pages(file):
-    """Return where the last page of an Ogg file ends."""
-    end = 0
-    while (head := read_at(file, end, 27 + 255)).startswith(b"OggS"):
-        n_segments = head[26] if len(head) > 26 else 0
-        end += 27 + n_segments + sum(head[27 : 27 + n_segments])
-    return end
-
-
 def end_of_mp3(file):
     """Return where an MP3 file ends, if its first frame tells."""
     head = read_at(file, 0, 10)
@@ -144,12 +141,9 @@ def end_of_mp3(file):
     return start + found.start() + int.from_bytes(found[1], "big") if found else None
 
 
-def end_of_tags(file):
-    """Return where the last tag of a Flash video ends."""
-    end = 13
-    while (head := read_at(file, end, 4)).startswith(FLV):
-        end += 15 + int.from_bytes(head[1:], "big")
-    return end
+def parts(size_of, start=0, **settings):
+    """Make a function that finds the end of a file of such parts."""
+    return partial(end_of_parts, size_of=partial(size_of, **settings), start=start)
 
 
 BOXES = b"ftyp styp moov mdat moof free skip wide uuid sidx mfra meta pnot junk".split()
@@ -164,17 +158,17 @@ MP3_LENGTH = re.compile(
 KINDS = [  # the first that fits counts
     ((b"ID3", b"\xff"), 0, end_of_mp3),
     ((b"RF64", b"BW64"), 0, end_of_rf64),
-    ((b"RIFX",), 0, partial(end_of_chunks, marks=(b"RIFX",), order="big")),
-    ((b"FORM",), 0, partial(end_of_chunks, marks=(b"FORM",), order="big")),
+    ((b"RIFX",), 0, parts(size_of_chunk, marks=(b"RIFX",), order="big")),
+    ((b"FORM",), 0, parts(size_of_chunk, marks=(b"FORM",), order="big")),
     ((b"WAVE",), 8, end_of_wave),
-    ((b"AVI ",), 8, partial(end_of_chunks, marks=(b"RIFF",), order="little")),
-    (ASF[:1], 0, partial(end_of_objects, marks=ASF)),
-    (W64, 0, partial(end_of_objects, marks=W64)),
+    ((b"AVI ",), 8, parts(size_of_chunk, marks=(b"RIFF",), order="little")),
+    (ASF[:1], 0, parts(size_of_object, marks=ASF)),
+    (W64, 0, parts(size_of_object, marks=W64)),
     ((b".snd",), 0, end_of_au),
-    ((b"caff",), 0, end_of_caf),
+    ((b"caff",), 0, parts(size_of_caf_chunk, start=8)),
     ((b"NIST_1A",), 0, end_of_sphere),
-    (tuple(BOXES), 4, end_of_boxes),
-    (EBML[:1], 0, end_of_elements),
-    ((b"OggS",), 0, end_of_pages),
-    ((b"FLV\x01",), 0, end_of_tags),
+    (tuple(BOXES), 4, parts(size_of_box)),
+    (EBML[:1], 0, parts(size_of_element)),
+    ((b"OggS",), 0, parts(size_of_page)),
+    ((b"FLV\x01",), 0, parts(size_of_tag, start=13)),
 ]

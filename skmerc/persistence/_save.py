@@ -12,8 +12,7 @@ from skmerc._training import resolve_device
 from skmerc._training._stored import Store
 from skmerc._utils.files import write_atomically
 from skmerc._utils.warnings import warn_user
-from skmerc.datasets.formats._foreign import signs_of_transfer
-from skmerc.datasets.formats._regular_file import check_file
+from skmerc.datasets.formats._files import check_file, signs_of_transfer
 from skmerc.exceptions import OtherVersionWarning, UntrustedTypeError
 from skmerc.persistence._archive import read_member
 from skmerc.persistence._checks import read_schema

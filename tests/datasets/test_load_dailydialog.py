@@ -124,7 +124,7 @@ def test_release_gives_text_keys_and_labels(folder):
     assert daily.split.tolist() == ["train"] * 5 + ["dev"] * 2 + ["test"] * 2
     assert daily.metadata["utterance"].equals(daily.data["utterance"])
     assert "102,979 utterances" in daily.DESCR
-    assert "CC BY-NC-SA" in daily.licence
+    assert "CC BY-NC-SA" in daily.license
 
 
 def test_act_is_another_label(folder):

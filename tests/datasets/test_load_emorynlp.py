@@ -99,7 +99,7 @@ def test_annotations_give_text_keys_and_labels(folder):
     assert emory.split.tolist() == ["train"] * 3 + ["dev", "test"]
     assert emory.feature_names == ["utterance"]
     assert "9,489 utterances" in emory.DESCR
-    assert "Apache-2.0" in emory.licence
+    assert "Apache-2.0" in emory.license
 
 
 def test_metadata_tell_the_place_in_the_series(folder):

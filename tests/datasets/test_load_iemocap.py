@@ -123,7 +123,7 @@ def test_bunch_says_what_it_holds(nine):
     assert "7 utterances in 3 dialogues (train 5, dev 0, test 2)" in corpus.DESCR
     assert "hap 1, sad 1, neu 2, ang 1, exc 1, fru 1." in corpus.DESCR
     assert str(nine) in corpus.DESCR
-    assert "research only" in corpus.licence
+    assert "research only" in corpus.license
     assert corpus.metadata["utterance_id"][1] == "Ses01F_impro01_M001"
 
 

@@ -251,7 +251,7 @@ def test_annotations_give_text_keys_and_labels(folder):
         "anger",
     ]
     assert "13,708 utterances" in meld.DESCR
-    assert "GPL-3.0" in meld.licence
+    assert "GPL-3.0" in meld.license
 
 
 def test_metadata_tell_the_place_in_the_series(folder):

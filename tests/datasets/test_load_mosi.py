@@ -147,7 +147,7 @@ def test_the_bunch_describes_what_it_holds(write):
     bunch = load_mosi(write(mmsa()))
     assert bunch.feature_names == list(bunch.data.columns[4:])
     assert "6 utterances of 4 videos (train 3, dev 1, test 2)" in bunch.DESCR
-    assert "research" in bunch.licence
+    assert "research" in bunch.license
     assert list(bunch.metadata) == ["utterance", "id", "annotation", "score"]
 
 

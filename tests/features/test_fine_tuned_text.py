@@ -27,8 +27,7 @@ from skmerc.exceptions import (
     TextEncodingWarning,
 )
 from skmerc.features import _sentence_model
-from skmerc.features._fine_tuning import batches_of_like_length
-from skmerc.features._labelled_texts import deal_dialogues
+from skmerc.features._fine_tuning import batches_of_like_length, deal_dialogues
 from skmerc.frame import KEYS, drop_keys, make_frame
 from skmerc.frame._columns import synthetic_id
 from skmerc.model_selection import DialogueKFold

@@ -1,21 +1,16 @@
 """DailyDialog: everyday conversations of two, with emotions and acts, in writing."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import StrOptions, validate_params
+from sklearn.utils._param_validation import StrOptions
 
-from skmerc.datasets._corpus import TEXT, as_bunch, as_corpus
-from skmerc.datasets.formats._border import reader
-from skmerc.datasets.formats._members import read_members
-from skmerc.datasets.formats._regular_file import check_file
-from skmerc.datasets.formats._transcripts import (
-    as_frame,
-    check_members,
+from skmerc.datasets._corpus import TEXT, as_corpus
+from skmerc.datasets.corpora._loading import as_bunch, loader, refuse_absent
+from skmerc.datasets.formats._files import check_file
+from skmerc.datasets.formats._members import (
     features_of,
     name_codes,
-    places_of,
+    read_transcripts,
 )
 
 # Classes in the order of the release, with their utterances in the whole corpus. The
@@ -45,49 +40,8 @@ _LAYOUTS = [
     "speakers tokens _ acts labels train test dev",
 ]
 
-LICENCE = "CC BY-NC-SA 4.0 (yanran.li/dailydialog)."
-DESCRIPTION = """\
-DailyDialog (Li et al., IJCNLP 2017): 102,979 utterances of 13,118 conversations between
-two persons, written for learners of English, with seven emotions and four dialogue
-acts, from yanran.li/dailydialog.
 
-            train    dev   test
-dialogues   11118   1000   1000
-utterances  87170   8069   7740
-
-no emotion 85572, anger 1022, disgust 353, fear 174, happiness 12885, sadness 1150,
-surprise 1823.
-
-What to know:
-- Five of six utterances have no emotion. The community reports the micro F1 of the
-  other six classes: sklearn.metrics.f1_score(y, predicted, average="micro",
-  labels=[all but "no emotion"]).
-- The release names no speakers. Two persons are taken to alternate, the first being
-  speaker0 in each dialogue.
-- Some dialogues of dev and test stand in train as well.
-- Dialogues are called after part and line of the release, from 0 (train_dia0), or
-  after the part and what the pickle calls them (train_tr_c0).
-
-The official parts are in `split`; dev is the release's validation. To learn from train
-and stop early by dev, read both and mark dev: X = skmerc.frame.mark_validation(X,
-dialogues=...) with the ids of the rows where split is "dev". Test is for the last
-score.
-"""
-
-
-@validate_params(
-    {
-        "path": [str, Path],
-        "modalities": [str, "array-like", None],
-        "label": [StrOptions(set(CLASSES))],
-        "split": [str, "array-like", None],
-        "members": ["array-like", None],
-        "class_names": ["array-like", None],
-        "return_X_y": ["boolean"],
-    },
-    prefer_skip_nested_validation=True,
-)
-@reader
+@loader(label=[StrOptions(set(CLASSES))])
 def load_dailydialog(
     path,
     *,
@@ -107,61 +61,28 @@ def load_dailydialog(
         or some of them, hold ``dialogues_train.txt``,
         ``dialogues_emotion_train.txt``, ``dialogues_act_train.txt`` and so on; or a
         pickle, see Notes.
-    modalities : str or list of str, default=None
-        The modalities to read, in the order wanted; all that the pickle has by
-        default.
+    %(choices)s
     label : {"emotion", "act"}, default="emotion"
         What `target` holds: the emotion or the dialogue act.
-    split : str or list of str, default=None
-        The official parts to read, of ``"train"``, ``"dev"`` and ``"test"``; all
-        by default.
-    members : list of str, default=None
-        What the members of the pickle are, if their order is none of those known:
-        ``speakers``, ``labels``, ``acts``, ``sentences``, ``train``, ``dev``,
-        ``test``, any other name for a modality, ``_`` to ignore one.
+    %(parts)s
+    %(members)s
     class_names : list of str, default=None
         The classes in the order of their codes in the pickle, which differs between
         pickles. By default they are known by their numbers of utterances, which
         takes the whole corpus.
-    return_X_y : bool, default=False
-        Whether to return `data` and `target` alone.
+    %(return_X_y)s
 
     Returns
     -------
-    data : Bunch
-        With the attributes
-
-        data : DataFrame of shape (n_utterances, n_columns)
-            Keyed table, see :func:`skmerc.frame.make_frame`; without features the
-            keys and the column ``utterance``, what was said.
-        target : ndarray of str of shape (n_utterances,)
-            The emotions or acts.
-        feature_names, target_names : list of str
-            The columns that are no keys; the classes in the order of the release.
-        split : ndarray of str of shape (n_utterances,)
-            The official part of each row.
-        metadata : DataFrame of shape (n_utterances, n_columns)
-            The utterance, where it is known.
-        DESCR, licence : str
-            What the corpus is, and on what terms.
-
-    (X, y) : tuple
-        Only with ``return_X_y=True``: `data` and `target`.
+    %(returns)s
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If a file is damaged or of another kind, if texts and labels differ in
-        number, if the codes of a pickle cannot be told, or if a modality, label or
-        part is unknown.
+    %(raises)s
 
     Warns
     -----
-    TextEncodingWarning
-        If texts were bytes, or held control characters that Windows-1252 has quotation
-        marks and dashes for, with their number: they were decoded and mended.
+    %(warns)s
 
     See Also
     --------
@@ -173,6 +94,7 @@ def load_dailydialog(
     called ``text``, ``text2``, ``text3`` and ``text4``), 7 (features and acts) or 8.
     The last ones hold numbers of words in a vocabulary of their own, called
     ``tokens``, which mean nothing to an estimator that takes them for measurements.
+    The member of dialogue acts is called ``acts``.
 
     Examples
     --------
@@ -193,23 +115,13 @@ def load_dailydialog(
     >>> y
     array(['happiness', 'no emotion'], dtype='<U10')
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file or folder {path}.")
+    refuse_absent(path)
     if path.is_dir():
         frame, blocks = _read_release(path, label), None
     else:
         frame, blocks = _read_pickle(path, label, members, class_names)
-    return as_bunch(
-        as_corpus(frame, {label: list(CLASSES[label])}, blocks),
-        path,
-        label=label,
-        modalities=modalities,
-        split=split,
-        return_X_y=return_X_y,
-        description=DESCRIPTION,
-        licence=LICENCE,
-    )
+    corpus = as_corpus(frame, {label: list(CLASSES[label])}, blocks)
+    return as_bunch("dailydialog", corpus, path, label, modalities, split, return_X_y)
 
 
 def _read_release(folder, label):
@@ -303,12 +215,10 @@ def _labels(path, told, label):
 
 
 def _read_pickle(path, label, members, class_names):
-    named = read_members(path, _LAYOUTS, members)
-    check_members(path, named)
-    if _MEMBERS[label] not in named:
-        raise ValueError(f"label={label!r}: {path} has no member {_MEMBERS[label]!r}.")
-    frame = as_frame(named, places_of(path, named))
-    frame["speaker"] = frame["speaker"].replace({"0": "speaker0", "1": "speaker1"})
+    named, frame = read_transcripts(path, _LAYOUTS, members)
     codes = _MEMBERS[label]
+    if codes not in named:
+        raise ValueError(f"label={label!r}: {path} has no member {codes!r}.")
+    frame["speaker"] = frame["speaker"].replace({"0": "speaker0", "1": "speaker1"})
     frame[label] = name_codes(path, named, codes, CLASSES[label], class_names)
     return frame, features_of(path, named)

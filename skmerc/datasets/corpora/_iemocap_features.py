@@ -46,7 +46,7 @@ _NO_CLASS = (-1, "xxx", "")
 _REQUIRED = ("labels", "sentences", "speakers")
 
 
-def read_features(path, members, n_classes, keep_unlabelled=False):
+def read_features(path, members, n_classes, keep_unlabelled):
     """Read a feature file, or MultiEMO's folder of them.
 
     Utterances with the label -1 or none are context, if they are to be kept.
@@ -57,8 +57,10 @@ def read_features(path, members, n_classes, keep_unlabelled=False):
         named = read_folder(path, _SPEAKERS_LAYOUT, members)
     else:
         content = read_pickle(path)
-        read = _name_records if isinstance(content, dict) else _name_list
-        named = read(path, content, members)
+        if isinstance(content, dict):
+            named = _name_records(path, content, members)
+        else:
+            named = name_members(path, content, LAYOUTS, members)
     check_lengths(path, named)
     return _as_corpus(path, named, n_classes, keep_unlabelled)
 
@@ -68,10 +70,6 @@ def _check_required(members):
         raise ValueError(
             f"members={list(members)!r}: {', '.join(_REQUIRED)} must be among them."
         )
-
-
-def _name_list(path, content, members):
-    return name_members(path, content, LAYOUTS, members)
 
 
 def _name_records(path, content, members):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from skmerc.datasets._corpus import TEXT, Corpus
-from skmerc.datasets.formats._regular_file import check_file
+from skmerc.datasets.formats._files import check_file
 
 EMOTIONS = {
     6: ["hap", "sad", "neu", "ang", "exc", "fru"],

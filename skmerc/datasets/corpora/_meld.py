@@ -1,16 +1,16 @@
 """MELD: friends and their emotions, in annotation files and feature files."""
 
+from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import StrOptions, validate_params
+from sklearn.utils._param_validation import StrOptions
 
-from skmerc.datasets._corpus import TEXT, as_bunch, as_corpus
-from skmerc.datasets.corpora._meld_features import (
-    CLASS_NAMES,
-    join_features,
-    read_features,
-)
+from skmerc._utils.warnings import warn_user
+from skmerc.datasets._corpus import PARTS, TEXT, as_corpus
+from skmerc.datasets.corpora._loading import as_bunch, loader, refuse_absent
 from skmerc.datasets.formats._annotations import (
     find_parts,
     known_names,
@@ -19,8 +19,52 @@ from skmerc.datasets.formats._annotations import (
     sort_turns,
     whole_numbers,
 )
-from skmerc.datasets.formats._border import reader
-from skmerc.datasets.formats._members import SPEAKERS_FILE
+from skmerc.datasets.formats._members import (
+    SPEAKERS_FILE,
+    as_frame,
+    check_members,
+    codes_of,
+    features_of,
+    named_labels,
+    part_of,
+    read_folder,
+    read_members,
+)
+
+CLASS_NAMES = {
+    "emotion": [
+        "neutral",
+        "surprise",
+        "fear",
+        "sadness",
+        "joy",
+        "disgust",
+        "anger",
+    ],
+    "sentiment": ["neutral", "positive", "negative"],
+}
+_LABEL_MEMBERS = {"emotion": "labels", "sentiment": "sentiments"}
+
+_ROBERTA = "text text2 text3 text4"
+_LAYOUTS = [
+    # COSMIC, without and with features
+    "speakers labels sentiments sentences train test dev",
+    f"speakers labels sentiments {_ROBERTA} sentences train test dev",
+    # DialogueRNN
+    "_ speakers labels text audio sentences train test sentiments",
+    # MMGCN, M3NET, JOYFUL
+    "_ speakers labels text audio visual sentences train test _",
+    # SDT
+    f"_ speakers labels {_ROBERTA} audio visual sentences train test",
+    f"_ speakers labels {_ROBERTA} audio visual sentences train test _",
+    # GraphSmile
+    f"_ speakers labels sentiments {_ROBERTA} audio visual sentences train test _",
+]
+_FOLDER_LAYOUT = "_ speakers labels _ _ _ sentences train test _"  # MultiEMO
+
+# Dialogues of such files are numbered through; train has no 60.
+_FIRST = {"train": 0, "dev": 1039, "test": 1153}
+_N_NUMBERS = 1433
 
 _OFFICIAL, _DYADIC = "{}_sent_emo.csv", "{}_sent_emo_dya.csv"
 _COLUMNS = [
@@ -37,56 +81,8 @@ _COLUMNS = [
 ]
 _OLD = "Old_Dialogue_ID", "Old_Utterance_ID"
 
-LICENCE = (
-    "Annotations: GPL-3.0 (github.com/declare-lab/MELD). The clips are from a "
-    "television series, and most feature files come without a licence."
-)
-DESCRIPTION = """\
-MELD, the Multimodal EmotionLines Dataset (Poria et al., ACL 2019): 13,708 utterances
-of 1,432 dialogues from the television series Friends, with seven emotions and three
-sentiments, from github.com/declare-lab/MELD.
 
-            train    dev   test
-dialogues    1038    114    280
-utterances   9989   1109   2610
-neutral      4710    470   1256
-surprise     1205    150    281
-fear          268     40     50
-sadness       683    111    208
-joy          1743    163    402
-disgust       271     22     68
-anger        1109    153    345
-
-What to know:
-- Dialogue numbers restart in each part, so ids are called after it: train_dia0,
-  dev_dia0, test_dia0. There is no train_dia60.
-- Turns are the official numbers of utterances, which the clips are called after; some
-  are left out in 72, 2 and 2 dialogues. Feature files do not know them: read without
-  the annotations, turns count from 0, speakers are numbered in each dialogue anew, and
-  season, episode and times are unknown.
-- Three end times are damaged (NaN). By their times two utterances of test last five
-  minutes (test_dia38_utt4, test_dia220_utt0) and one no time at all.
-- Dyadic files hold overlapping dialogues of two speakers: rows repeat.
-
-The official parts are in `split`. To learn from train and stop early by dev, read both
-and mark dev: X = skmerc.frame.mark_validation(X, dialogues=...) with the ids of the
-rows where split is "dev". Test is for the last score.
-"""
-
-
-@validate_params(
-    {
-        "path": [str, Path],
-        "features": [str, Path, None],
-        "modalities": [str, "array-like", None],
-        "label": [StrOptions(set(CLASS_NAMES))],
-        "split": [str, "array-like", None],
-        "members": ["array-like", None],
-        "return_X_y": ["boolean"],
-    },
-    prefer_skip_nested_validation=True,
-)
-@reader
+@loader(features=[str, Path, None], label=[StrOptions(set(CLASS_NAMES))])
 def load_meld(
     path,
     *,
@@ -108,59 +104,26 @@ def load_meld(
     features : str or Path, default=None
         A feature file, to be joined to annotations by dialogue and place in the
         dialogue. Dialogues that it lacks have no features (NaN), with a warning.
-    modalities : str or list of str, default=None
-        The modalities to read of the feature file, in the order wanted; all by
-        default.
+    %(choices)s
     label : {"emotion", "sentiment"}, default="emotion"
         What `target` holds.
-    split : str or list of str, default=None
-        The official parts to read, of ``"train"``, ``"dev"`` and ``"test"``; all
-        by default.
-    members : list of str, default=None
-        What the members of the feature file are, if their order is none of those
-        known: ``speakers``, ``labels``, ``sentiments``, ``sentences``, ``train``,
-        ``dev``, ``test``, any other name for a modality, ``_`` to ignore one.
-    return_X_y : bool, default=False
-        Whether to return `data` and `target` alone.
+    %(parts)s
+    %(members)s
+    %(return_X_y)s
 
     Returns
     -------
-    data : Bunch
-        With the attributes
-
-        data : DataFrame of shape (n_utterances, n_columns)
-            Keyed table, see :func:`skmerc.frame.make_frame`; without features the
-            keys and the column ``utterance``, what was said.
-        target : ndarray of str of shape (n_utterances,)
-            The labels.
-        feature_names, target_names : list of str
-            The columns that are no keys; the classes in the community's order.
-        split : ndarray of str of shape (n_utterances,)
-            The official part of each row.
-        metadata : DataFrame of shape (n_utterances, n_columns)
-            Utterance, season, episode, start and end in the episode (in seconds)
-            and the name of the clip (``utterance_id``); of a feature file read
-            alone only the utterance.
-        DESCR, licence : str
-            What the corpus is, and on what terms.
-
-    (X, y) : tuple
-        Only with ``return_X_y=True``: `data` and `target`.
+    %(returns)s
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If a file is damaged, of another kind or changed by a spreadsheet, if
-        annotations and features disagree, or if a modality, label or part is
-        unknown.
+    %(raises)s
 
     Warns
     -----
-    TextEncodingWarning
-        If texts were bytes, or held control characters that Windows-1252 has quotation
-        marks and dashes for, with their number: they were decoded and mended.
+    %(warns)s
+    UserWarning
+        If a feature file lacks annotated dialogues.
 
     See Also
     --------
@@ -174,13 +137,15 @@ def load_meld(
     the folder of MultiEMO's four files. Nothing in them is executed. Their dialogues
     are numbered through all parts, and belong to the official part whatever the lists
     of the file say of dev. The four layers of RoBERTa are called ``text``, ``text2``,
-    ``text3`` and ``text4``.
+    ``text3`` and ``text4``. The member of sentiments is called ``sentiments``.
 
     A folder with no official file but ``train_sent_emo_dya.csv`` and so on is read as
     the dyadic version, whose dialogues are called ``train_dya0``; their clips keep
     their official names.
 
-    Times of another form than ``HH:MM:SS,mmm`` are NaN.
+    `metadata` of the annotations has the utterance, season, episode, start and end in
+    the episode (in seconds, NaN where the time is not written as ``HH:MM:SS,mmm``) and
+    the name of the clip (``utterance_id``).
 
     Examples
     --------
@@ -203,31 +168,19 @@ def load_meld(
     >>> meld.target
     array(['joy', 'surprise'], dtype='<U8')
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file or folder {path}.")
+    refuse_absent(path)
     if _is_annotation(path):
         corpus = _read_annotations(path)
         if features is not None:
-            features = Path(features)
-            corpus = join_features(corpus, read_features(features, members), features)
+            corpus = _with_features(corpus, Path(features), members)
     elif features is None:
-        corpus = read_features(path, members)
+        corpus = _read_features(path, members)
     else:
         raise ValueError(
             f"{path} is a feature file already; give the folder of the annotations as "
             "path, and one feature file as features."
         )
-    return as_bunch(
-        corpus,
-        path,
-        label=label,
-        modalities=modalities,
-        split=split,
-        return_X_y=return_X_y,
-        description=DESCRIPTION,
-        licence=LICENCE,
-    )
+    return as_bunch("meld", corpus, path, label, modalities, split, return_X_y)
 
 
 def _is_annotation(path):
@@ -279,3 +232,113 @@ def _read_part(path, part):
 
 def _whole(path, table, *columns):
     return [whole_numbers(path, table, column) for column in columns]
+
+
+def _read_features(path, members):
+    """Read a feature file, or MultiEMO's folder of them."""
+    if path.is_dir():
+        named = read_folder(path, _FOLDER_LAYOUT, members)
+    else:
+        named = read_members(path, _LAYOUTS, members)
+    check_members(path, named)
+    places = {key: _place(path, key) for key in named["labels"]}
+    _check_parts(path, named, places)
+    frame = as_frame(named, places)
+    class_names = {}
+    for kind, name in _LABEL_MEMBERS.items():
+        if name in named:
+            class_names[kind] = CLASS_NAMES[kind]
+            codes = codes_of(path, named, name)
+            frame[kind] = named_labels(path, name, codes, CLASS_NAMES[kind])
+    return as_corpus(frame, class_names, features_of(path, named))
+
+
+def _place(path, key):
+    """Find the part and the id of a dialogue by its number."""
+    if not isinstance(key, Integral) or not 0 <= key < _N_NUMBERS:
+        raise ValueError(
+            f"{path} has the dialogue {key!r}; MELD's are numbered from 0 to "
+            f"{_N_NUMBERS - 1} in feature files, so this is another corpus."
+        )
+    part = next(part for part in reversed(PARTS) if key >= _FIRST[part])
+    return part, f"{part}_dia{key - _FIRST[part]}"
+
+
+def _check_parts(path, members, places):
+    """Demand the official parts; many files count dev to train."""
+    for key, part in part_of(path, members).items():
+        official, name = places[key]
+        if part != official and (part, official) != ("train", "dev"):
+            raise ValueError(
+                f"{path}: {part!r} lists the dialogue {key}, which is {name} of MELD. "
+                "If its numbers are MELD's and its parts are not wanted, call them '_' "
+                "in members=[...]."
+            )
+
+
+def _with_features(annotated, path, members):
+    """Give annotated utterances the features of a file.
+
+    Dialogues that the file lacks have no features; nothing else may differ.
+    """
+    features = _read_features(path, members)
+    if not features.blocks:
+        raise ValueError(f"{path} holds no features; leave features=None.")
+    sizes, found = _sizes(annotated), _sizes(features)
+    parts = set(annotated.split)
+    in_parts = [name.partition("_")[0] in parts for name in found.index]
+    _check_sizes(sizes, found[in_parts], path)
+    at = _positions(features).get_indexer(_positions(annotated))
+    _check_labels(annotated, features, at, path)
+    blocks = {
+        name: np.where((at < 0)[:, None], np.float32(np.nan), block[at])
+        for name, block in features.blocks.items()
+    }
+    return replace(annotated, blocks=blocks)
+
+
+def _sizes(corpus):
+    return pd.Series(corpus.dialogue).value_counts(sort=False)
+
+
+def _positions(corpus):
+    dialogue = pd.Series(corpus.dialogue)
+    return pd.MultiIndex.from_arrays([dialogue, dialogue.groupby(dialogue).cumcount()])
+
+
+def _check_sizes(sizes, found, path):
+    strange = found.index.difference(sizes.index)
+    if len(strange):
+        raise ValueError(
+            f"{path}: 'labels' has the dialogue {strange[0]}, which the annotations "
+            "lack."
+        )
+    if not len(found):
+        raise ValueError(f"{path} has no dialogue of the annotated parts.")
+    other = found.index[found != sizes[found.index]]
+    if len(other):
+        raise ValueError(
+            f"{path}: 'labels' has {found[other[0]]} utterances in dialogue "
+            f"{other[0]}, the annotations have {sizes[other[0]]}."
+        )
+    lacking = sizes.index.difference(found.index, sort=False)
+    if len(lacking):
+        warn_user(
+            f"{path} lacks {len(lacking)} of the {len(sizes)} annotated dialogues, "
+            f"first {lacking[0]}: all modalities are missing there.",
+            UserWarning,
+        )
+
+
+def _check_labels(annotated, features, at, path):
+    for kind, labels in features.labels.items():
+        known = np.flatnonzero(at >= 0)
+        expected, given = annotated.labels[kind][known], labels[at[known]]
+        wrong = np.flatnonzero(expected != given)
+        if len(wrong):
+            row = known[wrong[0]]
+            raise ValueError(
+                f"{path}: {_LABEL_MEMBERS[kind]!r} has {given[wrong[0]]} in dialogue "
+                f"{annotated.dialogue[row]} for the utterance {annotated.turn[row]}, "
+                f"the annotations have {expected[wrong[0]]}."
+            )

@@ -1,56 +1,21 @@
 """CMU-MOSI from the files that the community shares."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import StrOptions, validate_params
+from sklearn.utils._param_validation import StrOptions
 
 from skmerc.datasets._corpus import TEXT
+from skmerc.datasets.corpora._loading import loader
 from skmerc.datasets.corpora._sentiment import LABEL_LIST, load_clips, read_clips
-from skmerc.datasets.formats._border import damaged, reader
 from skmerc.datasets.formats._clips import Clips, stack_parts
-from skmerc.datasets.formats._regular_file import check_file
+from skmerc.datasets.formats._files import check_file, damaged
 
 _LAYOUTS = [LABEL_LIST]
 _TRANSCRIPTS = "transcripts.csv"
 _MODALITIES = {"text": "text", "audio": "audio", "video": "visual"}
 
-_DESCRIPTION = """\
-CMU-MOSI: sentiment in 2199 utterances of 93 videos from YouTube
-================================================================
 
-Each video is one person who talks about a film or a product; its utterances are the
-turns of a dialogue with one speaker. Annotators scored them from -3 (strongly negative)
-to 3 (strongly positive).
-
-There are two official splits: 1284, 229 and 686 utterances of 52, 10 and 31 videos
-(MMSA, GCNet), and 1447 and 752 of 62 and 31 videos without a dev part (bc-LSTM). In the
-latter, 49 % of the training utterances are positive and 62 % of the test ones, and the
-text and visual features come from networks that were fitted on the training part.
-
-Source: Zadeh, Zellers, Pincus and Morency, "MOSI: Multimodal Corpus of Sentiment
-Intensity and Subjectivity Analysis in Online Opinion Videos", 2016.
-"""
-_LICENCE = (
-    "CMU-MOSI is for research under the terms of Carnegie Mellon University. Most "
-    "repositories that share features of it name no licence."
-)
-
-
-@validate_params(
-    {
-        "path": [str, Path],
-        "modalities": [str, "array-like", None],
-        "label": [StrOptions({"score", "polarity", "seven"})],
-        "split": [str, "array-like", None],
-        "members": ["array-like", None],
-        "clamp": ["boolean"],
-        "return_X_y": ["boolean"],
-    },
-    prefer_skip_nested_validation=True,
-)
-@reader
+@loader(label=[StrOptions({"score", "polarity", "seven"})], clamp=["boolean"])
 def load_mosi(
     path,
     *,
@@ -67,68 +32,28 @@ def load_mosi(
     ----------
     path : str or Path
         A file or folder, see Notes.
-    modalities : str or list of str, default=None
-        Those to read of ``"text"``, ``"audio"`` and ``"visual"``; by default all
-        that there are.
+    %(choices)s
     label : {"score", "polarity", "seven"}, default="score"
         What `target` is: the score from -3 to 3; its sign, where 0 counts as
         positive; or the score rounded to a whole number, as text.
-    split : str or list of str, default=None
-        The official parts to read: ``"train"``, ``"dev"``, ``"test"``. By
-        default all.
-    members : list of str, default=None
-        What the members of a pickle are, in their order, if it is of no known
-        layout: ``"labels"``, ``"ids"``, ``"sentences"``, ``"text"``,
-        ``"audio"``, ``"visual"``, ``"train"``, ``"dev"``, ``"test"``, and
-        ``"_"`` for those to ignore. For padded arrays ``"train_data"``,
-        ``"train_label"``, ``"train_length"`` and so on.
-    clamp : bool, default=False
-        Whether to take scores above 3 for 3 and below -3 for -3. Early files of MOSEI
-        hold a few up to 5, averaged over too few ratings, and its authors clamp them.
-        By default such a score is an error.
-    return_X_y : bool, default=False
-        Whether to return `data` and `target` alone.
+    %(parts)s
+    %(members)s
+    %(clamp)s
+    %(return_X_y)s
 
     Returns
     -------
-    bunch : Bunch
-        With the attributes
-
-        data : DataFrame of shape (n_utterances, 4 + n_features)
-            Keyed table, see :func:`skmerc.frame.make_frame`. Where the file
-            holds no features, its only other column is ``"utterance"``, what
-            was said.
-        target : ndarray of shape (n_utterances,)
-            The labels.
-        feature_names : list of str
-            Columns of `data` behind the keys.
-        target_names : list of str
-            The classes in their order; empty for scores.
-        split : ndarray of str of shape (n_utterances,)
-            The official part of each utterance.
-        metadata : DataFrame of shape (n_utterances, n_columns)
-            What else the file tells: the utterance, its id, its score.
-        DESCR : str
-            Description of the corpus and of this copy.
-        licence : str
-            Terms of use.
-    (data, target) : tuple
-        With ``return_X_y=True``.
+    %(returns)s
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file is damaged or of another kind, its parts contradict each
-        other, a score is beyond -3 to 3 (see `clamp`), or it does not hold the
-        label, modality or part asked for.
+    %(raises)s
 
     Warns
     -----
+    %(warns)s
     UserWarning
-        If frames with NaN or infinity were left out, or texts decoded, with their
-        number.
+        If frames with NaN or infinity were left out, with their number.
 
     See Also
     --------
@@ -163,7 +88,7 @@ def load_mosi(
     these utterances: ``bunch.metadata["score"] != 0``. Halves are rounded to
     the even number for the seven classes, as MMSA does.
 
-    Pickles are read with an allow-list and never run code.
+    %(clips)s
 
     Examples
     --------
@@ -184,18 +109,8 @@ def load_mosi(
     >>> X["utterance"].tolist(), y.tolist()
     (['I LOVED IT', 'BUT THE END', 'WELL'], ['positive', 'negative', 'positive'])
     """
-    path = Path(path)
-    return load_clips(
-        path,
-        _read(path, members),
-        label=label,
-        modalities=modalities,
-        split=split,
-        clamp=clamp,
-        return_X_y=return_X_y,
-        description=_DESCRIPTION,
-        licence=_LICENCE,
-    )
+    clips = _read(path, members)
+    return load_clips("mosi", clips, path, label, modalities, split, clamp, return_X_y)
 
 
 def _read(path, members):

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from skmerc._utils.warnings import warn_user
-from skmerc.datasets._corpus import PARTS, TEXT, Corpus, as_bunch
+from skmerc.datasets._corpus import PARTS, TEXT, Corpus
+from skmerc.datasets.corpora._loading import as_bunch
 from skmerc.datasets.formats._clips import (
     Clips,
     mean_of_frames,
@@ -62,16 +63,11 @@ def read_clips(path, layouts, members):
     return _read_lists(path, name_members(path, content, layouts, members))
 
 
-def load_clips(path, clips, *, modalities, description, clamp, **choices):
+def load_clips(name, clips, path, label, modalities, split, clamp, return_X_y):
     """Return what was chosen of the clips as a Bunch, or as X and y."""
     corpus = _as_corpus(path, clips, clamp)
-    result = as_bunch(
-        corpus,
-        path,
-        modalities=modalities,
-        description=f"{description}\n{_count(corpus)}\n",
-        **choices,
-    )
+    copy = f"\nThis copy\n~~~~~~~~~\n\n{_count(corpus)}\n"
+    result = as_bunch(name, corpus, path, label, modalities, split, return_X_y, copy)
     used = clips.blocks if modalities is None else np.ravel(modalities)
     left_out = {n: clips.left_out[n] for n in used if clips.left_out.get(n)}
     if left_out:

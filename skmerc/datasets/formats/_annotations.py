@@ -9,7 +9,7 @@ import pandas as pd
 from skmerc.datasets._corpus import PARTS
 from skmerc.datasets.formats._csv_dialect import Dialect
 from skmerc.datasets.formats._csv_files import check_csv_shape
-from skmerc.datasets.formats._regular_file import check_file
+from skmerc.datasets.formats._files import check_file
 
 _TIME = r"^(\d{1,2}):([0-5]\d):([0-5]\d)[.,](\d{3})$"
 

@@ -47,19 +47,8 @@ def n_elements(shape):
 def read_head(file, size, what):
     """Read the head of an array, and demand the bytes that it claims.
 
-    Parameters
-    ----------
-    file : file of bytes
-        Where the array begins; what follows the head may be read in part.
-    size : int
-        The bytes that there are, the head included.
-    what : str
-        What the array is called in messages.
-
-    Returns
-    -------
-    Head
-        Its shape and type.
+    The array begins where `file` stands, which may be read beyond the head; `size`
+    counts the bytes that there are, the head included.
     """
     start = _Start(file.read(min(size, _HEAD)))
     version = npy.read_magic(start)
@@ -113,15 +102,7 @@ def read_array(path, budget):
 
 
 class Arrays:
-    """The arrays of an archive by name, each read when it is asked for.
-
-    Parameters
-    ----------
-    file : file of bytes
-        A zip archive.
-    budget : Budget
-        Pays for what is read.
-    """
+    """The arrays of a zip archive by name, each read, and paid for, when asked for."""
 
     def __init__(self, file, budget):
         self.archive, self.budget = zipfile.ZipFile(file), budget

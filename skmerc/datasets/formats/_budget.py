@@ -25,14 +25,9 @@ class OverBudgetError(ValueError):
 
 
 class Budget:
-    """What may still be made of a file.
+    """What may still be made of a file of so many bytes.
 
     An element is a number, a character, a byte, or a place in a container.
-
-    Parameters
-    ----------
-    size : int
-        The bytes that the file has.
     """
 
     def __init__(self, size):

@@ -133,12 +133,7 @@ def _header(dialect, separator):
 class DecimalMarks:
     """Learns the decimal mark of a table from its cells, row by row.
 
-    Parameters
-    ----------
-    dialect : Dialect
-        How the table is written.
-    are_numbers : list of bool
-        Whether the cells of a column are to be numbers.
+    `are_numbers` says of each column whether its cells are to be numbers.
     """
 
     def __init__(self, dialect, are_numbers):

@@ -11,9 +11,9 @@ from operator import not_
 import numpy as np
 import pandas as pd
 
-from skmerc.datasets.formats._border import damaged
 from skmerc.datasets.formats._budget import Budget
 from skmerc.datasets.formats._csv_dialect import DecimalMarks, LayoutError, find_dialect
+from skmerc.datasets.formats._files import damaged
 from skmerc.frame import KEYS
 from skmerc.frame._columns import key_columns
 
@@ -100,16 +100,21 @@ def _read_wide(dialect, header, label):
 
 
 def _numbers(cells, row, decimal):
-    given = ["nan" if cell in EMPTY_CELLS else cell for cell in cells]
     if decimal != ".":
-        given = [cell.replace(decimal, ".") for cell in given]
-    strange = next((cell for cell in given if "_" in cell), None)
-    if strange is not None:
-        raise ValueError(f"could not convert {strange!r} to a number, in row {row}")
+        cells = (cell.replace(decimal, ".") for cell in cells)
     try:
-        return np.array(given, dtype=object).astype(float)
+        return numbers_of(cells)
     except ValueError as error:
         raise ValueError(f"{error}, in row {row}") from error
+
+
+def numbers_of(cells):
+    """Read numbers of text, NaN of what programs write into an empty cell."""
+    given = ["nan" if cell in EMPTY_CELLS else cell for cell in cells]
+    strange = next((cell for cell in given if "_" in cell), None)
+    if strange is not None:
+        raise ValueError(f"could not convert {strange!r} to a number")
+    return np.array(given, dtype=object).astype(float)
 
 
 def _claim_packed(path):
@@ -122,21 +127,8 @@ def _claim_packed(path):
 def check_csv_shape(path, label=None, dialect=None):
     """Refuse lines of another length than the header: pandas would fill them up.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    label : str, optional
-        Name of the column of labels.
-    dialect : Dialect, optional
-        How it is written; by default that is found out.
-
-    Returns
-    -------
-    header : list of str
-        The names of the columns.
-    dialect : Dialect
-        How the file is written.
+    The names of the columns are returned, and the dialect, with its decimal mark and
+    the number of rows; it is found out where none is given.
     """
     dialect = find_dialect(path) if dialect is None else dialect
     with dialect.open() as lines:

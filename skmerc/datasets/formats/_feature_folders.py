@@ -5,27 +5,17 @@ from pathlib import Path
 import numpy as np
 
 from skmerc.datasets.formats._arrays import read_array
-from skmerc.datasets.formats._border import damaged
 from skmerc.datasets.formats._budget import Budget
-from skmerc.datasets.formats._regular_file import check_file
+from skmerc.datasets.formats._files import check_file, damaged
 
 
 def read_feature_folders(folders, ids, genders):
-    """Read a block of each folder.
+    """Read a block of each folder: float32, a row an utterance.
 
-    Parameters
-    ----------
-    folders : dict of str to Path
-        Modalities, and the folders that hold ``<utterance id>.npy`` with one vector
-        or a sequence of them, of which the mean is taken; or, of two people in view,
-        folders ``<utterance id>`` of such files, the woman's with an "F" in the name.
-    ids, genders : list of str
-        The utterances, and "F" or "M" for who speaks.
-
-    Returns
-    -------
-    dict of str to float32 array of shape (n_utterances, n_features)
-        NaN throughout where the face of the speaker is nowhere.
+    A folder holds ``<utterance id>.npy`` with one vector, or a sequence of them, of
+    which the mean is taken; or, of two people in view, folders ``<utterance id>`` of
+    such files, the woman's with an "F" in the name, and `genders` tell who speaks.
+    Where the face of the speaker is nowhere, the row is NaN throughout.
     """
     return {
         name: _read_folder(Path(folder), ids, genders)

@@ -1,10 +1,11 @@
 """Community feature files: lists of members, each a dict from dialogue to rows."""
 
 import numpy as np
+import pandas as pd
 
-from skmerc.datasets._corpus import PARTS
+from skmerc.datasets._corpus import PARTS, TEXT
 from skmerc.datasets.formats.pickles._unpickle import read_pickle
-from skmerc.frame._texts import decode, is_missing
+from skmerc.frame._texts import decode, decode_latin, is_missing, name_of
 
 IGNORED = "_"
 # MultiEMO keeps features in files of their own.
@@ -14,31 +15,20 @@ _FEATURE_FILES = {
     "audio": "AudioFeatures.pkl",
     "visual": "VisualFeatures.pkl",
 }
+_ABOUT = {"ids", "speakers", "labels", "sentiments", "acts", *PARTS}
 
 
-def read_members(path, layouts, members=None):
-    """Read a feature file and name its members.
+def read_members(path, layouts, members):
+    """Read a pickle and name its members, by the first of the layouts that fits.
 
-    Parameters
-    ----------
-    path : Path
-        The pickle.
-    layouts : list of str
-        Known orders: names of members with spaces between, ``_`` to ignore one. Those
-        called train, dev and test hold dialogues, the others a dict from dialogue to
-        its utterances.
-    members : list of str, optional
-        The order in this file, if it is none of the known ones.
-
-    Returns
-    -------
-    dict of str to object
-        The members.
+    A layout is text: names of members with spaces between, ``_`` to ignore one. Those
+    called train, dev and test hold dialogues, the others a dict from dialogue to its
+    utterances. `members` gives the order in this file, if it is none of the known ones.
     """
     return name_members(path, read_pickle(path), layouts, members)
 
 
-def name_members(path, content, layouts, members=None):
+def name_members(path, content, layouts, members):
     """Name the members of a file that is read already, see `read_members`."""
     if not isinstance(content, list | tuple):
         raise ValueError(
@@ -46,15 +36,15 @@ def name_members(path, content, layouts, members=None):
             f"{layouts[0].split()}."
         )
     known = [layout.split() for layout in layouts]
-    if members is not None:
-        check_names(members)
     if members is None:
         fitting = [names for names in known if _fits(names, content)]
         if not fitting:
             raise ValueError(_unknown(path, content, known))
         members = fitting[0]
-    elif not _fits(members, content):
-        raise ValueError(_unknown(path, content, [list(members)]))
+    else:
+        check_names(members)
+        if not _fits(members, content):
+            raise ValueError(_unknown(path, content, [list(members)]))
     named = zip(members, content, strict=True)
     return {name: value for name, value in named if name != IGNORED}
 
@@ -71,7 +61,7 @@ def check_names(members, known=None):
         )
 
 
-def read_folder(folder, layout, members=None):
+def read_folder(folder, layout, members):
     """Read MultiEMO's folder: a file of members, and one for each modality."""
     named = read_members(folder / SPEAKERS_FILE, [layout], members)
     for modality, file in _FEATURE_FILES.items():
@@ -109,14 +99,12 @@ def _unknown(path, content, known):
     )
 
 
-def check_lengths(path, members, reference="labels"):
+def check_lengths(path, members):
     """Demand that all dicts have the same dialogues, each of the same length."""
-    if reference not in members:
-        raise ValueError(
-            f"{path}: no member is {reference!r}, only {', '.join(members)}."
-        )
-    rows_of = members[reference].items()
-    lengths = {key: _length(path, reference, key, rows) for key, rows in rows_of}
+    if "labels" not in members:
+        raise ValueError(f"{path}: no member is 'labels', only {', '.join(members)}.")
+    rows_of = members["labels"].items()
+    lengths = {key: _length(path, "labels", key, rows) for key, rows in rows_of}
     if not lengths:
         raise ValueError(f"{path} holds no dialogue.")
     for name, member in members.items():
@@ -125,7 +113,7 @@ def check_lengths(path, members, reference="labels"):
         odd = set(member) ^ set(lengths)
         if odd:
             key = min(odd, key=str)
-            has, lacks = (name, reference) if key in member else (reference, name)
+            has, lacks = (name, "labels") if key in member else ("labels", name)
             raise ValueError(
                 f"{path}: {has!r} has the dialogue {key!r}, which {lacks!r} lacks."
             )
@@ -134,7 +122,7 @@ def check_lengths(path, members, reference="labels"):
             if found != length:
                 raise ValueError(
                     f"{path}: in dialogue {key!r}, {name!r} has {found} utterances and "
-                    f"{reference!r} {length}."
+                    f"'labels' {length}."
                 )
 
 
@@ -258,3 +246,91 @@ def speaker_name(speaker):
     if speaker.ndim:
         return f"speaker{int(np.argmax(speaker))}" if np.any(speaker) else ""
     return f"speaker{int(speaker)}"
+
+
+def read_transcripts(path, layouts, members):
+    """Read a pickle of a whole corpus: its members by name, and its utterances."""
+    named = read_members(path, layouts, members)
+    check_members(path, named)
+    return named, as_frame(named, _places_of(path, named))
+
+
+def check_members(path, members):
+    """Demand what every reader needs, and that all members have the same lengths."""
+    lacking = [name for name in ("speakers", "labels") if name not in members]
+    if not members.keys() - _ABOUT:
+        lacking.append("sentences")
+    if lacking:
+        raise ValueError(
+            f"{path}: no member is called {lacking[0]!r}; see the parameter members."
+        )
+    check_lengths(path, members)
+    for key, sentences in members.get("sentences", {}).items():
+        if not all(map(_is_text, sentences)):
+            raise ValueError(
+                f"{path}: 'sentences' holds something else than text in dialogue "
+                f"{key!r}; see the parameter members."
+            )
+
+
+def _is_text(sentence):
+    return is_missing(sentence) or isinstance(decode(sentence), str)
+
+
+def _places_of(path, members):
+    """Tell the part of each dialogue, and an id: the part and the file's own name."""
+    parts = part_of(path, members)
+    return {
+        key: (parts[key], f"{parts[key]}_{name_of(key)}")
+        if key in parts
+        else ("", name_of(key))
+        for key in members["labels"]
+    }
+
+
+def as_frame(members, places):
+    """Put utterances into a frame; places has the part and the id of each dialogue."""
+    lengths = [len(rows) for rows in members["labels"].values()]
+    parts, ids = zip(*(places[key] for key in members["labels"]), strict=True)
+    keys = {
+        # As objects, or each would take as much as the longest of all.
+        "dialogue": np.repeat(np.array(ids, dtype=object), lengths),
+        "turn": np.concatenate([np.arange(length) for length in lengths]),
+        "speaker": [speaker_name(name) for name in in_order(members, "speakers")],
+        "split": np.repeat(parts, lengths),
+    }
+    if "sentences" in members:
+        keys[TEXT] = list(map(decode_latin, in_order(members, "sentences")))
+    return pd.DataFrame(keys)
+
+
+def features_of(path, members):
+    """Stack the features of all members that hold some: dict of modality to array."""
+    modalities = [name for name in members if name not in {*_ABOUT, "sentences"}]
+    return {name: stack_features(path, members, name) for name in modalities}
+
+
+def name_codes(path, members, name, sizes, class_names):
+    """Name the codes of a member, whose order differs between files.
+
+    `sizes` tells the classes apart by their utterances in the whole corpus; other
+    files need `class_names`, the classes in the order of their codes.
+    """
+    codes = codes_of(path, members, name)
+    if class_names is None:
+        counts = [int((codes == code).sum()) for code in range(len(sizes))]
+        class_of = {size: name for name, size in sizes.items()}
+        class_names = [class_of.get(count) for count in counts]
+        if None in class_names:
+            raise ValueError(
+                f"{path}: {name!r} has the codes 0 to {len(sizes) - 1} "
+                f"{', '.join(map(str, counts))} times, which is not the whole corpus, "
+                "so nothing tells which class is which. Name them in the order of "
+                f"their codes: class_names=[...] of {', '.join(sizes)}."
+            )
+    elif sorted(class_names) != sorted(sizes):
+        raise ValueError(
+            f"class_names={list(class_names)!r}: give {', '.join(sizes)}, in the order "
+            "of the codes of the file."
+        )
+    return named_labels(path, name, codes, list(class_names)).astype(str)

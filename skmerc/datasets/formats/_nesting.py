@@ -21,17 +21,7 @@ _SEQUENCES = (list, tuple, set, frozenset, deque)
 
 
 def count_elements(value, budget, what):
-    """Count the elements of a value, and claim them from a budget.
-
-    Parameters
-    ----------
-    value : object
-        What a file holds, in Python's containers.
-    budget : Budget
-        Pays for the elements.
-    what : str
-        What it is called in messages.
-    """
+    """Count the elements of a value, and claim them from a budget."""
     n, _ = _Counter().count(value)
     budget.claim(n, what)
 

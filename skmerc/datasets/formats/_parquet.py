@@ -6,10 +6,9 @@ A column of equal values takes a few bytes, whatever the number of its rows.
 import json
 from importlib.util import find_spec
 
-from skmerc.datasets.formats._border import damaged
 from skmerc.datasets.formats._budget import Budget
+from skmerc.datasets.formats._files import check_file, damaged
 from skmerc.datasets.formats._parquet_pages import page_sizes
-from skmerc.datasets.formats._regular_file import check_file
 
 _ROWS = 4096
 """Rows of a file that are read at a time."""
@@ -127,10 +126,7 @@ def _claim_pages(path, group, size):
 def _lists(file):
     """Count the numbers in the lists of each group, which a row may hold any number of.
 
-    Yields
-    ------
-    int, str
-        How many there are, and what they are called in messages.
+    Each count comes with what the numbers are called in messages.
     """
     leaves = [file.schema.column(at) for at in range(len(file.schema))]
     lists = [at for at, leaf in enumerate(leaves) if leaf.max_repetition_level]
@@ -167,13 +163,7 @@ def _plain(table, budget):
 
 
 def class_names(schema):
-    """Names of the classes that numbers stand for, where Hugging Face says them.
-
-    Returns
-    -------
-    dict of str to list of str
-        For each column of classes.
-    """
+    """Names that the numbers of a column stand for, where Hugging Face tells them."""
     told = (schema.metadata or {}).get(b"huggingface")
     try:
         features = json.loads(told)["info"]["features"] if told else {}

@@ -13,24 +13,10 @@ _UNPACKED, _PACKED, _DATA, _DATA_2 = 2, 3, 5, 8
 
 
 def page_sizes(path, group):
-    """Read the bytes that pages take once they are unpacked.
+    """Read the bytes that the pages of each column of a row group unpack to.
 
-    Parameters
-    ----------
-    path : str or Path
-        A parquet file.
-    group : pyarrow.parquet.RowGroupMetaData
-        What the file says of some of its rows.
-
-    Returns
-    -------
-    list of list of int
-        The sizes of the pages of each column.
-
-    Raises
-    ------
-    ValueError
-        If the columns take more bytes than the file has, or a header is damaged.
+    A ValueError tells of columns that take more bytes than the file has, and of damaged
+    headers.
     """
     columns = [group.column(number) for number in range(group.num_columns)]
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=1) as data:

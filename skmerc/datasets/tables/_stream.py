@@ -8,15 +8,14 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Interval, validate_params
 
-from skmerc.datasets.formats._border import content_of
 from skmerc.datasets.formats._budget import Budget
+from skmerc.datasets.formats._files import check_file, content_of
 from skmerc.datasets.formats._parquet import (
     class_names,
     need_pyarrow,
     read_frames,
     read_schema,
 )
-from skmerc.datasets.formats._regular_file import check_file
 from skmerc.datasets.tables._table import as_names, labels_of, refuse_absent
 from skmerc.datasets.tables._table_files import (
     KEYS_AND_PART,

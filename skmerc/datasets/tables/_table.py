@@ -6,7 +6,7 @@ import numpy as np
 from pandas.api.types import is_numeric_dtype
 from sklearn.utils._param_validation import validate_params
 
-from skmerc.datasets.formats._border import reader
+from skmerc.datasets.formats._files import reader
 from skmerc.datasets.tables._table_files import as_text, find_reader, listing
 from skmerc.frame import make_frame
 from skmerc.frame._numbers import as_floats, find_no_number
@@ -114,7 +114,6 @@ def load_table(path, *, modalities=None, label="label", split=None, return_split
     >>> X_read.equals(X), bool((y_read == y).all())
     (True, True)
     """
-    path = Path(path)
     read = find_reader(path)
     table = read(path, as_names("modalities", modalities), label)
     table = table.take(_rows_of(as_names("split", split), table.splits, path))

@@ -8,11 +8,10 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from skmerc.datasets.formats._arrays import Arrays
-from skmerc.datasets.formats._border import damaged
 from skmerc.datasets.formats._budget import FLOOR, Budget
 from skmerc.datasets.formats._csv_files import SHORT_KEYS, read_csv
+from skmerc.datasets.formats._files import check_file, damaged
 from skmerc.datasets.formats._parquet import need_pyarrow, read_frame
-from skmerc.datasets.formats._regular_file import check_file
 from skmerc.datasets.tables._vectors import spread_vectors
 from skmerc.frame._columns import KEYS, key_columns
 from skmerc.frame._numbers import find_no_number
@@ -154,18 +153,9 @@ def _read_csv(path, names, label):
 def table_of(frame, path, names, label, widths=None):
     """Take the columns of a frame apart, and refuse those that are nothing.
 
-    Parameters
-    ----------
-    frame : DataFrame of shape (n_utterances, n_columns)
-        What a file holds, its index the rows of the file.
-    path : Path
-        The file.
-    names : list of str or None
-        The modalities to read.
-    label : str
-        Name of the column of labels.
-    widths : dict of str to int, optional
-        The length of vectors in columns that may be empty here.
+    The index of the frame counts the rows of the file; `names` are the modalities to
+    read, or None, and `widths` tells the length of vectors in columns that may be empty
+    here.
     """
     columns = vector_columns(frame, path, names, label)
     frame = spread_vectors(frame, path, columns, widths)

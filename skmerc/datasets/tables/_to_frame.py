@@ -10,9 +10,8 @@ from sklearn.utils._param_validation import HasMethods, validate_params
 
 from skmerc.datasets._corpus import TEXT
 from skmerc.datasets._texts import clean_texts
-from skmerc.datasets.formats._border import content_of
 from skmerc.datasets.formats._csv_dialect import marked_encoding
-from skmerc.datasets.formats._regular_file import check_file
+from skmerc.datasets.formats._files import check_file, content_of
 from skmerc.datasets.tables._utterance_order import field_of, find_turns
 from skmerc.frame._columns import KEYS, as_text, make_keys
 from skmerc.frame._texts import decode, is_blank, is_missing, refuse_alike

@@ -27,20 +27,9 @@ def field_of(utterance, name):
 def find_turns(records, dialogue, places):
     """Read the turns of utterances, or number them within their dialogue.
 
-    Parameters
-    ----------
-    records : list of dict
-        The utterances.
-    dialogue : Series of str
-        The dialogue of each.
-    places : list of str
-        Where each utterance is, for messages.
-
-    Returns
-    -------
-    Series of numbers
-        The field "turn" if there is one. Otherwise places in the order of time, where
-        all of a dialogue have one, then of replies, then of rows.
+    A field "turn" counts if there is one. Otherwise utterances are in the order of
+    time, where all of a dialogue have one, then of replies, then of rows. `places` says
+    where each is, for messages.
     """
     turns, _ = _numbers(records, places, "turn")
     if turns.notna().any():

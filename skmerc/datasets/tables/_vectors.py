@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from skmerc.datasets.formats._csv_files import EMPTY_CELLS
+from skmerc.datasets.formats._csv_files import EMPTY_CELLS, numbers_of
 from skmerc.frame._texts import is_missing
 
 _WRAPPED = re.compile(
@@ -15,25 +15,12 @@ _WRAPPED = re.compile(
 
 
 def spread_vectors(frame, path, columns, widths=None):
-    """Put a column for each number in place of columns of vectors.
+    """Put columns ``<column>__0`` and so on, of a number each, in place of vectors.
 
-    Parameters
-    ----------
-    frame : DataFrame of shape (n_utterances, n_columns)
-        What a file holds.
-    path : Path
-        The file.
-    columns : list of str
-        Columns that may hold vectors: lists, arrays, or text of them such as
-        ``"[0.5, 1]"`` (as JSON and Python write them), ``"[0.5 1.]"`` (as NumPy does)
-        or ``"tensor([0.5, 1])"``; None, NaN or empty where one is missing.
-    widths : dict of str to int, optional
-        The length of vectors that is known from elsewhere.
-
-    Returns
-    -------
-    DataFrame of shape (n_utterances, n_columns)
-        With the columns ``<column>__0`` and so on; what holds no vectors is as it was.
+    Vectors are lists, arrays, or text of them such as ``"[0.5, 1]"`` (as JSON and
+    Python write them), ``"[0.5 1.]"`` (as NumPy does) or ``"tensor([0.5, 1])"``; None,
+    NaN or empty where one is missing. Of `columns`, those that hold none stay as they
+    are; `widths` tells the length of vectors that is known from elsewhere.
     """
     widths = widths or {}
     blocks = {}
@@ -126,13 +113,7 @@ def _parse(text):
             "'...' stands in it, in place of numbers that NumPy has left out; write "
             "the table anew with lists: column.map(list)"
         )
-    cells = inside.replace(",", " ").split()
-    strange = next((cell for cell in cells if "_" in cell), None)
-    if strange is not None:
-        raise ValueError(f"could not convert {strange!r} to a number")
-    return np.array(["nan" if c in EMPTY_CELLS else c for c in cells], object).astype(
-        float
-    )
+    return numbers_of(inside.replace(",", " ").split())
 
 
 def _as_numbers(value):

@@ -18,23 +18,9 @@ def _refuse_old(*args):
 
 
 def read_array(state, file, budget, load):
-    """Read the array behind the object that stands for it.
+    """Read the array behind the object that stands for it, of which `state` tells.
 
-    Parameters
-    ----------
-    state : dict
-        What joblib says of the array.
-    file : file of bytes
-        Where its bytes begin.
-    budget : Budget
-        Pays for its elements.
-    load : callable
-        Reads a pickle from the file, which arrays of objects are.
-
-    Returns
-    -------
-    ndarray
-        The array.
+    Arrays of objects are pickles, which `load` reads from the file.
     """
     if type(state) is not dict or set(state) - {_ALIGNED} != _STATE:
         raise TypeError("a state that joblib does not write")
@@ -46,20 +32,16 @@ def read_array(state, file, budget, load):
     if type(shape) is not tuple or not all(type(n) is int and n >= 0 for n in shape):
         raise TypeError("a shape that is no tuple of lengths")
     if dtype.hasobject:
-        return _read_objects(load, shape)
+        objects = load()
+        if type(objects) is not np.ndarray or objects.shape != shape:
+            raise TypeError("objects that do not fill an array")
+        return objects
     budget.claim(n_elements(shape) * width_of(dtype), f"an array of shape {shape}")
     if state.get(_ALIGNED) is not None:
         file.read(file.read(1)[0])
     n_bytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
     numbers = np.frombuffer(file.read(n_bytes), dtype)
     return with_texts(numbers).reshape(shape, order=state["order"])
-
-
-def _read_objects(load, shape):
-    objects = load()
-    if type(objects) is not np.ndarray or objects.shape != shape:
-        raise TypeError("objects that do not fill an array")
-    return objects
 
 
 MAKERS = {

@@ -1,4 +1,10 @@
-"""The machine that runs a pickle with makers of plain data for all that it names."""
+"""The machine that runs a pickle with makers of plain data for all that it names.
+
+It is Python's own unpickler, the one written in Python. The one in C lets others
+decide about names by `find_class`, and about nothing else: it obeys what a state says
+of an object before anyone can look at it, makes gigabytes of a few bytes, and hashes
+keys that never end.
+"""
 
 import io
 import pickle
@@ -19,7 +25,6 @@ from skmerc.datasets.formats.pickles._makers import (
     Record,
     check_keys,
 )
-from skmerc.datasets.formats.pickles._torch_files import read_legacy
 from skmerc.exceptions import UnsafePickleError
 
 _MAKERS = plain.MAKERS | tables.MAKERS | tensors.MAKERS | wrappers.MAKERS
@@ -27,22 +32,12 @@ _VALUES = {("pandas", "NA"): pd.NA}
 _PYTHON_2_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 _PYTHON_2_TYPES = {"long": "int", "unicode": "str", "xrange": "range"}
 _RECORD_PACKAGES = ("cogmen", "joyful")
-_MAPPINGS = (dict, Counter, OrderedDict, defaultdict)
-
 
 _CALL, _TABLE = 64, 1000
 """Elements that a call of a maker and a part of a table cost.
 
 What they make takes as much memory, or, in the case of a table, as much time.
 """
-
-_COSTS = {
-    pickle.EMPTY_DICT: 16,
-    pickle.EMPTY_LIST: 16,
-    pickle.EMPTY_SET: 32,
-    pickle.MARK: 8,
-}
-"""Elements that opcodes cost: a byte of a file makes two hundred bytes of memory."""
 
 _KEEPING = ("BlockManager", "_unpickle_block")
 """Makers that keep what they are given, and neither copy nor read it."""
@@ -115,7 +110,10 @@ class Machine(pickle._Unpickler):
 
     def find_class(self, module, name):
         """Find the maker behind a name by its package, since modules were moved."""
-        key = _package_and_name(module, name)
+        package = module.partition(".")[0]
+        key = package, name
+        if package in _PYTHON_2_MODULES:
+            key = _PYTHON_2_MODULES[package], _PYTHON_2_TYPES.get(name, name)
         if key in _VALUES:
             return _VALUES[key]
         make = plain.make_record if _is_record(module, name) else _MAKERS.get(key)
@@ -150,16 +148,16 @@ class Machine(pickle._Unpickler):
 
     def _load_storage(self, maker, args):
         """Read the numbers of a tensor, which torch pickles as a file of its own."""
-        if not maker.make(*args):
-            raise UnsafePickleError(f"it calls {maker.name!r} with no stored numbers")
-
-        def load(file, size, find_storage):
-            return Machine(file, size, self.budget, find_storage).load()
-
-        storage = read_legacy(io.BytesIO(args[0]), len(args[0]), load)
+        storage = None
+        if maker.make(*args):
+            storage = tensors.read_legacy(io.BytesIO(args[0]), len(args[0]), self._load)
         if type(storage) is not tensors.Storage:
             raise UnsafePickleError(f"it calls {maker.name!r} with no stored numbers")
         return storage
+
+    def _load(self, file, size, find_storage=None):
+        """Read a pickle within this one, out of the same budget."""
+        return Machine(file, size, self.budget, find_storage).load()
 
     def _instantiate(self, cls, args):
         self.append(self._make(cls, tuple(args)))
@@ -182,8 +180,7 @@ class Machine(pickle._Unpickler):
         if type(made) in (Part, np.ndarray):
             count_elements(state, self.budget, _label(made))
         try:
-            is_wrapper = type(made) is Part and made.kind == wrappers.WRAPPER
-            built = self._read_array(state) if is_wrapper else _build(made, state)
+            built = self._built(made, state)
         except TypeError as error:
             raise UnsafePickleError(f"it gives {_label(made)!r} {error}") from error
         self.stack[-1] = built
@@ -191,17 +188,29 @@ class Machine(pickle._Unpickler):
             # Later references find what has taken the place of an object.
             self.memo.replace(made, built)
 
+    def _built(self, made, state):
+        """Give an object its state; return it, or what takes its place."""
+        if isinstance(made, np.dtype):
+            return plain.fill_dtype(made, state)
+        if type(made) is np.ndarray:
+            return plain.fill_array(made, state)
+        if type(made) is Record:
+            return plain.fill_record(made, state)
+        if type(made) is not Part:
+            raise TypeError("a state, which it has none of")
+        if made.kind == wrappers.WRAPPER:
+            return self._read_array(state)
+        return tables.BUILDERS[made.kind](state)
+
     def _read_array(self, state):
         """Read an array whose bytes joblib has put between the opcodes."""
         frame = self._unframer.current_frame
         if frame is not None and frame.read(1):
             raise TypeError("bytes within a frame of opcodes")
-
-        def load():
-            file = self._source
-            return Machine(file, file.left, self.budget).load()
-
-        return wrappers.read_array(state, self._source, self.budget, load)
+        file = self._source
+        return wrappers.read_array(
+            state, file, self.budget, lambda: self._load(file, file.left)
+        )
 
     def _add_bytearray(self):
         n = int.from_bytes(self.read(8), "little")
@@ -209,6 +218,23 @@ class Machine(pickle._Unpickler):
 
     def _refuse_code(self):
         raise UnsafePickleError("it names a class by an extension code")
+
+    def _check_target(self, place, kinds):
+        """Demand that items are added to containers of these exact types only."""
+        below_mark = place is _BELOW_MARK
+        target = self.metastack[-1][-1] if below_mark else self.stack[place]
+        if type(target) not in kinds:
+            raise UnsafePickleError(f"it adds items to {_label(target)!r}")
+
+    def _check_keys(self, places):
+        """Demand that keys are plain values only, whose hash is soon computed."""
+        keys = self.stack[places]
+        if not {*map(type, keys)} <= PLAIN_KEYS:
+            count_elements(keys, self.budget, "a key")
+            check_keys(keys)
+
+    def _pay(self, cost):
+        self.budget.claim(cost, "a container")
 
     dispatch = pickle._Unpickler.dispatch | {
         pickle.BUILD[0]: _build,
@@ -220,13 +246,6 @@ class Machine(pickle._Unpickler):
         pickle.NEWOBJ_EX[0]: _call_with_names,
         pickle.REDUCE[0]: _call,
     }
-
-
-def _package_and_name(module, name):
-    package = module.partition(".")[0]
-    if package in _PYTHON_2_MODULES:
-        return _PYTHON_2_MODULES[package], _PYTHON_2_TYPES.get(name, name)
-    return package, name
 
 
 def _is_record(module, name):
@@ -245,74 +264,40 @@ def _label(made):
     return f"{cls.__module__}.{cls.__name__}"
 
 
-def _build(made, state):
-    """Give an object its state; return it, or what takes its place."""
-    if isinstance(made, np.dtype):
-        return plain.fill_dtype(made, state)
-    if type(made) is np.ndarray:
-        return plain.fill_array(made, state)
-    if type(made) is Record:
-        return plain.fill_record(made, state)
-    if type(made) is Part:
-        return tables.BUILDERS[made.kind](state)
-    raise TypeError("a state, which it has none of")
+_BELOW_MARK = None
+_SEQUENCES = (list, deque)
+_MAPPINGS = (dict, Counter, OrderedDict, defaultdict)
+_ALL, _EVERY_SECOND, _LAST_BUT_ONE = slice(None), slice(None, None, 2), slice(-2, -1)
+
+_CHECKS = [
+    (pickle.APPEND, Machine._check_target, -2, _SEQUENCES),
+    (pickle.APPENDS, Machine._check_target, _BELOW_MARK, _SEQUENCES),
+    (pickle.ADDITEMS, Machine._check_target, _BELOW_MARK, (set,)),
+    (pickle.SETITEM, Machine._check_target, -3, _MAPPINGS),
+    (pickle.SETITEMS, Machine._check_target, _BELOW_MARK, _MAPPINGS),
+    (pickle.ADDITEMS, Machine._check_keys, _ALL),
+    (pickle.DICT, Machine._check_keys, _EVERY_SECOND),
+    (pickle.FROZENSET, Machine._check_keys, _ALL),
+    (pickle.SETITEM, Machine._check_keys, _LAST_BUT_ONE),
+    (pickle.SETITEMS, Machine._check_keys, _EVERY_SECOND),
+    # A byte of a file makes two hundred bytes of memory.
+    (pickle.EMPTY_DICT, Machine._pay, 16),
+    (pickle.EMPTY_LIST, Machine._pay, 16),
+    (pickle.EMPTY_SET, Machine._pay, 32),
+    (pickle.MARK, Machine._pay, 8),
+]
+"""What is checked before an opcode runs as in Python's own unpickler."""
 
 
-def _guard(opcode, find_target, kinds):
-    """Let an opcode add items to containers of these exact types only."""
-    add = pickle._Unpickler.dispatch[opcode[0]]
+def _check_before(opcode, check, *args):
+    run = Machine.dispatch[opcode[0]]
 
-    def add_checked(machine):
-        target = find_target(machine)
-        if type(target) not in kinds:
-            raise UnsafePickleError(f"it adds items to {_label(target)!r}")
-        add(machine)
+    def run_checked(machine):
+        check(machine, *args)
+        run(machine)
 
-    Machine.dispatch[opcode[0]] = add_checked
+    Machine.dispatch[opcode[0]] = run_checked
 
 
-def _below_mark(machine):
-    return machine.metastack[-1][-1]
-
-
-_guard(pickle.APPEND, lambda machine: machine.stack[-2], (list, deque))
-_guard(pickle.APPENDS, _below_mark, (list, deque))
-_guard(pickle.ADDITEMS, _below_mark, (set,))
-_guard(pickle.SETITEM, lambda machine: machine.stack[-3], _MAPPINGS)
-_guard(pickle.SETITEMS, _below_mark, _MAPPINGS)
-
-
-def _charge(opcode, cost):
-    """Let an opcode pay for the container that it makes."""
-    add = Machine.dispatch[opcode[0]]
-
-    def add_paid(machine):
-        machine.budget.claim(cost, "a container")
-        add(machine)
-
-    Machine.dispatch[opcode[0]] = add_paid
-
-
-for _opcode, _cost in _COSTS.items():
-    _charge(_opcode, _cost)
-
-
-def _guard_keys(opcode, find_keys):
-    """Let an opcode make keys of plain values only, whose hash is soon computed."""
-    add = Machine.dispatch[opcode[0]]
-
-    def add_checked(machine):
-        keys = find_keys(machine)
-        if not {*map(type, keys)} <= PLAIN_KEYS:
-            count_elements(list(keys), machine.budget, "a key")
-            check_keys(keys)
-        add(machine)
-
-    Machine.dispatch[opcode[0]] = add_checked
-
-
-_guard_keys(pickle.ADDITEMS, lambda machine: machine.stack)
-_guard_keys(pickle.DICT, lambda machine: machine.stack[::2])
-_guard_keys(pickle.FROZENSET, lambda machine: machine.stack)
-_guard_keys(pickle.SETITEM, lambda machine: machine.stack[-2:-1])
-_guard_keys(pickle.SETITEMS, lambda machine: machine.stack[::2])
+for _check in _CHECKS:
+    _check_before(*_check)

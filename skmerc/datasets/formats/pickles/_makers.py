@@ -58,10 +58,7 @@ PLAIN_KEYS = {NoneType, bool, bytes, float, str}
 def check_keys(keys):
     """Refuse keys that may all have one hash, with which a table takes for ever.
 
-    Parameters
-    ----------
-    keys : iterable
-        What is to be hashed, and is known to be small.
+    They are to be hashed, and are known to be small.
     """
     for key in keys:
         if type(key) in (tuple, frozenset):

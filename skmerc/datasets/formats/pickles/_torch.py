@@ -1,5 +1,7 @@
-"""What pickled tensors are made of: NumPy arrays, views of the numbers stored."""
+"""Tensors, pickled or in files of torch, read as NumPy arrays without torch."""
 
+import io
+import zipfile
 from functools import cached_property
 
 import numpy as np
@@ -8,6 +10,8 @@ from skmerc.datasets.formats.pickles._makers import no_call, only
 
 # The number that torch.save begins with, except in the zip archives of today.
 MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+
+_PICKLE = "/data.pkl"
 
 _TYPES = {
     # The first two bytes of single precision, which NumPy lacks.
@@ -27,17 +31,7 @@ _TYPES = {
 
 
 class Storage:
-    """Numbers in the order in which torch keeps them, filled when they are read.
-
-    Parameters
-    ----------
-    kind : str
-        What torch calls the type.
-    n : int
-        How many there are.
-    order : {"<", ">"}, default="<"
-        The order of bytes in the file.
-    """
+    """Numbers of a type of torch in one row, filled when they are read."""
 
     def __init__(self, kind, n, order="<"):
         if kind not in _TYPES or type(n) is not int or n < 0:
@@ -98,3 +92,71 @@ MAKERS = {
     ("torch", "_rebuild_tensor"): _rebuild_tensor,
     ("torch", "_rebuild_tensor_v2"): _rebuild_tensor,
 }
+
+
+def find_pickle(names):
+    """Find the member of an archive of torch that holds its pickle, or None."""
+    return next((name for name in names if name.endswith(_PICKLE)), None)
+
+
+def read_archive(file, size, load):
+    """Read a zip archive of torch.
+
+    `load` reads a pickle: of a file of bytes, its size, and a function that makes the
+    storage that the pickle names by type, key and length.
+    """
+    found = {}
+    with zipfile.ZipFile(file) as archive:
+        name = find_pickle(archive.namelist())
+        root = name.removesuffix(_PICKLE)
+        order = f"{root}/byteorder"
+        is_big = order in archive.namelist() and _read(archive, order, size) == b"big"
+
+        def find_storage(kind, key, n):
+            if key not in found:
+                found[key] = Storage(kind, n, ">" if is_big else "<")
+                found[key].fill(_read(archive, f"{root}/data/{key}", size))
+            return found[key]
+
+        content = _read(archive, name, size)
+        return load(io.BytesIO(content), len(content), find_storage)
+
+
+def _read(archive, name, size):
+    member = archive.getinfo(name)
+    if member.compress_type != zipfile.ZIP_STORED or member.file_size > size:
+        raise ValueError(
+            f"{name} claims {member.file_size} bytes, packed or not; torch packs none"
+        )
+    with archive.open(member) as file:
+        return file.read(member.file_size)
+
+
+def read_legacy(file, size, load):
+    """Read what torch wrote before it wrote zip archives; `load` is as for these.
+
+    The numbers follow the pickles, so that arrays are made before they are filled.
+    """
+    found = {}
+
+    def find_storage(kind, key, n):
+        if key not in found:
+            storage = Storage(kind, n)
+            claimed = storage.n_bytes + sum(other.n_bytes for other in found.values())
+            if claimed > size:
+                raise ValueError(f"it claims {claimed} bytes of numbers of {size}")
+            found[key] = storage
+        return found[key]
+
+    def load_next(find=None):
+        return load(file, size - file.tell(), find)
+
+    for _ in range(3):  # the magic number, the version, and the machine of the writer
+        load_next()
+    value = load_next(find_storage)
+    for key in load_next():
+        n = int.from_bytes(file.read(8), "little")
+        if n != found[key].n:
+            raise ValueError(f"it has {n} numbers where {found[key].n} are claimed")
+        found[key].fill(file.read(found[key].n_bytes))
+    return value

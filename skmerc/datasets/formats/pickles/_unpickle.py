@@ -4,13 +4,12 @@ import zipfile
 from pathlib import Path
 
 from skmerc.datasets.formats._budget import Budget
-from skmerc.datasets.formats._foreign import signs_of_transfer
+from skmerc.datasets.formats._files import check_file, signs_of_transfer
 from skmerc.datasets.formats._nesting import count_elements
 from skmerc.datasets.formats._packed import unpacked, way_of_packing
-from skmerc.datasets.formats._regular_file import check_file
 from skmerc.datasets.formats.pickles._machine import Machine
-from skmerc.datasets.formats.pickles._torch import MAGIC
-from skmerc.datasets.formats.pickles._torch_files import (
+from skmerc.datasets.formats.pickles._torch import (
+    MAGIC,
     find_pickle,
     read_archive,
     read_legacy,
@@ -66,27 +65,13 @@ def read_pickle(path):
 
 def _hint(head):
     way = way_of_packing(head)
-    return (
-        f" It is packed by {way}; unpack it first, which may tell more." if way else ""
-    )
+    return f" It is packed by {way}; unpack it first, to know more." if way else ""
 
 
 def unpack(file, head, budget):
     """Read an open file: what torch has saved, in its form of then or now, or a pickle.
 
-    Parameters
-    ----------
-    file : file of bytes
-        The file, at its beginning.
-    head : bytes
-        How it begins.
-    budget : Budget
-        Pays for what is made.
-
-    Returns
-    -------
-    object
-        Plain data, arrays in the place of tensors.
+    `head` is how it begins. Tensors become arrays.
     """
 
     def load(file, size, find_storage=None):
