@@ -6,10 +6,15 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_array, check_consistent_length, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from skmerc.frame import read_keys
-from skmerc.frame._columns import KEYS, as_pandas, key_columns, locate_blocks, make_keys
+from skmerc._utils.compat import Interval, StrOptions, validate_params
+from skmerc.frame._columns import (
+    KEYS,
+    ParsedTable,
+    locate_blocks,
+    make_keys,
+    parse_table,
+)
 
 __all__ = ["modality_importance"]
 
@@ -127,33 +132,36 @@ def modality_importance(
 
     ``importance["mean"].plot.barh(xerr=importance["std"])`` draws it.
     """
-    X = _read(X)
+    table = _read(X)
+    X = table.data
     check_consistent_length(X, y, sample_weight)
-    blocks = _block_positions(X, modalities)
-    donors = _draw_donors(read_keys(X), unit, n_repeats, random_state)
+    blocks = _block_positions(table, modalities)
+    donors = _draw_donors(table.keys, unit, n_repeats, random_state)
     score = _score_function(estimator, y, scoring, sample_weight)
     intact = score(X)
     drops = {
         name: [intact - score(_take_block(X, where, rows)) for rows in donors]
         for name, where in blocks.items()
     }
-    if KEYS[0] in key_columns(X):
-        drops[_CONTEXT] = [intact - score(_stand_alone(X))] * n_repeats
+    if KEYS[0] in table.key_names:
+        drops[_CONTEXT] = [intact - score(_stand_alone(table))] * n_repeats
     return _summarise(drops)
 
 
 def _read(X):
     if hasattr(X, "columns"):
-        return as_pandas(X)
-    return check_array(X, dtype=None, ensure_all_finite="allow-nan")
+        return parse_table(X)
+    X = check_array(X, dtype=None, ensure_all_finite="allow-nan")
+    return ParsedTable(X, {})
 
 
-def _block_positions(X, modalities):
-    """Positions of each modality among all columns of X, keys included."""
+def _block_positions(table, modalities):
+    """Positions of each modality among all columns of a table, keys included."""
+    X = table.data
     if not isinstance(X, pd.DataFrame):
         columns, features = None, np.arange(X.shape[1])
     else:
-        features = np.flatnonzero(~X.columns.isin(key_columns(X).values()))
+        features = np.flatnonzero(~X.columns.isin(table.key_names.values()))
         columns = X.columns[features]
     located = locate_blocks(columns, len(features), modalities)
     return {name: np.unique(features[where]) for name, where in located.items()}
@@ -218,9 +226,10 @@ def _take_block(X, where, rows):
     return pd.concat([X.iloc[:, rest], block], axis=1).iloc[:, positions]
 
 
-def _stand_alone(X):
+def _stand_alone(table):
     """Copy X with every utterance a dialogue of its own, turn and speaker gone."""
-    found, alone = key_columns(X), make_keys(len(X), None, None, None, None)
+    X, found = table.data, table.key_names
+    alone = make_keys(len(X), None, None, None, None)
     place = [key for key in KEYS[:3] if key in found]
     return X.assign(**{found[key]: alone[key].to_numpy() for key in place})
 

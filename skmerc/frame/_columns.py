@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Hashable, Mapping, Set, Sized
+from dataclasses import dataclass
+from functools import cached_property
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
+from skmerc._utils.compat import num_samples
 from skmerc.frame._texts import decode, is_whole, refuse_alike
 
 KEYS = ("dialogue__id", "dialogue__turn", "dialogue__speaker", "dialogue__role")
@@ -85,6 +89,53 @@ def _key_of(column):
             f"{_KEY_PREFIX!r} is for keys: {', '.join(KEYS)}. Rename the column."
         )
     return None
+
+
+@dataclass(frozen=True)
+class ParsedTable:
+    """A table whose column names have been read.
+
+    It is passed on in place of the table, so that names are read once.
+
+    Attributes
+    ----------
+    data : DataFrame or array-like of shape (n_utterances, n_columns)
+        The table; polars has become pandas.
+    key_names : dict of str to str
+        The column of each key that the table has.
+    """
+
+    data: Any
+    key_names: dict[str, str]
+
+    @cached_property
+    def keys(self) -> pd.DataFrame:
+        """The four key columns, with defaults where absent; not to be written to."""
+        names = self.key_names
+        given = (self.data[names[key]] if key in names else None for key in KEYS)
+        return make_keys(num_samples(self.data), *given)
+
+    @property
+    def features(self) -> Any:
+        """The table without its keys; an array as it is."""
+        if not isinstance(self.data, pd.DataFrame):
+            return self.data
+        return self.data.drop(columns=list(self.key_names.values()))
+
+    @property
+    def is_context(self) -> np.ndarray:
+        """Whether each row has the role "context"."""
+        if not self.key_names:
+            return np.zeros(num_samples(self.data), bool)
+        return (self.keys[KEYS[3]] == ROLES[CONTEXT]).to_numpy()
+
+
+def parse_table(X: Any) -> ParsedTable:
+    """Read the column names of a table, unless that was done before."""
+    if isinstance(X, ParsedTable):
+        return X
+    X = as_pandas(X)
+    return ParsedTable(X, key_columns(X))
 
 
 def make_keys(n_rows, dialogue, turn, speaker, role):

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.validation import _num_samples, validate_data
+from sklearn.utils.validation import validate_data
 
-from skmerc.frame import KEYS, ROLES, drop_keys, read_keys
 from skmerc.frame._columns import (
     FLOAT32_MAX,
+    KEYS,
+    ROLES,
     SYNTHETIC,
     UTTERANCE,
     VALIDATION,
-    as_pandas,
-    key_columns,
     locate_blocks,
+    parse_table,
     source_ids,
 )
 from skmerc.frame._labels import NO_LABELS, complete_labels
@@ -186,23 +186,19 @@ def chunks(n_rows):
 def read_conversations(
     estimator, X, y=NO_LABELS, *, reset, modalities=None, **y_checks
 ):
-    """Validate a table for an estimator and take it apart.
+    """Validate a table, parsed or not, for an estimator and take it apart.
 
     `y_checks` are arguments of scikit-learn's check of `y`. Checks of feature names
     and numbers cover the feature columns alone. Returns the :class:`Conversations`,
     and `y` as an array where it is given.
     """
-    X = as_pandas(X)
-    given = key_columns(X)
-    keyed = bool(given)
-    warn_without_dialogues(given)
-    keys = read_keys(X) if keyed else None
+    table = parse_table(X)
+    warn_without_dialogues(table.key_names)
+    keys = table.keys if table.key_names else None
     if y is not NO_LABELS:
-        context = np.zeros(_num_samples(X), bool)
-        if keyed:
-            context = (keys["dialogue__role"] == "context").to_numpy()
-        y = complete_labels(y, context, numeric=y_checks.get("y_numeric", False))
-    features = _numeric_features(drop_keys(X) if keyed else X)
+        numeric = y_checks.get("y_numeric", False)
+        y = complete_labels(y, table.is_context, numeric=numeric)
+    features = _numeric_features(table.features)
     checks = {
         "reset": reset,
         "dtype": [np.float64, np.float32],

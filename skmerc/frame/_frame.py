@@ -6,16 +6,15 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _num_samples
 
 from skmerc.frame._blocks import join_blocks, read_block
 from skmerc.frame._columns import (
     KEYS,
-    as_pandas,
     is_array_like,
     key_columns,
     locate_blocks,
     make_keys,
+    parse_table,
 )
 from skmerc.frame._warnings import warn_without_dialogues
 
@@ -155,11 +154,7 @@ def read_keys(X):
     >>> read_keys(np.zeros((2, 3)))["dialogue__id"].tolist()
     ['0', '1']
     """
-    X = as_pandas(X)
-    found = key_columns(X)
-    n_rows = _num_samples(X)
-    given = {name: X[found[name]] if name in found else None for name in KEYS}
-    return make_keys(n_rows, *given.values())
+    return parse_table(X).keys
 
 
 def drop_keys(X):
@@ -187,12 +182,7 @@ def drop_keys(X):
     >>> model.fit(X, [0, 1, 0, 1]).predict(X).shape
     (4,)
     """
-    X = as_pandas(X)
-    return (
-        X.drop(columns=list(key_columns(X).values()))
-        if isinstance(X, pd.DataFrame)
-        else X
-    )
+    return parse_table(X).features
 
 
 def split_frame(X, *, modalities=None):
@@ -226,7 +216,8 @@ def split_frame(X, *, modalities=None):
     >>> keys["dialogue__id"].tolist(), blocks["text"].shape
     (['7', '7'], (2, 2))
     """
-    features = drop_keys(X)
+    table = parse_table(X)
+    features = table.features
     columns = features.columns if isinstance(features, pd.DataFrame) else None
     values = features.iloc if columns is not None else np.asarray(features)
     shape = np.shape(features)
@@ -234,7 +225,7 @@ def split_frame(X, *, modalities=None):
         raise ValueError(f"X has shape {shape}; give (utterances, columns).")
     located = locate_blocks(columns, shape[1], modalities)
     blocks = {name: values[:, where] for name, where in located.items()}
-    return read_keys(X), {name: np.asarray(block) for name, block in blocks.items()}
+    return table.keys, {name: np.asarray(block) for name, block in blocks.items()}
 
 
 def mark_validation(X, *, dialogues=None, fraction=None, random_state=None):
@@ -277,11 +268,10 @@ def mark_validation(X, *, dialogues=None, fraction=None, random_state=None):
     """
     if (dialogues is None) == (fraction is None):
         raise ValueError("Give dialogues or fraction, one of the two.")
-    X = as_pandas(X)
-    columns = key_columns(X)
-    if "dialogue__id" not in columns:
+    table = parse_table(X)
+    if "dialogue__id" not in table.key_names:
         raise ValueError("X has no column dialogue__id; see make_frame.")
-    keys = read_keys(X)
+    keys = table.keys
     ids, ordinary = keys["dialogue__id"], keys["dialogue__role"] == "utterance"
     if dialogues is None:
         dialogues = _draw_dialogues(ids[ordinary].unique(), fraction, random_state)
@@ -299,7 +289,8 @@ def mark_validation(X, *, dialogues=None, fraction=None, random_state=None):
         raise ValueError(f"X has no dialogue {unknown[0]!r}{known}.")
     held_out = ids.isin(dialogues) & ordinary
     roles = keys["dialogue__role"].mask(held_out, "validation")
-    return X.assign(**{columns.get(KEYS[3], KEYS[3]): roles.to_numpy()})
+    name = table.key_names.get(KEYS[3], KEYS[3])
+    return table.data.assign(**{name: roles.to_numpy()})
 
 
 def _draw_dialogues(ids, fraction, random_state):

@@ -1,6 +1,6 @@
 """Labels without gaps, for estimators and scores that know no context."""
 
-from skmerc.frame import read_keys
+from skmerc.frame._columns import parse_table
 from skmerc.frame._labels import read_labels
 
 __all__ = ["fill_labels"]
@@ -60,7 +60,7 @@ def fill_labels(X, y):
     >>> calibrated.fit(X, filled, sample_weight=weight).predict_proba(X).shape
     (193, 4)
     """
-    context = (read_keys(X)["dialogue__role"] == "context").to_numpy()
+    context = parse_table(X).is_context
     y = read_labels(y, context)
     is_text = y.dtype == object and all(isinstance(label, str) for label in y.flat)
     return y.astype(str) if is_text else y, (~context).astype(float)

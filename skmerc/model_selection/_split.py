@@ -14,8 +14,7 @@ from sklearn.model_selection import (
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from skmerc._utils.registry import storable
-from skmerc.frame import read_keys
-from skmerc.frame._columns import source_ids
+from skmerc.frame._columns import parse_table, source_ids
 from skmerc.frame._labels import read_labels
 
 __all__ = ["DialogueKFold", "DialogueShuffleSplit", "StratifiedDialogueKFold"]
@@ -82,7 +81,7 @@ class DialogueKFold(GroupKFold):
         ValueError
             If there are fewer dialogues than folds.
         """
-        codes = _number_groups(X, groups)
+        codes = _number_groups(parse_table(X), groups)
         _check_enough(codes, self.n_splits, _describe(groups))
         yield from super().split(X, y, codes)
 
@@ -163,12 +162,13 @@ class StratifiedDialogueKFold(StratifiedGroupKFold):
                 "StratifiedDialogueKFold needs y; without labels use DialogueKFold."
             )
         check_consistent_length(X, y)
-        codes = _number_groups(X, groups)
-        roles = read_keys(X)["dialogue__role"].to_numpy()
-        labelled = np.flatnonzero(roles != "context")
+        table = parse_table(X)
+        codes = _number_groups(table, groups)
+        context = table.is_context
+        labelled = np.flatnonzero(~context)
         found = "labelled " if len(labelled) < len(codes) else ""
         _check_enough(codes[labelled], self.n_splits, _describe(groups, found))
-        y = read_labels(y, roles == "context")[labelled]
+        y = read_labels(y, context)[labelled]
         folds = self._deal(codes, y, labelled)[codes]
         for fold in range(self.n_splits):
             yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
@@ -259,17 +259,17 @@ class DialogueShuffleSplit(GroupShuffleSplit):
         ValueError
             If there is only one dialogue, or the sizes leave a part empty.
         """
-        codes = _number_groups(X, groups)
+        codes = _number_groups(parse_table(X), groups)
         _check_enough(codes, None, _describe(groups))
         yield from super().split(X, y, codes)
 
 
-def _number_groups(X, groups):
+def _number_groups(table, groups):
     """Give each group a number, in sorted order so that row order has no say."""
     if groups is None:
-        groups = source_ids(read_keys(X)["dialogue__id"])
+        groups = source_ids(table.keys["dialogue__id"])
     else:
-        check_consistent_length(X, groups)
+        check_consistent_length(table.data, groups)
     return np.unique(column_or_1d(groups), return_inverse=True)[1]
 
 
