@@ -3,14 +3,27 @@
 from importlib import import_module
 from types import ModuleType
 
+_PURPOSES = {
+    "audio": "Reading sound",
+    "export": "Exporting a model",
+    "face": "Reading faces",
+    "fetch": "Downloading",
+    "opensmile": "A set of openSMILE",
+    "parquet": "Reading Parquet files",
+    "persistence": "Saving and loading models",
+    "text": "A sentence model",
+    "video": "Reading clips",
+}
+"""What each extra is for."""
+_PACKAGES = {"PIL": "pillow", "sentence_transformers": "sentence-transformers"}
+"""Packages that are not called as what they import."""
 
-def need(what: str, extra: str, *names: str) -> list[ModuleType]:
-    """Import optional packages, or say which extra installs them.
+
+def need(extra: str, *names: str) -> list[ModuleType]:
+    """Import modules of optional packages, or say which extra installs them.
 
     Parameters
     ----------
-    what : str
-        What needs them, as the beginning of a sentence.
     extra : str
         The extra of this package that holds them.
     *names : str
@@ -26,10 +39,14 @@ def need(what: str, extra: str, *names: str) -> list[ModuleType]:
     ImportError
         If one of them cannot be imported.
     """
+    packages = dict.fromkeys(name.partition(".")[0] for name in names)
     try:
+        for package in packages:
+            import_module(package)
         return [import_module(name) for name in names]
     except ImportError as error:
-        packages = " and ".join(dict.fromkeys(name.partition(".")[0] for name in names))
+        missing = " and ".join(_PACKAGES.get(name, name) for name in packages)
         raise ImportError(
-            f"{what} needs {packages}: pip install 'skmerc[{extra}]' ({error})."
+            f"{_PURPOSES[extra]} needs {missing}: pip install 'skmerc[{extra}]' "
+            f"({error})."
         ) from error

@@ -9,15 +9,29 @@ and so must a file that is loaded.
 
 import io
 import json
-from zipfile import ZipFile
+from zipfile import ZIP_STORED, ZipFile
 
 from skmerc.datasets.formats._arrays import Arrays, n_elements, read_head
 from skmerc.datasets.formats._budget import Budget
-from skmerc.persistence._archive import read_member
 
 SCHEMA = "schema.json"
 _LARGEST_POOL = 1024
 """Words in the pool of a seed sequence of NumPy, which makes 4."""
+
+
+def read_member(file, name, size):
+    """Read a member of an open zip file, which is stored as it is.
+
+    None claims to be larger than `size`, the bytes of the whole file.
+    """
+    member = file.getinfo(name)
+    if member.compress_type != ZIP_STORED or member.file_size != member.compress_size:
+        raise ValueError(f"{name} is packed, which save_model never does")
+    if member.file_size > size:
+        raise ValueError(
+            f"{name} claims {member.file_size} bytes, and the file has {size}"
+        )
+    return file.read(member)
 
 
 def read_schema(structure):

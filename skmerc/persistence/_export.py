@@ -12,36 +12,28 @@ from torch import nn
 from skmerc import __version__
 from skmerc._utils.files import write_atomically
 from skmerc._utils.locks import LOADING
+from skmerc._utils.optional import need
 from skmerc._utils.seeding import undisturbed
 from skmerc.frame._columns import locate_blocks
 from skmerc.fusion import DJVAEFuser
+from skmerc.nn.cberl import CBERLNetwork
+from skmerc.nn.dialoguegcn import DialogueGCNNetwork
+from skmerc.nn.joyful import JoyfulNetwork
 from skmerc.nn.serving import (
     ServedCBERL,
     ServedDialogueGCN,
     ServedFusion,
     ServedJoyful,
 )
-from skmerc.recognition import (
-    CBERLClassifier,
-    DialogueGCNClassifier,
-    JoyfulClassifier,
-    JoyfulRegressor,
-)
+from skmerc.recognition import JoyfulRegressor
+from skmerc.recognition._dialogue_estimator import DialogueEstimator
 
-_OUTPUTS = {
-    CBERLClassifier: "probabilities",
-    DialogueGCNClassifier: "probabilities",
-    DJVAEFuser: "fused",
-    JoyfulClassifier: "probabilities",
-    JoyfulRegressor: "score",
-}
-"""What the output of the graph of each estimator is called."""
 _SERVED = {
-    CBERLClassifier: ServedCBERL,
-    DialogueGCNClassifier: ServedDialogueGCN,
-    JoyfulClassifier: ServedJoyful,
-    JoyfulRegressor: ServedJoyful,
+    CBERLNetwork: ServedCBERL,
+    DialogueGCNNetwork: ServedDialogueGCN,
+    JoyfulNetwork: ServedJoyful,
 }
+"""How the network of each system reads a single dialogue."""
 
 
 def export_model(model, path):
@@ -97,11 +89,11 @@ def export_model(model, path):
     >>> model = CBERLClassifier(hidden_size=8, max_epochs=2, random_state=0).fit(X, y)
     >>> export_model(model, "emotions.onnx")  # doctest: +SKIP
     """
-    _import()
+    need("export", "onnx", "onnxscript")
     *fusers, last = _steps(model)
     first = fusers[0] if fusers else last
-    graph = _Graph([_network(fuser) for fuser in fusers], _network(last), _answer(last))
-    name = next(name for kind, name in _OUTPUTS.items() if isinstance(last, kind))
+    name, answer = _answer(last)
+    graph = _Graph([_network(fuser) for fuser in fusers], _network(last), answer)
     with LOADING, undisturbed():  # torch traces for one thread at a time
         exported = _to_onnx(graph, first.n_features_in_, name)
     for key, value in (_input(first) | _output(last)).items():
@@ -133,16 +125,6 @@ class _Affine(nn.Module):
         return self.factor * x + self.shift
 
 
-def _import():
-    try:
-        import onnx  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            "Exporting a model needs onnx and onnxscript: pip install 'skmerc[export]'."
-        ) from error
-
-
 def _steps(model):
     """The fusers and the estimator that answer, all of them fit for export."""
     steps = [model]
@@ -161,7 +143,7 @@ def _answers(step):
 
 
 def _refuse_other(step, last):
-    if isinstance(step, tuple(_OUTPUTS) if last else DJVAEFuser):
+    if isinstance(step, DJVAEFuser) or (last and isinstance(step, DialogueEstimator)):
         return
     place = "" if last else " before the last step of a pipeline"
     raise ValueError(
@@ -185,19 +167,26 @@ def _network(step):
     if isinstance(step, DJVAEFuser):
         blocks = step.output == "latent+blocks"
         return ServedFusion(step._block_reader(), step.vae_, blocks)
-    kinds = (kind for kind in _SERVED if isinstance(step, kind))
-    return _SERVED[next(kinds)](step.net_.module_)
+    network = step.net_.module_
+    if type(network) not in _SERVED:
+        raise ValueError(
+            f"The network of {type(step).__name__}, {type(network).__name__}, is not "
+            "known to export_model; keep the model with save_model, for Python."
+        )
+    return _SERVED[type(network)](network)
 
 
 def _answer(step):
-    """What turns the output of the network into the answer of the estimator."""
+    """Name what the estimator answers, and what makes it of the network's output."""
     if isinstance(step, DJVAEFuser):
-        return nn.Identity()
+        return "fused", nn.Identity()
     if isinstance(step, JoyfulRegressor):
-        return nn.Sequential(nn.Flatten(0), _Affine(step._deviation, step._mean))
+        scale = _Affine(step._deviation, step._mean)
+        return "score", nn.Sequential(nn.Flatten(0), scale)
     if getattr(step, "_label_sets", False):
-        return nn.Sigmoid()
-    return nn.Sequential(_Affine(1.0, step._prior_shift()), nn.Softmax(dim=1))
+        return "probabilities", nn.Sigmoid()
+    shift = _Affine(1.0, step._prior_shift())
+    return "probabilities", nn.Sequential(shift, nn.Softmax(dim=1))
 
 
 def _to_onnx(graph, n_features, output):

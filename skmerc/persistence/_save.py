@@ -11,16 +11,14 @@ from skmerc import __version__
 from skmerc._training import resolve_device
 from skmerc._training._stored import Store
 from skmerc._utils.files import write_atomically
+from skmerc._utils.optional import need
 from skmerc._utils.warnings import warn_user
 from skmerc.datasets.formats._foreign import signs_of_transfer
 from skmerc.datasets.formats._regular_file import check_file
 from skmerc.exceptions import OtherVersionWarning, UntrustedTypeError
-from skmerc.persistence._archive import read_member
-from skmerc.persistence._checks import read_schema
+from skmerc.persistence._checks import read_member, read_schema
 from skmerc.persistence._kinds import check_purposes, known_names, name_of
 from skmerc.persistence._structure import add_member, tidy_structure
-
-__all__ = ["load_model", "save_model"]
 
 FORMAT = 1
 """Number of the format, raised when older versions cannot read a file any more."""
@@ -83,7 +81,7 @@ def save_model(model, path):
     >>> bool(np.array_equal(again.predict_proba(X), model.predict_proba(X)))
     True
     """
-    skops, safetensors = _import()
+    skops, safetensors = need("persistence", "skops.io", "safetensors.torch")
     if not isinstance(model, BaseEstimator):
         raise TypeError(f"{model!r} is no estimator, and only estimators are saved.")
     try:
@@ -91,7 +89,8 @@ def save_model(model, path):
             structure = tidy_structure(skops.dumps(model))
         weights = safetensors.save(store.tensors)
         # What cannot be restored shall be told now, while there is still the model.
-        _restore(structure, weights, {*skops.get_untrusted_types(data=structure)})
+        trusted = {*skops.get_untrusted_types(data=structure)}
+        _restore(read_schema(structure), structure, weights, trusted)
     except Exception as error:
         name = type(model).__name__
         raise ValueError(
@@ -157,14 +156,15 @@ def load_model(path, *, device=None, trusted=None):
     Decision trees are refused until named (``"sklearn.tree._tree.Tree"``): a forged one
     can make Python crash.
     """
-    _import()
+    skops, _ = need("persistence", "skops.io", "safetensors.torch")
     device = None if device is None else resolve_device(device)
     about, structure, weights = _read(path)
     trusted = {t if isinstance(t, str) else name_of(t) for t in trusted or ()}
     try:
-        read_schema(structure)
-        _refuse_untrusted(structure, trusted, path)
-        return _restore(structure, weights, trusted, device)
+        schema = read_schema(structure)
+        unknown = set(skops.get_untrusted_types(data=structure)) - trusted
+        _refuse_untrusted(unknown.difference(*known_names().values()), path)
+        return _restore(schema, structure, weights, trusted, device)
     except UntrustedTypeError:
         raise
     except Exception as error:
@@ -174,18 +174,6 @@ def load_model(path, *, device=None, trusted=None):
             f"{path} cannot be loaded ({type(error).__name__}: {error}). It was "
             f"written by {written}; here are {here}."
         ) from error
-
-
-def _import():
-    try:
-        import safetensors.torch
-        import skops.io
-    except ImportError as error:
-        raise ImportError(
-            "Saving and loading models needs skops and safetensors: "
-            "pip install 'skmerc[persistence]'."
-        ) from error
-    return skops.io, safetensors.torch
 
 
 def _versions():
@@ -235,11 +223,9 @@ def _warn_of_other_version(path, written):
         )
 
 
-def _refuse_untrusted(structure, trusted, path):
-    skops, _ = _import()
-    unknown = set(skops.get_untrusted_types(data=structure)) - trusted
-    unknown = sorted(unknown.difference(*known_names().values()))
+def _refuse_untrusted(unknown, path):
     if unknown:
+        unknown = sorted(unknown)
         raise UntrustedTypeError(
             f"{path} uses {', '.join(unknown)}, which skmerc does not trust; nothing "
             "of the file has run. If you know all of them and who made the file, allow "
@@ -247,9 +233,9 @@ def _refuse_untrusted(structure, trusted, path):
         )
 
 
-def _restore(structure, weights, trusted, device=None):
-    skops, safetensors = _import()
-    check_purposes(read_schema(structure), trusted)
+def _restore(schema, structure, weights, trusted, device=None):
+    skops, safetensors = need("persistence", "skops.io", "safetensors.torch")
+    check_purposes(schema, trusted)
     known = set().union(*known_names().values())
     with Store(safetensors.load(weights), device).opened():
         model = skops.loads(structure, trusted=[*known, *trusted])

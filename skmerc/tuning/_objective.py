@@ -10,10 +10,14 @@ from sklearn.base import clone
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_consistent_length
-from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
-from sklearn.utils.metaestimators import _safe_split
 from skorch.callbacks import Callback
 
+from skmerc._utils.compat import (
+    HasMethods,
+    StrOptions,
+    safe_split,
+    validate_params,
+)
 from skmerc.metrics import weighted_f1_scorer
 from skmerc.model_selection import DialogueKFold
 
@@ -174,8 +178,8 @@ class DialogueObjective:
         return float(np.mean(_decisive(folds)))
 
     def _fit_and_score(self, model, train, test):
-        model.fit(*_safe_split(model, self.X, self.y, train))
-        return self._scorer(model, *_safe_split(model, self.X, self.y, test, train))
+        model.fit(*safe_split(model, self.X, self.y, train))
+        return self._scorer(model, *safe_split(model, self.X, self.y, test, train))
 
     def _report_epochs(self, model, trial, folds):
         _, last = _last_step(model)

@@ -7,9 +7,9 @@ from optuna.distributions import (
     IntDistribution,
 )
 from scipy.stats import loguniform, uniform
-from sklearn.utils._param_validation import HasMethods, validate_params
 
 import skmerc
+from skmerc._utils.compat import HasMethods, validate_params
 from skmerc._utils.registry import Range
 
 
