@@ -1,12 +1,16 @@
 """Labels without gaps, for estimators and scores that know no context."""
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from skmerc._utils.types import Table
 from skmerc.frame._columns import parse_table
 from skmerc.frame._labels import read_labels
 
 __all__ = ["fill_labels"]
 
 
-def fill_labels(X, y):
+def fill_labels(X: Table, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Fill the labels of context rows, and weigh these rows with zero.
 
     scikit-learn's ensembles, calibration and metrics know no row without a label: they

@@ -5,7 +5,11 @@ scikit-learn's group splitters want ``groups=`` at every call, and inside
 them. These take the groups from the key ``dialogue__id`` of X.
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.model_selection import (
     GroupKFold,
     GroupShuffleSplit,
@@ -14,7 +18,8 @@ from sklearn.model_selection import (
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from skmerc._utils.registry import storable
-from skmerc.frame._columns import parse_table, source_ids
+from skmerc._utils.types import RandomState, Table
+from skmerc.frame._columns import ParsedTable, parse_table, source_ids
 from skmerc.frame._labels import read_labels
 
 __all__ = ["DialogueKFold", "DialogueShuffleSplit", "StratifiedDialogueKFold"]
@@ -57,7 +62,12 @@ class DialogueKFold(GroupKFold):
     [0 1 2 3] [4]
     """
 
-    def split(self, X, y=None, groups=None):
+    def split(
+        self,
+        X: Table,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Generate the rows of the training and test part of each fold.
 
         Parameters
@@ -129,10 +139,21 @@ class StratifiedDialogueKFold(StratifiedGroupKFold):
     [3 4 5]
     """
 
-    def __init__(self, n_splits=5, *, shuffle=False, random_state=None):
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        shuffle: bool = False,
+        random_state: RandomState = None,
+    ) -> None:
         super().__init__(n_splits, shuffle=shuffle, random_state=random_state)
 
-    def split(self, X, y=None, groups=None):
+    def split(
+        self,
+        X: Table,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Generate the rows of the training and test part of each fold.
 
         Parameters
@@ -173,7 +194,9 @@ class StratifiedDialogueKFold(StratifiedGroupKFold):
         for fold in range(self.n_splits):
             yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
 
-    def _deal(self, codes, y, labelled):
+    def _deal(
+        self, codes: np.ndarray, y: np.ndarray, labelled: np.ndarray
+    ) -> np.ndarray:
         """Give each group its fold, the ones without labelled rows last."""
         fold_of = np.full(codes.max() + 1, -1)
         stratified = super().split(np.zeros(len(y)), y, codes[labelled])
@@ -226,8 +249,13 @@ class DialogueShuffleSplit(GroupShuffleSplit):
     """
 
     def __init__(
-        self, n_splits=5, *, test_size=None, train_size=None, random_state=None
-    ):
+        self,
+        n_splits: int = 5,
+        *,
+        test_size: float | None = None,
+        train_size: float | None = None,
+        random_state: RandomState = None,
+    ) -> None:
         super().__init__(
             n_splits=n_splits,
             test_size=test_size,
@@ -235,7 +263,12 @@ class DialogueShuffleSplit(GroupShuffleSplit):
             random_state=random_state,
         )
 
-    def split(self, X, y=None, groups=None):
+    def split(
+        self,
+        X: Table,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Generate the rows of the training and test part of each split.
 
         Parameters
@@ -264,7 +297,7 @@ class DialogueShuffleSplit(GroupShuffleSplit):
         yield from super().split(X, y, codes)
 
 
-def _number_groups(table, groups):
+def _number_groups(table: ParsedTable, groups: Any) -> np.ndarray:
     """Give each group a number, in sorted order so that row order has no say."""
     if groups is None:
         groups = source_ids(table.keys["dialogue__id"])
@@ -273,14 +306,14 @@ def _number_groups(table, groups):
     return np.unique(column_or_1d(groups), return_inverse=True)[1]
 
 
-def _describe(groups, kind=""):
+def _describe(groups: Any, kind: str = "") -> str:
     where, what = (
         ("X holds", "dialogue") if groups is None else ("groups names", "group")
     )
     return f"{where} {{}} {kind}{what}(s)"
 
 
-def _check_enough(codes, n_splits, description):
+def _check_enough(codes: np.ndarray, n_splits: int | None, description: str) -> None:
     n_groups = len(np.unique(codes))
     found = description.format(n_groups)
     if n_groups < 2:

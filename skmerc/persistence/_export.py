@@ -2,18 +2,21 @@
 
 import json
 from copy import deepcopy
+from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
+from torch import Tensor, nn
 
 from skmerc import __version__
 from skmerc._utils.files import write_atomically
 from skmerc._utils.locks import LOADING
 from skmerc._utils.optional import need
 from skmerc._utils.seeding import undisturbed
+from skmerc._utils.types import FilePath
 from skmerc.frame._columns import locate_blocks
 from skmerc.fusion import DJVAEFuser
 from skmerc.nn.cberl import CBERLNetwork
@@ -36,7 +39,7 @@ _SERVED = {
 """How the network of each system reads a single dialogue."""
 
 
-def export_model(model, path):
+def export_model(model: BaseEstimator, path: FilePath) -> None:
     """Write the network of a fitted model as an ONNX graph, to serve without Python.
 
     The graph answers for one dialogue of any number of turns. Standardisation, missing
@@ -104,28 +107,33 @@ def export_model(model, path):
 class _Graph(nn.Module):
     """What is exported: fusers one after another, a network, and its answer."""
 
-    def __init__(self, fusers, network, answer):
+    def __init__(
+        self, fusers: list[nn.Module], network: nn.Module, answer: nn.Module
+    ) -> None:
         super().__init__()
         self.fusers = nn.ModuleList(fusers)
         self.network, self.answer = network, answer
 
-    def forward(self, features, speaker):
+    def forward(self, features: Tensor, speaker: Tensor) -> Tensor:
         for fuse in self.fusers:
             features = fuse(features, speaker)
         return self.answer(self.network(features, speaker))
 
 
 class _Affine(nn.Module):
-    def __init__(self, factor, shift):
+    factor: Tensor
+    shift: Tensor
+
+    def __init__(self, factor: Any, shift: Any) -> None:
         super().__init__()
         self.register_buffer("factor", torch.as_tensor(factor, dtype=torch.float32))
         self.register_buffer("shift", torch.as_tensor(shift, dtype=torch.float32))
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return self.factor * x + self.shift
 
 
-def _steps(model):
+def _steps(model: Any) -> list[Any]:
     """The fusers and the estimator that answer, all of them fit for export."""
     steps = [model]
     if isinstance(model, Pipeline):
@@ -137,12 +145,12 @@ def _steps(model):
     return steps
 
 
-def _answers(step):
+def _answers(step: Any) -> bool:
     """Whether a step of a pipeline takes part when it answers."""
     return step not in (None, "passthrough") and not hasattr(step, "fit_resample")
 
 
-def _refuse_other(step, last):
+def _refuse_other(step: Any, last: bool) -> None:
     if isinstance(step, DJVAEFuser) or (last and isinstance(step, DialogueEstimator)):
         return
     place = "" if last else " before the last step of a pipeline"
@@ -153,7 +161,7 @@ def _refuse_other(step, last):
     )
 
 
-def _refuse_head(step):
+def _refuse_head(step: Any) -> None:
     head = getattr(step, "head_", None)
     if head is not None:
         raise ValueError(
@@ -163,7 +171,7 @@ def _refuse_head(step):
         )
 
 
-def _network(step):
+def _network(step: Any) -> nn.Module:
     if isinstance(step, DJVAEFuser):
         blocks = step.output == "latent+blocks"
         return ServedFusion(step._block_reader(), step.vae_, blocks)
@@ -176,7 +184,7 @@ def _network(step):
     return _SERVED[type(network)](network)
 
 
-def _answer(step):
+def _answer(step: Any) -> tuple[str, nn.Module]:
     """Name what the estimator answers, and what makes it of the network's output."""
     if isinstance(step, DJVAEFuser):
         return "fused", nn.Identity()
@@ -189,19 +197,24 @@ def _answer(step):
     return "probabilities", nn.Sequential(shift, nn.Softmax(dim=1))
 
 
-def _to_onnx(graph, n_features, output):
+def _to_onnx(graph: nn.Module, n_features: int, output: str) -> Any:
     # Torch wants its proofs from three turns on; the graph knows no such bound.
     turns = {0: torch.export.Dim("turns", min=3)}
     example = torch.zeros(5, n_features), torch.zeros(5, dtype=torch.int64)
     # A copy, since tracing puts other tensors into the very modules that answer.
     graph = deepcopy(graph).eval()
     traced = torch.export.export(graph, example, dynamic_shapes=(turns, turns))
-    names = {"input_names": ["features", "speaker"], "output_names": [output]}
-    program = torch.onnx.export(traced, dynamo=True, verbose=False, **names)
+    program: Any = torch.onnx.export(
+        traced,
+        dynamo=True,
+        verbose=False,
+        input_names=["features", "speaker"],
+        output_names=[output],
+    )
     return _tidy(program.model_proto)
 
 
-def _tidy(exported):
+def _tidy(exported: Any) -> Any:
     """Name the number of turns, and drop notes on how and where the graph was made."""
     graph = exported.graph
     del graph.value_info[:]
@@ -213,7 +226,7 @@ def _tidy(exported):
     return exported
 
 
-def _input(step):
+def _input(step: Any) -> dict[str, Any]:
     """Metadata of what the first step reads."""
     n = step.n_features_in_
     names = getattr(step, "feature_names_in_", None)
@@ -225,7 +238,7 @@ def _input(step):
     }
 
 
-def _output(step):
+def _output(step: Any) -> dict[str, Any]:
     """Metadata of what the last step answers."""
     about = {"model": type(step).__name__}
     if isinstance(step, DJVAEFuser):

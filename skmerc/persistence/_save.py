@@ -3,8 +3,11 @@
 import importlib.metadata
 import io
 import json
+from collections.abc import Callable, Iterable
+from typing import IO, Any
 from zipfile import ZipFile
 
+import torch
 from sklearn.base import BaseEstimator
 
 from skmerc import __version__
@@ -12,6 +15,7 @@ from skmerc._training import resolve_device
 from skmerc._training._stored import Store
 from skmerc._utils.files import write_atomically
 from skmerc._utils.optional import need
+from skmerc._utils.types import FilePath
 from skmerc._utils.warnings import warn_user
 from skmerc.datasets.formats._foreign import signs_of_transfer
 from skmerc.datasets.formats._regular_file import check_file
@@ -27,7 +31,7 @@ _ABOUT, _STRUCTURE, _WEIGHTS = "skmerc.json", "structure.skops", "weights.safete
 _PACKAGES = ("scikit-learn", "imbalanced-learn", "skorch", "torch", "numpy")
 
 
-def save_model(model, path):
+def save_model(model: BaseEstimator, path: FilePath) -> None:
     """Save an estimator or a pipeline, fitted or not, to a file.
 
     The file holds the structure of the model in the format of skops and its networks
@@ -106,7 +110,12 @@ def save_model(model, path):
     write_atomically(path, content.getvalue())
 
 
-def load_model(path, *, device=None, trusted=None):
+def load_model(
+    path: FilePath,
+    *,
+    device: str | None = None,
+    trusted: Iterable[str | type | Callable] | None = None,
+) -> Any:
     """Load what :func:`save_model` has saved.
 
     Parameters
@@ -157,14 +166,14 @@ def load_model(path, *, device=None, trusted=None):
     can make Python crash.
     """
     skops, _ = need("persistence", "skops.io", "safetensors.torch")
-    device = None if device is None else resolve_device(device)
+    place = None if device is None else resolve_device(device)
     about, structure, weights = _read(path)
-    trusted = {t if isinstance(t, str) else name_of(t) for t in trusted or ()}
+    named = {t if isinstance(t, str) else name_of(t) for t in trusted or ()}
     try:
         schema = read_schema(structure)
-        unknown = set(skops.get_untrusted_types(data=structure)) - trusted
+        unknown = set(skops.get_untrusted_types(data=structure)) - named
         _refuse_untrusted(unknown.difference(*known_names().values()), path)
-        return _restore(schema, structure, weights, trusted, device)
+        return _restore(schema, structure, weights, named, place)
     except UntrustedTypeError:
         raise
     except Exception as error:
@@ -176,12 +185,12 @@ def load_model(path, *, device=None, trusted=None):
         ) from error
 
 
-def _versions():
+def _versions() -> dict[str, str]:
     others = {name: importlib.metadata.version(name) for name in _PACKAGES}
     return {"skmerc": __version__} | others
 
 
-def _read(path):
+def _read(path: FilePath) -> tuple[dict[str, Any], bytes, bytes]:
     """Versions, structure and weights in a file."""
     size = check_file(path)
     with open(path, "rb") as raw:
@@ -196,7 +205,7 @@ def _read(path):
     return about, structure, weights
 
 
-def _members(raw, size, path):
+def _members(raw: IO[bytes], size: int, path: FilePath) -> Any:
     structure = weights = None
     try:
         with ZipFile(raw) as file:
@@ -214,7 +223,7 @@ def _members(raw, size, path):
     return about, structure, weights
 
 
-def _warn_of_other_version(path, written):
+def _warn_of_other_version(path: FilePath, written: str) -> None:
     if written.split(".")[:2] != __version__.split(".")[:2]:
         warn_user(
             f"{path} was written by skmerc {written}, and this is {__version__}. "
@@ -223,17 +232,23 @@ def _warn_of_other_version(path, written):
         )
 
 
-def _refuse_untrusted(unknown, path):
+def _refuse_untrusted(unknown: set[str], path: FilePath) -> None:
     if unknown:
-        unknown = sorted(unknown)
+        names = sorted(unknown)
         raise UntrustedTypeError(
-            f"{path} uses {', '.join(unknown)}, which skmerc does not trust; nothing "
+            f"{path} uses {', '.join(names)}, which skmerc does not trust; nothing "
             "of the file has run. If you know all of them and who made the file, allow "
-            f"them by load_model(path, trusted={unknown!r})."
+            f"them by load_model(path, trusted={names!r})."
         )
 
 
-def _restore(schema, structure, weights, trusted, device=None):
+def _restore(
+    schema: dict[str, Any],
+    structure: bytes,
+    weights: bytes,
+    trusted: set[str],
+    device: torch.device | None = None,
+) -> Any:
     skops, safetensors = need("persistence", "skops.io", "safetensors.torch")
     check_purposes(schema, trusted)
     known = set().union(*known_names().values())

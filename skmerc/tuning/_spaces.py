@@ -1,7 +1,10 @@
 """Ranges worth searching, with where they come from."""
 
+from typing import Any
+
 import numpy as np
 from optuna.distributions import (
+    BaseDistribution,
     CategoricalDistribution,
     FloatDistribution,
     IntDistribution,
@@ -16,7 +19,7 @@ from skmerc._utils.registry import Range
 @validate_params(
     {"estimator": [str, HasMethods("get_params")]}, prefer_skip_nested_validation=True
 )
-def search_space(estimator):
+def search_space(estimator: Any) -> dict[str, BaseDistribution]:
     """Give the ranges of an estimator, or of all steps of a pipeline.
 
     The parameters of an estimator come in the order of what they are worth: where
@@ -116,8 +119,8 @@ def search_space(estimator):
     return space
 
 
-def _collect(estimator, prefix):
-    space = {}
+def _collect(estimator: Any, prefix: str) -> dict[str, BaseDistribution]:
+    space: dict[str, BaseDistribution] = {}
     for name, step in getattr(estimator, "steps", ()):
         space |= _collect(step, f"{prefix}{name}__")
     named = isinstance(estimator, str) and estimator in skmerc.__all__
@@ -127,21 +130,21 @@ def _collect(estimator, prefix):
     return space
 
 
-def _has_space(kind):
+def _has_space(kind: type) -> bool:
     """Whether a class tells what of it is worth searching."""
     return bool(getattr(kind, "_search_space", None))
 
 
-def _distribution(values):
+def _distribution(values: Any) -> BaseDistribution:
     if not isinstance(values, Range):
         return CategoricalDistribution(values)
     if isinstance(values.low, int):
-        return IntDistribution(values.low, values.high, values.log, values.step)
+        return IntDistribution(values.low, int(values.high), values.log, values.step)
     return FloatDistribution(values.low, values.high, log=values.log)
 
 
 @validate_params({"space": [dict]}, prefer_skip_nested_validation=True)
-def param_distributions(space):
+def param_distributions(space: dict[str, BaseDistribution]) -> dict[str, Any]:
     """Turn ranges of Optuna into those of scikit-learn's random searches.
 
     Parameters
@@ -174,7 +177,7 @@ def param_distributions(space):
     return {name: _of_scipy(name, space[name]) for name in space}
 
 
-def _of_scipy(name, distribution):
+def _of_scipy(name: str, distribution: Any) -> Any:
     if isinstance(distribution, CategoricalDistribution):
         return list(distribution.choices)
     low, high, step = distribution.low, distribution.high, distribution.step
