@@ -2,8 +2,8 @@
 
 import numpy as np
 from sklearn.utils import gen_batches
-from sklearn.utils._param_validation import validate_params
 
+from skmerc._utils.compat import validate_params
 from skmerc.metrics._tables import TABLES, check_rows, check_tables
 
 

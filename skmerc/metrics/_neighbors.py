@@ -4,8 +4,8 @@ import numpy as np
 from sklearn.metrics import pairwise_distances_chunked
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import validate_params
 
+from skmerc._utils.compat import validate_params
 from skmerc.metrics._tables import COUNT, FRACTION, TABLES, check_rows, check_tables
 
 

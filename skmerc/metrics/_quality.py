@@ -13,8 +13,8 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils._param_validation import HasMethods, validate_params
 
+from skmerc._utils.compat import HasMethods, validate_params
 from skmerc.metrics._distribution import (
     correlation_gap,
     feature_distance,

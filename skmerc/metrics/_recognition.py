@@ -8,8 +8,9 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 from sklearn.utils import check_consistent_length, column_or_1d
-from sklearn.utils._param_validation import validate_params
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
+
+from skmerc._utils.compat import validate_params
 
 _MEANS = ["precision", "recall", "f1"]
 

@@ -8,7 +8,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.utils import check_consistent_length
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from skmerc.frame import read_keys
+from skmerc.frame._columns import parse_table
 from skmerc.frame._labels import read_labels
 from skmerc.metrics._probabilities import mean_log_loss, mean_roc_auc
 from skmerc.metrics._recognition import minority_f1, weighted_f1
@@ -210,7 +210,7 @@ def _shared(score_func, **settings):
 
 def labelled_rows(X):
     """Rows that can be scored, those that are not context: bool array (n_rows,)."""
-    labelled = (read_keys(X)["dialogue__role"] != "context").to_numpy()
+    labelled = ~parse_table(X).is_context
     if not labelled.any():
         raise ValueError(
             f"All {len(labelled)} rows of X have role 'context', so that no labelled "

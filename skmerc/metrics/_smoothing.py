@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn.preprocessing import normalize
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
-from sklearn.utils._param_validation import validate_params
 
+from skmerc._utils.compat import validate_params
 from skmerc.frame import drop_keys
 
 

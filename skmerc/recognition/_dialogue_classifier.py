@@ -4,18 +4,20 @@ import numpy as np
 import torch
 from scipy.special import log_softmax, softmax
 from sklearn import config_context
-from sklearn.base import ClassifierMixin, _fit_context, clone
+from sklearn.base import ClassifierMixin, clone
 from sklearn.metrics import accuracy_score
-from sklearn.utils._param_validation import HasMethods, StrOptions
-from sklearn.utils.multiclass import (
-    _check_partial_fit_first_call,
-    check_classification_targets,
-)
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import has_fit_parameter
 
 from skmerc._training import CLASSES, ReadClasses, draw_seed, infer
+from skmerc._utils.compat import (
+    HasMethods,
+    StrOptions,
+    check_partial_fit_first_call,
+    fit_context,
+)
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
-from skmerc.frame._columns import CONTEXT, UTTERANCE
+from skmerc.frame._columns import CONTEXT, UTTERANCE, parse_table
 from skmerc.frame._labels import refuse_mixed, shape_of
 from skmerc.recognition._checks import scored_rows
 from skmerc.recognition._dialogue_estimator import DialogueEstimator
@@ -37,7 +39,7 @@ class DialogueClassifier(ClassifierMixin, DialogueEstimator):
         "prior": [dict, StrOptions({"train", "uniform"}), None],
     }
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     @all_or_nothing
     def fit(self, X, y, sample_weight=None):
         """Train the network, then the head on its embeddings.
@@ -104,7 +106,7 @@ class DialogueClassifier(ClassifierMixin, DialogueEstimator):
         if classes is not None:
             refuse_mixed(classes, "classes")
         if len(shape_of(y)) == 1:
-            _check_partial_fit_first_call(self, classes)
+            check_partial_fit_first_call(self, classes)
         known = getattr(self, "classes_", None)
         return self._fit(X, y, sample_weight, passes=1, classes=known)
 
@@ -256,6 +258,7 @@ class DialogueClassifier(ClassifierMixin, DialogueEstimator):
         float
             Share of right answers; the papers' weighted average accuracy (WAA).
         """
+        X = parse_table(X)
         rows, y, weight = scored_rows(X, y, sample_weight)
         answers = self.predict(X)[rows]
         return float(accuracy_score(y, answers, sample_weight=weight))

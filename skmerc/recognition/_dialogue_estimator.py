@@ -12,7 +12,6 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skmerc._training import (
@@ -36,6 +35,7 @@ from skmerc._training import (
     warn_of_values_never_seen,
     without_accelerator,
 )
+from skmerc._utils.compat import Interval, StrOptions
 from skmerc._utils.divergence import refuse_infinite_answers
 from skmerc._utils.fitting import of_one_fit
 from skmerc.frame._columns import CONTEXT, SYNTHETIC, UTTERANCE, VALIDATION

@@ -2,8 +2,8 @@
 
 import torch
 from imblearn.utils import Substitution
-from sklearn.base import _fit_context
 
+from skmerc._utils.compat import fit_context
 from skmerc._utils.fitting import all_or_nothing
 from skmerc._utils.registry import Range, storable
 from skmerc.recognition._dialogue_estimator import NOT_NEGATIVE, SHARE
@@ -207,7 +207,7 @@ class JoyfulClassifier(LabelSetClassifier, JoyfulEstimator):
         self.head = head
         self.prior = prior
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     @all_or_nothing
     def fit(self, X, y, sample_weight=None):
         """Train all parts.

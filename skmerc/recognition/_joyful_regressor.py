@@ -2,13 +2,14 @@
 
 import numpy as np
 from imblearn.utils import Substitution
-from sklearn.base import RegressorMixin, _fit_context
+from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 
 from skmerc._training import Moments, values_in_units_of
+from skmerc._utils.compat import fit_context
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc._utils.registry import storable
-from skmerc.frame._columns import CONTEXT, FLOAT32_MAX
+from skmerc.frame._columns import CONTEXT, FLOAT32_MAX, parse_table
 from skmerc.recognition._checks import scored_rows
 from skmerc.recognition._joyful_estimator import (
     PARAMETERS,
@@ -68,7 +69,7 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
     True
     """
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     @all_or_nothing
     def fit(self, X, y, sample_weight=None):
         """Train all parts.
@@ -164,6 +165,7 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
         float
             Share of the variance that is explained.
         """
+        X = parse_table(X)
         rows, y, weight = scored_rows(X, y, sample_weight, numeric=True)
         return r2_score(y, self.predict(X)[rows], sample_weight=weight)
 

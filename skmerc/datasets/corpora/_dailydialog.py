@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import StrOptions, validate_params
 
+from skmerc._utils.compat import StrOptions, validate_params
 from skmerc.datasets._corpus import TEXT, as_bunch, as_corpus
 from skmerc.datasets.formats._border import reader
 from skmerc.datasets.formats._members import read_members

@@ -4,8 +4,8 @@ import ast
 from pathlib import Path
 
 import pandas as pd
-from sklearn.utils._param_validation import validate_params
 
+from skmerc._utils.compat import validate_params
 from skmerc.datasets._corpus import TEXT, as_bunch, as_corpus
 from skmerc.datasets.formats._annotations import (
     find_parts,

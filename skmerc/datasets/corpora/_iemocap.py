@@ -5,8 +5,8 @@ from numbers import Integral
 from pathlib import Path
 
 import numpy as np
-from sklearn.utils._param_validation import Options, validate_params
 
+from skmerc._utils.compat import Options, validate_params
 from skmerc.datasets._corpus import PARTS, as_bunch
 from skmerc.datasets.corpora._iemocap_features import read_features
 from skmerc.datasets.corpora._iemocap_release import EMOTIONS, gender_of, read_release

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pandas as pd
-from sklearn.utils._param_validation import StrOptions, validate_params
 
+from skmerc._utils.compat import StrOptions, validate_params
 from skmerc.datasets._corpus import TEXT, as_bunch, as_corpus
 from skmerc.datasets.corpora._meld_features import (
     CLASS_NAMES,

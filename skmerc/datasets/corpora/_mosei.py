@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from sklearn.utils._param_validation import StrOptions, validate_params
-
+from skmerc._utils.compat import StrOptions, validate_params
 from skmerc.datasets.corpora._sentiment import LABEL_LIST, load_clips, read_clips
 from skmerc.datasets.formats._border import reader
 

@@ -4,7 +4,6 @@ A column of equal values takes a few bytes, whatever the number of its rows.
 """
 
 import json
-from importlib.util import find_spec
 
 from skmerc.datasets.formats._border import damaged
 from skmerc.datasets.formats._budget import Budget
@@ -13,14 +12,6 @@ from skmerc.datasets.formats._regular_file import check_file
 
 _ROWS = 4096
 """Rows of a file that are read at a time."""
-
-
-def need_pyarrow(path):
-    """Tell what to install where pyarrow is absent."""
-    if find_spec("pyarrow") is None:
-        raise ImportError(
-            f"Reading {path} needs pyarrow: pip install 'skmerc[parquet]'."
-        )
 
 
 def read_frame(path, names):

@@ -7,6 +7,7 @@ from collections import Counter, OrderedDict, defaultdict, deque
 import numpy as np
 import pandas as pd
 
+from skmerc._utils.compat import PythonUnpickler
 from skmerc.datasets.formats._nesting import count_elements
 from skmerc.datasets.formats.pickles import _joblib as wrappers
 from skmerc.datasets.formats.pickles import _makers as plain
@@ -89,7 +90,7 @@ class _Memo(dict):
             self[key] = new
 
 
-class Machine(pickle._Unpickler):
+class Machine(PythonUnpickler):
     """Python's own unpickler, each step replaced that leads beyond plain data.
 
     No value on its stack can be called or is a class, and what a pickle calls is a
@@ -210,7 +211,7 @@ class Machine(pickle._Unpickler):
     def _refuse_code(self):
         raise UnsafePickleError("it names a class by an extension code")
 
-    dispatch = pickle._Unpickler.dispatch | {
+    dispatch = PythonUnpickler.dispatch | {
         pickle.BUILD[0]: _build,
         pickle.BYTEARRAY8[0]: _add_bytearray,
         pickle.EXT1[0]: _refuse_code,
@@ -260,7 +261,7 @@ def _build(made, state):
 
 def _guard(opcode, find_target, kinds):
     """Let an opcode add items to containers of these exact types only."""
-    add = pickle._Unpickler.dispatch[opcode[0]]
+    add = PythonUnpickler.dispatch[opcode[0]]
 
     def add_checked(machine):
         target = find_target(machine)
