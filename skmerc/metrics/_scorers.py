@@ -1,6 +1,8 @@
 """Scorers that leave out the rows of role "context"."""
 
+from collections.abc import Callable, Sequence
 from copy import copy
+from typing import Any
 
 import numpy as np
 from sklearn import get_config
@@ -16,8 +18,12 @@ from skmerc.metrics._responses import arrange, ask, check_methods, orient, takes
 
 
 def make_dialogue_scorer(
-    score_func, *, response_method=None, greater_is_better=True, **kwargs
-):
+    score_func: Callable,
+    *,
+    response_method: str | Sequence[str] | None = None,
+    greater_is_better: bool = True,
+    **kwargs: Any,
+) -> "_DialogueScorer":
     """Make a scorer that leaves out the rows of role "context".
 
     The estimator answers all rows of X, context included, since context may
