@@ -36,10 +36,6 @@ def is_missing(value: Any) -> bool:
     return is_scalar(value) and bool(pd.isna(value))
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
 def is_blank(value: Any) -> bool:
     """Tell whether a value is text of nothing but blanks, or of nothing."""
     return isinstance(value, str) and not value.strip()
@@ -124,7 +120,7 @@ def refuse_alike(texts: Iterable, name: str, rows: Sequence | None = None) -> No
     files on a Mac. What is no text is passed over; rows are numbered, or given.
     """
     texts, seen = list(texts), dict[str, str]()
-    for text in filter(_is_text, dict.fromkeys(texts)):
+    for text in (text for text in dict.fromkeys(texts) if isinstance(text, str)):
         other = seen.setdefault(unicodedata.normalize("NFC", text.strip()), text)
         if other != text:
             at = [texts.index(one) for one in (other, text)]

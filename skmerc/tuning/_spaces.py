@@ -114,7 +114,7 @@ def search_space(estimator: Any) -> dict[str, BaseDistribution]:
     space = _collect(estimator, prefix="")
     if not space:
         name = estimator if isinstance(estimator, str) else type(estimator).__name__
-        known = ", ".join(k for k in skmerc.__all__ if _has_space(getattr(skmerc, k)))
+        known = ", ".join(kind for kind in skmerc.__all__ if _collect(kind, prefix=""))
         raise ValueError(f"{name!r} has no search space; there is one for {known}.")
     return space
 
@@ -128,11 +128,6 @@ def _collect(estimator: Any, prefix: str) -> dict[str, BaseDistribution]:
     for name, values in getattr(kind, "_search_space", {}).items():
         space[prefix + name] = _distribution(values)
     return space
-
-
-def _has_space(kind: type) -> bool:
-    """Whether a class tells what of it is worth searching."""
-    return bool(getattr(kind, "_search_space", None))
 
 
 def _distribution(values: Any) -> BaseDistribution:
