@@ -1,7 +1,7 @@
 """Emotion recognition in conversations as ordinary scikit-learn estimators."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from skmerc.ensemble import FocalAdaBoostClassifier
@@ -39,7 +39,7 @@ __all__ = [
     "VideoFunctionals",
 ]
 
-_ROOMS = {
+_ROOMS: dict[str, tuple[str, ...]] = {
     "datasets": (),
     "ensemble": ("FocalAdaBoostClassifier",),
     "exceptions": (),
@@ -74,7 +74,7 @@ Tables can be read and split without the seconds that torch takes to be imported
 """
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     for room, names in _ROOMS.items():
         if name == room or name in names:
             module = import_module(f"skmerc.{room}")
@@ -82,5 +82,5 @@ def __getattr__(name):
     raise AttributeError(f"module 'skmerc' has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, *_ROOMS})

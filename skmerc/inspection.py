@@ -1,15 +1,24 @@
 """What a fitted model relies on: each modality as a whole, and the context."""
 
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_array, check_consistent_length, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from skmerc.frame import read_keys
-from skmerc.frame._columns import KEYS, as_pandas, key_columns, locate_blocks, make_keys
+from skmerc._utils.compat import Interval, StrOptions, validate_params
+from skmerc._utils.types import Modalities, RandomState, Table
+from skmerc.frame._columns import (
+    KEYS,
+    ParsedTable,
+    locate_blocks,
+    make_keys,
+    parse_table,
+)
 
 __all__ = ["modality_importance"]
 
@@ -28,17 +37,17 @@ _CONTEXT = "(context)"  # in brackets, since a modality may be called context
     prefer_skip_nested_validation=True,
 )
 def modality_importance(
-    estimator,
-    X,
-    y,
+    estimator: Any,
+    X: Table,
+    y: ArrayLike,
     *,
-    modalities=None,
-    scoring=None,
-    n_repeats=5,
-    unit="utterance",
-    sample_weight=None,
-    random_state=None,
-):
+    modalities: Modalities | None = None,
+    scoring: str | Callable | None = None,
+    n_repeats: int = 5,
+    unit: Literal["utterance", "dialogue"] = "utterance",
+    sample_weight: ArrayLike | None = None,
+    random_state: RandomState = None,
+) -> pd.DataFrame:
     """Measure how much a fitted model relies on each modality and on context.
 
     The importance of a modality is the score on X minus the score on X with the
@@ -127,39 +136,49 @@ def modality_importance(
 
     ``importance["mean"].plot.barh(xerr=importance["std"])`` draws it.
     """
-    X = _read(X)
+    table = _read(X)
+    X = table.data
     check_consistent_length(X, y, sample_weight)
-    blocks = _block_positions(X, modalities)
-    donors = _draw_donors(read_keys(X), unit, n_repeats, random_state)
+    blocks = _block_positions(table, modalities)
+    donors = _draw_donors(table.keys, unit, n_repeats, random_state)
     score = _score_function(estimator, y, scoring, sample_weight)
     intact = score(X)
     drops = {
         name: [intact - score(_take_block(X, where, rows)) for rows in donors]
         for name, where in blocks.items()
     }
-    if KEYS[0] in key_columns(X):
-        drops[_CONTEXT] = [intact - score(_stand_alone(X))] * n_repeats
+    if KEYS[0] in table.key_names:
+        drops[_CONTEXT] = [intact - score(_stand_alone(table))] * n_repeats
     return _summarise(drops)
 
 
-def _read(X):
+def _read(X: Any) -> ParsedTable:
     if hasattr(X, "columns"):
-        return as_pandas(X)
-    return check_array(X, dtype=None, ensure_all_finite="allow-nan")
+        return parse_table(X)
+    X = check_array(X, dtype=None, ensure_all_finite="allow-nan")
+    return ParsedTable(X, {})
 
 
-def _block_positions(X, modalities):
-    """Positions of each modality among all columns of X, keys included."""
+def _block_positions(
+    table: ParsedTable, modalities: Mapping | None
+) -> dict[str, np.ndarray]:
+    """Positions of each modality among all columns of a table, keys included."""
+    X = table.data
     if not isinstance(X, pd.DataFrame):
         columns, features = None, np.arange(X.shape[1])
     else:
-        features = np.flatnonzero(~X.columns.isin(key_columns(X).values()))
+        features = np.flatnonzero(~X.columns.isin(table.key_names.values()))
         columns = X.columns[features]
     located = locate_blocks(columns, len(features), modalities)
     return {name: np.unique(features[where]) for name, where in located.items()}
 
 
-def _draw_donors(keys, unit, n_repeats, random_state):
+def _draw_donors(
+    keys: pd.DataFrame,
+    unit: str,
+    n_repeats: int,
+    random_state: RandomState,
+) -> list[np.ndarray]:
     """For each repeat, the row that each row is given its block from."""
     rng = check_random_state(random_state)
     if unit == "utterance":
@@ -178,7 +197,9 @@ def _draw_donors(keys, unit, n_repeats, random_state):
     ]
 
 
-def _rows_of_others(dialogue, order, circle):
+def _rows_of_others(
+    dialogue: np.ndarray, order: np.ndarray, circle: np.ndarray
+) -> np.ndarray:
     """Pair rows with those at the same place of the next dialogue in the circle."""
     lengths = np.bincount(dialogue)
     starts = np.cumsum(lengths) - lengths
@@ -190,23 +211,25 @@ def _rows_of_others(dialogue, order, circle):
     return order[starts[other] + place % lengths[other]]
 
 
-def _score_function(estimator, y, scoring, sample_weight):
+def _score_function(
+    estimator: Any, y: Any, scoring: Any, sample_weight: Any
+) -> Callable[[Any], float]:
     scorer = check_scoring(estimator, scoring=scoring)
     weights = {} if sample_weight is None else {"sample_weight": sample_weight}
 
-    def score(X):
+    def score(X: Any) -> float:
         value = scorer(estimator, X, y, **weights)
         if not isinstance(value, Real):
             raise TypeError(
                 f"scoring gives {value!r}, and an importance is a difference of two "
                 "numbers; give a scorer that returns one."
             )
-        return value
+        return float(value)
 
     return score
 
 
-def _take_block(X, where, rows):
+def _take_block(X: Any, where: np.ndarray, rows: np.ndarray) -> Any:
     """Copy X with the columns `where` taken from other rows."""
     if not isinstance(X, pd.DataFrame):
         permuted = X.copy()
@@ -218,14 +241,15 @@ def _take_block(X, where, rows):
     return pd.concat([X.iloc[:, rest], block], axis=1).iloc[:, positions]
 
 
-def _stand_alone(X):
+def _stand_alone(table: ParsedTable) -> pd.DataFrame:
     """Copy X with every utterance a dialogue of its own, turn and speaker gone."""
-    found, alone = key_columns(X), make_keys(len(X), None, None, None, None)
+    X, found = table.data, table.key_names
+    alone = make_keys(len(X), None, None, None, None)
     place = [key for key in KEYS[:3] if key in found]
     return X.assign(**{found[key]: alone[key].to_numpy() for key in place})
 
 
-def _summarise(drops):
+def _summarise(drops: dict[str, list[float]]) -> pd.DataFrame:
     repeats = pd.DataFrame.from_dict(drops, orient="index").add_prefix("repeat_")
     spread = {"mean": repeats.mean(axis=1), "std": repeats.std(axis=1, ddof=0)}
     table = pd.DataFrame(spread).join(repeats).rename_axis("modality")

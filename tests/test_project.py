@@ -105,6 +105,59 @@ def imported_at_once(path):
                 pending.append(node)
 
 
+# Libraries that change what begins with an underscore as they like.
+PRIVATE_OF = {"imblearn", "numpy", "pandas", "pickle", "scipy", "sklearn", "skorch"}
+
+
+def private_names(tree):
+    """What a module takes of other libraries that is not public, as dotted names."""
+    names, found = {}, []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+            names |= {a.asname or a.name.split(".")[0]: a.name for a in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    for node in ast.walk(tree):
+        path = ast.unparse(node).split(".") if isinstance(node, ast.Attribute) else [""]
+        if path[0] in names:
+            found.append(".".join([names[path[0]], *path[1:]]))
+    return {
+        name
+        for name in found
+        if name.split(".")[0] in PRIVATE_OF
+        and any(re.match("_[^_]", part) for part in name.split("."))
+    }
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_private_names_of_other_libraries_are_used_in_one_place(path):
+    found = private_names(ast.parse(path.read_text()))
+    assert found == set() or path == PACKAGE / "_utils" / "compat.py"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from sklearn.base import BaseEstimator, _fit_context",
+        "from sklearn.utils._tags import Tags",
+        "import sklearn.utils._mask",
+        "import pickle as pkl\nclass Reader(pkl._Unpickler): pass",
+        "import pandas as pd\ndef f(X): return X + pd.core._internal.thing",
+    ],
+)
+def test_a_private_name_is_seen(code):
+    assert private_names(ast.parse(code))
+
+
+def test_types_are_shipped_and_rooms_without_are_listed():
+    assert (PACKAGE / "py.typed").exists()
+    overrides = PYPROJECT["tool"]["mypy"]["overrides"]
+    for name in sum((override["module"] for override in overrides), []):
+        room = PACKAGE.joinpath(*name.removesuffix(".*").split(".")[1:])
+        assert room.is_dir() or room.with_suffix(".py").exists(), name
+
+
 @pytest.mark.parametrize("path", MODULES, ids=relative)
 def test_no_module_names_a_path_of_some_machine(path):
     place = re.compile(r"(?<![\w.])/(home|root|tmp|work|Users)\b")

@@ -1,7 +1,8 @@
 """Weights of the rows, as networks can compute with them."""
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight
+
+from skmerc._utils.compat import check_sample_weight
 
 LEAST, MOST = 1e-30, 1e30
 
@@ -21,7 +22,7 @@ def check_weight(sample_weight, features):
     ndarray of shape (n_rows,)
         The weights in double precision.
     """
-    weight = _check_sample_weight(
+    weight = check_sample_weight(
         sample_weight, features, dtype=np.float64, ensure_non_negative=True
     )
     largest = weight.max()

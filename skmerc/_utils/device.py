@@ -1,9 +1,11 @@
 """Which device to compute on."""
 
+from typing import Any
+
 import torch
 
 
-def resolve_device(device):
+def resolve_device(device: Any) -> torch.device:
     """Turn ``"auto"`` into the best device of this machine."""
     n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device == "auto":

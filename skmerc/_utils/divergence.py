@@ -8,7 +8,14 @@ import torch
 from skmerc.exceptions import DivergenceError
 
 
-def refuse_divergence(terms, number, lr, network=None, *, standardized=None):
+def refuse_divergence(
+    terms: dict[str, float],
+    number: int,
+    lr: float,
+    network: torch.nn.Module | None = None,
+    *,
+    standardized: bool | None = None,
+) -> None:
     """Break training off after a pass that left something else than finite numbers.
 
     Parameters
@@ -44,7 +51,7 @@ def refuse_divergence(terms, number, lr, network=None, *, standardized=None):
         )
 
 
-def refuse_infinite_answers(values):
+def refuse_infinite_answers(values: np.ndarray) -> None:
     """Refuse answers that are no numbers, which would pass for the first class.
 
     Parameters

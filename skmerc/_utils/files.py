@@ -5,13 +5,15 @@ from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 
+from skmerc._utils.types import FilePath
+
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _NAMELESS = getattr(os, "O_TMPFILE", None)
 # Of the file's own name in that of the unfinished one, which must not be too long.
 _CHARACTERS = 40
 
 
-def write_atomically(path, content, *, follow=True):
+def write_atomically(path: FilePath, content: bytes, *, follow: bool = True) -> None:
     """Write bytes so that a reader finds the old file or the new one, whole.
 
     Any number of threads, processes and machines may write to one path; the last one
@@ -47,7 +49,7 @@ def write_atomically(path, content, *, follow=True):
         unfinished.unlink(missing_ok=True)
 
 
-def _mode_of(path):
+def _mode_of(path: Path) -> int | None:
     """Permissions of a file that may be written, None where there is no file."""
     if not path.exists():
         return None
@@ -55,7 +57,7 @@ def _mode_of(path):
     return path.stat().st_mode & 0o777
 
 
-def _write(handle, content, mode):
+def _write(handle: int, content: bytes, mode: int | None) -> None:
     with open(handle, "wb") as file:
         if mode is not None and hasattr(os, "fchmod"):
             os.fchmod(handle, mode)
@@ -64,7 +66,7 @@ def _write(handle, content, mode):
         os.fsync(handle)
 
 
-def _write_without_name(path, content, mode):
+def _write_without_name(path: Path, content: bytes, mode: int | None) -> bool:
     """Write a file that has no name before it is whole; return whether that works.
 
     The system deletes it where the process is killed. Not all file systems can do it.

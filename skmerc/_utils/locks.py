@@ -2,9 +2,10 @@
 
 import os
 from threading import RLock
+from typing import Any
 from weakref import WeakSet
 
-_LOCKS = WeakSet()
+_LOCKS: WeakSet = WeakSet()
 
 
 class Turn:
@@ -14,19 +15,19 @@ class Turn:
     child, where nobody will ever let it go; there this one is renewed.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.renew()
         _LOCKS.add(self)
 
-    def renew(self):
+    def renew(self) -> None:
         """Forget who holds it."""
         self._lock = RLock()
 
-    def __enter__(self):
+    def __enter__(self) -> "Turn":
         self._lock.acquire()
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: Any) -> None:
         self._lock.release()
 
 
@@ -34,7 +35,7 @@ LOADING = Turn()
 """Held while libraries load or trace a model, which switch the whole process."""
 
 
-def _renew_all():
+def _renew_all() -> None:
     for lock in _LOCKS:
         lock.renew()
 

@@ -1,12 +1,15 @@
 """What a system tells of itself: what is worth searching, and that it can be saved."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
-STORABLE = []
+_Kind = TypeVar("_Kind", bound=type)
+
+STORABLE: list[type] = []
 """Classes that saved models may name."""
 
 
-def storable(kind):
+def storable(kind: _Kind) -> _Kind:
     """Let saved models name a class of this package.
 
     Networks are built anew from settings, and anything else is made without a call and

@@ -1,7 +1,9 @@
 """Random numbers, defaults of torch and order of sums, apart from the process."""
 
 import os
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 from sklearn.utils import check_random_state
@@ -17,13 +19,13 @@ _TURN = Turn()
 """Held by the one thread of the process that changes what torch shares among all."""
 
 
-def draw_seed(random_state):
+def draw_seed(random_state: Any) -> int:
     """Draw an integer seed from what scikit-learn calls a random state."""
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
 @contextmanager
-def drawing(seed, device):
+def drawing(seed: int, device: torch.device) -> Iterator[Source]:
     """Let the networks of this package draw from a seed, whatever other threads do.
 
     What other code draws, such as the first weights of a layer of torch, needs
@@ -35,14 +37,14 @@ def drawing(seed, device):
 
 
 @contextmanager
-def seeded(seed, device):
+def seeded(seed: int, device: torch.device) -> Iterator[Source]:
     """Let all that draws do so from a seed, at the price of :func:`redirected`."""
     with undisturbed(), drawing(seed, device) as source, redirected():
         yield source
 
 
 @contextmanager
-def undisturbed():
+def undisturbed() -> Iterator[None]:
     """Compute as where nobody has changed the defaults of torch.
 
     Single precision, tensors on the processor unless told otherwise, gradients, and no
@@ -94,7 +96,7 @@ def _has(things, dtype):
 
 
 @contextmanager
-def repeatable(device):
+def repeatable(device: torch.device) -> Iterator[None]:
     """Let a GPU add up in a fixed order and in full precision, as a processor does.
 
     By default it adds as its threads come, so that two trainings from one seed drift
@@ -119,7 +121,7 @@ def repeatable(device):
 
 
 @contextmanager
-def _full_precision():
+def _full_precision() -> Iterator[None]:
     kinds = cudnn.rnn, cudnn.conv
     before = [kind.fp32_precision for kind in kinds]
     try:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
 
-from sklearn.utils._param_validation import Interval, validate_params
+from skmerc._utils.compat import Interval, validate_params
+from skmerc._utils.optional import need
 
 
 @dataclass(frozen=True)
@@ -146,12 +147,7 @@ def _make_writable(folder):
 
 
 def _download(source, names, folder, n_retries, delay, progress):
-    try:
-        import pooch
-    except ImportError as error:
-        raise ImportError(
-            "Downloading needs pooch: pip install 'skmerc[fetch]'."
-        ) from error
+    (pooch,) = need("fetch", "pooch")
     files = pooch.create(folder, source.url, registry=source.checksums)
     downloader = pooch.HTTPDownloader(progressbar=progress)
     for name in names:

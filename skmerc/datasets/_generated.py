@@ -6,8 +6,8 @@ import numpy as np
 from scipy.linalg import helmert
 from scipy.special import softmax
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
 
+from skmerc._utils.compat import Interval, validate_params
 from skmerc.datasets._emotion_chain import Talk
 from skmerc.frame import make_frame
 

@@ -6,9 +6,9 @@ import numpy as np
 from sklearn import config_context
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import AdaBoostClassifier
-from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
 
+from skmerc._utils.compat import HasMethods, Interval
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc._utils.registry import storable
 

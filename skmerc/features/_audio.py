@@ -3,14 +3,15 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
 
+from skmerc._utils.compat import Interval, StrOptions
+from skmerc._utils.optional import need
 from skmerc._utils.registry import storable
 from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import NonCommercialLicenseWarning
 from skmerc.features import _descriptors
 from skmerc.features._files import read_sound
-from skmerc.features._media import MediaTransformer, Unreadable, need
+from skmerc.features._media import MediaTransformer, Unreadable
 
 OPENSMILE_SETS = {
     "eGeMAPS": "eGeMAPSv02",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skmerc.features._media import need
+from skmerc._utils.optional import need
 from skmerc.features._pitch import track_pitch
 
 RATE = 16000  # Hz

@@ -5,11 +5,12 @@ from numbers import Real
 from pathlib import Path
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
 
+from skmerc._utils.compat import Interval
+from skmerc._utils.optional import need
 from skmerc._utils.registry import storable
 from skmerc.features._files import sample_frames
-from skmerc.features._media import MediaTransformer, NothingFound, need
+from skmerc.features._media import MediaTransformer, NothingFound
 
 POSE = ("head_pitch", "head_yaw", "head_roll")
 N_FACES = 4  # to choose the largest from

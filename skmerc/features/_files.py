@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from skmerc.features._media import FATAL, Unreadable, need
+from skmerc._utils.optional import need
+from skmerc.features._media import FATAL, Unreadable
 from skmerc.features._whole import is_cut_short
 
 BLOCK = 2**15  # samples of each channel that are decoded at once

@@ -5,9 +5,8 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval
 
+from skmerc._utils.compat import Interval, fit_context
 from skmerc._utils.fitting import all_or_nothing
 from skmerc._utils.locks import LOADING
 from skmerc._utils.registry import storable
@@ -182,7 +181,7 @@ class FineTunedTextEmbedder(TextEmbedder):
         self.dropout = dropout
         self.random_state = random_state
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     @all_or_nothing
     def fit(self, X, y=None):
         """Train the models to tell the labels, and average them.
@@ -217,7 +216,7 @@ class FineTunedTextEmbedder(TextEmbedder):
         self._fit(X, y)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     @all_or_nothing
     def fit_transform(self, X, y=None):
         """Train, and embed each text by the model that left its dialogue out.

@@ -1,18 +1,17 @@
 """What the extractors share: a column of files in, a row of numbers for each out."""
 
-import importlib
 import os
 from collections import Counter
 from numbers import Integral
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import StrOptions
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
+from skmerc._utils.compat import StrOptions, fit_context
 from skmerc._utils.fitting import all_or_nothing
 from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import MissingModalityWarning
@@ -34,17 +33,6 @@ class Unreadable(Exception):
 
 class NothingFound(Exception):
     """An entry can be read and shows nothing to describe; the message says what."""
-
-
-def need(extra, *names):
-    """Import optional packages, or say which extra installs them."""
-    try:
-        return [importlib.import_module(name) for name in names]
-    except ImportError as error:
-        raise ImportError(
-            f"{error}. Install what reads such files with: pip install "
-            f"'skmerc[{extra}]'"
-        ) from error
 
 
 def as_entries(X):
@@ -134,7 +122,7 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         return tags
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     @all_or_nothing
     def fit(self, X, y=None):
         """Check that packages and models are there; nothing is learned from X.

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from skmerc._utils.locks import LOADING, Turn
+from skmerc._utils.optional import need
 from skmerc._utils.seeding import repeatable, seeded
 
 # Where a model's settings tell who wrote them, and not how it computes.
@@ -77,13 +77,9 @@ def load_sentence_model(
 
 
 def _import_quietly():
-    if find_spec("sentence_transformers") is None:
-        raise ImportError(
-            "TextEmbedder needs sentence-transformers: pip install 'skmerc[text]'."
-        )
     state = random.getstate()  # the import draws from it
     try:
-        import sentence_transformers  # noqa: F401
+        need("text", "sentence_transformers")
     finally:
         random.setstate(state)
 

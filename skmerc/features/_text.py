@@ -6,11 +6,11 @@ from numbers import Integral
 from pathlib import Path
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
+from skmerc._utils.compat import Interval, StrOptions, fit_context
 from skmerc._utils.device import resolve_device
 from skmerc._utils.fitting import all_or_nothing
 from skmerc._utils.registry import storable
@@ -133,7 +133,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         self.errors = errors
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     @all_or_nothing
     def fit(self, X, y=None):
         """Load the model and learn the number of its features.

@@ -7,14 +7,15 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval
 
+from skmerc._utils.compat import Interval
 from skmerc._utils.device import resolve_device
 from skmerc._utils.locks import LOADING
+from skmerc._utils.optional import need
 from skmerc._utils.registry import storable
 from skmerc._utils.seeding import seeded
 from skmerc.features._files import sample_frames
-from skmerc.features._media import FATAL, MediaTransformer, need
+from skmerc.features._media import FATAL, MediaTransformer
 
 
 @storable

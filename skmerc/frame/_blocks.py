@@ -1,6 +1,7 @@
 """Blocks of features that become columns of a table."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,18 +17,18 @@ class Block:
 
     name: str
     values: np.ndarray
-    names: list
+    names: list[Any]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.values)
 
     @property
-    def columns(self):
+    def columns(self) -> list[str]:
         """The names in a table."""
         return [f"{self.name}__{column}" for column in self.names]
 
 
-def join_blocks(blocks):
+def join_blocks(blocks: list[Block]) -> pd.DataFrame:
     """Return modalities side by side as a frame over one array of float32.
 
     One array, since estimators read that as it is and would copy several.
@@ -41,7 +42,7 @@ def join_blocks(blocks):
     return pd.DataFrame(values, columns=columns, copy=False)
 
 
-def read_block(name, block):
+def read_block(name: str, block: Any) -> Block:
     """Check the name and the shape of a modality."""
     check_modality(name)
     names = getattr(block, "columns", None)
@@ -60,7 +61,7 @@ def read_block(name, block):
     return Block(name, values, list(names))
 
 
-def _as_array(name, block):
+def _as_array(name: str, block: Any) -> np.ndarray:
     refuse_masked(block, f"Block {name!r}")
     if issparse(block):
         raise TypeError(f"Block {name!r} is a sparse matrix; give block.toarray().")
@@ -79,7 +80,7 @@ def _as_array(name, block):
     return values
 
 
-def _fill(part, block):
+def _fill(part: np.ndarray, block: Block) -> None:
     name, values = block.name, block.values
     try:
         with np.errstate(over="raise"):
@@ -99,7 +100,7 @@ def _fill(part, block):
         ) from None
 
 
-def _first_text(values, names):
+def _first_text(values: np.ndarray, names: list) -> str:
     table = pd.DataFrame(values)
     numbers = table.apply(pd.to_numeric, errors="coerce")
     found = np.argwhere((numbers.isna() & table.notna()).to_numpy())

@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Hashable, Mapping, Set, Sized
+from dataclasses import dataclass
+from functools import cached_property
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
+from skmerc._utils.compat import num_samples
 from skmerc.frame._texts import decode, is_whole, refuse_alike
 
 KEYS = ("dialogue__id", "dialogue__turn", "dialogue__speaker", "dialogue__role")
@@ -23,7 +27,7 @@ _EXACT = 2.0**53
 """From here on floats leave whole numbers out."""
 
 
-def as_pandas(X):
+def as_pandas(X: Any) -> Any:
     """Return a frame as pandas (polars is converted), anything else as it is."""
     if isinstance(X, pd.DataFrame):
         return X
@@ -37,14 +41,14 @@ def as_pandas(X):
     return X
 
 
-def is_array_like(values):
+def is_array_like(values: Any) -> bool:
     """Tell whether these are values in an order, and no text."""
     if isinstance(values, str | bytes | Mapping | Set):
         return False
     return hasattr(values, "__array__") or isinstance(values, Sized)
 
 
-def key_columns(X):
+def key_columns(X: Any) -> dict[str, str]:
     """Find the key columns of a frame: mapping of canonical name to column."""
     if not isinstance(X, pd.DataFrame):
         return {}
@@ -53,7 +57,7 @@ def key_columns(X):
             "X has MultiIndex columns; flatten them first: "
             "X.columns = ['__'.join(map(str, column)) for column in X.columns]."
         )
-    found = {}
+    found: dict[str, str] = {}
     for column in X.columns:
         key = _key_of(column) if isinstance(column, str) else None
         if key in found:
@@ -69,7 +73,7 @@ def key_columns(X):
     return {key: found[key] for key in KEYS if key in found}
 
 
-def _key_of(column):
+def _key_of(column: str) -> str | None:
     """Canonical name of the key that a column is, or None; near misses are refused."""
     match = _KEY_PATTERN.search(column)
     if match and match[1] in KEYS:
@@ -87,7 +91,56 @@ def _key_of(column):
     return None
 
 
-def make_keys(n_rows, dialogue, turn, speaker, role):
+@dataclass(frozen=True)
+class ParsedTable:
+    """A table whose column names have been read.
+
+    It is passed on in place of the table, so that names are read once.
+
+    Attributes
+    ----------
+    data : DataFrame or array-like of shape (n_utterances, n_columns)
+        The table; polars has become pandas.
+    key_names : dict of str to str
+        The column of each key that the table has.
+    """
+
+    data: Any
+    key_names: dict[str, str]
+
+    @cached_property
+    def keys(self) -> pd.DataFrame:
+        """The four key columns, with defaults where absent; not to be written to."""
+        names = self.key_names
+        given = (self.data[names[key]] if key in names else None for key in KEYS)
+        return make_keys(num_samples(self.data), *given)
+
+    @property
+    def features(self) -> Any:
+        """The table without its keys; an array as it is."""
+        if not isinstance(self.data, pd.DataFrame):
+            return self.data
+        return self.data.drop(columns=list(self.key_names.values()))
+
+    @property
+    def is_context(self) -> np.ndarray:
+        """Whether each row has the role "context"."""
+        if not self.key_names:
+            return np.zeros(num_samples(self.data), bool)
+        return (self.keys[KEYS[3]] == ROLES[CONTEXT]).to_numpy()
+
+
+def parse_table(X: Any) -> ParsedTable:
+    """Read the column names of a table, unless that was done before."""
+    if isinstance(X, ParsedTable):
+        return X
+    X = as_pandas(X)
+    return ParsedTable(X, key_columns(X))
+
+
+def make_keys(
+    n_rows: int, dialogue: Any, turn: Any, speaker: Any, role: Any
+) -> pd.DataFrame:
     """Make the four key columns, with defaults where None is given."""
     rows = pd.RangeIndex(n_rows)
     ids = pd.Series(rows) if dialogue is None else _as_values(dialogue, "dialogue")
@@ -113,7 +166,7 @@ def make_keys(n_rows, dialogue, turn, speaker, role):
     return pd.DataFrame(dict(zip(KEYS, columns, strict=True)))
 
 
-def _as_values(column, name):
+def _as_values(column: Any, name: str) -> pd.Series:
     is_table = getattr(column, "ndim", 1) != 1 or issparse(column)
     if is_table or not is_array_like(column):
         raise ValueError(
@@ -129,13 +182,13 @@ def _as_values(column, name):
     return values.astype(object) if is_category else values
 
 
-def _describe(values):
+def _describe(values: Any) -> str:
     n_dimensions = getattr(values, "ndim", None)
     kind = type(values).__name__
     return f"a {kind}" + (f" of {n_dimensions} dimensions" if n_dimensions else "")
 
 
-def as_text(values, name):
+def as_text(values: pd.Series, name: str) -> pd.Series:
     """Write ids or names as text; refuse those that would merge or part by that.
 
     Bytes are decoded.
@@ -154,7 +207,7 @@ def as_text(values, name):
     return text
 
 
-def _refuse_inexact(values, name):
+def _refuse_inexact(values: pd.Series, name: str) -> None:
     """Refuse floats so large that several whole numbers have become one."""
     if getattr(values.dtype, "kind", None) not in ("f", "O"):
         return
@@ -168,7 +221,7 @@ def _refuse_inexact(values, name):
         )
 
 
-def _refuse_other_identities(values, text, name):
+def _refuse_other_identities(values: pd.Series, text: pd.Series, name: str) -> None:
     """Refuse values that are equal and other texts, or the other way round."""
     try:
         values_seen, texts_seen = pd.factorize(values)[0], pd.factorize(text)[0]
@@ -188,7 +241,7 @@ def _refuse_other_identities(values, text, name):
         )
 
 
-def _half_character(values, name):
+def _half_character(values: Any, name: str) -> ValueError:
     """Make the error for text that no encoding can hold."""
     texts = enumerate(map(str, values))
     row, text = next((at, t) for at, t in texts if not is_whole(t))
@@ -198,7 +251,7 @@ def _half_character(values, name):
     )
 
 
-def _refuse_two_forms(text, name):
+def _refuse_two_forms(text: pd.Series, name: str) -> None:
     """Refuse 7 beside 7.0, as programs write a whole number that was made a float."""
     found = pd.Index(text.unique())
     floats = found[found.str.fullmatch(r"-?\d+\.0")]
@@ -213,7 +266,7 @@ def _refuse_two_forms(text, name):
         )
 
 
-def _refuse_missing(values, name):
+def _refuse_missing(values: pd.Series, name: str) -> None:
     missing = np.flatnonzero(values.isna())
     if len(missing):
         raise ValueError(
@@ -222,7 +275,7 @@ def _refuse_missing(values, name):
         )
 
 
-def _check_roles(roles):
+def _check_roles(roles: pd.Series) -> None:
     unknown = np.flatnonzero(~roles.isin(ROLES))
     if len(unknown):
         raise ValueError(
@@ -231,17 +284,19 @@ def _check_roles(roles):
         )
 
 
-def synthetic_id(source_id, number):
+def synthetic_id(source_id: str, number: int) -> str:
     """Name the one-turn dialogue of a synthetic utterance that stands alone."""
     return f"{source_id}{_SYNTHETIC_MARK}{number}"
 
 
-def source_ids(ids):
+def source_ids(ids: Any) -> pd.Series:
     """Name the dialogues that synthetic utterances were made from."""
     return pd.Series(ids, dtype=str).str.split(_SYNTHETIC_MARK, n=1).str[0]
 
 
-def locate_blocks(columns, n_features, modalities=None):
+def locate_blocks(
+    columns: Any, n_features: int, modalities: Mapping | None = None
+) -> dict[str, slice | np.ndarray]:
     """Positions of each modality's columns among the features, a slice if possible."""
     if modalities is not None and not modalities:
         raise ValueError(
@@ -262,11 +317,11 @@ def locate_blocks(columns, n_features, modalities=None):
     return {name: _as_slice(where) for name, where in positions.items()}
 
 
-def _positions_by_prefix(columns, n_features):
+def _positions_by_prefix(columns: Any, n_features: int) -> dict[str, list[int]]:
     named = columns is not None and all(isinstance(c, str) for c in columns)
     if not named:
         return {UNNAMED_BLOCK: list(range(n_features))}
-    positions = {}
+    positions: dict[str, list[int]] = {}
     for position, column in enumerate(columns):
         prefix, separator, _ = column.partition("__")
         name = prefix if separator else UNNAMED_BLOCK
@@ -274,7 +329,7 @@ def _positions_by_prefix(columns, n_features):
     return positions
 
 
-def check_modality(name):
+def check_modality(name: Any) -> None:
     """Refuse a name that columns could not carry as their prefix."""
     if not isinstance(name, str) or "__" in name or name in ("", "dialogue"):
         raise ValueError(
@@ -283,7 +338,7 @@ def check_modality(name):
         )
 
 
-def _positions_given(name, given, columns, n_features):
+def _positions_given(name: str, given: Any, columns: Any, n_features: int) -> list[int]:
     check_modality(name)
     bounds = (given.start, given.stop, given.step) if isinstance(given, slice) else ()
     if not all(bound is None or _is_position(bound) for bound in bounds):
@@ -301,9 +356,9 @@ def _positions_given(name, given, columns, n_features):
     return where
 
 
-def _position(name, column, columns, n_features):
-    if isinstance(column, str):
-        matches = [] if columns is None else np.flatnonzero(columns == column)
+def _position(name: str, column: Any, columns: Any, n_features: int) -> int:
+    if isinstance(column, str) and columns is not None:
+        matches = np.flatnonzero(columns == column)
         if len(matches) == 1:
             return int(matches[0])
     elif _is_position(column) and -n_features <= column < n_features:
@@ -314,11 +369,11 @@ def _position(name, column, columns, n_features):
     )
 
 
-def _is_position(column):
+def _is_position(column: Any) -> bool:
     return isinstance(column, Integral) and not isinstance(column, bool)
 
 
-def _as_slice(positions):
+def _as_slice(positions: list[int]) -> slice | np.ndarray:
     first, last = positions[0], positions[-1]
     if positions == list(range(first, last + 1)):
         return slice(first, last + 1)

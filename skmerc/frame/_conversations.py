@@ -1,21 +1,24 @@
 """The one immutable view of a table of utterances that all estimators read."""
 
 import reprlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.validation import _num_samples, validate_data
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import validate_data
 
-from skmerc.frame import KEYS, ROLES, drop_keys, read_keys
 from skmerc.frame._columns import (
     FLOAT32_MAX,
+    KEYS,
+    ROLES,
     SYNTHETIC,
     UTTERANCE,
     VALIDATION,
-    as_pandas,
-    key_columns,
     locate_blocks,
+    parse_table,
     source_ids,
 )
 from skmerc.frame._labels import NO_LABELS, complete_labels
@@ -44,15 +47,15 @@ class Sequences:
     offsets: np.ndarray
     owned: np.ndarray
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.offsets) - 1
 
     @property
-    def lengths(self):
+    def lengths(self) -> np.ndarray:
         """Number of turns of each sequence."""
         return np.diff(self.offsets)
 
-    def take(self, which):
+    def take(self, which: np.ndarray) -> "Sequences":
         """Keep the sequences `which`, in that order."""
         starts = self.offsets[which]
         lengths = self.offsets[which + 1] - starts
@@ -92,11 +95,11 @@ class Conversations:
     role: np.ndarray
     keyed: bool
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.features)
 
     @property
-    def present(self):
+    def present(self) -> np.ndarray:
         """Whether each modality is there: bool array (n_rows, n_modalities)."""
         there = np.empty((len(self), len(self.blocks)), bool)
         for rows in chunks(len(self)):
@@ -106,21 +109,21 @@ class Conversations:
         return there
 
     @property
-    def held_out(self):
+    def held_out(self) -> np.ndarray:
         """Whether a row belongs to a dialogue with validation rows."""
         return np.isin(self.group, self.group[self.role == VALIDATION])
 
     @property
-    def learnable(self):
+    def learnable(self) -> np.ndarray:
         """Whether a model may learn from a row, given its label."""
         return np.isin(self.role, (UTTERANCE, SYNTHETIC)) & ~self.held_out
 
-    def select(self, chosen):
+    def select(self, chosen: np.ndarray) -> np.ndarray:
         """Rows where `chosen`, by dialogue and turn, whatever the caller's order."""
         order = np.lexsort((self.turn, self.dialogue))
         return order[chosen[order]]
 
-    def sequences(self):
+    def sequences(self) -> Sequences:
         """Order all rows by dialogue and turn; see :class:`Sequences`."""
         real = self.select(self.role != SYNTHETIC)
         lengths = np.bincount(self.dialogue[real]) if len(real) else real
@@ -131,7 +134,9 @@ class Conversations:
             return dialogues
         return self._with_alternatives(dialogues, synthetic)
 
-    def _with_alternatives(self, dialogues, synthetic):
+    def _with_alternatives(
+        self, dialogues: Sequences, synthetic: np.ndarray
+    ) -> Sequences:
         """Append one copy of a dialogue per set of alternatives to its turns."""
         position = self._positions_replaced(dialogues, synthetic)
         alone = synthetic[position < 0]
@@ -153,7 +158,9 @@ class Conversations:
             np.concatenate([dialogues.owned, owned, np.ones(len(alone), bool)]),
         )
 
-    def _positions_replaced(self, dialogues, synthetic):
+    def _positions_replaced(
+        self, dialogues: Sequences, synthetic: np.ndarray
+    ) -> np.ndarray:
         """Position of the real utterance at the same turn, -1 where there is none."""
         at = {"dialogue": self.dialogue, "turn": self.turn}
         real = pd.DataFrame({name: key[dialogues.rows] for name, key in at.items()})
@@ -165,44 +172,46 @@ class Conversations:
         return found
 
 
-def offsets_of(lengths):
+def offsets_of(lengths: ArrayLike) -> np.ndarray:
     """Start of each run of the given lengths, and the end of the last."""
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
 
 
-def ranges(starts, lengths):
+def ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """Concatenate ``arange(start, start + length)`` for all pairs."""
     lengths = np.asarray(lengths, dtype=np.int64)
     shift = np.repeat(starts - offsets_of(lengths)[:-1], lengths)
     return np.arange(lengths.sum()) + shift
 
 
-def chunks(n_rows):
+def chunks(n_rows: int) -> Iterator[slice]:
     """Cut rows into slices, so that what is computed of them stays small."""
     for start in range(0, n_rows, _CHUNK):
         yield slice(start, min(start + _CHUNK, n_rows))
 
 
 def read_conversations(
-    estimator, X, y=NO_LABELS, *, reset, modalities=None, **y_checks
-):
-    """Validate a table for an estimator and take it apart.
+    estimator: Any,
+    X: Any,
+    y: Any = NO_LABELS,
+    *,
+    reset: bool,
+    modalities: Mapping | None = None,
+    **y_checks: Any,
+) -> Any:
+    """Validate a table, parsed or not, for an estimator and take it apart.
 
     `y_checks` are arguments of scikit-learn's check of `y`. Checks of feature names
     and numbers cover the feature columns alone. Returns the :class:`Conversations`,
     and `y` as an array where it is given.
     """
-    X = as_pandas(X)
-    given = key_columns(X)
-    keyed = bool(given)
-    warn_without_dialogues(given)
-    keys = read_keys(X) if keyed else None
+    table = parse_table(X)
+    warn_without_dialogues(table.key_names)
+    keys = table.keys if table.key_names else None
     if y is not NO_LABELS:
-        context = np.zeros(_num_samples(X), bool)
-        if keyed:
-            context = (keys["dialogue__role"] == "context").to_numpy()
-        y = complete_labels(y, context, numeric=y_checks.get("y_numeric", False))
-    features = _numeric_features(drop_keys(X) if keyed else X)
+        numeric = y_checks.get("y_numeric", False)
+        y = complete_labels(y, table.is_context, numeric=numeric)
+    features = _numeric_features(table.features)
     checks = {
         "reset": reset,
         "dtype": [np.float64, np.float32],
@@ -219,7 +228,9 @@ def read_conversations(
     return conversations if y is NO_LABELS else (conversations, y)
 
 
-def _validate(estimator, features, y, checks, y_checks):
+def _validate(
+    estimator: Any, features: Any, y: Any, checks: dict, y_checks: dict
+) -> tuple[np.ndarray, Any]:
     try:
         if y is NO_LABELS:
             return validate_data(estimator, features, **checks), y
@@ -234,7 +245,7 @@ def _validate(estimator, features, y, checks, y_checks):
         ) from error
 
 
-def _numeric_features(features):
+def _numeric_features(features: Any) -> Any:
     if not isinstance(features, pd.DataFrame):
         return _numeric_array(features)
     if not features.shape[1]:
@@ -254,7 +265,7 @@ def _numeric_features(features):
     return features
 
 
-def _numeric_array(features):
+def _numeric_array(features: Any) -> Any:
     refuse_masked(features, "X")
     kind = getattr(getattr(features, "dtype", None), "kind", None)
     if kind in tuple("mM"):
@@ -264,7 +275,7 @@ def _numeric_array(features):
     return features  # others are for scikit-learn to convert or refuse
 
 
-def _floats_of(column):
+def _floats_of(column: pd.Series) -> np.ndarray:
     values = column.to_numpy()
     found = find_no_number(values)
     if found is not None:
@@ -272,7 +283,7 @@ def _floats_of(column):
     return as_floats(values)
 
 
-def _refuse_column(column, where=""):
+def _refuse_column(column: pd.Series, where: str = "") -> None:
     raise ValueError(
         f"Column {column.name!r} holds {column.dtype} values, and features are "
         f"numbers{where}. Leave it out, turn it into features, or, if it is a key, "
@@ -280,7 +291,7 @@ def _refuse_column(column, where=""):
     )
 
 
-def _refuse_infinite(values, columns, blocks):
+def _refuse_infinite(values: np.ndarray, columns: Any, blocks: dict) -> None:
     for rows in chunks(len(values)):
         # Networks compute in float32, where larger values would become infinite.
         found = np.argwhere(np.abs(values[rows]) > FLOAT32_MAX)
@@ -295,7 +306,7 @@ def _refuse_infinite(values, columns, blocks):
             )
 
 
-def block_of(column, blocks):
+def block_of(column: int, blocks: dict) -> str | None:
     """Name the modality that holds a feature column."""
     for name, where in blocks.items():
         inside = (
@@ -306,7 +317,9 @@ def block_of(column, blocks):
     return None
 
 
-def _take_apart(values, blocks, keys):
+def _take_apart(
+    values: np.ndarray, blocks: dict, keys: pd.DataFrame | None
+) -> Conversations:
     n_rows = len(values)
     if keys is None:
         rows, zeros = np.arange(n_rows), np.zeros(n_rows, dtype=np.int64)
@@ -329,7 +342,7 @@ def _take_apart(values, blocks, keys):
     )
 
 
-def _sortable(turns):
+def _sortable(turns: pd.Series) -> np.ndarray:
     turns = turns.infer_objects()
     kinds = (pd.api.types.is_datetime64_any_dtype, pd.api.types.is_timedelta64_dtype)
     if any(kind(turns.dtype) for kind in kinds):

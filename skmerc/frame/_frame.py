@@ -1,26 +1,36 @@
 """Tables made of blocks and keys, and taken apart again."""
 
+from collections.abc import Mapping
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _num_samples
 
-from skmerc.frame._blocks import join_blocks, read_block
+from skmerc._utils.types import Modalities, RandomState, Table
+from skmerc.frame._blocks import Block, join_blocks, read_block
 from skmerc.frame._columns import (
     KEYS,
-    as_pandas,
     is_array_like,
     key_columns,
     locate_blocks,
     make_keys,
+    parse_table,
 )
 from skmerc.frame._warnings import warn_without_dialogues
 
 
-def make_frame(blocks, *, dialogue=None, turn=None, speaker=None, role=None):
+def make_frame(
+    blocks: Mapping[str, Table],
+    *,
+    dialogue: ArrayLike | None = None,
+    turn: ArrayLike | None = None,
+    speaker: ArrayLike | None = None,
+    role: ArrayLike | None = None,
+) -> pd.DataFrame:
     """Join blocks of features and keys into one table of utterances.
 
     Parameters
@@ -91,7 +101,7 @@ def make_frame(blocks, *, dialogue=None, turn=None, speaker=None, role=None):
     return X if index is None else X.set_axis(index)
 
 
-def _common_index(given):
+def _common_index(given: list[tuple[str, Any]]) -> pd.Index | None:
     """Return the index that all pandas parts share; refuse one in another order."""
     indexed = [
         (name, part.index)
@@ -111,7 +121,7 @@ def _common_index(given):
     return None if different else shared
 
 
-def _check_lengths(blocks, parts, keys):
+def _check_lengths(blocks: Any, parts: list[Block], keys: dict[str, Any]) -> None:
     if not parts:
         raise ValueError("make_frame needs at least one block of features.")
     lengths = {f"block {n!r}": len(p) for n, p in zip(blocks, parts, strict=True)}
@@ -129,7 +139,7 @@ def _check_lengths(blocks, parts, keys):
         raise ValueError(f"All parts need the same number of utterances; got {found}.")
 
 
-def read_keys(X):
+def read_keys(X: Table) -> pd.DataFrame:
     """Read the keys of a table, with their defaults where they are absent.
 
     Parameters
@@ -155,14 +165,10 @@ def read_keys(X):
     >>> read_keys(np.zeros((2, 3)))["dialogue__id"].tolist()
     ['0', '1']
     """
-    X = as_pandas(X)
-    found = key_columns(X)
-    n_rows = _num_samples(X)
-    given = {name: X[found[name]] if name in found else None for name in KEYS}
-    return make_keys(n_rows, *given.values())
+    return parse_table(X).keys
 
 
-def drop_keys(X):
+def drop_keys(X: Table) -> Table:
     """Leave the key columns out, for estimators that take features only.
 
     Parameters
@@ -187,15 +193,14 @@ def drop_keys(X):
     >>> model.fit(X, [0, 1, 0, 1]).predict(X).shape
     (4,)
     """
-    X = as_pandas(X)
-    return (
-        X.drop(columns=list(key_columns(X).values()))
-        if isinstance(X, pd.DataFrame)
-        else X
-    )
+    return parse_table(X).features
 
 
-def split_frame(X, *, modalities=None):
+def split_frame(
+    X: Table,
+    *,
+    modalities: Modalities | None = None,
+) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     """Split a table of utterances into its keys and its blocks of features.
 
     Parameters
@@ -226,7 +231,8 @@ def split_frame(X, *, modalities=None):
     >>> keys["dialogue__id"].tolist(), blocks["text"].shape
     (['7', '7'], (2, 2))
     """
-    features = drop_keys(X)
+    table = parse_table(X)
+    features = table.features
     columns = features.columns if isinstance(features, pd.DataFrame) else None
     values = features.iloc if columns is not None else np.asarray(features)
     shape = np.shape(features)
@@ -234,10 +240,16 @@ def split_frame(X, *, modalities=None):
         raise ValueError(f"X has shape {shape}; give (utterances, columns).")
     located = locate_blocks(columns, shape[1], modalities)
     blocks = {name: values[:, where] for name, where in located.items()}
-    return read_keys(X), {name: np.asarray(block) for name, block in blocks.items()}
+    return table.keys, {name: np.asarray(block) for name, block in blocks.items()}
 
 
-def mark_validation(X, *, dialogues=None, fraction=None, random_state=None):
+def mark_validation(
+    X: pd.DataFrame,
+    *,
+    dialogues: ArrayLike | None = None,
+    fraction: float | None = None,
+    random_state: RandomState = None,
+) -> pd.DataFrame:
     """Mark dialogues as held out for early stopping and model selection.
 
     Samplers, fusers and standardisers learn nothing from rows of role
@@ -277,32 +289,34 @@ def mark_validation(X, *, dialogues=None, fraction=None, random_state=None):
     """
     if (dialogues is None) == (fraction is None):
         raise ValueError("Give dialogues or fraction, one of the two.")
-    X = as_pandas(X)
-    columns = key_columns(X)
-    if "dialogue__id" not in columns:
+    table = parse_table(X)
+    if "dialogue__id" not in table.key_names:
         raise ValueError("X has no column dialogue__id; see make_frame.")
-    keys = read_keys(X)
+    keys = table.keys
     ids, ordinary = keys["dialogue__id"], keys["dialogue__role"] == "utterance"
     if dialogues is None:
         dialogues = _draw_dialogues(ids[ordinary].unique(), fraction, random_state)
-    if not is_array_like(dialogues) or getattr(dialogues, "ndim", 1) == 0:
-        dialogues = [dialogues]
-    dialogues = pd.Index([str(dialogue) for dialogue in dialogues], dtype=str)
-    if not len(dialogues):
+    several = is_array_like(dialogues) and getattr(dialogues, "ndim", 1) > 0
+    names: Any = dialogues if several else [dialogues]
+    wanted = pd.Index([str(name) for name in names], dtype=str)
+    if not len(wanted):
         raise ValueError(
             "dialogues is empty: the table names no validation dialogues; give "
             "fraction=0.1 to draw some."
         )
-    unknown = dialogues.difference(ids)
+    unknown = wanted.difference(ids)
     if len(unknown):
         known = f"; its ids are text such as {ids[0]!r}" if len(ids) else " and no row"
         raise ValueError(f"X has no dialogue {unknown[0]!r}{known}.")
-    held_out = ids.isin(dialogues) & ordinary
+    held_out = ids.isin(wanted) & ordinary
     roles = keys["dialogue__role"].mask(held_out, "validation")
-    return X.assign(**{columns.get(KEYS[3], KEYS[3]): roles.to_numpy()})
+    name = table.key_names.get(KEYS[3], KEYS[3])
+    return table.data.assign(**{name: roles.to_numpy()})
 
 
-def _draw_dialogues(ids, fraction, random_state):
+def _draw_dialogues(
+    ids: Any, fraction: float | None, random_state: RandomState
+) -> np.ndarray:
     if not isinstance(fraction, Real) or not 0 < fraction < 1 or len(ids) < 2:
         raise ValueError(
             f"fraction={fraction!r} of {len(ids)} dialogues cannot be held out; give "

@@ -1,5 +1,7 @@
 """Labels of a table, some of which may be missing where nobody reads them."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
@@ -11,7 +13,7 @@ NO_LABELS = object()
 """Stands for y where there is none to read."""
 
 
-def complete_labels(y, context, *, numeric=False):
+def complete_labels(y: Any, context: np.ndarray, *, numeric: bool = False) -> Any:
     """Give context rows without a label one of the others, which is ignored.
 
     Parameters
@@ -57,7 +59,7 @@ def complete_labels(y, context, *, numeric=False):
     return y if labels.dtype != object and not missing.any() else _as_array(labels)
 
 
-def read_labels(y, context, *, numeric=False):
+def read_labels(y: Any, context: np.ndarray, *, numeric: bool = False) -> np.ndarray:
     """Array of the labels of a table, for scores and splits."""
     y = np.asarray(complete_labels(y, context, numeric=numeric))
     if not y.ndim or len(y) != len(context):
@@ -68,7 +70,7 @@ def read_labels(y, context, *, numeric=False):
     return y
 
 
-def shape_of(y):
+def shape_of(y: Any) -> tuple[int, ...]:
     """Shape of labels; empty where they are no array."""
     if not is_array_like(y) or issparse(y):
         return ()
@@ -78,19 +80,19 @@ def shape_of(y):
         raise ValueError("y is no array: its rows differ in length.") from error
 
 
-def _as_series(labels):
+def _as_series(labels: Any) -> pd.Series:
     labels = pd.Series(labels)
     is_category = isinstance(labels.dtype, pd.CategoricalDtype)
     return (labels.astype(object) if is_category else labels).reset_index(drop=True)
 
 
-def _as_array(labels):
+def _as_array(labels: pd.Series) -> np.ndarray:
     """Array of numbers where all labels are numbers, and of text as it was."""
     is_text = pd.api.types.infer_dtype(labels) == "string"
     return (labels if is_text else labels.infer_objects()).to_numpy()
 
 
-def _refuse_missing(missing):
+def _refuse_missing(missing: np.ndarray) -> None:
     unknown = np.flatnonzero(missing)
     if len(unknown):
         raise ValueError(
@@ -100,7 +102,7 @@ def _refuse_missing(missing):
         )
 
 
-def refuse_mixed(labels, name="y"):
+def refuse_mixed(labels: Any, name: str = "y") -> None:
     """Refuse labels of which some are text and others are not."""
     labels = pd.Series(labels)
     if labels.dtype != object:
@@ -114,7 +116,7 @@ def refuse_mixed(labels, name="y"):
         )
 
 
-def _refuse_text(labels):
+def _refuse_text(labels: pd.Series) -> None:
     if pd.api.types.is_numeric_dtype(labels) and not pd.api.types.is_bool_dtype(labels):
         return
     found = find_no_number(labels.to_numpy(object))

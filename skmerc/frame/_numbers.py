@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,19 +11,19 @@ NOT_NUMBERS = "mMcV"
 """Kinds of arrays that numpy would make numbers of: times, complex and records."""
 
 
-def find_no_number(values):
+def find_no_number(values: np.ndarray) -> tuple[int, ...] | None:
     """Index of the first object that is neither a real number nor missing, or None."""
     known = ~pd.isna(values)
     wrong = np.argwhere(known & ~_are_numbers(values).astype(bool))
     return tuple(wrong[0].tolist()) if len(wrong) else None
 
 
-def as_floats(values):
+def as_floats(values: np.ndarray) -> np.ndarray:
     """Make float64 of an array of Python numbers, NaN where one is missing."""
     return np.where(pd.isna(values), np.nan, values).astype(np.float64)
 
 
-def _is_number(value):
+def _is_number(value: Any) -> bool:
     if not isinstance(value, Real | Decimal | np.bool_):
         return False
     try:
@@ -35,7 +36,7 @@ def _is_number(value):
 _are_numbers = np.frompyfunc(_is_number, 1, 1)
 
 
-def refuse_masked(values, name):
+def refuse_masked(values: Any, name: str) -> None:
     """Refuse an array with masked cells, whose mask would be lost."""
     if np.ma.is_masked(values):
         row, *_ = np.argwhere(np.ma.getmaskarray(values))[0].tolist()

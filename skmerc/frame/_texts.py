@@ -2,6 +2,9 @@
 
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,23 +29,19 @@ _CHANGES = {
 }
 
 
-def is_missing(value):
+def is_missing(value: Any) -> bool:
     """Tell whether a value is None, NaN, NaT, NA or masked."""
     if value is None or value is np.ma.masked:
         return True
     return is_scalar(value) and bool(pd.isna(value))
 
 
-def _is_text(value):
-    return isinstance(value, str)
-
-
-def is_blank(value):
+def is_blank(value: Any) -> bool:
     """Tell whether a value is text of nothing but blanks, or of nothing."""
     return isinstance(value, str) and not value.strip()
 
 
-def decode(value):
+def decode(value: Any) -> Any:
     """Make text of bytes, which are UTF-8 or else Windows-1252; leave all else.
 
     Where a byte order mark says so, they are UTF-16.
@@ -61,12 +60,12 @@ def decode(value):
     return mend_controls(text)
 
 
-def mend_controls(text):
+def mend_controls(text: str) -> str:
     """Put the signs of Windows-1252 where its bytes were read as control characters."""
     return text.translate(_CP1252) if _CONTROLS.search(text) else text
 
 
-def clean(value, changes):
+def clean(value: Any, changes: Counter) -> Any:
     """Decode and mend a text, and count in `changes` what that has changed.
 
     A missing one becomes None, and what is no text is left as it is.
@@ -84,14 +83,14 @@ def clean(value, changes):
     return str(mended)
 
 
-def tell_of_changes(changes, n_texts, where):
+def tell_of_changes(changes: Counter, n_texts: int, where: str) -> None:
     """Warn once of how many texts `clean` has changed."""
     if changes:
         told = "; ".join(_CHANGES[kind].format(n) for kind, n in changes.items())
         warn_user(f"{where}: of {n_texts} texts {told}.", TextEncodingWarning)
 
 
-def decode_latin(text):
+def decode_latin(text: Any) -> Any:
     """Read bytes of Python 2, which arrive as Latin-1, as they were meant.
 
     They are UTF-8, or Windows-1252, whose quotation marks and dashes are control
@@ -105,7 +104,7 @@ def decode_latin(text):
         return mend_controls(text)
 
 
-def is_whole(text):
+def is_whole(text: str) -> bool:
     """Tell whether a text holds whole characters only, and no surrogates."""
     try:
         text.encode("utf-8")
@@ -114,14 +113,14 @@ def is_whole(text):
     return True
 
 
-def refuse_alike(texts, name, rows=None):
+def refuse_alike(texts: Iterable, name: str, rows: Sequence | None = None) -> None:
     """Refuse texts that look alike: other blanks around them, or other accents.
 
     An accent is part of its letter, or a character of its own, as in the names of
     files on a Mac. What is no text is passed over; rows are numbered, or given.
     """
-    texts, seen = list(texts), {}
-    for text in filter(_is_text, dict.fromkeys(texts)):
+    texts, seen = list(texts), dict[str, str]()
+    for text in (text for text in dict.fromkeys(texts) if isinstance(text, str)):
         other = seen.setdefault(unicodedata.normalize("NFC", text.strip()), text)
         if other != text:
             at = [texts.index(one) for one in (other, text)]
@@ -133,6 +132,6 @@ def refuse_alike(texts, name, rows=None):
             )
 
 
-def name_of(value):
+def name_of(value: Any) -> str:
     """Write an id or a name as text, also where it came as bytes."""
     return str(decode(value))

@@ -1,5 +1,8 @@
 """Warnings of tables that look broken."""
 
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
 from skmerc._utils.warnings import warn_user
@@ -10,8 +13,11 @@ from skmerc.exceptions import (
 )
 from skmerc.frame._columns import SYNTHETIC
 
+if TYPE_CHECKING:
+    from skmerc.frame._conversations import Conversations
 
-def warn_without_dialogues(given):
+
+def warn_without_dialogues(given: Collection[str]) -> None:
     told = [name for name in ("dialogue__turn", "dialogue__speaker") if name in given]
     if told and "dialogue__id" not in given:
         warn_user(
@@ -21,7 +27,7 @@ def warn_without_dialogues(given):
         )
 
 
-def warn_of_rows_left_out_alone(given):
+def warn_of_rows_left_out_alone(given: Collection[str]) -> None:
     if given and "dialogue__id" not in given:
         warn_user(
             f"X has {' and '.join(given)} but no dialogue__id: each row is left out "
@@ -31,7 +37,7 @@ def warn_of_rows_left_out_alone(given):
         )
 
 
-def warn_of_equal_turns(conversations):
+def warn_of_equal_turns(conversations: "Conversations") -> None:
     if not conversations.keyed:
         return
     real = conversations.role != SYNTHETIC
@@ -47,7 +53,7 @@ def warn_of_equal_turns(conversations):
         )
 
 
-def warn_of_split_dialogues(conversations):
+def warn_of_split_dialogues(conversations: "Conversations") -> None:
     if not conversations.keyed or conversations.turn.dtype.kind not in "iu":
         return
     real = conversations.role != SYNTHETIC

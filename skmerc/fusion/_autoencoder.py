@@ -19,8 +19,7 @@ from skmerc._training import (
     warn_of_values_never_seen,
 )
 from skmerc._utils.fitting import of_one_fit
-from skmerc.frame import drop_keys, read_keys
-from skmerc.frame._columns import as_pandas
+from skmerc.frame._columns import parse_table
 from skmerc.frame._conversations import read_conversations
 from skmerc.fusion._layout import behind_keys, table_names
 from skmerc.fusion._training import Blocks, Trainer, infer, lower_bound
@@ -133,14 +132,15 @@ class AutoencoderMixin:
             numbers.
         """
         check_is_fitted(self, "vae_")
-        code = np.asarray(drop_keys(as_pandas(X)))
+        table = parse_table(X)
+        code = np.asarray(table.features)
         widths = {self.latent_size, len(self._value_names())}
         if code.ndim != 2 or code.shape[1] not in widths:
             raise ValueError(
                 f"X has shape {code.shape}; a code has {self.latent_size} columns."
             )
         code = check_array(code[:, : self.latent_size], dtype=np.float64)
-        return behind_keys(X, self._decode(code), table_names(self))
+        return behind_keys(table, self._decode(code), table_names(self))
 
     @torch.no_grad()
     def _decode(self, code):
@@ -217,8 +217,8 @@ class AutoencoderMixin:
         float
             The mean.
         """
-        scores = self.score_samples(X)
-        spoken = (read_keys(X)["dialogue__role"] != "context").to_numpy()
+        table = parse_table(X)
+        scores, spoken = self.score_samples(table), ~table.is_context
         if not spoken.any():
             raise ValueError("All rows have the role 'context'; none can be scored.")
         return float(scores[spoken].mean())

@@ -4,20 +4,25 @@ from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 
 from skmerc._training import (
     NetworkHolder,
     check_weight,
     fit_standardize_on_real,
 )
+from skmerc._utils.compat import (
+    Interval,
+    StrOptions,
+    check_feature_names_in,
+    fit_context,
+)
 from skmerc._utils.divergence import refuse_infinite_answers
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc._utils.registry import Range, storable
 from skmerc.frame import KEYS, drop_keys
-from skmerc.frame._columns import VALIDATION
+from skmerc.frame._columns import VALIDATION, parse_table
 from skmerc.fusion._autoencoder import AutoencoderMixin
 from skmerc.fusion._layout import behind_keys, code_names
 from skmerc.fusion._training import Rows, code_and_blocks, code_of, infer
@@ -239,7 +244,7 @@ class DJVAEFuser(NetworkHolder, AutoencoderMixin, TransformerMixin, BaseEstimato
         self.random_state = random_state
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     @all_or_nothing
     def fit(self, X, y=None, sample_weight=None):
         """Learn to fuse the modalities.
@@ -316,11 +321,12 @@ class DJVAEFuser(NetworkHolder, AutoencoderMixin, TransformerMixin, BaseEstimato
             modality is missing. Of a frame with keys, a frame that begins with the
             four keys, whatever `set_output` says; otherwise float32 numbers.
         """
-        table = self._read(X)
+        given = parse_table(X)
+        table = self._read(given)
         function = code_of if self.output == "latent" else code_and_blocks
         values = infer(self.vae_, self._reader(table), function)
         refuse_infinite_answers(values[:, : self.latent_size])
-        return behind_keys(X, values.astype(np.float32), self._value_names())
+        return behind_keys(given, values.astype(np.float32), self._value_names())
 
     def get_feature_names_out(self, input_features=None):
         """Name the columns that :meth:`transform` gives.
@@ -339,7 +345,7 @@ class DJVAEFuser(NetworkHolder, AutoencoderMixin, TransformerMixin, BaseEstimato
         check_is_fitted(self, "vae_")
         if input_features is not None:
             names = drop_keys(pd.DataFrame(columns=list(input_features))).columns
-            _check_feature_names_in(self, names)
+            check_feature_names_in(self, names)
         keys = list(KEYS) if self._keyed else []
         return np.asarray(keys + self._value_names(), dtype=object)
 

@@ -3,17 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from skmerc.frame import read_keys
-from skmerc.frame._columns import as_pandas, key_columns
 
-
-def behind_keys(X, values, names):
-    """Put values behind the keys of X, where it has any."""
-    X = as_pandas(X)
-    if not key_columns(X):
+def behind_keys(table, values, names):
+    """Put values behind the keys of a parsed table, where it has any."""
+    if not table.key_names:
         return values
-    frame = pd.concat([read_keys(X), pd.DataFrame(values, columns=names)], axis=1)
-    return frame.set_axis(X.index)
+    frame = pd.concat([table.keys, pd.DataFrame(values, columns=names)], axis=1)
+    return frame.set_axis(table.data.index)
 
 
 def code_names(fuser, with_blocks):

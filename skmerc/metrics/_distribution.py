@@ -2,13 +2,14 @@
 
 import numpy as np
 from sklearn.utils import gen_batches
-from sklearn.utils._param_validation import validate_params
 
+from skmerc._utils.compat import validate_params
+from skmerc._utils.types import Table
 from skmerc.metrics._tables import TABLES, check_rows, check_tables
 
 
 @validate_params(TABLES, prefer_skip_nested_validation=True)
-def feature_distance(real, synthetic):
+def feature_distance(real: Table, synthetic: Table) -> np.ndarray:
     """Two-sample Kolmogorov-Smirnov statistic of every feature.
 
     It is the largest vertical distance between the two empirical distribution
@@ -48,7 +49,7 @@ def feature_distance(real, synthetic):
 
 
 @validate_params(TABLES, prefer_skip_nested_validation=True)
-def correlation_gap(real, synthetic):
+def correlation_gap(real: Table, synthetic: Table) -> float:
     """Mean absolute difference between the two correlation matrices.
 
     Parameters
@@ -80,7 +81,7 @@ def correlation_gap(real, synthetic):
 
 
 @validate_params(TABLES, prefer_skip_nested_validation=True)
-def frechet_distance(real, synthetic):
+def frechet_distance(real: Table, synthetic: Table) -> float:
     r"""Fréchet distance between Gaussian fits of the two tables.
 
     .. math:: \|\mu_r - \mu_s\|^2

@@ -4,13 +4,16 @@ import numpy as np
 from sklearn.metrics import pairwise_distances_chunked
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import validate_params
 
+from skmerc._utils.compat import validate_params
+from skmerc._utils.types import Table
 from skmerc.metrics._tables import COUNT, FRACTION, TABLES, check_rows, check_tables
 
 
 @validate_params({**TABLES, "k": COUNT}, prefer_skip_nested_validation=True)
-def precision_recall_density_coverage(real, synthetic, *, k=5):
+def precision_recall_density_coverage(
+    real: Table, synthetic: Table, *, k: int = 5
+) -> Bunch:
     """Quality and variety of synthetic rows, measured with k-nearest-neighbour balls.
 
     Every row carries a ball that reaches to its k-th neighbour in its own
@@ -82,7 +85,7 @@ def precision_recall_density_coverage(real, synthetic, *, k=5):
 
 
 @validate_params({**TABLES, "fraction": FRACTION}, prefer_skip_nested_validation=True)
-def copy_rate(real, synthetic, *, fraction=0.1):
+def copy_rate(real: Table, synthetic: Table, *, fraction: float = 0.1) -> float:
     """Share of synthetic rows that (almost) repeat a real row.
 
     A synthetic row is a copy if its distance to the nearest real row is at

@@ -5,16 +5,21 @@ perfect distances, and one that answers with a single good row has perfect
 precision. Read the copy rate and the recall beside everything else.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils._param_validation import HasMethods, validate_params
 
+from skmerc._utils.compat import HasMethods, validate_params
+from skmerc._utils.types import RandomState, Table
 from skmerc.metrics._distribution import (
     correlation_gap,
     feature_distance,
@@ -40,7 +45,14 @@ from skmerc.metrics._tables import (
     },
     prefer_skip_nested_validation=True,
 )
-def two_sample_auc(real, synthetic, *, estimator=None, cv=5, random_state=None):
+def two_sample_auc(
+    real: Table,
+    synthetic: Table,
+    *,
+    estimator: Any = None,
+    cv: int = 5,
+    random_state: RandomState = None,
+) -> float:
     """Area under the ROC curve of telling synthetic rows from real ones.
 
     A classifier is trained to separate the two tables [1]_ and scored on rows
@@ -116,8 +128,14 @@ def two_sample_auc(real, synthetic, *, estimator=None, cv=5, random_state=None):
     prefer_skip_nested_validation=True,
 )
 def train_on_synthetic_score(
-    estimator, X_synthetic, y_synthetic, X_real, y_real, *, scoring="f1_macro"
-):
+    estimator: Any,
+    X_synthetic: Table,
+    y_synthetic: ArrayLike,
+    X_real: Table,
+    y_real: ArrayLike,
+    *,
+    scoring: str | Callable = "f1_macro",
+) -> float:
     """Train on synthetic rows alone, test on real ones.
 
     What a recogniser can learn from the synthetic rows [1]_. Compare with the
@@ -177,8 +195,15 @@ def train_on_synthetic_score(
     prefer_skip_nested_validation=True,
 )
 def sample_quality(
-    real, synthetic, *, standardize=True, k=5, fraction=0.1, cv=5, random_state=None
-):
+    real: Table,
+    synthetic: Table,
+    *,
+    standardize: bool = True,
+    k: int = 5,
+    fraction: float = 0.1,
+    cv: int = 5,
+    random_state: RandomState = None,
+) -> pd.Series:
     """All comparisons of two tables at once.
 
     Compare class by class: over all classes together, rows that carry the

@@ -2,14 +2,16 @@
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from sklearn.metrics import (
     accuracy_score,
     f1_score,
     precision_recall_fscore_support,
 )
 from sklearn.utils import check_consistent_length, column_or_1d
-from sklearn.utils._param_validation import validate_params
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
+
+from skmerc._utils.compat import validate_params
 
 _MEANS = ["precision", "recall", "f1"]
 
@@ -22,7 +24,9 @@ _MEANS = ["precision", "recall", "f1"]
     },
     prefer_skip_nested_validation=True,
 )
-def weighted_f1(y_true, y_pred, *, sample_weight=None):
+def weighted_f1(
+    y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None
+) -> float:
     """F1 per class, averaged in proportion to the classes' support.
 
     The papers on conversations call it WF1, WAF1 or "weighted average F1":
@@ -65,7 +69,7 @@ def weighted_f1(y_true, y_pred, *, sample_weight=None):
 
 
 @validate_params({"y": ["array-like"]}, prefer_skip_nested_validation=True)
-def minority_classes(y):
+def minority_classes(y: ArrayLike) -> list:
     """Find the classes with fewer rows than the class mean.
 
     Parameters
@@ -101,7 +105,13 @@ def minority_classes(y):
     },
     prefer_skip_nested_validation=True,
 )
-def minority_f1(y_true, y_pred, *, minority=None, sample_weight=None):
+def minority_f1(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    minority: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
     """Mean F1 of the minority classes.
 
     Weighted F1 hides rare emotions: on MELD, fear and disgust are 5 % of the
@@ -167,7 +177,13 @@ def minority_f1(y_true, y_pred, *, minority=None, sample_weight=None):
     },
     prefer_skip_nested_validation=True,
 )
-def recognition_report(y_true, y_pred, *, labels=None, minority=None):
+def recognition_report(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    minority: ArrayLike | None = None,
+) -> pd.DataFrame:
     """Precision, recall and F1 of every class, and the usual summaries.
 
     Parameters

@@ -1,6 +1,8 @@
 """Scorers that leave out the rows of role "context"."""
 
+from collections.abc import Callable, Sequence
 from copy import copy
+from typing import Any
 
 import numpy as np
 from sklearn import get_config
@@ -8,7 +10,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.utils import check_consistent_length
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from skmerc.frame import read_keys
+from skmerc.frame._columns import parse_table
 from skmerc.frame._labels import read_labels
 from skmerc.metrics._probabilities import mean_log_loss, mean_roc_auc
 from skmerc.metrics._recognition import minority_f1, weighted_f1
@@ -16,8 +18,12 @@ from skmerc.metrics._responses import arrange, ask, check_methods, orient, takes
 
 
 def make_dialogue_scorer(
-    score_func, *, response_method=None, greater_is_better=True, **kwargs
-):
+    score_func: Callable,
+    *,
+    response_method: str | Sequence[str] | None = None,
+    greater_is_better: bool = True,
+    **kwargs: Any,
+) -> "_DialogueScorer":
     """Make a scorer that leaves out the rows of role "context".
 
     The estimator answers all rows of X, context included, since context may
@@ -210,7 +216,7 @@ def _shared(score_func, **settings):
 
 def labelled_rows(X):
     """Rows that can be scored, those that are not context: bool array (n_rows,)."""
-    labelled = (read_keys(X)["dialogue__role"] != "context").to_numpy()
+    labelled = ~parse_table(X).is_context
     if not labelled.any():
         raise ValueError(
             f"All {len(labelled)} rows of X have role 'context', so that no labelled "

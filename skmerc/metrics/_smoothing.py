@@ -1,10 +1,12 @@
 """How alike the representations of the utterances of a dialogue have become."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.preprocessing import normalize
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
-from sklearn.utils._param_validation import validate_params
 
+from skmerc._utils.compat import validate_params
+from skmerc._utils.types import Table
 from skmerc.frame import drop_keys
 
 
@@ -12,7 +14,7 @@ from skmerc.frame import drop_keys
     {"embedding": ["array-like"], "groups": ["array-like", None]},
     prefer_skip_nested_validation=True,
 )
-def mean_average_distance(embedding, groups=None):
+def mean_average_distance(embedding: Table, groups: ArrayLike | None = None) -> float:
     r"""Mean cosine distance of an utterance to the others: low if over-smoothed.
 
     Every layer of a graph network moves the utterances of a dialogue towards each

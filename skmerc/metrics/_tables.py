@@ -3,8 +3,8 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
 
+from skmerc._utils.compat import Interval
 from skmerc.frame import drop_keys
 
 TABLES = {"real": ["array-like"], "synthetic": ["array-like"]}

@@ -1,12 +1,16 @@
 """Labels without gaps, for estimators and scores that know no context."""
 
-from skmerc.frame import read_keys
+import numpy as np
+from numpy.typing import ArrayLike
+
+from skmerc._utils.types import Table
+from skmerc.frame._columns import parse_table
 from skmerc.frame._labels import read_labels
 
 __all__ = ["fill_labels"]
 
 
-def fill_labels(X, y):
+def fill_labels(X: Table, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Fill the labels of context rows, and weigh these rows with zero.
 
     scikit-learn's ensembles, calibration and metrics know no row without a label: they
@@ -60,7 +64,7 @@ def fill_labels(X, y):
     >>> calibrated.fit(X, filled, sample_weight=weight).predict_proba(X).shape
     (193, 4)
     """
-    context = (read_keys(X)["dialogue__role"] == "context").to_numpy()
+    context = parse_table(X).is_context
     y = read_labels(y, context)
     is_text = y.dtype == object and all(isinstance(label, str) for label in y.flat)
     return y.astype(str) if is_text else y, (~context).astype(float)

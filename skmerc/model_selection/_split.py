@@ -5,7 +5,11 @@ scikit-learn's group splitters want ``groups=`` at every call, and inside
 them. These take the groups from the key ``dialogue__id`` of X.
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.model_selection import (
     GroupKFold,
     GroupShuffleSplit,
@@ -14,8 +18,8 @@ from sklearn.model_selection import (
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from skmerc._utils.registry import storable
-from skmerc.frame import read_keys
-from skmerc.frame._columns import source_ids
+from skmerc._utils.types import RandomState, Table
+from skmerc.frame._columns import ParsedTable, parse_table, source_ids
 from skmerc.frame._labels import read_labels
 
 __all__ = ["DialogueKFold", "DialogueShuffleSplit", "StratifiedDialogueKFold"]
@@ -58,7 +62,12 @@ class DialogueKFold(GroupKFold):
     [0 1 2 3] [4]
     """
 
-    def split(self, X, y=None, groups=None):
+    def split(
+        self,
+        X: Table,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Generate the rows of the training and test part of each fold.
 
         Parameters
@@ -82,7 +91,7 @@ class DialogueKFold(GroupKFold):
         ValueError
             If there are fewer dialogues than folds.
         """
-        codes = _number_groups(X, groups)
+        codes = _number_groups(parse_table(X), groups)
         _check_enough(codes, self.n_splits, _describe(groups))
         yield from super().split(X, y, codes)
 
@@ -130,10 +139,21 @@ class StratifiedDialogueKFold(StratifiedGroupKFold):
     [3 4 5]
     """
 
-    def __init__(self, n_splits=5, *, shuffle=False, random_state=None):
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        shuffle: bool = False,
+        random_state: RandomState = None,
+    ) -> None:
         super().__init__(n_splits, shuffle=shuffle, random_state=random_state)
 
-    def split(self, X, y=None, groups=None):
+    def split(
+        self,
+        X: Table,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Generate the rows of the training and test part of each fold.
 
         Parameters
@@ -163,17 +183,20 @@ class StratifiedDialogueKFold(StratifiedGroupKFold):
                 "StratifiedDialogueKFold needs y; without labels use DialogueKFold."
             )
         check_consistent_length(X, y)
-        codes = _number_groups(X, groups)
-        roles = read_keys(X)["dialogue__role"].to_numpy()
-        labelled = np.flatnonzero(roles != "context")
+        table = parse_table(X)
+        codes = _number_groups(table, groups)
+        context = table.is_context
+        labelled = np.flatnonzero(~context)
         found = "labelled " if len(labelled) < len(codes) else ""
         _check_enough(codes[labelled], self.n_splits, _describe(groups, found))
-        y = read_labels(y, roles == "context")[labelled]
+        y = read_labels(y, context)[labelled]
         folds = self._deal(codes, y, labelled)[codes]
         for fold in range(self.n_splits):
             yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
 
-    def _deal(self, codes, y, labelled):
+    def _deal(
+        self, codes: np.ndarray, y: np.ndarray, labelled: np.ndarray
+    ) -> np.ndarray:
         """Give each group its fold, the ones without labelled rows last."""
         fold_of = np.full(codes.max() + 1, -1)
         stratified = super().split(np.zeros(len(y)), y, codes[labelled])
@@ -226,8 +249,13 @@ class DialogueShuffleSplit(GroupShuffleSplit):
     """
 
     def __init__(
-        self, n_splits=5, *, test_size=None, train_size=None, random_state=None
-    ):
+        self,
+        n_splits: int = 5,
+        *,
+        test_size: float | None = None,
+        train_size: float | None = None,
+        random_state: RandomState = None,
+    ) -> None:
         super().__init__(
             n_splits=n_splits,
             test_size=test_size,
@@ -235,7 +263,12 @@ class DialogueShuffleSplit(GroupShuffleSplit):
             random_state=random_state,
         )
 
-    def split(self, X, y=None, groups=None):
+    def split(
+        self,
+        X: Table,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Generate the rows of the training and test part of each split.
 
         Parameters
@@ -259,28 +292,28 @@ class DialogueShuffleSplit(GroupShuffleSplit):
         ValueError
             If there is only one dialogue, or the sizes leave a part empty.
         """
-        codes = _number_groups(X, groups)
+        codes = _number_groups(parse_table(X), groups)
         _check_enough(codes, None, _describe(groups))
         yield from super().split(X, y, codes)
 
 
-def _number_groups(X, groups):
+def _number_groups(table: ParsedTable, groups: Any) -> np.ndarray:
     """Give each group a number, in sorted order so that row order has no say."""
     if groups is None:
-        groups = source_ids(read_keys(X)["dialogue__id"])
+        groups = source_ids(table.keys["dialogue__id"])
     else:
-        check_consistent_length(X, groups)
+        check_consistent_length(table.data, groups)
     return np.unique(column_or_1d(groups), return_inverse=True)[1]
 
 
-def _describe(groups, kind=""):
+def _describe(groups: Any, kind: str = "") -> str:
     where, what = (
         ("X holds", "dialogue") if groups is None else ("groups names", "group")
     )
     return f"{where} {{}} {kind}{what}(s)"
 
 
-def _check_enough(codes, n_splits, description):
+def _check_enough(codes: np.ndarray, n_splits: int | None, description: str) -> None:
     n_groups = len(np.unique(codes))
     found = description.format(n_groups)
     if n_groups < 2:

@@ -9,18 +9,34 @@ and so must a file that is loaded.
 
 import io
 import json
-from zipfile import ZipFile
+from collections.abc import Iterator
+from typing import Any
+from zipfile import ZIP_STORED, ZipFile
 
 from skmerc.datasets.formats._arrays import Arrays, n_elements, read_head
 from skmerc.datasets.formats._budget import Budget
-from skmerc.persistence._archive import read_member
 
 SCHEMA = "schema.json"
 _LARGEST_POOL = 1024
 """Words in the pool of a seed sequence of NumPy, which makes 4."""
 
 
-def read_schema(structure):
+def read_member(file: ZipFile, name: str, size: int) -> bytes:
+    """Read a member of an open zip file, which is stored as it is.
+
+    None claims to be larger than `size`, the bytes of the whole file.
+    """
+    member = file.getinfo(name)
+    if member.compress_type != ZIP_STORED or member.file_size != member.compress_size:
+        raise ValueError(f"{name} is packed, which save_model never does")
+    if member.file_size > size:
+        raise ValueError(
+            f"{name} claims {member.file_size} bytes, and the file has {size}"
+        )
+    return file.read(member)
+
+
+def read_schema(structure: bytes) -> dict[str, Any]:
     """Read the schema of a structure, and demand that it is as large as it claims.
 
     Parameters
@@ -36,7 +52,8 @@ def read_schema(structure):
     with ZipFile(io.BytesIO(structure)) as file:
         schema = json.loads(read_member(file, SCHEMA, len(structure)))
         _Unfolded().number(schema)
-        readers, budget = {}, Budget(len(structure))
+        readers: dict[str, Any] = {}
+        budget = Budget(len(structure))
         for node in nodes(schema):
             _check_node(node)
             name = node.get("file")
@@ -48,7 +65,7 @@ def read_schema(structure):
     return schema
 
 
-def nodes(part):
+def nodes(part: Any) -> Iterator[dict[str, Any]]:
     """Yield the nodes of a schema, each before those inside it."""
     if isinstance(part, dict):
         if "__loader__" in part:
@@ -62,10 +79,11 @@ def nodes(part):
 class _Unfolded:
     """Numbers the parts of a schema, so that equal parts have the same number."""
 
-    def __init__(self):
-        self.numbers, self.of_object = {}, {}
+    def __init__(self) -> None:
+        self.numbers: dict[tuple, int] = {}
+        self.of_object: dict[Any, int] = {}
 
-    def number(self, part):
+    def number(self, part: Any) -> int:
         """Number a part; refuse an object that is not written in full each time."""
         if isinstance(part, list):
             return self._number("list", *map(self.number, part))
@@ -78,16 +96,16 @@ class _Unfolded:
             raise ValueError(f"the object {key!r} stands in two places, and differs")
         return number
 
-    def _number(self, *key):
+    def _number(self, *key: Any) -> int:
         return self.numbers.setdefault(key, len(self.numbers))
 
 
-def _differs(name, value):
+def _differs(name: str, value: Any) -> bool:
     """Whether skops writes this anew for an object that stands in two places."""
     return name in ("__id__", "file") and not isinstance(value, dict | list)
 
 
-def _check_file(node, content, budget):
+def _check_file(node: dict[str, Any], content: bytes, budget: Budget) -> None:
     """Demand of arrays that the file, to which a node refers, holds all of them."""
     if node["__loader__"] == "NdArrayNode":
         head = read_head(io.BytesIO(content), len(content), node["file"])
@@ -98,7 +116,7 @@ def _check_file(node, content, budget):
             arrays.read(name)
 
 
-def _check_node(node):
+def _check_node(node: dict[str, Any]) -> None:
     name = f"{node['__module__']}.{node['__class__']}"
     loader = node["__loader__"]
     if loader == "NdArrayNode" and name == "numpy.void":
@@ -113,7 +131,7 @@ def _check_node(node):
             raise ValueError(f"a pool of {pool} random words")
 
 
-def _check_objects(node):
+def _check_objects(node: dict[str, Any]) -> None:
     """Refuse arrays within a table of objects, which NumPy would spread over it."""
     if len(node["shape"]["content"]) == 1:
         return

@@ -2,49 +2,44 @@
 
 import json
 from copy import deepcopy
+from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
+from torch import Tensor, nn
 
 from skmerc import __version__
 from skmerc._utils.files import write_atomically
 from skmerc._utils.locks import LOADING
+from skmerc._utils.optional import need
 from skmerc._utils.seeding import undisturbed
+from skmerc._utils.types import FilePath
 from skmerc.frame._columns import locate_blocks
 from skmerc.fusion import DJVAEFuser
+from skmerc.nn.cberl import CBERLNetwork
+from skmerc.nn.dialoguegcn import DialogueGCNNetwork
+from skmerc.nn.joyful import JoyfulNetwork
 from skmerc.nn.serving import (
     ServedCBERL,
     ServedDialogueGCN,
     ServedFusion,
     ServedJoyful,
 )
-from skmerc.recognition import (
-    CBERLClassifier,
-    DialogueGCNClassifier,
-    JoyfulClassifier,
-    JoyfulRegressor,
-)
+from skmerc.recognition import JoyfulRegressor
+from skmerc.recognition._base import DialogueEstimator
 
-_OUTPUTS = {
-    CBERLClassifier: "probabilities",
-    DialogueGCNClassifier: "probabilities",
-    DJVAEFuser: "fused",
-    JoyfulClassifier: "probabilities",
-    JoyfulRegressor: "score",
-}
-"""What the output of the graph of each estimator is called."""
 _SERVED = {
-    CBERLClassifier: ServedCBERL,
-    DialogueGCNClassifier: ServedDialogueGCN,
-    JoyfulClassifier: ServedJoyful,
-    JoyfulRegressor: ServedJoyful,
+    CBERLNetwork: ServedCBERL,
+    DialogueGCNNetwork: ServedDialogueGCN,
+    JoyfulNetwork: ServedJoyful,
 }
+"""How the network of each system reads a single dialogue."""
 
 
-def export_model(model, path):
+def export_model(model: BaseEstimator, path: FilePath) -> None:
     """Write the network of a fitted model as an ONNX graph, to serve without Python.
 
     The graph answers for one dialogue of any number of turns. Standardisation, missing
@@ -97,11 +92,11 @@ def export_model(model, path):
     >>> model = CBERLClassifier(hidden_size=8, max_epochs=2, random_state=0).fit(X, y)
     >>> export_model(model, "emotions.onnx")  # doctest: +SKIP
     """
-    _import()
+    need("export", "onnx", "onnxscript")
     *fusers, last = _steps(model)
     first = fusers[0] if fusers else last
-    graph = _Graph([_network(fuser) for fuser in fusers], _network(last), _answer(last))
-    name = next(name for kind, name in _OUTPUTS.items() if isinstance(last, kind))
+    name, answer = _answer(last)
+    graph = _Graph([_network(fuser) for fuser in fusers], _network(last), answer)
     with LOADING, undisturbed():  # torch traces for one thread at a time
         exported = _to_onnx(graph, first.n_features_in_, name)
     for key, value in (_input(first) | _output(last)).items():
@@ -112,38 +107,33 @@ def export_model(model, path):
 class _Graph(nn.Module):
     """What is exported: fusers one after another, a network, and its answer."""
 
-    def __init__(self, fusers, network, answer):
+    def __init__(
+        self, fusers: list[nn.Module], network: nn.Module, answer: nn.Module
+    ) -> None:
         super().__init__()
         self.fusers = nn.ModuleList(fusers)
         self.network, self.answer = network, answer
 
-    def forward(self, features, speaker):
+    def forward(self, features: Tensor, speaker: Tensor) -> Tensor:
         for fuse in self.fusers:
             features = fuse(features, speaker)
         return self.answer(self.network(features, speaker))
 
 
 class _Affine(nn.Module):
-    def __init__(self, factor, shift):
+    factor: Tensor
+    shift: Tensor
+
+    def __init__(self, factor: Any, shift: Any) -> None:
         super().__init__()
         self.register_buffer("factor", torch.as_tensor(factor, dtype=torch.float32))
         self.register_buffer("shift", torch.as_tensor(shift, dtype=torch.float32))
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return self.factor * x + self.shift
 
 
-def _import():
-    try:
-        import onnx  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            "Exporting a model needs onnx and onnxscript: pip install 'skmerc[export]'."
-        ) from error
-
-
-def _steps(model):
+def _steps(model: Any) -> list[Any]:
     """The fusers and the estimator that answer, all of them fit for export."""
     steps = [model]
     if isinstance(model, Pipeline):
@@ -155,13 +145,13 @@ def _steps(model):
     return steps
 
 
-def _answers(step):
+def _answers(step: Any) -> bool:
     """Whether a step of a pipeline takes part when it answers."""
     return step not in (None, "passthrough") and not hasattr(step, "fit_resample")
 
 
-def _refuse_other(step, last):
-    if isinstance(step, tuple(_OUTPUTS) if last else DJVAEFuser):
+def _refuse_other(step: Any, last: bool) -> None:
+    if isinstance(step, DJVAEFuser) or (last and isinstance(step, DialogueEstimator)):
         return
     place = "" if last else " before the last step of a pipeline"
     raise ValueError(
@@ -171,7 +161,7 @@ def _refuse_other(step, last):
     )
 
 
-def _refuse_head(step):
+def _refuse_head(step: Any) -> None:
     head = getattr(step, "head_", None)
     if head is not None:
         raise ValueError(
@@ -181,38 +171,50 @@ def _refuse_head(step):
         )
 
 
-def _network(step):
+def _network(step: Any) -> nn.Module:
     if isinstance(step, DJVAEFuser):
         blocks = step.output == "latent+blocks"
         return ServedFusion(step._block_reader(), step.vae_, blocks)
-    kinds = (kind for kind in _SERVED if isinstance(step, kind))
-    return _SERVED[next(kinds)](step.net_.module_)
+    network = step.net_.module_
+    if type(network) not in _SERVED:
+        raise ValueError(
+            f"The network of {type(step).__name__}, {type(network).__name__}, is not "
+            "known to export_model; keep the model with save_model, for Python."
+        )
+    return _SERVED[type(network)](network)
 
 
-def _answer(step):
-    """What turns the output of the network into the answer of the estimator."""
+def _answer(step: Any) -> tuple[str, nn.Module]:
+    """Name what the estimator answers, and what makes it of the network's output."""
     if isinstance(step, DJVAEFuser):
-        return nn.Identity()
+        return "fused", nn.Identity()
     if isinstance(step, JoyfulRegressor):
-        return nn.Sequential(nn.Flatten(0), _Affine(step._task.unit, step._task.mean))
+        scale = _Affine(step._task.unit, step._task.mean)
+        return "score", nn.Sequential(nn.Flatten(0), scale)
     if step._task.kind == "label_sets":
-        return nn.Sigmoid()
-    return nn.Sequential(_Affine(1.0, step._prior_shift()), nn.Softmax(dim=1))
+        return "probabilities", nn.Sigmoid()
+    shift = _Affine(1.0, step._prior_shift())
+    return "probabilities", nn.Sequential(shift, nn.Softmax(dim=1))
 
 
-def _to_onnx(graph, n_features, output):
+def _to_onnx(graph: nn.Module, n_features: int, output: str) -> Any:
     # Torch wants its proofs from three turns on; the graph knows no such bound.
     turns = {0: torch.export.Dim("turns", min=3)}
     example = torch.zeros(5, n_features), torch.zeros(5, dtype=torch.int64)
     # A copy, since tracing puts other tensors into the very modules that answer.
     graph = deepcopy(graph).eval()
     traced = torch.export.export(graph, example, dynamic_shapes=(turns, turns))
-    names = {"input_names": ["features", "speaker"], "output_names": [output]}
-    program = torch.onnx.export(traced, dynamo=True, verbose=False, **names)
+    program: Any = torch.onnx.export(
+        traced,
+        dynamo=True,
+        verbose=False,
+        input_names=["features", "speaker"],
+        output_names=[output],
+    )
     return _tidy(program.model_proto)
 
 
-def _tidy(exported):
+def _tidy(exported: Any) -> Any:
     """Name the number of turns, and drop notes on how and where the graph was made."""
     graph = exported.graph
     del graph.value_info[:]
@@ -224,7 +226,7 @@ def _tidy(exported):
     return exported
 
 
-def _input(step):
+def _input(step: Any) -> dict[str, Any]:
     """Metadata of what the first step reads."""
     n = step.n_features_in_
     names = getattr(step, "feature_names_in_", None)
@@ -236,7 +238,7 @@ def _input(step):
     }
 
 
-def _output(step):
+def _output(step: Any) -> dict[str, Any]:
     """Metadata of what the last step answers."""
     about = {"model": type(step).__name__}
     if isinstance(step, DJVAEFuser):

@@ -7,6 +7,7 @@ name is known here for one purpose.
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import skorch
@@ -58,7 +59,7 @@ _CALLED = (type(Path()),)
 _PLAIN_KEYS = ("builtins.str", "builtins.int", "builtins.float")
 
 
-def known_names():
+def known_names() -> dict[str, set[str]]:
     """Names to trust besides those of skops, by the node of skops that may use each."""
     networks = [kind for kind in STORABLE if issubclass(kind, torch.nn.Module)]
     objects = [*_OBJECTS, *(kind for kind in STORABLE if kind not in networks)]
@@ -72,23 +73,23 @@ def known_names():
     ):
         found = [kind for kind in vars(room).values() if isinstance(kind, type)]
         types += [kind for kind in found if issubclass(kind, base)]
-    objects = {*map(name_of, objects)} | _PRIVATE_OBJECTS
+    names = {*map(name_of, objects)} | _PRIVATE_OBJECTS
     return {
-        "ObjectNode": objects,
+        "ObjectNode": names,
         # Of their methods skops trusts none by itself.
-        "MethodNode": objects,
-        "TypeNode": objects | {*map(name_of, types)} | {"builtins.print"},
+        "MethodNode": names,
+        "TypeNode": names | {*map(name_of, types)} | {"builtins.print"},
         "FunctionNode": {*map(name_of, _FUNCTIONS)},
         "ConstructorFromReduceNode": {*map(name_of, _CALLED)},
     }
 
 
-def name_of(kind):
+def name_of(kind: Any) -> str:
     """Name a type or function as files do."""
     return f"{kind.__module__}.{kind.__name__}"
 
 
-def check_purposes(schema, trusted):
+def check_purposes(schema: dict[str, Any], trusted: set[str]) -> None:
     """Refuse a known name where a file would use it for what it is not known for.
 
     Parameters
@@ -108,7 +109,7 @@ def check_purposes(schema, trusted):
             _check_keys(node, trusted)
 
 
-def _check_keys(node, trusted):
+def _check_keys(node: dict[str, Any], trusted: set[str]) -> None:
     """Refuse keys that are neither text nor numbers, since their types are called."""
     for key in node["key_types"]["content"]:
         name = _name(key)
@@ -117,11 +118,11 @@ def _check_keys(node, trusted):
             raise ValueError(f"it has a key of the type {name}")
 
 
-def _is_number(name):
+def _is_number(name: str) -> bool:
     module, _, kind = name.rpartition(".")
     found = getattr(np, kind, None) if module == "numpy" else None
     return isinstance(found, type) and issubclass(found, np.number | np.str_)
 
 
-def _name(node):
+def _name(node: dict[str, Any]) -> str:
     return f"{node['__module__']}.{node['__class__']}"

@@ -3,23 +3,25 @@
 import importlib.metadata
 import io
 import json
+from collections.abc import Callable, Iterable
+from typing import IO, Any
 from zipfile import ZipFile
 
+import torch
 from sklearn.base import BaseEstimator
 
 from skmerc import __version__
 from skmerc._training import resolve_device
 from skmerc._training._stored import Store
 from skmerc._utils.files import write_atomically
+from skmerc._utils.optional import need
+from skmerc._utils.types import FilePath
 from skmerc._utils.warnings import warn_user
 from skmerc.datasets.formats._files import check_file, signs_of_transfer
 from skmerc.exceptions import OtherVersionWarning, UntrustedTypeError
-from skmerc.persistence._archive import read_member
-from skmerc.persistence._checks import read_schema
+from skmerc.persistence._checks import read_member, read_schema
 from skmerc.persistence._kinds import check_purposes, known_names, name_of
 from skmerc.persistence._structure import add_member, tidy_structure
-
-__all__ = ["load_model", "save_model"]
 
 FORMAT = 1
 """Number of the format, raised when older versions cannot read a file any more."""
@@ -28,7 +30,7 @@ _ABOUT, _STRUCTURE, _WEIGHTS = "skmerc.json", "structure.skops", "weights.safete
 _PACKAGES = ("scikit-learn", "imbalanced-learn", "skorch", "torch", "numpy")
 
 
-def save_model(model, path):
+def save_model(model: BaseEstimator, path: FilePath) -> None:
     """Save an estimator or a pipeline, fitted or not, to a file.
 
     The file holds the structure of the model in the format of skops and its networks
@@ -82,7 +84,7 @@ def save_model(model, path):
     >>> bool(np.array_equal(again.predict_proba(X), model.predict_proba(X)))
     True
     """
-    skops, safetensors = _import()
+    skops, safetensors = need("persistence", "skops.io", "safetensors.torch")
     if not isinstance(model, BaseEstimator):
         raise TypeError(f"{model!r} is no estimator, and only estimators are saved.")
     try:
@@ -90,7 +92,8 @@ def save_model(model, path):
             structure = tidy_structure(skops.dumps(model))
         weights = safetensors.save(store.tensors)
         # What cannot be restored shall be told now, while there is still the model.
-        _restore(structure, weights, {*skops.get_untrusted_types(data=structure)})
+        trusted = {*skops.get_untrusted_types(data=structure)}
+        _restore(read_schema(structure), structure, weights, trusted)
     except Exception as error:
         name = type(model).__name__
         raise ValueError(
@@ -106,7 +109,12 @@ def save_model(model, path):
     write_atomically(path, content.getvalue())
 
 
-def load_model(path, *, device=None, trusted=None):
+def load_model(
+    path: FilePath,
+    *,
+    device: str | None = None,
+    trusted: Iterable[str | type | Callable] | None = None,
+) -> Any:
     """Load what :func:`save_model` has saved.
 
     Parameters
@@ -156,14 +164,15 @@ def load_model(path, *, device=None, trusted=None):
     Decision trees are refused until named (``"sklearn.tree._tree.Tree"``): a forged one
     can make Python crash.
     """
-    _import()
-    device = None if device is None else resolve_device(device)
+    skops, _ = need("persistence", "skops.io", "safetensors.torch")
+    place = None if device is None else resolve_device(device)
     about, structure, weights = _read(path)
-    trusted = {t if isinstance(t, str) else name_of(t) for t in trusted or ()}
+    named = {t if isinstance(t, str) else name_of(t) for t in trusted or ()}
     try:
-        read_schema(structure)
-        _refuse_untrusted(structure, trusted, path)
-        return _restore(structure, weights, trusted, device)
+        schema = read_schema(structure)
+        unknown = set(skops.get_untrusted_types(data=structure)) - named
+        _refuse_untrusted(unknown.difference(*known_names().values()), path)
+        return _restore(schema, structure, weights, named, place)
     except UntrustedTypeError:
         raise
     except Exception as error:
@@ -175,24 +184,12 @@ def load_model(path, *, device=None, trusted=None):
         ) from error
 
 
-def _import():
-    try:
-        import safetensors.torch
-        import skops.io
-    except ImportError as error:
-        raise ImportError(
-            "Saving and loading models needs skops and safetensors: "
-            "pip install 'skmerc[persistence]'."
-        ) from error
-    return skops.io, safetensors.torch
-
-
-def _versions():
+def _versions() -> dict[str, str]:
     others = {name: importlib.metadata.version(name) for name in _PACKAGES}
     return {"skmerc": __version__} | others
 
 
-def _read(path):
+def _read(path: FilePath) -> tuple[dict[str, Any], bytes, bytes]:
     """Versions, structure and weights in a file."""
     size = check_file(path)
     with open(path, "rb") as raw:
@@ -207,7 +204,7 @@ def _read(path):
     return about, structure, weights
 
 
-def _members(raw, size, path):
+def _members(raw: IO[bytes], size: int, path: FilePath) -> Any:
     structure = weights = None
     try:
         with ZipFile(raw) as file:
@@ -225,7 +222,7 @@ def _members(raw, size, path):
     return about, structure, weights
 
 
-def _warn_of_other_version(path, written):
+def _warn_of_other_version(path: FilePath, written: str) -> None:
     if written.split(".")[:2] != __version__.split(".")[:2]:
         warn_user(
             f"{path} was written by skmerc {written}, and this is {__version__}. "
@@ -234,21 +231,25 @@ def _warn_of_other_version(path, written):
         )
 
 
-def _refuse_untrusted(structure, trusted, path):
-    skops, _ = _import()
-    unknown = set(skops.get_untrusted_types(data=structure)) - trusted
-    unknown = sorted(unknown.difference(*known_names().values()))
+def _refuse_untrusted(unknown: set[str], path: FilePath) -> None:
     if unknown:
+        names = sorted(unknown)
         raise UntrustedTypeError(
-            f"{path} uses {', '.join(unknown)}, which skmerc does not trust; nothing "
+            f"{path} uses {', '.join(names)}, which skmerc does not trust; nothing "
             "of the file has run. If you know all of them and who made the file, allow "
-            f"them by load_model(path, trusted={unknown!r})."
+            f"them by load_model(path, trusted={names!r})."
         )
 
 
-def _restore(structure, weights, trusted, device=None):
-    skops, safetensors = _import()
-    check_purposes(read_schema(structure), trusted)
+def _restore(
+    schema: dict[str, Any],
+    structure: bytes,
+    weights: bytes,
+    trusted: set[str],
+    device: torch.device | None = None,
+) -> Any:
+    skops, safetensors = need("persistence", "skops.io", "safetensors.torch")
+    check_purposes(schema, trusted)
     known = set().union(*known_names().values())
     with Store(safetensors.load(weights), device).opened():
         model = skops.loads(structure, trusted=[*known, *trusted])

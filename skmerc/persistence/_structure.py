@@ -3,12 +3,13 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile, ZipInfo
 
 from skmerc.persistence._checks import SCHEMA, nodes
 
 
-def tidy_structure(structure):
+def tidy_structure(structure: bytes) -> bytes:
     """Rewrite a file of skops so that equal models give equal files.
 
     skops names the parts of a model by their addresses in memory, tells the time, and
@@ -30,7 +31,8 @@ def tidy_structure(structure):
         If a dict has True or False for a key, which skops reads back as True.
     """
     tidied = io.BytesIO()
-    numbers, names = {}, {}
+    numbers: dict[Any, int] = {}
+    names: dict[str, str] = {}
     with ZipFile(io.BytesIO(structure)) as old, ZipFile(tidied, "w") as new:
         schema = json.loads(old.read(SCHEMA))
         for node in nodes(schema):
@@ -48,17 +50,17 @@ def tidy_structure(structure):
     return tidied.getvalue()
 
 
-def add_member(file, name, content):
+def add_member(file: ZipFile, name: str, content: str | bytes) -> None:
     """Write a member of a zip file without the time."""
     file.writestr(ZipInfo(name), content)
 
 
-def _value(node):
+def _value(node: dict[str, Any]) -> str:
     """What an element of a set is, by which it is put in its place."""
     return json.dumps({name: v for name, v in node.items() if name != "__id__"})
 
 
-def _refuse_truth_as_key(node):
+def _refuse_truth_as_key(node: dict[str, Any]) -> None:
     is_dict = node["__loader__"] == "DictNode"
     keys = node["key_types"]["content"] if is_dict else []
     if any(key["__class__"] in ("bool", "bool_") for key in keys):

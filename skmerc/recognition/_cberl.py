@@ -4,8 +4,8 @@ from numbers import Integral
 
 import torch
 from imblearn.utils import Substitution
-from sklearn.utils._param_validation import Interval, StrOptions
 
+from skmerc._utils.compat import Interval, StrOptions
 from skmerc._utils.registry import Range, storable
 from skmerc.nn.cberl import CBERLLoss, CBERLNetwork
 from skmerc.recognition._base import (

@@ -1,9 +1,9 @@
 """What is refused before a network is built, and what `score` takes."""
 
 import numpy as np
-from sklearn.utils._param_validation import validate_parameter_constraints
 
 from skmerc._training import check_weight, resolve_device
+from skmerc._utils.compat import validate_parameter_constraints
 from skmerc.frame._labels import read_labels
 from skmerc.metrics._scorers import labelled_rows
 

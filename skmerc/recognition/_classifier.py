@@ -5,15 +5,13 @@ import torch
 from sklearn import config_context
 from sklearn.base import ClassifierMixin, clone
 from sklearn.metrics import accuracy_score
-from sklearn.utils._param_validation import HasMethods, StrOptions
-from sklearn.utils.multiclass import (
-    _check_partial_fit_first_call,
-    check_classification_targets,
-)
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import has_fit_parameter
 
 from skmerc._training import draw_seed, infer
+from skmerc._utils.compat import HasMethods, StrOptions, check_partial_fit_first_call
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
+from skmerc.frame._columns import parse_table
 from skmerc.frame._labels import refuse_mixed, shape_of
 from skmerc.recognition._checks import scored_rows
 from skmerc.recognition._imbalance import (
@@ -65,7 +63,7 @@ class DialogueClassifierMixin(ClassifierMixin):
         if classes is not None:
             refuse_mixed(classes, "classes")
         if len(shape_of(y)) == 1:
-            _check_partial_fit_first_call(self, classes)
+            check_partial_fit_first_call(self, classes)
         known = getattr(self, "classes_", None)
         return self._fit(X, y, sample_weight, epochs=1, classes=known)
 
@@ -181,6 +179,7 @@ class DialogueClassifierMixin(ClassifierMixin):
         float
             Share of right answers; the papers' weighted average accuracy (WAA).
         """
+        X = parse_table(X)
         rows, y, weight = scored_rows(X, y, sample_weight)
         answers = self.predict(X)[rows]
         return float(accuracy_score(y, answers, sample_weight=weight))

@@ -2,8 +2,8 @@
 
 import torch
 from imblearn.utils import Substitution
-from sklearn.utils._param_validation import StrOptions
 
+from skmerc._utils.compat import StrOptions
 from skmerc._utils.registry import Range, storable
 from skmerc.nn.dialoguegcn import DialogueGCNLoss, DialogueGCNNetwork
 from skmerc.recognition._base import (

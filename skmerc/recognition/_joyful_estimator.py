@@ -3,11 +3,11 @@
 from numbers import Integral
 
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
 from skorch.callbacks import LRScheduler
 
 from skmerc._training import train_fusion
 from skmerc._training._callbacks import names_of
+from skmerc._utils.compat import Interval, StrOptions
 from skmerc._utils.registry import Range
 from skmerc.nn.joyful import JoyfulLoss, JoyfulNetwork
 from skmerc.recognition._base import (

@@ -6,6 +6,7 @@ from sklearn.metrics import r2_score
 
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc._utils.registry import storable
+from skmerc.frame._columns import parse_table
 from skmerc.recognition._checks import scored_rows
 from skmerc.recognition._joyful_estimator import (
     PARAMETERS,
@@ -127,6 +128,7 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
         float
             Share of the variance that is explained.
         """
+        X = parse_table(X)
         rows, y, weight = scored_rows(X, y, sample_weight, numeric=True)
         return r2_score(y, self.predict(X)[rows], sample_weight=weight)
 

@@ -6,9 +6,9 @@ from imblearn.base import BaseSampler
 from imblearn.over_sampling import RandomOverSampler
 from sklearn.base import clone
 from sklearn.utils import get_tags
-from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from skmerc._training import fit_standardize
+from skmerc._utils.compat import HasMethods, StrOptions
 from skmerc._utils.registry import storable
 from skmerc.metrics._neighbors import nearest_rows
 from skmerc.sampling._keyed import KeyedSamplerMixin, quota

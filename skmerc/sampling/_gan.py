@@ -5,7 +5,6 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from imblearn.over_sampling.base import BaseOverSampler
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from skmerc._training import (
     NetworkHolder,
@@ -15,6 +14,7 @@ from skmerc._training import (
     redirected,
     resolve_device,
 )
+from skmerc._utils.compat import Interval, StrOptions
 from skmerc._utils.registry import Range, storable
 from skmerc.nn.gan import MultimodalGAN
 from skmerc.sampling._adversarial import ClassBalancedBatches, Game, Weights, play

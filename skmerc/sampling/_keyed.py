@@ -1,26 +1,27 @@
 """What the samplers share: reading a table, anchoring and appending rows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from imblearn.utils import check_sampling_strategy
-from imblearn.utils._validation import ArraysTransformer
 from scipy.sparse import issparse
-from sklearn.base import _fit_context
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+from skmerc._utils.compat import arrays_transformer, fit_context
 from skmerc._utils.fitting import all_or_nothing
-from skmerc.frame import KEYS, drop_keys, read_keys
 from skmerc.frame._columns import (
     CONTEXT,
+    KEYS,
     SYNTHETIC,
     UTTERANCE,
+    ParsedTable,
     as_pandas,
-    key_columns,
+    parse_table,
     synthetic_id,
 )
 from skmerc.frame._conversations import Conversations, read_conversations
@@ -37,9 +38,9 @@ class Table:
         The features and keys.
     y : ndarray of shape (n_rows,)
         The labels.
-    frame : DataFrame or None
+    frame : ParsedTable or None
         The caller's frame where it has keys.
-    form : ArraysTransformer
+    form : object
         What gives results the types that the caller's X and y have.
     n_indicators : int
         Number of columns where the caller's labels were an indicator matrix of one
@@ -48,8 +49,8 @@ class Table:
 
     conversations: Conversations
     y: np.ndarray
-    frame: pd.DataFrame | None
-    form: ArraysTransformer
+    frame: ParsedTable | None
+    form: Any
     n_indicators: int
 
     @property
@@ -72,10 +73,10 @@ class Table:
         return self.form.transform(pd.concat([keys, features], axis=1), y)
 
     def _extend_keys(self, sources, placement):
-        keys = read_keys(self.frame)
-        for key, column in key_columns(self.frame).items():
+        keys = self.frame.keys.copy()
+        for key, column in self.frame.key_names.items():
             if key != "dialogue__role":
-                keys[key] = self.frame[column].reset_index(drop=True)
+                keys[key] = self.frame.data[column].reset_index(drop=True)
         if placement == "isolated":
             keys["dialogue__id"] = keys["dialogue__id"].astype(str)
         synthetic = keys.iloc[sources].assign(dialogue__role="synthetic")
@@ -96,7 +97,7 @@ class Table:
         )
 
     def _extend_features(self, features):
-        real = drop_keys(self.frame).reset_index(drop=True)
+        real = self.frame.features.reset_index(drop=True)
         synthetic = pd.DataFrame(features, columns=real.columns)
         whole = [name for name, dtype in real.dtypes.items() if _is_whole(dtype)]
         if whole:
@@ -114,14 +115,14 @@ def _append(real, synthetic):
 
 def read_table(sampler, X, y, modalities=None):
     """Validate X and y for a sampler, keyed or not."""
-    X, y = as_pandas(X), _as_pandas_target(y)
-    frame = X if key_columns(X) else None
-    form = ArraysTransformer(None if frame is not None else X, y)
-    y = complete_labels(y, read_keys(X)["dialogue__role"].eq("context").to_numpy())
+    table, y = parse_table(X), _as_pandas_target(y)
+    frame = table if table.key_names else None
+    form = arrays_transformer(None if frame is not None else table.data, y)
+    y = complete_labels(y, table.is_context)
     check_classification_targets(y)
     labels, n_indicators = _as_labels(y)
     conversations, labels = read_conversations(
-        sampler, _as_floats(X), labels, reset=True, modalities=modalities
+        sampler, _as_floats(table), labels, reset=True, modalities=modalities
     )
     if n_indicators:
         _refuse_rows_without_label(np.asarray(y), conversations.role)
@@ -138,8 +139,9 @@ def _as_pandas_target(y):
     return y
 
 
-def _as_floats(X):
+def _as_floats(table):
     """Make integers, lists and sparse columns floats without losing digits."""
+    X = table.data
     if isinstance(X, list):
         X = np.asarray(X)
     if not isinstance(X, pd.DataFrame):
@@ -147,10 +149,10 @@ def _as_floats(X):
         return X.astype(np.float64) if whole else X
     floats = {
         column: getattr(dtype, "subtype", np.float64)
-        for column, dtype in drop_keys(X).dtypes.items()
+        for column, dtype in table.features.dtypes.items()
         if isinstance(dtype, pd.SparseDtype) or pd.api.types.is_integer_dtype(dtype)
     }
-    return X.astype(floats) if floats else X
+    return replace(table, data=X.astype(floats)) if floats else table
 
 
 def _as_labels(y):
@@ -252,7 +254,7 @@ class KeyedSamplerMixin:
     features, labels and source rows of the synthetic utterances alone.
     """
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     @all_or_nothing
     def fit(self, X, y):
         """Check a table and count the quota; :meth:`fit_resample` does the work.
@@ -272,7 +274,7 @@ class KeyedSamplerMixin:
         self._read(X, y)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     @all_or_nothing
     def fit_resample(self, X, y):
         """Append synthetic utterances of the classes that have too few.

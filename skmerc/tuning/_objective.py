@@ -1,21 +1,35 @@
 """What Optuna maximises: the mean score over folds of dialogues."""
 
 from numbers import Integral
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from optuna import TrialPruned
-from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+)
 from optuna.study import StudyDirection
+from optuna.trial import BaseTrial
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_consistent_length
-from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
-from sklearn.utils.metaestimators import _safe_split
 from skorch.callbacks import Callback
 
+from skmerc._utils.compat import (
+    HasMethods,
+    StrOptions,
+    safe_split,
+    validate_params,
+)
+from skmerc._utils.types import Table
 from skmerc.metrics import weighted_f1_scorer
 from skmerc.model_selection import DialogueKFold
+
+_Scores = list[dict[str, float]]
 
 
 class DialogueObjective:
@@ -104,7 +118,17 @@ class DialogueObjective:
         },
         prefer_skip_nested_validation=True,
     )
-    def __init__(self, estimator, X, y, space, *, cv=None, scoring=None, report="fold"):
+    def __init__(
+        self,
+        estimator: Any,
+        X: Table,
+        y: ArrayLike,
+        space: dict[str, BaseDistribution],
+        *,
+        cv: Any = None,
+        scoring: Any = None,
+        report: Literal["fold", "epoch"] = "fold",
+    ) -> None:
         check_consistent_length(X, y)
         self.estimator, self.X, self.y, self.space = estimator, X, y, space
         self.cv, self.scoring, self.report = cv, scoring, report
@@ -114,7 +138,7 @@ class DialogueObjective:
         self._scorer = check_scoring(estimator, scoring=_named(scoring))
         self._folds = list(_splitter(cv).split(X, y))
 
-    def _check_names(self):
+    def _check_names(self) -> None:
         unknown = sorted(set(self.space) - set(self.estimator.get_params()))
         if unknown or not self.space:
             raise ValueError(
@@ -123,7 +147,7 @@ class DialogueObjective:
                 "the step, as in 'clf__lr'."
             )
 
-    def _check_epochs(self):
+    def _check_epochs(self) -> None:
         prefix, last = _last_step(self.estimator)
         if not {"callbacks", "max_epochs"} <= set(last.get_params()):
             raise ValueError(
@@ -137,7 +161,7 @@ class DialogueObjective:
                 "report='fold'."
             )
 
-    def __call__(self, trial):
+    def __call__(self, trial: BaseTrial) -> float:
         """Score the parameters of a trial.
 
         Parameters
@@ -159,7 +183,7 @@ class DialogueObjective:
         """
         _check_direction(trial)
         params = {name: _suggest(trial, name, self.space[name]) for name in self.space}
-        folds = []
+        folds: _Scores = []
         for train, test in self._folds:
             model = clone(self.estimator).set_params(**params)
             if self.report == "epoch":
@@ -173,17 +197,19 @@ class DialogueObjective:
             trial.set_user_attr(f"mean_test_{name}", mean)
         return float(np.mean(_decisive(folds)))
 
-    def _fit_and_score(self, model, train, test):
-        model.fit(*_safe_split(model, self.X, self.y, train))
-        return self._scorer(model, *_safe_split(model, self.X, self.y, test, train))
+    def _fit_and_score(
+        self, model: Any, train: np.ndarray, test: np.ndarray
+    ) -> dict[str, float]:
+        model.fit(*safe_split(model, self.X, self.y, train))
+        return self._scorer(model, *safe_split(model, self.X, self.y, test, train))
 
-    def _report_epochs(self, model, trial, folds):
+    def _report_epochs(self, model: Any, trial: BaseTrial, folds: _Scores) -> None:
         _, last = _last_step(model)
         first_step = len(folds) * (last.max_epochs + 1)
         report = _EpochReport(trial, first_step, _decisive(folds), self._scorer)
         last.set_params(callbacks=[*(last.callbacks or []), report])
 
-    def _report_fold(self, trial, folds):
+    def _report_fold(self, trial: BaseTrial, folds: _Scores) -> None:
         step = len(folds) - 1
         if self.report == "epoch":
             _, last = _last_step(self.estimator)
@@ -196,15 +222,17 @@ class DialogueObjective:
 class _EpochReport(Callback):
     """Tell a trial the score of each epoch, beside those of the folds before."""
 
-    def __init__(self, trial, first_step, scores, scorer):
+    def __init__(
+        self, trial: Any, first_step: int, scores: list[float], scorer: Any
+    ) -> None:
         self.trial, self.first_step, self.scores = trial, first_step, scores
         self.scorer = scorer
 
-    def __sklearn_clone__(self):
+    def __sklearn_clone__(self) -> "_EpochReport":
         # A copied trial would report into nowhere.
         return self
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Report the mean, and stop where the trial is pruned."""
         latest = net.rows_.score_validation(net, self.scorer)
         if latest is None:
@@ -222,29 +250,29 @@ class _EpochReport(Callback):
                 f"Pruned in epoch {epoch + 1} of fold {len(self.scores) + 1}."
             )
 
-    def on_train_end(self, net, **kwargs):
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Let go of the trial and the score, so that no fitted net carries them."""
         self.trial = self.scorer = None
 
 
-def _decisive(folds):
+def _decisive(folds: _Scores) -> list[float]:
     """The first score of each fold, by which trials are judged."""
     return [next(iter(scores.values())) for scores in folds]
 
 
-def _named(scoring):
+def _named(scoring: Any) -> Any:
     if isinstance(scoring, (list, tuple, dict)):
         return scoring
     return {"score": weighted_f1_scorer if scoring is None else scoring}
 
 
-def _splitter(cv):
+def _splitter(cv: Any) -> Any:
     if cv is None or isinstance(cv, Integral):
         return DialogueKFold(3 if cv is None else cv)
     return check_cv(cv)
 
 
-def _last_step(model):
+def _last_step(model: Any) -> tuple[str, Any]:
     """Prefix of the parameters of the last step of a pipeline, and the step."""
     prefix = ""
     while hasattr(model, "steps"):
@@ -253,7 +281,7 @@ def _last_step(model):
     return prefix, model
 
 
-def _check_direction(trial):
+def _check_direction(trial: BaseTrial) -> None:
     study = getattr(trial, "study", None)  # a FixedTrial has none
     if study is not None and study.directions != [StudyDirection.MAXIMIZE]:
         raise ValueError(
@@ -263,7 +291,7 @@ def _check_direction(trial):
         )
 
 
-def _suggest(trial, name, distribution):
+def _suggest(trial: BaseTrial, name: str, distribution: Any) -> Any:
     if isinstance(distribution, CategoricalDistribution):
         return trial.suggest_categorical(name, distribution.choices)
     is_float = isinstance(distribution, FloatDistribution)

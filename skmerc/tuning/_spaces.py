@@ -1,22 +1,25 @@
 """Ranges worth searching, with where they come from."""
 
+from typing import Any
+
 import numpy as np
 from optuna.distributions import (
+    BaseDistribution,
     CategoricalDistribution,
     FloatDistribution,
     IntDistribution,
 )
 from scipy.stats import loguniform, uniform
-from sklearn.utils._param_validation import HasMethods, validate_params
 
 import skmerc
+from skmerc._utils.compat import HasMethods, validate_params
 from skmerc._utils.registry import Range
 
 
 @validate_params(
     {"estimator": [str, HasMethods("get_params")]}, prefer_skip_nested_validation=True
 )
-def search_space(estimator):
+def search_space(estimator: Any) -> dict[str, BaseDistribution]:
     """Give the ranges of an estimator, or of all steps of a pipeline.
 
     The parameters of an estimator come in the order of what they are worth: where
@@ -111,13 +114,13 @@ def search_space(estimator):
     space = _collect(estimator, prefix="")
     if not space:
         name = estimator if isinstance(estimator, str) else type(estimator).__name__
-        known = ", ".join(k for k in skmerc.__all__ if _has_space(getattr(skmerc, k)))
+        known = ", ".join(kind for kind in skmerc.__all__ if _collect(kind, prefix=""))
         raise ValueError(f"{name!r} has no search space; there is one for {known}.")
     return space
 
 
-def _collect(estimator, prefix):
-    space = {}
+def _collect(estimator: Any, prefix: str) -> dict[str, BaseDistribution]:
+    space: dict[str, BaseDistribution] = {}
     for name, step in getattr(estimator, "steps", ()):
         space |= _collect(step, f"{prefix}{name}__")
     named = isinstance(estimator, str) and estimator in skmerc.__all__
@@ -127,21 +130,16 @@ def _collect(estimator, prefix):
     return space
 
 
-def _has_space(kind):
-    """Whether a class tells what of it is worth searching."""
-    return bool(getattr(kind, "_search_space", None))
-
-
-def _distribution(values):
+def _distribution(values: Any) -> BaseDistribution:
     if not isinstance(values, Range):
         return CategoricalDistribution(values)
     if isinstance(values.low, int):
-        return IntDistribution(values.low, values.high, values.log, values.step)
+        return IntDistribution(values.low, int(values.high), values.log, values.step)
     return FloatDistribution(values.low, values.high, log=values.log)
 
 
 @validate_params({"space": [dict]}, prefer_skip_nested_validation=True)
-def param_distributions(space):
+def param_distributions(space: dict[str, BaseDistribution]) -> dict[str, Any]:
     """Turn ranges of Optuna into those of scikit-learn's random searches.
 
     Parameters
@@ -174,7 +172,7 @@ def param_distributions(space):
     return {name: _of_scipy(name, space[name]) for name in space}
 
 
-def _of_scipy(name, distribution):
+def _of_scipy(name: str, distribution: Any) -> Any:
     if isinstance(distribution, CategoricalDistribution):
         return list(distribution.choices)
     low, high, step = distribution.low, distribution.high, distribution.step

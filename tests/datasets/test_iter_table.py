@@ -1,5 +1,7 @@
 """Parts of parquet datasets: what is in them, and what is refused."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -219,7 +221,7 @@ def test_nothing_to_read_is_refused(frame, tmp_path):
 
 
 def test_without_pyarrow_it_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setattr("skmerc.datasets.formats._parquet.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ImportError, match=r"skmerc\[parquet\]"):
         iter_table(tmp_path)
 

@@ -1,5 +1,7 @@
 """Tables of utterances from files: what is read, and what is refused."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -341,7 +343,7 @@ def test_missing_file_and_unknown_ending_are_refused(tmp_path):
 
 def test_parquet_without_pyarrow_says_what_to_install(frame, tmp_path, monkeypatch):
     path = write_frame(frame, tmp_path / "calls.parquet")
-    monkeypatch.setattr("skmerc.datasets.formats._parquet.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ImportError, match=r"pip install 'skmerc\[parquet\]'"):
         load_table(path)
 

@@ -1,6 +1,7 @@
 """The view of a table that estimators read: order, alternatives, roles, warnings."""
 
 import datetime
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -8,15 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator
+from systems import make_model, target_of
 
 from skmerc.datasets import make_conversations
 from skmerc.exceptions import DuplicateTurnWarning, SplitDialogueWarning
-from skmerc.frame import make_frame
+from skmerc.frame import _columns, make_frame, mark_validation, split_frame
 from skmerc.frame._columns import synthetic_id
 from skmerc.frame._conversations import (
     ranges,
     read_conversations,
 )
+from skmerc.model_selection import StratifiedDialogueKFold, fill_labels
 
 quick = settings(deadline=None, max_examples=60, database=None, derandomize=True)
 
@@ -302,3 +305,58 @@ def test_speakers_never_named_are_one_person():
 def test_text_in_an_array_is_traced_to_where_it_may_come_from():
     with pytest.raises(ValueError, match="'agent': X is an array .*set_output"):
         read(np.array([["agent", 1.0]], dtype=object))
+
+
+@pytest.fixture
+def names_read(monkeypatch):
+    """How often each column's name has been read."""
+    count, key_of = Counter(), _columns._key_of
+
+    def read_name(column):
+        count[column] += 1
+        return key_of(column)
+
+    monkeypatch.setattr(_columns, "_key_of", read_name)
+    return count
+
+
+@pytest.mark.parametrize("name", ["cberl", "fuser", "regressor"])
+def test_estimators_read_each_columns_name_once_a_call(name, names_read):
+    X, y = make_conversations(12, random_state=0)
+    y = target_of(name, X, y)
+    model = make_model(name)
+    answer = model.transform if name == "fuser" else model.predict
+    for call in (
+        lambda: model.fit(X, y),
+        lambda: answer(X),
+        lambda: model.score(X, y),
+    ):
+        names_read.clear()
+        call()
+        assert names_read == dict.fromkeys(X.columns, 1)
+
+
+@pytest.mark.parametrize("placement", ["dialogue", "isolated"])
+def test_samplers_read_each_columns_name_once_a_call(placement, names_read):
+    X, y = make_conversations(12, random_state=0)
+    sampler = make_model("sampler", placement=placement)
+    names_read.clear()
+    sampler.fit_resample(X, y)
+    assert names_read == dict.fromkeys(X.columns, 1)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        split_frame,
+        lambda X: mark_validation(X, fraction=0.5, random_state=0),
+        lambda X: list(StratifiedDialogueKFold(2).split(X, np.arange(len(X)) % 2)),
+        lambda X: fill_labels(X, np.arange(len(X))),
+    ],
+    ids=["split_frame", "mark_validation", "folds", "fill_labels"],
+)
+def test_functions_read_each_columns_name_once_a_call(call, names_read):
+    X = table(["a", "a", "b", "b", "c", "c", "d", "d"])
+    names_read.clear()
+    call(X)
+    assert names_read == dict.fromkeys(X.columns, 1)

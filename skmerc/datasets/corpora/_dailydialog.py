@@ -2,8 +2,8 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import StrOptions
 
+from skmerc._utils.compat import StrOptions
 from skmerc.datasets._corpus import TEXT, as_corpus
 from skmerc.datasets.corpora._loading import as_bunch, loader, refuse_absent
 from skmerc.datasets.formats._files import check_file

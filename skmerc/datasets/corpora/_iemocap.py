@@ -4,8 +4,8 @@ from dataclasses import replace
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils._param_validation import Options
 
+from skmerc._utils.compat import Options
 from skmerc.datasets._corpus import PARTS
 from skmerc.datasets.corpora._iemocap_features import read_features
 from skmerc.datasets.corpora._iemocap_release import EMOTIONS, gender_of, read_release

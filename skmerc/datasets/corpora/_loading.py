@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import validate_params
 
+from skmerc._utils.compat import validate_params
 from skmerc.datasets._corpus import PARTS, TEXT
 from skmerc.datasets._texts import clean_texts
 from skmerc.datasets.formats._files import reader

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import StrOptions
 
+from skmerc._utils.compat import StrOptions
 from skmerc._utils.warnings import warn_user
 from skmerc.datasets._corpus import PARTS, TEXT, as_corpus
 from skmerc.datasets.corpora._loading import as_bunch, loader, refuse_absent

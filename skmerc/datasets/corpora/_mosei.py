@@ -1,7 +1,6 @@
 """CMU-MOSEI from the files that the community shares."""
 
-from sklearn.utils._param_validation import StrOptions
-
+from skmerc._utils.compat import StrOptions
 from skmerc.datasets.corpora._loading import loader
 from skmerc.datasets.corpora._sentiment import LABEL_LIST, load_clips, read_clips
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import StrOptions
 
+from skmerc._utils.compat import StrOptions
 from skmerc.datasets._corpus import TEXT
 from skmerc.datasets.corpora._loading import loader
 from skmerc.datasets.corpora._sentiment import LABEL_LIST, load_clips, read_clips

@@ -4,7 +4,6 @@ A column of equal values takes a few bytes, whatever the number of its rows.
 """
 
 import json
-from importlib.util import find_spec
 
 from skmerc.datasets.formats._budget import Budget
 from skmerc.datasets.formats._files import check_file, damaged
@@ -12,14 +11,6 @@ from skmerc.datasets.formats._parquet_pages import page_sizes
 
 _ROWS = 4096
 """Rows of a file that are read at a time."""
-
-
-def need_pyarrow(path):
-    """Tell what to install where pyarrow is absent."""
-    if find_spec("pyarrow") is None:
-        raise ImportError(
-            f"Reading {path} needs pyarrow: pip install 'skmerc[parquet]'."
-        )
 
 
 def read_frame(path, names):

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import Interval, validate_params
 
+from skmerc._utils.compat import Interval, validate_params
+from skmerc._utils.optional import need
 from skmerc.datasets.formats._budget import Budget
 from skmerc.datasets.formats._files import check_file, content_of
 from skmerc.datasets.formats._parquet import (
     class_names,
-    need_pyarrow,
     read_frames,
     read_schema,
 )
@@ -126,7 +126,7 @@ def iter_table(path, *, rows=50_000, modalities=None, label="label"):
     6
     """
     path = Path(path)
-    need_pyarrow(path)
+    need("parquet", "pyarrow")
     names = as_names("modalities", modalities)
     with content_of(path, "parquet"):
         files = _files_of(path, label)

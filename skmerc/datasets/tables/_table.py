@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 from pandas.api.types import is_numeric_dtype
-from sklearn.utils._param_validation import validate_params
 
+from skmerc._utils.compat import validate_params
 from skmerc.datasets.formats._files import reader
 from skmerc.datasets.tables._table_files import as_text, find_reader, listing
 from skmerc.frame import make_frame

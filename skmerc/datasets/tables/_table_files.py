@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from skmerc._utils.optional import need
 from skmerc.datasets.formats._arrays import Arrays
 from skmerc.datasets.formats._budget import FLOOR, Budget
 from skmerc.datasets.formats._csv_files import SHORT_KEYS, read_csv
 from skmerc.datasets.formats._files import check_file, damaged
-from skmerc.datasets.formats._parquet import need_pyarrow, read_frame
+from skmerc.datasets.formats._parquet import read_frame
 from skmerc.datasets.tables._vectors import spread_vectors
 from skmerc.frame._columns import KEYS, key_columns
 from skmerc.frame._numbers import find_no_number
@@ -142,7 +143,7 @@ def _hide(values, present):
 
 
 def _read_parquet(path, names, label):
-    need_pyarrow(path)
+    need("parquet", "pyarrow")
     return table_of(read_frame(path, [*KEYS_AND_PART, label]), path, names, label)
 
 

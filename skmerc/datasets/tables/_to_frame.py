@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import HasMethods, validate_params
 
+from skmerc._utils.compat import HasMethods, validate_params
 from skmerc.datasets._corpus import TEXT
 from skmerc.datasets._texts import clean_texts
 from skmerc.datasets.formats._csv_dialect import marked_encoding

@@ -13,6 +13,7 @@ from collections import Counter, OrderedDict, defaultdict, deque
 import numpy as np
 import pandas as pd
 
+from skmerc._utils.compat import PythonUnpickler
 from skmerc.datasets.formats._nesting import count_elements
 from skmerc.datasets.formats.pickles import _joblib as wrappers
 from skmerc.datasets.formats.pickles import _makers as plain
@@ -84,7 +85,7 @@ class _Memo(dict):
             self[key] = new
 
 
-class Machine(pickle._Unpickler):
+class Machine(PythonUnpickler):
     """Python's own unpickler, each step replaced that leads beyond plain data.
 
     No value on its stack can be called or is a class, and what a pickle calls is a
@@ -236,7 +237,7 @@ class Machine(pickle._Unpickler):
     def _pay(self, cost):
         self.budget.claim(cost, "a container")
 
-    dispatch = pickle._Unpickler.dispatch | {
+    dispatch = PythonUnpickler.dispatch | {
         pickle.BUILD[0]: _build,
         pickle.BYTEARRAY8[0]: _add_bytearray,
         pickle.EXT1[0]: _refuse_code,
