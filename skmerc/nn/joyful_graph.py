@@ -18,6 +18,7 @@ from skmerc.graph import (
     speaker_relations,
     window_edges,
 )
+from skmerc.graph._edges import ranges
 
 _HEADS = 4
 
@@ -172,9 +173,7 @@ class TwoViews(nn.Module):
         found = [self._far(length) for length in kinds.tolist()]
         counts = lengths.new_tensor([pairs.shape[1] for pairs in found])
         wanted = counts[kind]
-        shift = (counts.cumsum(0) - counts)[kind] - (wanted.cumsum(0) - wanted)
-        at = torch.arange(int(wanted.sum()), device=lengths.device)
-        at = at + shift.repeat_interleave(wanted)
+        at = ranges((counts.cumsum(0) - counts)[kind], wanted)
         starts = (lengths.cumsum(0) - lengths).repeat_interleave(wanted)
         return torch.cat(found, dim=1).to(lengths.device)[:, at] + starts
 
