@@ -31,9 +31,9 @@ def katz_scores(
         b = \frac{\mathrm{attenuation}}{\lambda_{\max}(A)}
 
     A is the adjacency of one dialogue, in which an edge counts both ways and
-    self-loops do not [1]_. The inverse is solved for, and kept as bands that are as wide
-    as scores reach `tolerance`, so that time and memory are linear in the number of
-    utterances where edges come from a window.
+    self-loops do not [1]_. The inverse is solved for, and kept as bands that are
+    as wide as scores reach `tolerance`, so that time and memory are linear in the number
+    of utterances where edges come from a window.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def distant_pairs(
 def _scores_of_dialogue(edges, n, attenuation, tolerance):
     """Yield bands of the scores of one dialogue, some rows at a time.
 
-    Walks from a block that leave its surroundings, `margin` utterances to each side, are
+    Walks from a block that leave its surroundings, `margin` utterances each way, are
     so long that all of them together stay below `tolerance`.
     """
     distance = np.abs(edges[0] - edges[1])

@@ -186,9 +186,9 @@ def _refuse_convolution(step):
     conv = getattr(step, "conv", None)
     if isinstance(conv, type):
         raise ValueError(
-            f"{type(step).__name__} with conv={conv.__name__} cannot be exported: the "
-            "graph knows conv='mean', 'rgcn' and 'attention'. Fit with one of these, or "
-            "keep the model with save_model, for Python."
+            f"{type(step).__name__} with conv={conv.__name__} cannot be exported: "
+            "the graph knows conv='mean', 'rgcn' and 'attention'. Fit with one of them, "
+            "or keep the model with save_model, for Python."
         )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from torch_geometric import loader as pyg_loader
 from torch_geometric import nn as pyg
 
 from skmerc import (
@@ -25,7 +26,7 @@ from skmerc import (
 from skmerc._training import DialogueDataset, DialogueLoader
 from skmerc.datasets import make_conversations
 from skmerc.frame._conversations import read_conversations
-from skmerc.graph import NeighborMean, speaker_relations, window_edges
+from skmerc.graph import NeighborMean, speaker_relations, to_pyg, window_edges
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(3600)]
 
@@ -84,6 +85,19 @@ def test_build_the_graph(benchmark, table):
         return speaker_relations(edges, speaker)
 
     measure(benchmark, build)
+
+
+@pytest.mark.parametrize("of", ["table", "graphs"])
+def test_batches(benchmark, table, of):
+    X, _ = table
+    if of == "graphs":
+        loader = pyg_loader.DataLoader(to_pyg(X), batch_size=20)
+    else:
+        found = read_conversations(DJVAEFuser(), X, reset=True)
+        loader = DialogueLoader(
+            DialogueDataset(found, found.sequences()), batch_size=20
+        )
+    measure(benchmark, lambda: [None for _ in loader])
 
 
 @pytest.mark.parametrize("layer", ["mean", "SAGEConv", "rgcn", "RGCNConv"])
