@@ -85,9 +85,9 @@ class RelationalConvolution(nn.Module):
         \qquad W_r = \sum_b s_{rb} V_b
 
     The first layer of DialogueGCN [1]_, in which an utterance is a neighbour of itself
-    by a relation of its own, and edges have weights, which ``RGCNConv`` of
-    torch-geometric does not take. The transformations of relations share bases [2]_, so that
-    rare relations learn from frequent ones.
+    by a relation of its own. The transformations of relations share bases [2]_, so that
+    rare relations learn from frequent ones. Edges have weights, which ``RGCNConv`` of
+    torch-geometric does not take.
 
     Parameters
     ----------

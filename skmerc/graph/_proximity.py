@@ -31,9 +31,9 @@ def katz_scores(
         b = \frac{\mathrm{attenuation}}{\lambda_{\max}(A)}
 
     A is the adjacency of one dialogue, in which an edge counts both ways and
-    self-loops do not [1]_. The inverse is solved for, and kept as bands that are
-    as wide as scores reach `tolerance`, so that time and memory are linear in the number
-    of utterances where edges come from a window.
+    self-loops do not [1]_. The inverse is solved for, and kept as bands as wide as
+    scores reach `tolerance`, so that time and memory are linear in the number of
+    utterances where edges come from a window.
 
     Parameters
     ----------

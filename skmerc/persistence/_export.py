@@ -187,8 +187,8 @@ def _refuse_convolution(step):
     if isinstance(conv, type):
         raise ValueError(
             f"{type(step).__name__} with conv={conv.__name__} cannot be exported: "
-            "the graph knows conv='mean', 'rgcn' and 'attention'. Fit with one of them, "
-            "or keep the model with save_model, for Python."
+            "the graph knows 'mean', 'rgcn' and 'attention'. Fit with one of them, or "
+            "keep the model with save_model, for Python."
         )
 
 
