@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
 __all__ = [
     "adversarial_loss",
@@ -15,8 +14,7 @@ __all__ = [
     "weighted_mean",
 ]
 
-_BLOCK = 64  # nodes of small groups at once
-_PAIRS = 2**18  # of nodes of a large group at once
+_BLOCK = 64  # nodes at once, for memory that grows with nodes and not with pairs
 
 
 def weighted_mean(values: Tensor, weight: Tensor | None = None) -> Tensor:
@@ -297,8 +295,8 @@ def contrastive_loss(
     if form == "grace":
         views = views / temperature**0.5
     roles = [views] if form == "paper" else [views, views.flip(0)]
-    log_sums = torch.cat([_log_sums(role, group, form) for role in roles])
-    loss = log_sums.mean(dim=0) - (views[0] * views[1]).sum(dim=1)
+    log_sums = [_LogSums.apply(role, group.contiguous(), form) for role in roles]
+    loss = torch.cat(log_sums).mean(dim=0).squeeze(1) - (views[0] * views[1]).sum(dim=1)
     return weighted_mean(loss, weight)
 
 
@@ -314,39 +312,41 @@ def _unit_views(view1, view2, group):
     return views / torch.where(norm > 0, norm, 1.0)
 
 
-def _log_sums(views, group, form):
-    """Logarithms of the denominators: two per node, or one in the form "grace".
+# The logarithms of the denominators: two per node, or one in the form "grace".
+# Blocks under torch.utils.checkpoint need as much memory as all pairs: the little that
+# each keeps lies in the space that the block before has left.
+class _LogSums(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, views, group, form):
+        over, n_sums = ((0, 2), 1) if form == "grace" else (2, 2)
+        ctx.form, log_sums = form, views.new_empty(n_sums, len(group), 1)
+        for rows, _, logits in _blocks(views, group, form):
+            log_sums[:, rows] = logits.logsumexp(over, keepdim=True)
+        ctx.save_for_backward(views, group, log_sums)
+        return log_sums
 
-    Similarities of the nodes of a large group are computed some rows at a time, and
-    anew for the gradient, so that memory does not grow with the pairs.
-    """
-    sizes = []
-    for count in group.unique_consecutive(return_counts=True)[1].tolist():
-        if sizes and sizes[-1] + count <= _BLOCK:
-            sizes[-1] += count
-        else:
-            sizes.append(count)
-    parts = []
-    for whole, own in zip(views.split(sizes, dim=1), group.split(sizes), strict=True):
-        if len(own) <= _BLOCK:
-            parts.append(_log_sums_of_rows(whole[0], whole, own, 0, form))
-            continue
-        n_rows = max(_BLOCK, _PAIRS // len(own))
-        keep = {"use_reentrant": False, "preserve_rng_state": False}
-        parts += [
-            checkpoint(
-                _log_sums_of_rows, rows, whole, None, number * n_rows, form, **keep
-            )
-            for number, rows in enumerate(whole[0].split(n_rows))
-        ]
-    return torch.cat(parts, dim=1)
+    @staticmethod
+    def backward(ctx, grad):
+        views, group, log_sums = ctx.saved_tensors
+        total = torch.zeros_like(views)
+        for rows, columns, logits in _blocks(views, group, ctx.form):
+            share = (logits - log_sums[:, rows]).exp() * grad[:, rows]
+            total[:, columns] += share.mT @ views[0, rows]
+            total[0, rows] += (share @ views[:, columns]).sum(dim=0)
+        return total, None, None
 
 
-def _log_sums_of_rows(rows, views, group, start, form):
-    logits = rows @ views.mT
-    if group is not None:  # there are several
-        logits.masked_fill_(group[:, None] != group, -torch.inf)
-    if form == "paper":
-        return logits.logsumexp(2)
-    logits[0].diagonal(start).fill_(-torch.inf)  # no node is a negative of its own
-    return logits.logsumexp((0, 2))[None]
+def _blocks(views, group, form):
+    """Yield some nodes, the nodes of their groups and the similarities of both."""
+    first = [*torch.searchsorted(group, group).tolist(), len(group)]
+    end = torch.searchsorted(group, group, right=True).tolist()
+    stop = 0
+    while (start := stop) < len(group):
+        stop = min(start + _BLOCK, len(group))
+        stop = first[stop] if first[stop] > start else stop  # whole groups if possible
+        rows, columns = slice(start, stop), slice(first[start], end[stop - 1])
+        logits = views[0, rows] @ views[:, columns].mT
+        logits.masked_fill_(group[rows, None] != group[columns], -torch.inf)
+        if form == "grace":  # no node is a negative of its own
+            logits[0].diagonal(start - columns.start).fill_(-torch.inf)
+        yield rows, columns, logits
