@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from skmerc._utils.random import randint, randperm
-from skmerc.graph._edges import dialogue_of, places_in
+from skmerc.graph._edges import dialogue_of, ranges
 
 
 def mask_features(x: Tensor, rate: float) -> Tensor:
@@ -151,7 +151,7 @@ def _draw(group: Tensor, count: Tensor) -> Tensor:
     """Mark `count` members of each group at random, or all where there are fewer."""
     order = randperm(len(group), group.device)
     order = order[group[order].argsort(stable=True)]
-    rank = places_in(torch.bincount(group, minlength=len(count)))
+    rank = ranges(0, torch.bincount(group, minlength=len(count)))
     drawn = torch.empty_like(group, dtype=torch.bool)
     drawn[order] = rank < count[group[order]]
     return drawn
@@ -161,7 +161,7 @@ def _draw_free_pairs(
     edges: Tensor, lengths: Tensor, count: Tensor, backward_only: bool
 ) -> Tensor:
     """Draw `count` pairs of each dialogue that no edge connects, or all there are."""
-    dialogue, place = dialogue_of(lengths), places_in(lengths)
+    dialogue, place = dialogue_of(lengths), ranges(0, lengths)
     # Pairs are numbered through all dialogues, by target, then source.
     n_sources = place if backward_only else (lengths - 1)[dialogue]
     ends = n_sources.cumsum(0)
@@ -186,7 +186,7 @@ def _draw_ranks(n_free: Tensor, count: Tensor) -> Tensor:
     """Turn each dialogue's circle of ranks, and draw one in each of `count` parts."""
     turn = _integers_below(n_free.clamp(min=1)).repeat_interleave(count)
     free, parts = n_free.repeat_interleave(count), count.repeat_interleave(count)
-    part = places_in(count)
+    part = ranges(0, count)
     low, high = part * free // parts, (part + 1) * free // parts
     rank = (low + _integers_below(high - low) + turn) % free
     return (n_free.cumsum(0) - n_free).repeat_interleave(count) + rank

@@ -13,10 +13,10 @@ def dialogue_of(lengths: Tensor) -> Tensor:
     return dialogue.repeat_interleave(lengths)
 
 
-def places_in(sizes: Tensor) -> Tensor:
-    """Concatenate ``arange(size)`` for all sizes: places in dialogues, or groups."""
-    starts = (sizes.cumsum(0) - sizes).repeat_interleave(sizes)
-    return torch.arange(len(starts), device=sizes.device) - starts
+def ranges(starts: Tensor | int, lengths: Tensor) -> Tensor:
+    """Concatenate ``arange(start, start + length)`` for all pairs of both."""
+    shift = (starts - (lengths.cumsum(0) - lengths)).repeat_interleave(lengths)
+    return torch.arange(len(shift), device=lengths.device) + shift
 
 
 def window_edges(
@@ -54,10 +54,7 @@ def window_edges(
     if future is not None and future >= 0:
         last = torch.minimum(last, node + int(future))
     counts = last - first + 1
-    target = node.repeat_interleave(counts)
-    shift = first - (counts.cumsum(0) - counts)
-    source = torch.arange(len(target), device=node.device)
-    return torch.stack([source + shift.repeat_interleave(counts), target])
+    return torch.stack([ranges(first, counts), node.repeat_interleave(counts)])
 
 
 def speaker_relations(edge_index: Tensor, speaker: Tensor) -> Tensor:

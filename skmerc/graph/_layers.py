@@ -19,7 +19,8 @@ class RelationalAttention(nn.Module):
         \frac{(Q c_i)^\top K c_j}{\sqrt{d}} + b_r \right)
 
     This is DialogueGCN's edge attention and relational sum [1]_ in one step, with
-    heads, a scale and a learned preference for relations.
+    heads, a scale and a learned preference for relations. No layer of torch-geometric
+    has both the attention and the transformation per relation.
 
     Parameters
     ----------
@@ -85,7 +86,8 @@ class RelationalConvolution(nn.Module):
 
     The first layer of DialogueGCN [1]_, in which an utterance is a neighbour of itself
     by a relation of its own. The transformations of relations share bases [2]_, so that
-    rare relations learn from frequent ones.
+    rare relations learn from frequent ones. Edges have weights, which ``RGCNConv`` of
+    torch-geometric does not take.
 
     Parameters
     ----------
@@ -150,7 +152,10 @@ class NeighborMean(nn.Module):
 
     With one relation it is the aggregation of JOYFUL [1]_ (Eq. 9), with the mean of
     GraphSAGE [2]_, which it cites; with several that of a relational graph
-    convolution [3]_, as in JOYFUL's released code. Without neighbours it is 0.
+    convolution [3]_, as in JOYFUL's released code. Without neighbours it is 0. The
+    numbers are those of ``SAGEConv`` and ``RGCNConv`` of torch-geometric, of which the
+    second takes longer; ``pytest -n 0 -p benchmark -m benchmark -k convolution
+    tests/benchmarks/test_speed.py`` compares them.
 
     Parameters
     ----------

@@ -1,13 +1,21 @@
-"""Proximity beyond the edges: the Katz index, for many dialogues at once."""
+"""Proximity beyond the edges: the Katz index."""
 
+import math
+
+import numpy as np
 import torch
+from numpy.lib.stride_tricks import as_strided
+from scipy.linalg import eig_banded, solveh_banded
+from scipy.sparse import diags_array
+from scipy.sparse.linalg import eigsh
 from torch import Tensor
 from torch.nn.functional import pad
 
 from skmerc.graph._augment import by_target
 from skmerc.graph._edges import dialogue_of
 
-_LANCZOS_STEPS = 64  # errors below 1e-5 on chains of 200, the slowest to settle
+_BLOCK = 128  # utterances of a long dialogue whose scores are solved for at once
+_LONG = 1000  # utterances from which on Lanczos's method is faster
 _ROUNDING = 1e-4  # scores that differ by less, as a share, count as equal
 
 
@@ -23,9 +31,9 @@ def katz_scores(
         b = \frac{\mathrm{attenuation}}{\lambda_{\max}(A)}
 
     A is the adjacency of one dialogue, in which an edge counts both ways and
-    self-loops do not [1]_. The series ends where all that is left out is smaller than
-    `tolerance`. Scores are kept as bands, as wide as the longest walk reaches, so that
-    memory is linear in the number of utterances where edges come from a window.
+    self-loops do not [1]_. The inverse is solved for, and kept as bands as wide as
+    scores reach `tolerance`, so that time and memory are linear in the number of
+    utterances where edges come from a window.
 
     Parameters
     ----------
@@ -38,7 +46,7 @@ def katz_scores(
         between 0 and 1. With the default, pairs two and three steps apart on a chain
         score at least half of the largest, as in JOYFUL's example.
     tolerance : float, default=1e-3
-        Bound on the sum of the walks left out.
+        Bound on the error of a score, and on those left out.
 
     Returns
     -------
@@ -50,7 +58,7 @@ def katz_scores(
     Raises
     ------
     ValueError
-        If `attenuation` is not between 0 and 1.
+        If `attenuation` is not between 0 and 1, or `tolerance` is not positive.
 
     References
     ----------
@@ -69,18 +77,20 @@ def katz_scores(
     """
     if not 0 < attenuation < 1:
         raise ValueError(f"attenuation={attenuation} is not between 0 and 1.")
-    dialogue, furthest = dialogue_of(lengths), int(lengths.max()) - 1
-    step = _damped_adjacency(edge_index, lengths, attenuation)
-    walks = torch.ones(len(step), 1, device=step.device)
-    scores = torch.zeros_like(walks)
-    while (unsettled := _left_out(walks, lengths, attenuation) > tolerance).any():
-        # A dialogue ends on its own, whatever its batch mates still need.
-        walks = walks * unsettled[dialogue, None]
-        for _ in range(2):
-            walks = _multiply(step, walks, furthest)
-            further = (walks.shape[1] - scores.shape[1]) // 2
-            scores = pad(scores, (further, further)) + walks
-    return scores
+    if not tolerance > 0:
+        raise ValueError(f"tolerance={tolerance} is not positive.")
+    dialogue = dialogue_of(lengths)[edge_index[1]]
+    starts = lengths.cumsum(0) - lengths
+    edges = (edge_index - starts[dialogue])[:, dialogue.argsort()].cpu()
+    n_edges = dialogue.bincount(minlength=len(lengths)).tolist()
+    bands = [
+        torch.from_numpy(part)
+        for n, own in zip(lengths.tolist(), edges.split(n_edges, dim=1), strict=True)
+        for part in _scores_of_dialogue(own.numpy(), n, attenuation, tolerance)
+    ]
+    width = max(part.shape[1] for part in bands) // 2
+    wide = [pad(part, (width - part.shape[1] // 2,) * 2) for part in bands]
+    return torch.cat(wide).to(edge_index.device)
 
 
 def distant_pairs(
@@ -132,97 +142,73 @@ def distant_pairs(
     """
     # The largest of these scores is 0.2 in windows of 8, and 0.07 in windows of 30.
     scores = katz_scores(edge_index, lengths, attenuation, tolerance=1e-4)
-    adjacency = _adjacency(edge_index, lengths)
-    width, reach = scores.shape[1] // 2, adjacency.shape[1] // 2
-    scores[:, width] = 0
-    scores[:, width - reach : width + reach + 1][adjacency > 0] = 0
-    # Half of the band, and a little below the threshold, so that rounding cannot tell
-    # a pair from its mirror image, nor from another of the same score.
-    ahead = scores[:, width:]
-    largest = _largest_of(ahead.amax(1), lengths).repeat_interleave(lengths)
-    near = (ahead > 0) & (ahead >= (1 - _ROUNDING) * threshold * largest[:, None])
-    first, step = near.nonzero().T
-    pairs = torch.stack([first, first + step])
+    width = scores.shape[1] // 2
+    row = torch.cat([edge_index[1], edge_index[0]])
+    column = width + torch.cat([edge_index[0], edge_index[1]]) - row
+    inside = (column >= 0) & (column <= 2 * width)
+    scores[row[inside], column[inside]] = 0
+    # Half of the band without the diagonal, and a little below the threshold, so that
+    # rounding cannot tell a pair from its mirror image, nor from another of the same
+    # score.
+    ahead = scores[:, width + 1 :]
+    best = pad(ahead, (0, 1)).amax(1)
+    dialogue = dialogue_of(lengths)
+    largest = best.new_zeros(len(lengths)).scatter_reduce(0, dialogue, best, "amax")
+    enough = (1 - _ROUNDING) * threshold * largest[dialogue, None]
+    first, step = ((ahead > 0) & (ahead >= enough)).nonzero().T
+    pairs = torch.stack([first, first + step + 1])
     return by_target(torch.cat([pairs, pairs.flip(0)], dim=1))
 
 
-def _adjacency(edge_index: Tensor, lengths: Tensor) -> Tensor:
-    """Bands of the symmetric adjacency without self-loops, as of the scores."""
-    source, target = edge_index
-    distance = source - target
-    reach = int(distance.abs().max()) if len(distance) else 0
-    bands = torch.zeros(int(lengths.sum()), 2 * reach + 1, device=lengths.device)
-    bands[target, reach + distance] = 1
-    bands[source, reach - distance] = 1
-    bands[:, reach] = 0
-    return bands
+def _scores_of_dialogue(edges, n, attenuation, tolerance):
+    """Yield bands of the scores of one dialogue, some rows at a time.
 
-
-def _damped_adjacency(
-    edge_index: Tensor, lengths: Tensor, attenuation: float
-) -> Tensor:
-    adjacency = _adjacency(edge_index, lengths)
-    largest = _largest_eigenvalue(adjacency, lengths)
-    damping = torch.where(largest > 0, attenuation / largest, 0.0).float()
-    return adjacency * damping.repeat_interleave(lengths)[:, None]
-
-
-def _left_out(walks: Tensor, lengths: Tensor, attenuation: float) -> Tensor:
-    """Bound the sum of all walks longer than these, in each dialogue.
-
-    An even power of a symmetric matrix X is a square, so that by Cauchy and Schwarz
-    no entry of X^(l + k) exceeds the largest on the diagonal of X^l times the norm of
-    X to the power of k, and that norm is `attenuation`.
+    Walks from a block that leave its surroundings, `margin` utterances each way, are
+    so long that all of them together stay below `tolerance`.
     """
-    diagonal = walks[:, walks.shape[1] // 2]
-    return _largest_of(diagonal, lengths) * attenuation / (1 - attenuation)
+    distance = np.abs(edges[0] - edges[1])
+    reach = distance.max(initial=0)
+    lower = np.zeros((reach + 1, n))
+    lower[distance, edges.min(axis=0, initial=n)] = 1
+    lower[0] = 0
+    if not lower.any():
+        yield np.zeros((n, 1), np.float32)
+        return
+    matrix = lower * (-attenuation / _largest_eigenvalue(lower))
+    matrix[0] = 1
+    steps = math.log(tolerance * (1 - attenuation)) / math.log(attenuation)
+    margin = min(reach * max(math.ceil(steps), 1), n - 1)
+    for start in range(0, n, _BLOCK):
+        stop = min(start + _BLOCK, n)
+        first, last = max(start - margin, 0), min(stop + margin, n)
+        own, place = np.arange(stop - start), np.arange(start - first, stop - first)
+        unit = np.zeros((last - first, stop - start))
+        unit[place, own] = 1
+        scores = solveh_banded(matrix[:, first:last], unit, lower=True) - unit
+        scores = np.pad(scores.T.astype(np.float32), ((0, 0), (margin, margin)))
+        # The next row holds the same utterance one place further to the left.
+        row, cell = scores.strides
+        around = as_strided(
+            scores[:, place[0] :], (len(own), 2 * margin + 1), (row + cell, cell)
+        )
+        yield around if margin == n - 1 else _trim(around, tolerance)
 
 
-def _largest_of(x: Tensor, lengths: Tensor) -> Tensor:
-    """Largest of each dialogue's values, which are not negative."""
-    largest = x.new_zeros(len(lengths))
-    return largest.scatter_reduce(0, dialogue_of(lengths), x, "amax")
+def _trim(bands, tolerance):
+    middle = bands.shape[1] // 2
+    reached = np.flatnonzero((bands >= tolerance).any(axis=0))
+    width = min(np.abs(reached - middle).max() + 1, middle)
+    return bands[:, middle - width : middle + width + 1]
 
 
-def _multiply(step: Tensor, walks: Tensor, furthest: int) -> Tensor:
-    """Multiply banded matrices: row i of the product adds up rows around i."""
-    n, columns = step.shape
-    reach, width = columns // 2, walks.shape[1] // 2
-    wider = min(width + reach, furthest)
-    padded = pad(walks, (2 * reach, 2 * reach, reach, reach))
-    # The view `around[i, o, k]` is the walk from i + o - reach to i + k - wider: one
-    # row further on, the same utterance stands one column further to the left.
-    row, first = padded.shape[1], 3 * reach + width - wider
-    around = padded.as_strided((n, columns, 2 * wider + 1), (row, row - 1, 1), first)
-    return torch.bmm(step[:, None], around)[:, 0]
-
-
-def _largest_eigenvalue(adjacency: Tensor, lengths: Tensor) -> Tensor:
-    """Largest eigenvalue of each dialogue, by Lanczos's method.
-
-    Power iteration needs more than a thousand steps for what these 64 find.
-    """
-    diagonal, beside = _lanczos(adjacency.double(), lengths)
-    tridiagonal = torch.diag_embed(diagonal) + torch.diag_embed(beside, -1)
-    return torch.linalg.eigvalsh(tridiagonal)[:, -1]
-
-
-def _lanczos(adjacency: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Diagonal, and what stands beside it, of one tridiagonal matrix per dialogue."""
-    dialogue, columns = dialogue_of(lengths), adjacency.shape[1]
-
-    def total(x: Tensor) -> Tensor:
-        return x.new_zeros(len(lengths)).index_add(0, dialogue, x)
-
-    # Constant, since leading eigenvectors of an adjacency have no negative entries.
-    vector = lengths.double().rsqrt()[dialogue]
-    last, diagonal, beside = vector, [], [total(0 * vector)]
-    for _ in range(min(_LANCZOS_STEPS, int(lengths.max()))):
-        around = pad(vector, (columns // 2, columns // 2)).unfold(0, columns, 1)
-        image = (adjacency * around).sum(1) - beside[-1][dialogue] * last
-        diagonal.append(total(vector * image))
-        image = image - diagonal[-1][dialogue] * vector
-        beside.append(total(image**2).sqrt())
-        # Zeros follow where no direction is left.
-        last, vector = vector, image / beside[-1][dialogue].clamp(min=1e-30)
-    return torch.stack(diagonal, dim=1), torch.stack(beside, dim=1)[:, 1:-1]
+def _largest_eigenvalue(lower):
+    """Largest eigenvalue of a symmetric matrix, given as its lower bands."""
+    n = lower.shape[1]
+    if n <= _LONG:
+        last = {"select": "i", "select_range": (n - 1, n - 1)}
+        return eig_banded(lower, lower=True, eigvals_only=True, **last)[0]
+    bands = [band[: n - k] for k, band in enumerate(lower)]
+    below = diags_array(bands, offsets=-np.arange(len(lower)), format="csr")
+    # From a constant vector, since leading eigenvectors have no negative entries.
+    settings = {"k": 1, "which": "LA", "v0": np.ones(n), "ncv": 64, "tol": 1e-4}
+    return eigsh(below + below.T, return_eigenvectors=False, **settings)[0]

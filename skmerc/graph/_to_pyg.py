@@ -42,6 +42,12 @@ def to_pyg(X, y=None, *, window_past=10, window_future=10):
         If X holds infinity, text or broken keys, or a label is missing in a row that
         is no context.
 
+    Notes
+    -----
+    Networks of this package do not train on these graphs, since batches are gathered
+    from the table several times faster: ``pytest -n 0 -p benchmark -m benchmark -k
+    batches tests/benchmarks/test_speed.py`` compares both.
+
     Examples
     --------
     >>> from skmerc.datasets import make_conversations

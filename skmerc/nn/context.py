@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from skmerc._utils.random import Dropout
-from skmerc.graph._edges import places_in
+from skmerc.graph._edges import ranges
 
 
 class DialogueRNN(nn.Module):
@@ -79,6 +79,6 @@ def packing_order(lengths: Tensor) -> tuple[Tensor, Tensor]:
     rank = torch.empty_like(lengths)
     longest_first = lengths.argsort(descending=True, stable=True)
     rank[longest_first] = torch.arange(len(lengths), device=lengths.device)
-    turn = places_in(lengths)
+    turn = ranges(0, lengths)
     order = (turn * len(lengths) + rank.repeat_interleave(lengths)).argsort()
     return order, turn.bincount()

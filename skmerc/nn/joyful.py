@@ -48,8 +48,9 @@ class JoyfulNetwork(DialogueNetwork):
         Width of the graph network; None is that of its input.
     graph_layers : int
         Its depth.
-    conv, n_speakers
-        See :class:`JoyfulGraph`.
+    conv, conv_params, n_speakers
+        See :class:`JoyfulGraph`; of a convolution of torch-geometric the class and its
+        parameters.
     window_past, window_future : int or None
         Window of the graph.
     augmentation_rate : float
@@ -77,7 +78,8 @@ class JoyfulNetwork(DialogueNetwork):
         context_window: int | None,
         hidden_size: int | None,
         graph_layers: int,
-        conv: str,
+        conv: str | type,
+        conv_params: dict | None,
         n_speakers: int | None,
         window_past: int | None,
         window_future: int | None,
@@ -103,12 +105,18 @@ class JoyfulNetwork(DialogueNetwork):
             **fusion,
         )
         hidden_size = hidden_size or self.fusion.size
+        foreign = isinstance(conv, type)
+        if conv_params and not foreign:
+            raise ValueError(
+                f"conv_params={conv_params} is for convolutions of torch-geometric, "
+                f"and conv={conv!r} takes none. Leave it out."
+            )
         self.views = TwoViews(augmentation_rate, window_past, window_future)
         self.graph = JoyfulGraph(
             self.fusion.size,
             hidden_size,
             layers=graph_layers,
-            conv=conv,
+            conv=(conv, conv_params or {}) if foreign else conv,
             n_speakers=n_speakers,
             dropout=dropout,
         )

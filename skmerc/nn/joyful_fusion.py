@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skmerc._utils.random import Dropout, randn
-from skmerc.graph._edges import places_in
+from skmerc.graph._edges import ranges
 from skmerc.nn.transformer import DialogueTransformer
 
 
@@ -302,17 +302,17 @@ def topic_before(x: Tensor, lengths: Tensor, smoothing: float) -> tuple[Tensor, 
     started : Tensor of shape (n,)
         Whether an utterance has one before it.
     """
-    turn = places_in(lengths)
+    turn = ranges(0, lengths)
     decay, shift = math.exp(-smoothing), 1
-    total, mass = x, torch.ones_like(x[:, :1])
+    total, weight = x, torch.ones_like(x[:, :1])
     # A prefix sum by doubling: each step sums over twice as many utterances.
     while shift < int(lengths.max()):
         before = (turn >= shift)[:, None].float() * decay**shift
         total = total + before * total.roll(shift, 0)
-        mass = mass + before * mass.roll(shift, 0)
+        weight = weight + before * weight.roll(shift, 0)
         shift *= 2
     started = turn > 0
-    return (total / mass).roll(1, 0) * started[:, None], started
+    return (total / weight).roll(1, 0) * started[:, None], started
 
 
 def _projection(width: int, size: int, dropout: float) -> nn.Module:

@@ -1,9 +1,11 @@
 """JOYFUL's graph network and the two augmented views that it encodes."""
 
+import inspect
 import math
 
 import torch
 from torch import Tensor, nn
+from torch_geometric.nn import MessagePassing
 
 from skmerc._utils.random import Dropout
 from skmerc.graph import (
@@ -18,6 +20,7 @@ from skmerc.graph import (
     speaker_relations,
     window_edges,
 )
+from skmerc.graph._edges import ranges
 
 _HEADS = 4
 
@@ -48,6 +51,77 @@ class JoyfulLayer(nn.Module):
         return self.combine(torch.cat([x, heard], dim=1)).relu()
 
 
+class ForeignConvolution(nn.Module):
+    """A layer of torch-geometric in the place of ours.
+
+    It is built as ``kind(in_size, size, **params)``, and called with utterances and
+    edges. Where its constructor takes ``num_relations``, or its call ``edge_type``, it
+    is told of the relations, too.
+
+    Parameters
+    ----------
+    kind : type
+        A subclass of :class:`torch_geometric.nn.MessagePassing`, such as
+        :class:`torch_geometric.nn.GATv2Conv`.
+    params : dict
+        Further parameters of it.
+    in_size, size : int
+        Width of an utterance before and after.
+    n_relations : int
+        Number of relations.
+
+    Raises
+    ------
+    ValueError
+        If `kind` is no such class, cannot be built or called so, or gives another
+        width.
+    """
+
+    def __init__(
+        self, kind: type, params: dict, in_size: int, size: int, n_relations: int
+    ):
+        super().__init__()
+        if not (isinstance(kind, type) and issubclass(kind, MessagePassing)):
+            raise ValueError(
+                f"conv={kind!r} is no convolution of torch-geometric: give a subclass "
+                "of torch_geometric.nn.MessagePassing, 'mean', 'rgcn' or 'attention'."
+            )
+        if "num_relations" in inspect.signature(kind).parameters:
+            params = {"num_relations": n_relations} | params
+        self.typed = "edge_type" in inspect.signature(kind.forward).parameters
+        try:
+            self.layer = kind(in_size, size, **params)
+            found = self._shape_of_answer(in_size)
+        except Exception as error:  # whatever the code of others raises
+            raise ValueError(
+                f"conv={kind.__name__} with conv_params={params} does not fit. It is "
+                f"built as {kind.__name__}({in_size}, {size}, **conv_params) and "
+                "called with utterances and edges "
+                f"({type(error).__name__}: {error})."
+            ) from error
+        if found not in (None, (2, size)):
+            raise ValueError(
+                f"conv={kind.__name__} with conv_params={params} gives utterances of "
+                f"the shape {found[1:]} in place of ({size},). Several heads, for "
+                "example, must be averaged: conv_params={'concat': False}."
+            )
+
+    def _shape_of_answer(self, in_size):
+        if torch.get_default_device().type == "meta":  # nothing can be computed there
+            return None
+        x, edges = torch.zeros(2, in_size), torch.tensor([[0], [1]])
+        training = self.layer.training
+        with torch.no_grad():
+            answer = self.eval()(x, edges, torch.zeros(1, dtype=torch.long))
+        self.train(training)
+        return tuple(answer.shape)
+
+    def forward(self, x: Tensor, edges: Tensor, relation: Tensor) -> Tensor:
+        """Pass messages: (n, in_size) to (n, size)."""
+        known = {"edge_type": relation} if self.typed else {}
+        return self.layer(x, edges, **known)
+
+
 class JoyfulGraph(nn.Module):
     """Layers of a graph network over the windows of dialogues.
 
@@ -57,11 +131,12 @@ class JoyfulGraph(nn.Module):
         Width of an utterance before the first layer, and after each.
     layers : int, default=1
         Number of layers.
-    conv : {"mean", "rgcn", "attention"}, default="mean"
+    conv : {"mean", "rgcn", "attention"}, or pair of type and dict, default="mean"
         How messages are aggregated: by :class:`skmerc.graph.NeighborMean`, of all
         neighbours (the paper's) or of each relation apart (a relational graph
-        convolution, as in the released code), or by
-        :class:`skmerc.graph.RelationalAttention`.
+        convolution, as in the released code), by
+        :class:`skmerc.graph.RelationalAttention`, or by a layer of torch-geometric,
+        given as its class and its parameters; see :class:`ForeignConvolution`.
     n_speakers : int or None, default=None
         Number of speakers whose pairs are relations; None tells only the same
         speaker from others.
@@ -107,6 +182,8 @@ def _aggregation(conv, in_size, size, n_relations):
         return NeighborMean(in_size, size)
     if conv == "rgcn":
         return NeighborMean(in_size, size, n_relations)
+    if conv != "attention":
+        return ForeignConvolution(*conv, in_size, size, n_relations)
     return RelationalAttention(
         in_size, size, math.gcd(_HEADS, size), n_relations=n_relations
     )
@@ -172,9 +249,7 @@ class TwoViews(nn.Module):
         found = [self._far(length) for length in kinds.tolist()]
         counts = lengths.new_tensor([pairs.shape[1] for pairs in found])
         wanted = counts[kind]
-        shift = (counts.cumsum(0) - counts)[kind] - (wanted.cumsum(0) - wanted)
-        at = torch.arange(int(wanted.sum()), device=lengths.device)
-        at = at + shift.repeat_interleave(wanted)
+        at = ranges((counts.cumsum(0) - counts)[kind], wanted)
         starts = (lengths.cumsum(0) - lengths).repeat_interleave(wanted)
         return torch.cat(found, dim=1).to(lengths.device)[:, at] + starts
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from skmerc._utils.random import Dropout, rand
 from skmerc.graph import RelationalAttention
-from skmerc.graph._edges import dialogue_of, places_in
+from skmerc.graph._edges import dialogue_of, ranges
 from skmerc.losses import scaled_cosine_error
 
 REPLACED = 0.1
@@ -141,5 +141,5 @@ def draw_mask(lengths: Tensor, rate: float, weight: Tensor | None = None) -> Ten
     order = key.argsort(descending=True, stable=True)
     order = order[dialogue[order].argsort(stable=True)]
     rank = torch.empty_like(order)
-    rank[order] = places_in(lengths)
+    rank[order] = ranges(0, lengths)
     return rank < count[dialogue]

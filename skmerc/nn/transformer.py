@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skmerc._utils.random import Dropout, rand
-from skmerc.graph._edges import places_in
+from skmerc.graph._edges import ranges
 
 STEP = 16
 """Chunks of dialogues are multiples of this many turns, as kernels like them."""
@@ -86,7 +86,7 @@ class DialogueTransformer(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Encode utterances: (n, size) to (n, size)."""
-        turn = places_in(lengths)
+        turn = ranges(0, lengths)
         row, chunks = _lay_out(x, turn, lengths, self.window, self.causal)
         angles = _angles(turn, self.head_size) if self.position == "rotary" else None
         if self.position == "sinusoidal":

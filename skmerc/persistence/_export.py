@@ -142,6 +142,7 @@ def _steps(model: Any) -> list[Any]:
         _refuse_other(step, last=number == len(steps))
         check_is_fitted(step, "vae_" if isinstance(step, DJVAEFuser) else "net_")
         _refuse_head(step)
+        _refuse_convolution(step)
     return steps
 
 
@@ -168,6 +169,16 @@ def _refuse_head(step: Any) -> None:
             f"The head of {type(step).__name__}, {type(head).__name__}, cannot be "
             "exported: it is no network. Fit with head=None, whose answers come from "
             "the network, or keep the model with save_model, for Python."
+        )
+
+
+def _refuse_convolution(step: Any) -> None:
+    conv = getattr(step, "conv", None)
+    if isinstance(conv, type):
+        raise ValueError(
+            f"{type(step).__name__} with conv={conv.__name__} cannot be exported: "
+            "the graph knows 'mean', 'rgcn' and 'attention'. Fit with one of them, or "
+            "keep the model with save_model, for Python."
         )
 
 

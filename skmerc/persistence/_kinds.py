@@ -14,6 +14,7 @@ import skorch
 import torch
 from sklearn.compose import make_column_selector
 from sklearn.metrics import accuracy_score, f1_score
+from torch_geometric import nn as pyg
 
 from skmerc import ensemble, features, fusion, model_selection, recognition, sampling
 from skmerc._training import DialogueLoader
@@ -44,7 +45,17 @@ _PRIVATE_OBJECTS = {
 }
 # Values, of which nets are built where they are settings of one, as are the networks of
 # this package.
-_TYPES = (DialogueLoader, skorch.dataset.Dataset)
+_TYPES = (
+    DialogueLoader,
+    skorch.dataset.Dataset,
+    pyg.GATConv,
+    pyg.GATv2Conv,
+    pyg.GCNConv,
+    pyg.GraphConv,
+    pyg.RGCNConv,
+    pyg.SAGEConv,
+    pyg.TransformerConv,
+)
 # Values that loading never calls.
 _FUNCTIONS = (
     accuracy_score,

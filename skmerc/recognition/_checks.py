@@ -37,7 +37,8 @@ def _check_callbacks(callbacks):
 def runs_code_of_others(estimator):
     """Whether something is called in training that may draw as it likes."""
     known = getattr(estimator.optimizer, "__module__", "").startswith("torch.optim.")
-    return not known or bool(estimator.callbacks or estimator.net_params)
+    foreign = isinstance(getattr(estimator, "conv", None), type)
+    return not known or foreign or bool(estimator.callbacks or estimator.net_params)
 
 
 def plain(value):

@@ -58,11 +58,17 @@ PARAMETERS = f"""\
         its input, as in the paper.
     graph_layers : int, default=1
         Depth of the graph network; 1 in the paper.
-    conv : {{"mean", "rgcn", "attention"}}, default="attention"
+    conv : {{"mean", "rgcn", "attention"}} or type, default="attention"
         What an utterance hears in a layer: the mean of its neighbours (Eq. 9), a
         relational graph convolution (the released code), or attention whose edges
         know who speaks, in which direction (with four heads, or as many of them as
-        divide the width).
+        divide the width). Or a convolution of torch-geometric, such as
+        :class:`torch_geometric.nn.GATv2Conv`, built as ``conv(in_size, out_size,
+        **conv_params)`` and called with utterances and edges, and with their relations
+        where it takes ``edge_type``.
+    conv_params : dict or None, default=None
+        Further parameters of a convolution of torch-geometric. Its answer must be as
+        wide as `hidden_size`: several heads are averaged by ``{{"concat": False}}``.
     relations : {{"speaker", "pairs"}}, default="speaker"
         What an edge knows of speakers, besides its direction: whether they are the
         same, or which of the speakers of the first fit talks to which. Weights and
@@ -188,7 +194,8 @@ class JoyfulEstimator(DialogueEstimator):
         "context_window": [Interval(Integral, 1, 2**31, closed="left"), None],
         "hidden_size": [COUNT, None],
         "graph_layers": [COUNT],
-        "conv": [StrOptions({"mean", "rgcn", "attention"})],
+        "conv": [StrOptions({"mean", "rgcn", "attention"}), type],
+        "conv_params": [dict, None],
         "relations": [StrOptions({"speaker", "pairs"})],
         "window_past": WINDOW,
         "window_future": WINDOW,
@@ -219,6 +226,7 @@ class JoyfulEstimator(DialogueEstimator):
         hidden_size=128,
         graph_layers=1,
         conv="attention",
+        conv_params=None,
         relations="speaker",
         window_past=6,
         window_future=6,
@@ -261,6 +269,7 @@ class JoyfulEstimator(DialogueEstimator):
         self.hidden_size = hidden_size
         self.graph_layers = graph_layers
         self.conv = conv
+        self.conv_params = conv_params
         self.relations = relations
         self.window_past = window_past
         self.window_future = window_future

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from torch_geometric import loader as pyg_loader
+from torch_geometric import nn as pyg
 
 from skmerc import (
     CBERLClassifier,
@@ -24,7 +26,7 @@ from skmerc import (
 from skmerc._training import DialogueDataset, DialogueLoader
 from skmerc.datasets import make_conversations
 from skmerc.frame._conversations import read_conversations
-from skmerc.graph import speaker_relations, window_edges
+from skmerc.graph import NeighborMean, speaker_relations, to_pyg, window_edges
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(3600)]
 
@@ -83,6 +85,38 @@ def test_build_the_graph(benchmark, table):
         return speaker_relations(edges, speaker)
 
     measure(benchmark, build)
+
+
+@pytest.mark.parametrize("of", ["table", "graphs"])
+def test_batches(benchmark, table, of):
+    X, _ = table
+    if of == "graphs":
+        loader = pyg_loader.DataLoader(to_pyg(X), batch_size=20)
+    else:
+        found = read_conversations(DJVAEFuser(), X, reset=True)
+        loader = DialogueLoader(
+            DialogueDataset(found, found.sequences()), batch_size=20
+        )
+    measure(benchmark, lambda: [None for _ in loader])
+
+
+@pytest.mark.parametrize("layer", ["mean", "SAGEConv", "rgcn", "RGCNConv"])
+def test_convolution_of_2000_utterances_there_and_back(benchmark, layer):
+    """Our layers, and those of torch-geometric with the same numbers."""
+    plain = {"root_weight": False, "bias": False}
+    convolve = {
+        "mean": lambda: NeighborMean(128, 128),
+        "SAGEConv": lambda: pyg.SAGEConv(128, 128, **plain),
+        "rgcn": lambda: NeighborMean(128, 128, 4),
+        "RGCNConv": lambda: pyg.RGCNConv(128, 128, 4, **plain),
+    }[layer]()
+    edges = window_edges(torch.full((40,), 50), 6, 6)
+    edges = edges[:, edges[0] != edges[1]]
+    relations = speaker_relations(edges, torch.randint(2, (2000,)))
+    known = [] if layer in ("mean", "SAGEConv") else [relations]
+    x = torch.randn(2000, 128, requires_grad=True)
+    with one_thread():
+        measure(benchmark, lambda: convolve(x, edges, *known).sum().backward())
 
 
 def test_gan_for_one_pass_over_the_table(benchmark, table):

@@ -96,7 +96,7 @@ def test_no_more_is_left_out_than_tolerated(tolerance, window, attenuation):
     found = dense(katz_scores(edges, lengths, attenuation, tolerance))
     left_out = inverse(edges, lengths, attenuation) - found
     assert -2e-5 < left_out.min()  # rounding
-    assert tolerance / 20 < left_out.max() < tolerance + 2e-5
+    assert left_out.max() < tolerance + 2e-5
 
 
 def test_scores_fall_with_distance_on_a_chain():
@@ -153,6 +153,21 @@ def test_a_dialogue_of_20000_turns_has_no_wider_bands(window):
         shapes.append(katz_scores(window_edges(lengths, window, window), lengths).shape)
     assert shapes[1] == (20_000, shapes[0][1])
     assert shapes[0][1] < 300
+
+
+def test_walks_across_the_blocks_of_a_long_dialogue_count():
+    lengths = torch.tensor([1300])
+    for window in (1, 2):
+        edges = random_graph(lengths, window, 0.9)
+        found = dense(katz_scores(edges, lengths, tolerance=1e-4))
+        expected = inverse(edges, lengths)
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("tolerance", [0, -1, float("nan")])
+def test_tolerance_is_positive(tolerance):
+    with pytest.raises(ValueError, match="is not positive"):
+        katz_scores(*chain(4), tolerance=tolerance)
 
 
 @pytest.mark.parametrize("attenuation", [0, 1, -0.5])

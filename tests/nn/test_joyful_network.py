@@ -26,6 +26,7 @@ TINY = {
     "hidden_size": 8,
     "graph_layers": 1,
     "conv": "mean",
+    "conv_params": None,
     "n_speakers": None,
     "window_past": 3,
     "window_future": 3,

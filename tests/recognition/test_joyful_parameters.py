@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import check_param_validation
 from test_joyful_classifier import SMALL, weights_of
+from torch_geometric.nn import GATConv
 
 from skmerc import JoyfulClassifier, JoyfulRegressor
 from skmerc.datasets import make_conversations
@@ -38,6 +39,7 @@ CHANGES = [
     {"dropout": 0.0},
     {"modality_dropout": 0.5},
     {"augmentation_rate": 0.5},
+    {"conv_params": {"heads": 2, "concat": False}, "conv": GATConv},
     {"fusion_weight": 1.0},
     {"contrast_weight": 0.0},
     {"contrast": "grace"},
