@@ -1,5 +1,7 @@
 """The skorch net behind the estimators, its callbacks, and inference."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import torch
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
@@ -9,31 +11,42 @@ from tqdm.auto import tqdm
 from skmerc._training._batches import DialogueLoader
 from skmerc._training._callbacks import check_callbacks, names_of
 from skmerc._training._inference import infer
-from skmerc._training._interruption import FinishedEpochs
+from skmerc._training._interruption import (
+    FinishedEpochs,
+    drop_unfinished_epoch,
+    warn_of_interruption,
+)
 from skmerc._training._measures import CLASSES
 from skmerc._training._net import DialogueNet, ScoredRows
 from skmerc._training._parallel import OneScore, ParallelNet
 from skmerc._utils.divergence import refuse_divergence
+from skmerc._utils.random import redirected
+from skmerc.losses import weighted_mean
 
 
 class LossTerms(Callback):
-    """Write the mean of each term of the criterion into the history."""
+    """Write the mean of each term of the criterion into the history.
+
+    Batches count alike, or by the ``weight`` of the criterion where it has one.
+    """
 
     def on_epoch_begin(self, net, **kwargs):
         """Forget the epoch before."""
-        self.batches = []
+        self.batches, self.weights = [], []
 
     def on_batch_end(self, net, batch=None, training=False, **kwargs):
         """Collect the terms of a training batch."""
         if training:
             self.batches.append(dict(net.criterion_.terms))
+            self.weights.append(getattr(net.criterion_, "weight", torch.tensor(1.0)))
 
     def on_epoch_end(self, net, **kwargs):
         """Write the means."""
         for name in self.batches[0] if self.batches else ():
             values = torch.stack([terms[name] for terms in self.batches])
-            net.history.record(name, float(values.mean()))
-        self.batches = []
+            mean = weighted_mean(values, torch.stack(self.weights))
+            net.history.record(name, float(mean))
+        self.batches, self.weights = [], []
 
 
 class ValidationScore(Callback):
@@ -57,9 +70,9 @@ class ValidationScore(Callback):
         """Write the scores into the history."""
         dataset = self.dataset
         rows = np.flatnonzero(dataset.weight)
-        logits = infer(net, dataset, "logits")[rows]
+        answers = infer(net, dataset, self.measure.output)[rows]
         target, weight = dataset.target[rows], dataset.weight[rows]
-        for name, value in self.measure.score(logits, target, weight).items():
+        for name, value in self.measure.score(answers, target, weight).items():
             self._record(net, name, value)
         if self.span > 1:
             latest = net.history[-self.span :, self.measure.monitor]
@@ -173,7 +186,9 @@ def make_net(
         an ``accelerator`` several processes train the net together.
     """
     of_user = list(settings.get("callbacks") or [])
-    check_callbacks(of_user, measure.names(span), validation is not None)
+    check_callbacks(
+        of_user, measure.names(span), validation is not None, bool(measure.reading)
+    )
     callbacks = [("loss_terms", LossTerms())]
     if validation is not None:
         score = ValidationScore(validation, measure, span)
@@ -205,6 +220,34 @@ def make_net(
     net = kind(module, criterion=criterion, **(defaults | settings))
     net.rows_, net.own_ = ScoredRows(measure, validation), tuple(n for n, _ in own)
     return net
+
+
+def train_net(net, dataset, *, done=0, watched=False):
+    """Train a net that is initialised, and tell where the user breaks it off.
+
+    Parameters
+    ----------
+    net : DialogueNet
+        The net, which is ready to answer afterwards.
+    dataset : DialogueDataset
+        What it learns from.
+    done : int, default=0
+        Number of epochs that were trained before.
+    watched : bool, default=False
+        Whether code of others takes part, so that what it draws has to be redirected.
+
+    Returns
+    -------
+    bool
+        Whether the user has broken training off, after an epoch at least.
+    """
+    with redirected() if watched else nullcontext():
+        net.partial_fit(dataset, None, epochs=net.max_epochs - done)
+    net.module_.eval()
+    interrupted = drop_unfinished_epoch(net)
+    if interrupted:
+        warn_of_interruption(len(net.history), net.max_epochs)
+    return interrupted
 
 
 def _mean_of(measure):

@@ -16,13 +16,17 @@ SMALLEST = 1e-12
 class Measure(NamedTuple):
     """Scores of logits against targets, and which of them decides when to stop.
 
-    The `reading` turns logits and targets into what users know.
+    The `reading` turns logits and targets into what users know; None where an answer
+    is nothing that a scorer could read. `output` is what of a network's is scored, and
+    `parts` are names of scores besides the loss and the one that decides.
     """
 
     score: Callable
     monitor: str = "valid_weighted_f1"
     lower_is_better: bool = False
     reading: object = ReadClasses()
+    output: str = "logits"
+    parts: tuple = ()
 
     def is_lower_better(self, name):
         """Whether a score that is written under a name is an error."""
@@ -30,7 +34,7 @@ class Measure(NamedTuple):
 
     def names(self, span):
         """Return what is written into the history, of `span` epochs the mean too."""
-        names = {"valid_loss", self.monitor, f"{self.monitor}_mean"}
+        names = {"valid_loss", self.monitor, f"{self.monitor}_mean", *self.parts}
         names -= {f"{self.monitor}_mean"} if span == 1 else set()
         return names | {f"{name}_best" for name in names}
 

@@ -150,7 +150,7 @@ def _steps(model):
         steps = [step for _, step in model.steps if _answers(step)]
     for number, step in enumerate(steps, start=1):
         _refuse_other(step, last=number == len(steps))
-        check_is_fitted(step, "vae_" if isinstance(step, DJVAEFuser) else "net_")
+        check_is_fitted(step, "net_")
         _refuse_head(step)
     return steps
 
@@ -184,7 +184,7 @@ def _refuse_head(step):
 def _network(step):
     if isinstance(step, DJVAEFuser):
         blocks = step.output == "latent+blocks"
-        return ServedFusion(step._block_reader(), step.vae_, blocks)
+        return ServedFusion(step.net_.module_.reader, step.vae_, blocks)
     kinds = (kind for kind in _SERVED if isinstance(step, kind))
     return _SERVED[next(kinds)](step.net_.module_)
 

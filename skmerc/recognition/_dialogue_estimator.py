@@ -20,19 +20,20 @@ from skmerc._training import (
     Checkpoint,
     DialogueDataset,
     Moments,
+    check_net_settings,
     check_parallel,
     check_partial_missing,
     check_weight,
     draw_seed,
     drawing,
-    drop_unfinished_epoch,
     hold_out,
     infer,
     make_net,
     redirected,
     resolve_device,
+    runs_code_of_others,
     summary_of,
-    warn_of_interruption,
+    train_net,
     warn_of_values_never_seen,
     without_accelerator,
 )
@@ -40,7 +41,7 @@ from skmerc._utils.divergence import refuse_infinite_answers
 from skmerc._utils.fitting import of_one_fit
 from skmerc.frame._columns import CONTEXT, SYNTHETIC, UTTERANCE, VALIDATION
 from skmerc.frame._conversations import read_conversations
-from skmerc.recognition._checks import check_net_settings, plain, runs_code_of_others
+from skmerc.recognition._checks import plain
 from skmerc.recognition._totals import TotalsHolder
 
 COUNT = Interval(Integral, 1, None, closed="left")
@@ -204,12 +205,8 @@ class DialogueEstimator(
                 self._take_over(net, optimizer=bool(passes))
             else:
                 self._pretrain(net, training)
-            with redirected() if runs_code_of_others(self) else nullcontext():
-                net.partial_fit(training, None, epochs=net.max_epochs - done)
-            net.module_.eval()
-        interrupted = drop_unfinished_epoch(net)
-        if interrupted:
-            warn_of_interruption(len(net.history), net.max_epochs)
+            watched = runs_code_of_others(self)
+            interrupted = train_net(net, training, done=done, watched=watched)
         self.net_ = without_accelerator(net)
         epochs = enumerate(net.history, start=len(before) + 1)
         self.history_ = before + [summary_of(epoch, number) for number, epoch in epochs]
