@@ -59,12 +59,12 @@ class ValidationScore(Callback):
         training ends, so that no fitted net carries data.
     measure : Measure
         The scores.
-    span : int, default=1
+    window : int, default=1
         Of how many epochs, up to each, the mean of the monitored score is written.
     """
 
-    def __init__(self, dataset, measure=CLASSES, span=1):
-        self.dataset, self.measure, self.span = dataset, measure, span
+    def __init__(self, dataset, measure=CLASSES, window=1):
+        self.dataset, self.measure, self.window = dataset, measure, window
 
     def on_epoch_end(self, net, **kwargs):
         """Write the scores into the history."""
@@ -74,8 +74,8 @@ class ValidationScore(Callback):
         target, weight = dataset.target[rows], dataset.weight[rows]
         for name, value in self.measure.score(answers, target, weight).items():
             self._record(net, name, value)
-        if self.span > 1:
-            latest = net.history[-self.span :, self.measure.monitor]
+        if self.window > 1:
+            latest = net.history[-self.window :, self.measure.monitor]
             self._record(net, _mean_of(self.measure), float(np.mean(latest)))
 
     def _record(self, net, name, value):
@@ -155,7 +155,7 @@ def make_net(
     validation=None,
     measure=CLASSES,
     patience=None,
-    span=1,
+    window=1,
     seed=0,
     standardized=True,
     **settings,
@@ -175,7 +175,7 @@ def make_net(
     patience : int, optional
         Epochs without a better score after which training stops; the weights of
         the best epoch are restored. None trains to the end.
-    span : int, default=1
+    window : int, default=1
         Number of epochs whose mean score is meant by that.
     seed : int
         Seed of the order of dialogues.
@@ -187,18 +187,18 @@ def make_net(
     """
     of_user = list(settings.get("callbacks") or [])
     check_callbacks(
-        of_user, measure.names(span), validation is not None, bool(measure.reading)
+        of_user, measure.names(window), validation is not None, bool(measure.reading)
     )
     callbacks = [("loss_terms", LossTerms())]
     if validation is not None:
-        score = ValidationScore(validation, measure, span)
+        score = ValidationScore(validation, measure, window)
         callbacks.append(("validation_score", score))
         if "accelerator" in settings:
             callbacks.append(("one_score", OneScore()))
     callbacks.append(("divergence", RefuseDivergence(standardized)))
     callbacks.append(("finished_epochs", FinishedEpochs()))
     if validation is not None and patience is not None:
-        callbacks.append(("early_stopping", _early_stopping(patience, measure, span)))
+        callbacks.append(("early_stopping", _early_stopping(patience, measure, window)))
     if settings.get("verbose"):
         callbacks.append(("progress", EpochProgress()))
     callbacks.append(("no_schedule", NoSchedule()))
@@ -254,9 +254,9 @@ def _mean_of(measure):
     return f"{measure.monitor}_mean"
 
 
-def _early_stopping(patience, measure, span):
+def _early_stopping(patience, measure, window):
     return EarlyStopping(
-        monitor=measure.monitor if span == 1 else _mean_of(measure),
+        monitor=measure.monitor if window == 1 else _mean_of(measure),
         lower_is_better=measure.lower_is_better,
         patience=patience,
         threshold=0,

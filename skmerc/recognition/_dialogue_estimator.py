@@ -159,7 +159,7 @@ class DialogueEstimator(
         rows = table.select(weight > 0)
         real = rows[table.role[rows] != SYNTHETIC]
         known = self._total("X", Moments.of(table.features, real, weight[real]))
-        if not known.mass.any():
+        if not known.weight.any():
             known = Moments.of(table.features, rows, weight[rows])
         self._standardize = known.standardize(self.standardize)
 
@@ -263,7 +263,7 @@ class DialogueEstimator(
             validation=validation,
             measure=self._measure(),
             patience=None if passes else self.patience,
-            span=self._span,
+            window=self._span,
             seed=seed,
             standardized=self.standardize,
             **(given | self._net_settings()),

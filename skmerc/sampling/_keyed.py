@@ -194,7 +194,7 @@ def quota(strategy, labels):
             "not held out for validation."
         )
     if isinstance(strategy, str) and strategy == "mean":
-        strategy = raise_to_mean
+        strategy = up_to_mean
     if callable(strategy):
         strategy = strategy(labels)
         _check_counts(strategy)
@@ -217,7 +217,7 @@ def _check_counts(strategy):
             )
 
 
-def raise_to_mean(y):
+def up_to_mean(y):
     """Count what every class shall have when small ones are raised to the mean.
 
     Use it as the `sampling_strategy` of any over-sampler of imbalanced-learn;
@@ -236,8 +236,8 @@ def raise_to_mean(y):
 
     Examples
     --------
-    >>> from skmerc.sampling import raise_to_mean
-    >>> raise_to_mean(["sad", "neutral", "neutral", "neutral"])
+    >>> from skmerc.sampling import up_to_mean
+    >>> up_to_mean(["sad", "neutral", "neutral", "neutral"])
     {'neutral': 3, 'sad': 2}
     """
     classes, counts = np.unique(y, return_counts=True)

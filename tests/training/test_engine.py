@@ -147,7 +147,7 @@ def test_patience_ends_training_and_restores_the_best_weights():
 def test_the_mean_of_the_latest_scores_decides_where_one_is_asked_for():
     held_out = dialogues(seed=1)
     scores = [0.2, 0.6, 0.1, 0.1, 0.4, 0.6, 0.6, 0.5, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]
-    net = train(held_out, max_epochs=99, patience=5, span=4, measure=scripted(scores))
+    net = train(held_out, max_epochs=99, patience=5, window=4, measure=scripted(scores))
     means = [np.mean(scores[max(0, i - 3) : i + 1]) for i in range(13)]
     assert net.history[:, "valid_weighted_f1_mean"] == pytest.approx(means)
     assert np.argmax(means) + 1 == 8
