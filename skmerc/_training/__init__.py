@@ -7,8 +7,9 @@ from skmerc._training._callbacks import (
     runs_code_of_others,
 )
 from skmerc._training._checkpoint import Checkpoint
-from skmerc._training._engine import make_net, summary_of, train_net
+from skmerc._training._engine import make_net, summary_of
 from skmerc._training._inference import infer
+from skmerc._training._interruption import train_net
 from skmerc._training._measures import (
     CLASSES,
     LABEL_SETS,

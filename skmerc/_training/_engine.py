@@ -1,7 +1,5 @@
 """The skorch net behind the estimators, its callbacks, and inference."""
 
-from contextlib import nullcontext
-
 import numpy as np
 import torch
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
@@ -11,16 +9,11 @@ from tqdm.auto import tqdm
 from skmerc._training._batches import DialogueLoader
 from skmerc._training._callbacks import check_callbacks, names_of
 from skmerc._training._inference import infer
-from skmerc._training._interruption import (
-    FinishedEpochs,
-    drop_unfinished_epoch,
-    warn_of_interruption,
-)
+from skmerc._training._interruption import FinishedEpochs
 from skmerc._training._measures import CLASSES
 from skmerc._training._net import DialogueNet, ScoredRows
-from skmerc._training._parallel import OneScore, ParallelNet
+from skmerc._training._parallel import ParallelNet
 from skmerc._utils.divergence import refuse_divergence
-from skmerc._utils.random import redirected
 from skmerc.losses import weighted_mean
 
 
@@ -72,7 +65,8 @@ class ValidationScore(Callback):
         rows = np.flatnonzero(dataset.weight)
         answers = infer(net, dataset, self.measure.output)[rows]
         target, weight = dataset.target[rows], dataset.weight[rows]
-        for name, value in self.measure.score(answers, target, weight).items():
+        scores = self.measure.score(answers, target, weight)
+        for name, value in getattr(net, "agree", dict)(scores).items():
             self._record(net, name, value)
         if self.window > 1:
             latest = net.history[-self.window :, self.measure.monitor]
@@ -193,8 +187,6 @@ def make_net(
     if validation is not None:
         score = ValidationScore(validation, measure, window)
         callbacks.append(("validation_score", score))
-        if "accelerator" in settings:
-            callbacks.append(("one_score", OneScore()))
     callbacks.append(("divergence", RefuseDivergence(standardized)))
     callbacks.append(("finished_epochs", FinishedEpochs()))
     if validation is not None and patience is not None:
@@ -220,34 +212,6 @@ def make_net(
     net = kind(module, criterion=criterion, **(defaults | settings))
     net.rows_, net.own_ = ScoredRows(measure, validation), tuple(n for n, _ in own)
     return net
-
-
-def train_net(net, dataset, *, done=0, watched=False):
-    """Train a net that is initialised, and tell where the user breaks it off.
-
-    Parameters
-    ----------
-    net : DialogueNet
-        The net, which is ready to answer afterwards.
-    dataset : DialogueDataset
-        What it learns from.
-    done : int, default=0
-        Number of epochs that were trained before.
-    watched : bool, default=False
-        Whether code of others takes part, so that what it draws has to be redirected.
-
-    Returns
-    -------
-    bool
-        Whether the user has broken training off, after an epoch at least.
-    """
-    with redirected() if watched else nullcontext():
-        net.partial_fit(dataset, None, epochs=net.max_epochs - done)
-    net.module_.eval()
-    interrupted = drop_unfinished_epoch(net)
-    if interrupted:
-        warn_of_interruption(len(net.history), net.max_epochs)
-    return interrupted
 
 
 def _mean_of(measure):

@@ -364,11 +364,7 @@ class DJVAEFuser(CallbackHolder, TransformerMixin, BaseEstimator):
         if y is None:
             return np.full(n_rows, -1)
         self.classes_ = np.unique(y[rows])
-        return np.where(
-            np.isin(y, self.classes_),
-            np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1),
-            -1,
-        )
+        return pd.Index(self.classes_).get_indexer(y)
 
     def _refuse_equal_names(self):
         if self.output == "latent+blocks" and "fused" in self._blocks:

@@ -244,7 +244,8 @@ class JointVAE(nn.Module):
         """
         return [decode(code) for decode in self.decoders]
 
-    def terms(self, fused: Fused, blocks: list[Tensor], present: Tensor) -> LossTerms:
+    @staticmethod
+    def terms(fused: Fused, blocks: list[Tensor], present: Tensor) -> LossTerms:
         """Compute the terms of the loss.
 
         Parameters
@@ -261,7 +262,24 @@ class JointVAE(nn.Module):
         LossTerms
             Unweighted.
         """
-        return variational_terms(fused, blocks, present)
+        reconstruction = _over_present(
+            [
+                ((x - y) ** 2).mean(dim=1)
+                for x, y in zip(blocks, fused.reconstructions, strict=True)
+            ],
+            present,
+        )
+        unimodal = _over_present(
+            [
+                kl_between_normals(fused.mean, fused.log_var, mean, log_var)
+                for mean, log_var in zip(
+                    fused.unimodal_mean, fused.unimodal_log_var, strict=True
+                )
+            ],
+            present,
+        )
+        prior = kl_to_standard_normal(fused.mean, fused.log_var)
+        return LossTerms(reconstruction, prior, unimodal)
 
     def loss(
         self,
@@ -293,28 +311,6 @@ class JointVAE(nn.Module):
         """
         terms = self.terms(fused, blocks, present)
         return terms.reconstruction + beta * terms.prior + gamma * terms.unimodal
-
-
-def variational_terms(fused: Fused, blocks: list[Tensor], present: Tensor) -> LossTerms:
-    """Compute what :meth:`JointVAE.terms` returns."""
-    reconstruction = _over_present(
-        [
-            ((x - y) ** 2).mean(dim=1)
-            for x, y in zip(blocks, fused.reconstructions, strict=True)
-        ],
-        present,
-    )
-    unimodal = _over_present(
-        [
-            kl_between_normals(fused.mean, fused.log_var, mean, log_var)
-            for mean, log_var in zip(
-                fused.unimodal_mean, fused.unimodal_log_var, strict=True
-            )
-        ],
-        present,
-    )
-    prior = kl_to_standard_normal(fused.mean, fused.log_var)
-    return LossTerms(reconstruction, prior, unimodal)
 
 
 class FusionOutput(NamedTuple):
@@ -352,7 +348,7 @@ class FusionOutput(NamedTuple):
     @property
     def terms_and_logits(self) -> Tensor:
         """The :class:`LossTerms` and the logits behind them, (n, 3 + n_classes)."""
-        terms = variational_terms(self.fused, self.blocks, self.present)
+        terms = JointVAE.terms(self.fused, self.blocks, self.present)
         return torch.cat([torch.stack(terms, dim=1), self.logits], dim=1)
 
 
