@@ -21,20 +21,10 @@ from skmerc._utils.fitting import copy_of
 
 
 def copy_callbacks(callbacks):
-    """Copy callbacks, and let the copies share what these hold.
+    """Copy callbacks, alone or named, and let the copies share what these hold.
 
     What a callback holds may be a file, a thread or a connection, of which there is no
     second one. Callbacks that hold each other do so as copies, too.
-
-    Parameters
-    ----------
-    callbacks : list
-        Callbacks of skorch, their classes, or pairs of a name and one.
-
-    Returns
-    -------
-    list
-        The same with copies.
     """
     copies = {}
 
@@ -157,16 +147,8 @@ def names_of(callbacks):
 def check_callbacks(callbacks, names, validated, scorable=True):
     """Refuse callbacks that would fail in training, or do nothing without a word.
 
-    Parameters
-    ----------
-    callbacks : list
-        Those of the user.
-    names : set of str
-        What is written into the history of validation dialogues, if there are any.
-    validated : bool
-        Whether there are.
-    scorable : bool, default=True
-        Whether scorers can read the network's answers.
+    `names` is what is written into the history of validation dialogues where they are
+    `validated`; whether scorers can read the answers, is `scorable`.
     """
     written = set(names) if validated else set()
     reserved = {"train_loss", *names}

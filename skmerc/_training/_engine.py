@@ -45,15 +45,8 @@ class LossTerms(Callback):
 class ValidationScore(Callback):
     """Score held-out utterances after every epoch.
 
-    Parameters
-    ----------
-    dataset : DialogueDataset
-        The held-out dialogues; rows of weight 0 are context. Let go of when
-        training ends, so that no fitted net carries data.
-    measure : Measure
-        The scores.
-    window : int, default=1
-        Of how many epochs, up to each, the mean of the monitored score is written.
+    The dataset is let go of when training ends, so that no fitted net carries data. The
+    mean of the monitored score over `window` epochs is written too, if more than one.
     """
 
     def __init__(self, dataset, measure=CLASSES, window=1):
@@ -86,13 +79,7 @@ class ValidationScore(Callback):
 
 
 class RefuseDivergence(Callback):
-    """Look after each epoch whether there is something to go on from.
-
-    Parameters
-    ----------
-    standardized : bool
-        Whether features were standardised.
-    """
+    """Look after each epoch whether there is something to go on from."""
 
     def __init__(self, standardized):
         self.standardized = standardized

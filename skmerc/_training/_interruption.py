@@ -28,26 +28,10 @@ class FinishedEpochs(Callback):
 def train_net(net, dataset, *, done=0, watched=False):
     """Train a net that is initialised, until the user breaks it off.
 
-    Parameters
-    ----------
-    net : DialogueNet
-        The net, which is ready to answer afterwards.
-    dataset : DialogueDataset
-        What it learns from.
-    done : int, default=0
-        Number of epochs that were trained before.
-    watched : bool, default=False
-        Whether code of others takes part, so that what it draws has to be redirected.
-
-    Returns
-    -------
-    bool
-        Whether training was broken off, other than by early stopping.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If not even one epoch was finished.
+    `done` epochs were trained before. Where code of others takes part, which is
+    `watched`, what it draws is redirected. Returns whether training was broken off,
+    other than by early stopping; before the first epoch is finished, the interrupt is
+    passed on.
     """
     with redirected() if watched else nullcontext():
         net.partial_fit(dataset, None, epochs=net.max_epochs - done)

@@ -38,12 +38,7 @@ def check_parallel(estimator):
 class SharedLoader:
     """Iterate over one process's share of each batch of dialogues.
 
-    Parameters
-    ----------
-    loader : DialogueLoader
-        What gives the batches, the same in all processes.
-    index, n_processes : int
-        Number of this process, and of all.
+    The `loader` gives the same batches in all of the `n_processes`.
     """
 
     def __init__(self, loader, index, n_processes):

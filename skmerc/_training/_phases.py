@@ -9,23 +9,10 @@ from skmerc.losses import weighted_mean
 
 
 def train_fusion(net, dataset, epochs, seed=0):
-    """Train a network's fusion by its own loss, and freeze it.
+    """Train the part ``fusion`` of a network by its ``fusion_loss``, and freeze it.
 
-    Parameters
-    ----------
-    net : skorch.NeuralNet
-        Initialised; its module has a part ``fusion`` and tells a ``fusion_loss``.
-    dataset : DialogueDataset
-        The training dialogues.
-    epochs : int
-        Number of epochs.
-    seed : int, default=0
-        Seed of the order of dialogues.
-
-    Returns
-    -------
-    list of float
-        Mean loss of each epoch.
+    The net is initialised, and `seed` that of the order of dialogues. Returns the mean
+    loss of each epoch.
     """
     module = net.module_.train()
     settings = net.get_params_for_optimizer(

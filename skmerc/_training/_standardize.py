@@ -100,16 +100,8 @@ def fit_standardize_on_real(conversations, rows, weight, *, active=True):
 def check_partial_missing(conversations, policy, names=None, *, warn=True):
     """Refuse or report cells that are NaN in a modality that is there.
 
-    Parameters
-    ----------
-    conversations : Conversations
-        The table.
-    policy : {"mean", "error"}
-        Whether such cells are filled with the training mean, or refused.
-    names : sequence of str, optional
-        Names of the feature columns, for the message.
-    warn : bool, default=True
-        Whether to warn with the counts per block.
+    The policy ``"mean"`` fills them with the training mean, with a warning of the
+    counts per block; ``"error"`` refuses them. `names` are those of feature columns.
     """
     counts = {}
     for name, where in conversations.blocks.items():

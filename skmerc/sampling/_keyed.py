@@ -181,12 +181,7 @@ def _refuse_rows_without_label(indicators, role):
 def quota(strategy, labels):
     """Count the synthetic rows per class, as imbalanced-learn counts them.
 
-    Parameters
-    ----------
-    strategy : float, str, dict or callable
-        A sampling strategy; also ``"mean"``.
-    labels : ndarray of shape (n_rows,)
-        The labels of the rows that count.
+    The strategy may also be ``"mean"``; `labels` are those of the rows that count.
     """
     if not len(labels):
         raise ValueError(
