@@ -94,18 +94,20 @@ class RefuseDivergence(Callback):
         )
 
 
-class NoSchedule(Callback):
-    """Let go of schedules of the learning rate when training ends.
+class LetGo(Callback):
+    """Let go of schedules of the learning rate, and of the weights of the best epoch.
 
-    They hold the optimiser, and with it weights on a GPU, which skorch does not look
-    for there: a pickle could not be read where there is none.
+    Schedules hold the optimiser. In both may be weights on a GPU, which skorch does not
+    look for there: a pickle could not be read where there is none.
     """
 
     def on_train_end(self, net, **kwargs):
         """Let go of them."""
-        for _, callback in net.callbacks_:
+        for name, callback in net.callbacks_:
             if isinstance(callback, LRScheduler):
                 callback.lr_scheduler_ = None
+            if isinstance(callback, EarlyStopping) and name in net.own_:
+                callback.best_model_weights_ = None
 
 
 class EpochProgress(Callback):
@@ -180,7 +182,7 @@ def make_net(
         callbacks.append(("early_stopping", _early_stopping(patience, measure, window)))
     if settings.get("verbose"):
         callbacks.append(("progress", EpochProgress()))
-    callbacks.append(("no_schedule", NoSchedule()))
+    callbacks.append(("let_go", LetGo()))
     taken = names_of(of_user)
     own = [(f"{n}_of_skmerc" if n in taken else n, cb) for n, cb in callbacks]
     settings["callbacks"] = own + of_user

@@ -368,6 +368,8 @@ def test_training_stops_early_and_restores_the_best_epoch():
     assert fuser.n_iter_ == len(losses) == np.argmin(losses) + 1 + 3 < 200
     again = clone(fuser).set_params(max_epochs=int(np.argmin(losses)) + 1)
     assert same_weights(again.fit(both, labels), fuser)
+    kept = pickle.loads(pickle.dumps(fuser)).net_.callbacks_
+    assert dict(kept)["early_stopping"].best_model_weights_ is None
 
 
 def test_no_row_to_learn_from_is_refused():
