@@ -36,7 +36,11 @@ def infer(net, dataset, output, dtype=None):
             result = np.zeros(shape, values.dtype)
         here = slice(done, done + len(values))
         owned = sequences.owned[here]
-        result[sequences.rows[here][owned]] = values[owned]
+        rows = sequences.rows[here]
+        if owned.all():
+            result[rows] = values
+        else:
+            result[rows[owned]] = values[owned]
         done = here.stop
     if training:
         module.train()
