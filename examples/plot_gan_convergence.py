@@ -112,7 +112,7 @@ with warnings.catch_warnings():
 #
 # * **Losses explode, or ``spread`` in the history moves far from 1** (the spread of
 #   synthetic utterances over that of real ones): lower ``lr``, keep
-#   ``standardize=True``, and keep ``identity_weight`` up, which ties a translation to
+#   ``standardize=True``, and keep ``cycle_weight`` up, which ties a translation to
 #   its source.
 # * **``spread`` sinks towards 0 and recall with it**: the generator writes one and the
 #   same utterance. Raise ``diversity`` or ``dropout``, or train for fewer steps.

@@ -45,7 +45,7 @@ from skmerc import (
 from skmerc.datasets import load_table
 from skmerc.frame import mark_validation, read_keys
 from skmerc.model_selection import DialogueKFold
-from skmerc.sampling import raise_to_mean
+from skmerc.sampling import up_to_mean
 
 N_VALIDATION = 12
 FLOOR = "Bi-GRU"
@@ -78,7 +78,7 @@ def gan(seed, **changes):
 
 
 def rival(sampler, seed):
-    sampler.set_params(sampling_strategy=raise_to_mean, random_state=seed)
+    sampler.set_params(sampling_strategy=up_to_mean, random_state=seed)
     return DialogueSampler(sampler)
 
 

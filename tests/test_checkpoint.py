@@ -17,9 +17,9 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.utils import noop
-from systems import FURTHER, make_model
+from systems import FURTHER, answer_of, make_model
 
-from skmerc import CBERLClassifier, JoyfulClassifier, JoyfulRegressor
+from skmerc import CBERLClassifier, DJVAEFuser, JoyfulClassifier, JoyfulRegressor
 from skmerc._training import Checkpoint
 from skmerc._training._checkpoint_folder import CheckpointFolder
 from skmerc.datasets import make_conversations
@@ -28,6 +28,7 @@ from skmerc.exceptions import (
     InterruptedTrainingWarning,
     OtherThreadsWarning,
 )
+from skmerc.frame import mark_validation
 
 N_KILLS = int(os.environ.get("SKMERC_KILLS", 10))
 
@@ -44,6 +45,15 @@ JOYFUL = SMALL | {
     "n_bases": 4,
     "lr": 0.01,
     "batch_size": 64,
+}
+FUSER = {
+    "latent_size": 4,
+    "hidden_size": 8,
+    "max_epochs": 3,
+    "warmup_epochs": 3,
+    "batch_size": 20,
+    "device": "cpu",
+    "random_state": 0,
 }
 
 
@@ -80,6 +90,14 @@ MODELS = {
     "joyful": JoyfulClassifier(**JOYFUL),
     "in_two_phases": JoyfulClassifier(**JOYFUL, training="two-phase"),
     "regressor": JoyfulRegressor(**JOYFUL, modality_dropout=0.3),
+    "fuser": DJVAEFuser(**FUSER),
+    "fuser_in_full": DJVAEFuser(
+        **FUSER,
+        classification_weight=1.0,
+        posterior="poe",
+        callbacks=[LRScheduler("StepLR", step_size=1), PLATEAU],
+        net_params={"optimizer": torch.optim.NAdam},
+    ),
     **{name: make_model(name, **SMALL) for name in FURTHER},
 }
 
@@ -124,10 +142,9 @@ def told(model):
 def assert_equal(model, expected, X):
     weights, wanted = (m.net_.module_.state_dict() for m in (model, expected))
     assert all(torch.equal(weights[name], wanted[name]) for name in wanted)
-    answer = "predict_proba" if hasattr(model, "classes_") else "predict"
-    np.testing.assert_array_equal(
-        getattr(model, answer)(X), getattr(expected, answer)(X)
-    )
+    names = {JoyfulRegressor: "regressor", DJVAEFuser: "fuser"}
+    answers = (answer_of(m, names.get(type(m)), X) for m in (model, expected))
+    np.testing.assert_array_equal(*answers)
     assert told(model) == told(expected)
     assert model.n_iter_ == expected.n_iter_
 
@@ -139,6 +156,8 @@ def test_killed_at_each_epoch_it_ends_with_the_same_weights(
     table, tmp_path, kill, name, written, global_state_untouched
 ):
     X, y = table[0], target_for(MODELS[name], table)
+    if name == "fuser_in_full":
+        X = mark_validation(X, fraction=0.3, random_state=0)
     expected = clone(MODELS[name]).fit(X, y)
     model = clone(MODELS[name]).set_params(checkpoint=tmp_path / "folder")
     last = expected.n_iter_

@@ -1,14 +1,16 @@
 """What every neural estimator shares."""
 
 from skmerc._training._batches import DialogueDataset, DialogueLoader
-from skmerc._training._callbacks import CallbackHolder
+from skmerc._training._callbacks import (
+    CallbackHolder,
+    check_net_settings,
+    runs_code_of_others,
+)
 from skmerc._training._checkpoint import Checkpoint
 from skmerc._training._engine import make_net, summary_of
 from skmerc._training._inference import infer
-from skmerc._training._interruption import (
-    drop_unfinished_epoch,
-    warn_of_interruption,
-)
+from skmerc._training._interruption import train_net
+from skmerc._training._measures import Measure
 from skmerc._training._parallel import check_parallel, without_accelerator
 from skmerc._training._phases import train_fusion
 from skmerc._training._split import hold_out
@@ -31,15 +33,16 @@ __all__ = [
     "Checkpoint",
     "DialogueDataset",
     "DialogueLoader",
+    "Measure",
     "Moments",
     "NetworkHolder",
     "Standardize",
+    "check_net_settings",
     "check_parallel",
     "check_partial_missing",
     "check_weight",
     "draw_seed",
     "drawing",
-    "drop_unfinished_epoch",
     "fit_standardize",
     "fit_standardize_on_real",
     "hold_out",
@@ -47,10 +50,12 @@ __all__ = [
     "make_net",
     "redirected",
     "resolve_device",
+    "runs_code_of_others",
     "seeded",
     "summary_of",
     "train_fusion",
     "warn_of_interruption",
+    "train_net",
     "warn_of_values_never_seen",
     "without_accelerator",
 ]

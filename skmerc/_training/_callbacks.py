@@ -3,6 +3,7 @@
 import pickle
 from copy import copy
 
+import torch
 from sklearn.base import BaseEstimator
 from sklearn.metrics import get_scorer
 from skorch.callbacks import (
@@ -14,24 +15,16 @@ from skorch.callbacks import (
 )
 
 from skmerc._training._stored import NetworkHolder
+from skmerc._utils.compat import validate_parameter_constraints
+from skmerc._utils.device import resolve_device
 from skmerc._utils.fitting import copy_of
 
 
 def copy_callbacks(callbacks):
-    """Copy callbacks, and let the copies share what these hold.
+    """Copy callbacks, alone or named, and let the copies share what these hold.
 
     What a callback holds may be a file, a thread or a connection, of which there is no
     second one. Callbacks that hold each other do so as copies, too.
-
-    Parameters
-    ----------
-    callbacks : list
-        Callbacks of skorch, their classes, or pairs of a name and one.
-
-    Returns
-    -------
-    list
-        The same with copies.
     """
     copies = {}
 
@@ -78,8 +71,8 @@ class CallbackHolder(NetworkHolder):
             _refuse_to_pickle(callback)
         return super().__getstate__()
 
-    def _callbacks(self, passes):
-        """Those of the user, for a fit of a number of passes."""
+    def _callbacks(self, epochs=None):
+        """Those of the user, for a fit of a number of epochs, or to the end."""
         inside = (self.net_params or {}).get("callbacks")
         return copy_callbacks((self.callbacks or []) + (inside or []))
 
@@ -108,6 +101,40 @@ def _refuse_to_pickle(callback):
         ) from error
 
 
+def check_net_settings(estimator):
+    """Check callbacks, and `net_params` as the parameters of the same names."""
+    given, constraints = estimator.net_params or {}, estimator._parameter_constraints
+    own = {name: str(name).rpartition("__")[2] for name in given}
+    validate_parameter_constraints(
+        {name: constraints.get(own[name], "no_validation") for name in given},
+        given,
+        caller_name=f"net_params of {type(estimator).__name__}",
+    )
+    resolve_device(given.get("device", "cpu"))
+    for callbacks in (estimator.callbacks, given.get("callbacks")):
+        _check_kinds(callbacks or [])
+
+
+def _check_kinds(callbacks):
+    for given in callbacks:
+        is_pair = isinstance(given, tuple) and len(given) == 2
+        name, callback = given if is_pair else ("", given)
+        is_callback = callback is None or hasattr(callback, "set_params")
+        if not (is_callback and isinstance(name, str)):
+            raise TypeError(
+                f"callbacks holds {given!r}; give callbacks of skorch, alone or as "
+                "(name, callback)."
+            )
+
+
+def runs_code_of_others(estimator):
+    """Whether something is called in training that may draw as it likes."""
+    optimizer = getattr(estimator, "optimizer", torch.optim.AdamW)
+    known = getattr(optimizer, "__module__", "").startswith("torch.optim.")
+    foreign = isinstance(getattr(estimator, "conv", None), type)
+    return not known or foreign or bool(estimator.callbacks or estimator.net_params)
+
+
 def alone(item):
     """Return the callback of a list's item, which may be named."""
     return item[1] if isinstance(item, tuple) else item
@@ -118,23 +145,23 @@ def names_of(callbacks):
     return {item[0] for item in callbacks if isinstance(item, tuple)}
 
 
-def check_callbacks(callbacks, names, validated):
+def check_callbacks(callbacks, names, validated, scorable=True):
     """Refuse callbacks that would fail in training, or do nothing without a word.
 
-    Parameters
-    ----------
-    callbacks : list
-        Those of the user.
-    names : set of str
-        What is written into the history of validation dialogues, if there are any.
-    validated : bool
-        Whether there are.
+    `names` is what is written into the history of validation dialogues where they are
+    `validated`; whether scorers can read the answers, is `scorable`.
     """
     written = set(names) if validated else set()
     reserved = {"train_loss", *names}
     others = not all(map(_is_known, map(alone, callbacks)))
     for callback in map(alone, callbacks):
         _refuse_without_use(callback)
+        if isinstance(callback, BatchScoring | EpochScoring) and not scorable:
+            raise ValueError(
+                f"The callback {type(callback).__name__} scores answers, and the "
+                "network gives none but codes. Leave it out, and look at the losses "
+                "in the history."
+            )
         if isinstance(callback, BatchScoring | EpochScoring):
             name = _name_of_score(callback)
             if name in reserved | written:

@@ -11,62 +11,62 @@ from skmerc._training._callbacks import check_callbacks, names_of
 from skmerc._training._inference import infer
 from skmerc._training._interruption import FinishedEpochs
 from skmerc._training._net import DialogueNet, ScoredRows
-from skmerc._training._parallel import OneScore, ParallelNet
+from skmerc._training._parallel import ParallelNet
 from skmerc._utils.divergence import refuse_divergence
+from skmerc.losses import weighted_mean
 
 
 class LossTerms(Callback):
-    """Write the mean of each term of the criterion into the history."""
+    """Write the mean of each term of the criterion into the history.
+
+    Batches count alike, or by the ``weight`` of the criterion where it has one.
+    """
 
     def on_epoch_begin(self, net, **kwargs):
         """Forget the epoch before."""
-        self.batches = []
+        self.batches, self.weights = [], []
 
     def on_batch_end(self, net, batch=None, training=False, **kwargs):
         """Collect the terms of a training batch."""
         if training:
             self.batches.append(dict(net.criterion_.terms))
+            self.weights.append(getattr(net.criterion_, "weight", torch.tensor(1.0)))
 
     def on_epoch_end(self, net, **kwargs):
         """Write the means."""
         for name in self.batches[0] if self.batches else ():
             values = torch.stack([terms[name] for terms in self.batches])
-            net.history.record(name, float(values.mean()))
-        self.batches = []
+            mean = weighted_mean(values, torch.stack(self.weights))
+            net.history.record(name, float(mean))
+        self.batches, self.weights = [], []
 
 
 class ValidationScore(Callback):
     """Score held-out utterances after every epoch.
 
-    Parameters
-    ----------
-    dataset : DialogueDataset
-        The held-out dialogues; rows of weight 0 are context. Let go of when
-        training ends, so that no fitted net carries data.
-    task : Task
-        How they are scored.
-    window : int, default=1
-        Of how many epochs, up to each, the mean of the monitored score is written.
+    The dataset is let go of when training ends, so that no fitted net carries data. The
+    mean of the monitored score over `window` epochs is written too, if more than one.
     """
 
-    def __init__(self, dataset, task, window=1):
-        self.dataset, self.task, self.window = dataset, task, window
+    def __init__(self, dataset, measure, window=1):
+        self.dataset, self.measure, self.window = dataset, measure, window
 
     def on_epoch_end(self, net, **kwargs):
         """Write the scores into the history."""
         dataset = self.dataset
         rows = np.flatnonzero(dataset.weight)
-        logits = infer(net, dataset, "logits")[rows]
+        answers = infer(net, dataset, self.measure.output)[rows]
         target, weight = dataset.target[rows], dataset.weight[rows]
-        for name, value in self.task.score(logits, target, weight).items():
+        scores = self.measure.score(answers, target, weight)
+        for name, value in getattr(net, "agree", dict)(scores).items():
             self._record(net, name, value)
         if self.window > 1:
-            latest = net.history[-self.window :, self.task.monitor]
-            self._record(net, _mean_of(self.task), float(np.mean(latest)))
+            latest = net.history[-self.window :, self.measure.monitor]
+            self._record(net, _mean_of(self.measure), float(np.mean(latest)))
 
     def _record(self, net, name, value):
         """Write a score, and whether it is the best so far, as skorch does."""
-        sign = 1 if self.task.is_lower_better(name) else -1
+        sign = 1 if self.measure.is_lower_better(name) else -1
         before = [e[name] for e in net.history[:-1] if name in e]
         net.history.record(name, value)
         best = all(sign * value < sign * other for other in before)
@@ -78,13 +78,7 @@ class ValidationScore(Callback):
 
 
 class RefuseDivergence(Callback):
-    """Look after each epoch whether there is something to go on from.
-
-    Parameters
-    ----------
-    standardized : bool
-        Whether features were standardised.
-    """
+    """Look after each epoch whether there is something to go on from."""
 
     def __init__(self, standardized):
         self.standardized = standardized
@@ -99,18 +93,20 @@ class RefuseDivergence(Callback):
         )
 
 
-class NoSchedule(Callback):
-    """Let go of schedules of the learning rate when training ends.
+class LetGo(Callback):
+    """Let go of schedules of the learning rate, and of the weights of the best epoch.
 
-    They hold the optimiser, and with it weights on a GPU, which skorch does not look
-    for there: a pickle could not be read where there is none.
+    Schedules hold the optimiser. In both may be weights on a GPU, which skorch does not
+    look for there: a pickle could not be read where there is none.
     """
 
     def on_train_end(self, net, **kwargs):
         """Let go of them."""
-        for _, callback in net.callbacks_:
+        for name, callback in net.callbacks_:
             if isinstance(callback, LRScheduler):
                 callback.lr_scheduler_ = None
+            if isinstance(callback, EarlyStopping) and name in net.own_:
+                callback.best_model_weights_ = None
 
 
 class EpochProgress(Callback):
@@ -138,7 +134,7 @@ def make_net(
     module,
     criterion,
     *,
-    task,
+    measure,
     validation=None,
     patience=None,
     window=1,
@@ -154,8 +150,8 @@ def make_net(
         The network, initialised.
     criterion : Module
         The joint loss, with a dict ``terms``.
-    task : Task
-        What is learned, and how held-out dialogues are scored.
+    measure : Measure
+        How held-out dialogues are scored.
     validation : DialogueDataset, optional
         Held-out dialogues that decide when to stop.
     patience : int, optional
@@ -172,20 +168,20 @@ def make_net(
         an ``accelerator`` several processes train the net together.
     """
     of_user = list(settings.get("callbacks") or [])
-    check_callbacks(of_user, task.names(window), validation is not None)
+    check_callbacks(
+        of_user, measure.names(window), validation is not None, measure.readable
+    )
     callbacks = [("loss_terms", LossTerms())]
     if validation is not None:
-        score = ValidationScore(validation, task, window)
+        score = ValidationScore(validation, measure, window)
         callbacks.append(("validation_score", score))
-        if "accelerator" in settings:
-            callbacks.append(("one_score", OneScore()))
     callbacks.append(("divergence", RefuseDivergence(standardized)))
     callbacks.append(("finished_epochs", FinishedEpochs()))
     if validation is not None and patience is not None:
-        callbacks.append(("early_stopping", _early_stopping(patience, task, window)))
+        callbacks.append(("early_stopping", _early_stopping(patience, measure, window)))
     if settings.get("verbose"):
         callbacks.append(("progress", EpochProgress()))
-    callbacks.append(("no_schedule", NoSchedule()))
+    callbacks.append(("let_go", LetGo()))
     taken = names_of(of_user)
     own = [(f"{n}_of_skmerc" if n in taken else n, cb) for n, cb in callbacks]
     settings["callbacks"] = own + of_user
@@ -202,18 +198,18 @@ def make_net(
     if "accelerator" in settings:
         kind, settings["device"] = ParallelNet, None  # which the accelerator knows
     net = kind(module, criterion=criterion, **(defaults | settings))
-    net.rows_, net.own_ = ScoredRows(task, validation), tuple(n for n, _ in own)
+    net.rows_, net.own_ = ScoredRows(measure, validation), tuple(n for n, _ in own)
     return net
 
 
-def _mean_of(task):
-    return f"{task.monitor}_mean"
+def _mean_of(measure):
+    return f"{measure.monitor}_mean"
 
 
-def _early_stopping(patience, task, window):
+def _early_stopping(patience, measure, window):
     return EarlyStopping(
-        monitor=task.monitor if window == 1 else _mean_of(task),
-        lower_is_better=task.lower_is_better,
+        monitor=measure.monitor if window == 1 else _mean_of(measure),
+        lower_is_better=measure.lower_is_better,
         patience=patience,
         threshold=0,
         load_best=True,

@@ -1,6 +1,7 @@
 """Answers of a network for every row of a table."""
 
 from copy import deepcopy
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,9 +16,11 @@ _UTTERANCES = 1000
 def infer(net, dataset, output, dtype=None):
     """Compute one output of the network for every row of the table.
 
-    In another type of float where `dtype` is given, such as double precision. Returns
-    an array of shape (n_rows, d); rows that no sequence owns are 0.
+    `output` is its name, or a function of the network and its inputs. They are of
+    another type of float where `dtype` is given, such as double precision. Returns an
+    array of shape (n_rows, ...); rows that no sequence owns are 0.
     """
+    function = output if callable(output) else partial(_named, output)
     module = net.module_ if dtype is None else deepcopy(net.module_).to(dtype)
     training = module.training
     if training:
@@ -27,14 +30,22 @@ def infer(net, dataset, output, dtype=None):
         inputs, _ = dataset.batch(which)
         moved = {name: value.to(net.device) for name, value in inputs.items()}
         with repeatable(torch.device(net.device)):
-            values = getattr(module(**moved), output).cpu().numpy()
+            values = function(module, moved).cpu().numpy()
         if result is None:
-            shape = (len(dataset.conversations), values.shape[1])
+            shape = (len(dataset.conversations), *values.shape[1:])
             result = np.zeros(shape, values.dtype)
         here = slice(done, done + len(values))
         owned = sequences.owned[here]
-        result[sequences.rows[here][owned]] = values[owned]
+        rows = sequences.rows[here]
+        if owned.all():
+            result[rows] = values
+        else:
+            result[rows[owned]] = values[owned]
         done = here.stop
     if training:
         module.train()
     return result
+
+
+def _named(name, module, inputs):
+    return getattr(module(**inputs), name)

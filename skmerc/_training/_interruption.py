@@ -1,7 +1,10 @@
 """Training that the user breaks off."""
 
+from contextlib import nullcontext
+
 from skorch.callbacks import Callback, EarlyStopping
 
+from skmerc._utils.random import redirected
 from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import InterruptedTrainingWarning
 
@@ -22,19 +25,17 @@ class FinishedEpochs(Callback):
         self.number_ += 1
 
 
-def drop_unfinished_epoch(net):
-    """Take an epoch that was broken off out of the history of a net.
+def train_net(net, dataset, *, done=0, watched=False):
+    """Train a net that is initialised, until the user breaks it off.
 
-    Returns
-    -------
-    bool
-        Whether training was broken off, other than by early stopping.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If not even one epoch was finished.
+    `done` epochs were trained before. Where code of others takes part, which is
+    `watched`, what it draws is redirected. Returns whether training was broken off,
+    other than by early stopping; before the first epoch is finished, the interrupt is
+    passed on.
     """
+    with redirected() if watched else nullcontext():
+        net.partial_fit(dataset, None, epochs=net.max_epochs - done)
+    net.module_.eval()
     counted = next(cb for _, cb in net.callbacks_ if isinstance(cb, FinishedEpochs))
     finished = counted.number_
     if finished == net.max_epochs or any(_stopped(cb) for _, cb in net.callbacks_):
@@ -43,18 +44,14 @@ def drop_unfinished_epoch(net):
         raise KeyboardInterrupt
     if counted.begun_ > finished:
         del net.history[-1:]
+    warn_user(
+        f"Training was interrupted in epoch {finished + 1} of {net.max_epochs}. The "
+        "model is fitted, and is what it had learned until then.",
+        InterruptedTrainingWarning,
+    )
     return True
 
 
 def _stopped(callback):
     is_stopper = isinstance(callback, EarlyStopping)
     return is_stopper and callback.misses_ >= callback.patience
-
-
-def warn_of_interruption(n_finished, max_epochs):
-    """Tell that a model has learned less than it should."""
-    warn_user(
-        f"Training was interrupted in epoch {n_finished + 1} of {max_epochs}. The "
-        "model is fitted, and is what it had learned until then.",
-        InterruptedTrainingWarning,
-    )

@@ -1,10 +1,10 @@
 """One network trained by several processes, through Hugging Face accelerate."""
 
+from functools import partial
 from numbers import Integral
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback
 from skorch.hf import AccelerateMixin
 from skorch.utils import to_tensor
 
@@ -38,12 +38,7 @@ def check_parallel(estimator):
 class SharedLoader:
     """Iterate over one process's share of each batch of dialogues.
 
-    Parameters
-    ----------
-    loader : DialogueLoader
-        What gives the batches, the same in all processes.
-    index, n_processes : int
-        Number of this process, and of all.
+    The `loader` gives the same batches in all of the `n_processes`.
     """
 
     def __init__(self, loader, index, n_processes):
@@ -94,7 +89,12 @@ class ParallelNet(AccelerateMixin, DialogueNet):
             source = current_source()
             source.start_from(source.seed + index)
         if self.accelerator.ddp_handler is None:
-            self.accelerator.ddp_handler = _handler()
+            from accelerate.utils import DistributedDataParallelKwargs
+
+            # A share may leave parts of a network unused, such as those of a modality
+            # that it lacks.
+            handler = DistributedDataParallelKwargs(find_unused_parameters=True)
+            self.accelerator.ddp_handler = handler
         alone = self.optimizer_
         together, self.optimizer_ = self.accelerator.prepare(
             self.module_, alone, device_placement=[False, False]
@@ -131,38 +131,28 @@ class ParallelNet(AccelerateMixin, DialogueNet):
     def on_batch_end(self, net, batch=None, training=False, loss=None, **settings):
         """Write into the history what all processes know of the batch together."""
         super().on_batch_end(net, batch, training, **settings)
-        terms, answer = self.criterion_.terms, batch[1]
-        size = loss.new_tensor(len(answer["weight"]) * bool(answer["factor"]))
-        known = torch.stack([loss.detach(), size, *terms.values()])
-        loss, size, *values = self.accelerator.reduce(known, "mean")
-        self.history.record_batch("train_loss", loss.item())
-        self.history.record_batch("train_batch_size", size.item())
-        self.criterion_.terms = dict(zip(terms, values, strict=True))
+        criterion, counts = self.criterion_, bool(batch[1]["factor"])
+        size = len(batch[1]["weight"]) * counts
+        known = {"train_loss": loss.detach(), "train_batch_size": size}
+        if hasattr(criterion, "weight"):
+            known["weight"] = criterion.weight * counts
+        known = self.agree(known | criterion.terms)
+        for name in ("train_loss", "train_batch_size"):
+            self.history.record_batch(name, known.pop(name))
+        if "weight" in known:
+            criterion.weight = torch.tensor(known.pop("weight"))
+        criterion.terms = {name: torch.tensor(value) for name, value in known.items()}
 
+    def agree(self, known):
+        """Mean of what each process knows under some names, as floats.
 
-def _handler():
-    from accelerate.utils import DistributedDataParallelKwargs
-
-    # A share may leave parts of a network unused, such as those of a modality that it
-    # lacks.
-    return DistributedDataParallelKwargs(find_unused_parameters=True)
-
-
-class OneScore(Callback):
-    """Give all processes the same validation scores, so that they stop together.
-
-    Each scores all held-out dialogues, but GPUs may round differently.
-    """
-
-    def on_epoch_end(self, net, **kwargs):
-        """Take the mean of what the processes have found."""
-        found = net.history[-1]
-        names = [name for name in found if name.startswith("valid_")]
-        names = [name for name in names if not name.endswith("_best")]
-        values = torch.tensor([found[name] for name in names], device=net.device)
-        values = net.accelerator.reduce(values, "mean")
-        for name, value in zip(names, values.tolist(), strict=True):
-            net.history.record(name, value)
+        Of scores too: each process scores all held-out dialogues, but GPUs may round
+        differently, and all must stop at the same time.
+        """
+        as_tensor = partial(torch.as_tensor, dtype=torch.float32, device=self.device)
+        values = torch.stack([as_tensor(value) for value in known.values()])
+        values = self.accelerator.reduce(values, "mean")
+        return dict(zip(known, values.tolist(), strict=True))
 
 
 def without_accelerator(net):

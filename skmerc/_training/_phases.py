@@ -8,24 +8,11 @@ from skmerc._utils.divergence import refuse_divergence
 from skmerc.losses import weighted_mean
 
 
-def train_fusion(net, dataset, passes, seed=0):
-    """Train a network's fusion by its own loss, and freeze it.
+def train_fusion(net, dataset, epochs, seed=0):
+    """Train the part ``fusion`` of a network by its ``fusion_loss``, and freeze it.
 
-    Parameters
-    ----------
-    net : skorch.NeuralNet
-        Initialised; its module has a part ``fusion`` and tells a ``fusion_loss``.
-    dataset : DialogueDataset
-        The training dialogues.
-    passes : int
-        Number of passes over them.
-    seed : int, default=0
-        Seed of the order of dialogues.
-
-    Returns
-    -------
-    list of float
-        Mean loss of each pass.
+    The net is initialised, and `seed` that of the order of dialogues. Returns the mean
+    loss of each epoch.
     """
     module = net.module_.train()
     settings = net.get_params_for_optimizer(
@@ -34,7 +21,7 @@ def train_fusion(net, dataset, passes, seed=0):
     optimizer = net.optimizer(*settings[0], **settings[1])
     loader = DialogueLoader(dataset, net.batch_size, shuffle=True, seed=seed)
     history = []
-    for number in tqdm(range(1, passes + 1), unit="pass", disable=not net.verbose):
+    for number in tqdm(range(1, epochs + 1), unit="epoch", disable=not net.verbose):
         losses = []
         for inputs, answer in loader:
             moved = {name: value.to(net.device) for name, value in inputs.items()}

@@ -17,14 +17,17 @@ from skmerc.nn.standardize import Standardize
 class Moments:
     """What is known of each column, to which more rows can be added.
 
+    The scaler of scikit-learn forgets a column for good that has no value in its first
+    rows, such as those of a modality that one part of a table lacks.
+
     Attributes
     ----------
-    mass, mean, squares : ndarray of shape (n_features,)
+    weight, mean, squares : ndarray of shape (n_features,)
         Weight of the cells that are not NaN, their mean, and the sum of their squared
         deviations from it.
     """
 
-    mass: np.ndarray
+    weight: np.ndarray
     mean: np.ndarray
     squares: np.ndarray
 
@@ -42,23 +45,23 @@ class Moments:
         unknown = np.isnan(values)
         weight = np.where(unknown, 0, weight)
         values[unknown] = 0
-        mass = weight.sum(axis=0)
-        mean = (values * weight).sum(axis=0) / np.where(mass > 0, mass, 1)
+        total = weight.sum(axis=0)
+        mean = (values * weight).sum(axis=0) / np.where(total > 0, total, 1)
         values -= mean
         values *= values
-        return cls(mass, mean, (values * weight).sum(axis=0))
+        return cls(total, mean, (values * weight).sum(axis=0))
 
     def __add__(self, other):
         """Moments of both sets of rows together (Chan, Golub & LeVeque 1983)."""
-        mass = self.mass + other.mass
-        share, apart = other.mass / np.where(mass > 0, mass, 1), other.mean - self.mean
-        squares = self.squares + other.squares + self.mass * share * apart**2
-        return Moments(mass, self.mean + share * apart, squares)
+        weight, apart = self.weight + other.weight, other.mean - self.mean
+        share = other.weight / np.where(weight > 0, weight, 1)
+        squares = self.squares + other.squares + self.weight * share * apart**2
+        return Moments(weight, self.mean + share * apart, squares)
 
     @property
     def deviation(self):
         """Standard deviation of each column."""
-        return np.sqrt(self.squares / np.where(self.mass > 0, self.mass, 1))
+        return np.sqrt(self.squares / np.where(self.weight > 0, self.weight, 1))
 
     def standardize(self, active=True):
         """Make the layer that brings the columns to mean 0 and deviation 1."""
@@ -69,7 +72,7 @@ class Moments:
         deviation = self.deviation
         varied = deviation > least
         scale = np.where(varied, deviation, constant)
-        layer = Standardize(self.mean, scale, active, self.mass > 0, varied)
+        layer = Standardize(self.mean, scale, active, self.weight > 0, varied)
         return layer.eval()
 
 
@@ -97,16 +100,8 @@ def fit_standardize_on_real(conversations, rows, weight, *, active=True):
 def check_partial_missing(conversations, policy, names=None, *, warn=True):
     """Refuse or report cells that are NaN in a modality that is there.
 
-    Parameters
-    ----------
-    conversations : Conversations
-        The table.
-    policy : {"mean", "error"}
-        Whether such cells are filled with the training mean, or refused.
-    names : sequence of str, optional
-        Names of the feature columns, for the message.
-    warn : bool, default=True
-        Whether to warn with the counts per block.
+    The policy ``"mean"`` fills them with the training mean, with a warning of the
+    counts per block; ``"error"`` refuses them. `names` are those of feature columns.
     """
     counts = {}
     for name, where in conversations.blocks.items():

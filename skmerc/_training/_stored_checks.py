@@ -27,15 +27,7 @@ _WINDOW = "window"
 
 
 def check_net(settings, n_epochs):
-    """Demand the settings of a net of this package.
-
-    Parameters
-    ----------
-    settings : dict
-        Parameters of a skorch net.
-    n_epochs : int
-        Number of epochs in its history.
-    """
+    """Demand the settings of a net of this package, of so many epochs."""
     for name, base in (
         ("module", nn.Module),
         ("criterion", nn.Module),
@@ -53,17 +45,7 @@ def check_net(settings, n_epochs):
 
 
 def check_module(kind, settings, state):
-    """Demand that a network has no other parameters than those that were saved.
-
-    Parameters
-    ----------
-    kind : type
-        Its class.
-    settings : dict
-        What it is built from.
-    state : dict of str to Tensor
-        Its tensors.
-    """
+    """Demand that a class and its settings make no other parameters than were saved."""
     if not isinstance(kind, type) or not issubclass(kind, nn.Module):
         raise ValueError(f"a network is {kind!r}")
     tensors = [value for value in state.values() if isinstance(value, torch.Tensor)]

@@ -8,19 +8,9 @@ LEAST, MOST = 1e-30, 1e30
 
 
 def check_weight(sample_weight, features):
-    """Check the weights of the rows; refuse what vanishes or overflows in float32.
+    """Check the weights of the rows of a table, and return them in double precision.
 
-    Parameters
-    ----------
-    sample_weight : array-like of shape (n_rows,), float or None
-        The weights.
-    features : ndarray of shape (n_rows, n_features)
-        The table.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,)
-        The weights in double precision.
+    What vanishes or overflows in float32 is refused.
     """
     weight = check_sample_weight(
         sample_weight, features, dtype=np.float64, ensure_non_negative=True

@@ -1,16 +1,39 @@
 """Fusion of modalities by a deep joint variational autoencoder."""
 
+import copy
+import os
+from contextlib import nullcontext
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
+import torch
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
+from skorch.callbacks import GradientNormClipping
 
 from skmerc._training import (
-    NetworkHolder,
+    CallbackHolder,
+    Checkpoint,
+    check_net_settings,
+    check_parallel,
+    check_partial_missing,
     check_weight,
+    draw_seed,
+    drawing,
     fit_standardize_on_real,
+    infer,
+    make_net,
+    redirected,
+    resolve_device,
+    runs_code_of_others,
+    summary_of,
+    train_net,
+    warn_of_values_never_seen,
+    without_accelerator,
 )
 from skmerc._utils.compat import (
     Interval,
@@ -23,13 +46,14 @@ from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc._utils.registry import Range, storable
 from skmerc.frame import KEYS, drop_keys
 from skmerc.frame._columns import VALIDATION, parse_table
-from skmerc.fusion._autoencoder import AutoencoderMixin
-from skmerc.fusion._layout import behind_keys, code_names
-from skmerc.fusion._training import Rows, code_and_blocks, code_of, infer
+from skmerc.frame._conversations import read_conversations
+from skmerc.fusion._layout import behind_keys, code_names, table_names
+from skmerc.fusion._training import FusionMeasure, WarmUp, lower_bound, rows_of
+from skmerc.nn.vae import FusionLoss, FusionNetwork
 
 
 @storable
-class DJVAEFuser(NetworkHolder, AutoencoderMixin, TransformerMixin, BaseEstimator):
+class DJVAEFuser(CallbackHolder, TransformerMixin, BaseEstimator):
     r"""Fuse modalities into one code by a deep joint variational autoencoder.
 
     The DJVAE of CBERL [1]_ in the form of a joint autoencoder over modalities [2]_:
@@ -91,14 +115,25 @@ class DJVAEFuser(NetworkHolder, AutoencoderMixin, TransformerMixin, BaseEstimato
     batch_size : int, default=128
         Number of utterances in a batch.
     max_epochs : int, default=25
-        Number of passes over the training rows, at most.
+        Number of epochs, at most.
     patience : int or None, default=10
         Epochs without a lower loss on the rows of role ``"validation"`` after which
         training stops; the weights of the best epoch are restored. Without such
         rows, or with None, training runs for `max_epochs`.
+    callbacks : list or None, default=None
+        Callbacks of skorch. A fit works on copies, which share files and connections
+        that these hold. None of them can score answers, since a code is none.
+    net_params : dict or None, default=None
+        Anything else that a skorch net takes, such as ``optimizer``, and an
+        ``accelerator`` for training in several processes.
     device : str, default="auto"
         Where to train: ``"auto"`` is a GPU where there is one. The fitted network
         stays on the CPU.
+    checkpoint : str, PathLike or None, default=None
+        Folder that keeps the state of training after each epoch, for one fit at a
+        time. After a crash the same call of ``fit`` goes on from there and ends with
+        the same weights; it needs an integer `random_state`. A fit that is finished
+        leaves nothing in it.
     random_state : int, RandomState instance or None, default=None
         Seed of weights, batches and noise.
     verbose : int, default=0
@@ -106,16 +141,18 @@ class DJVAEFuser(NetworkHolder, AutoencoderMixin, TransformerMixin, BaseEstimato
 
     Attributes
     ----------
+    net_ : skorch.NeuralNet
+        The fitted net, whose module is a :class:`skmerc.nn.vae.FusionNetwork`.
     vae_ : JointVAE
-        The fitted network.
+        The part of it that fuses.
     standardize_ : Standardize
         Means and scales of the training rows.
     classes_ : ndarray of shape (n_classes,) or None
         Labels that the code was trained on; None without.
     history_ : list of dict
-        For each epoch the weight ``beta``, the ``loss`` and its terms
-        ``reconstruction``, ``prior``, ``unimodal`` and ``classification``, and the
-        same of the validation rows behind ``valid_``.
+        For each epoch the weight ``beta``, ``train_loss`` and its terms
+        ``reconstruction``, ``prior``, ``unimodal`` and ``classification``, the same of
+        validation rows behind ``valid_``, and ``dur``, the seconds.
     n_iter_ : int
         Number of epochs.
     n_features_in_ : int
@@ -194,7 +231,10 @@ class DJVAEFuser(NetworkHolder, AutoencoderMixin, TransformerMixin, BaseEstimato
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
+        "callbacks": [list, None],
+        "net_params": [dict, None],
         "device": [str],
+        "checkpoint": [str, os.PathLike, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -219,7 +259,10 @@ class DJVAEFuser(NetworkHolder, AutoencoderMixin, TransformerMixin, BaseEstimato
         batch_size=128,
         max_epochs=25,
         patience=10,
+        callbacks=None,
+        net_params=None,
         device="auto",
+        checkpoint=None,
         random_state=None,
         verbose=0,
     ):
@@ -240,7 +283,10 @@ class DJVAEFuser(NetworkHolder, AutoencoderMixin, TransformerMixin, BaseEstimato
         self.batch_size = batch_size
         self.max_epochs = max_epochs
         self.patience = patience
+        self.callbacks = callbacks
+        self.net_params = net_params
         self.device = device
+        self.checkpoint = checkpoint
         self.random_state = random_state
         self.verbose = verbose
 
@@ -278,24 +324,52 @@ class DJVAEFuser(NetworkHolder, AutoencoderMixin, TransformerMixin, BaseEstimato
             If training is interrupted by the user once an epoch is finished; before
             that, the interrupt is passed on.
         """
+        check_parallel(self)
+        check_net_settings(self)
         table, y = self._read_training(X, y)
         weight = check_weight(sample_weight, table.features)
-        rows = table.select(table.learnable & (weight > 0))
-        scored = table.select((table.role == VALIDATION) & (weight > 0))
+        learned, scored = weight * table.learnable, weight * (table.role == VALIDATION)
+        rows = table.select(learned > 0)
         if not len(rows):
             raise ValueError(
                 "No row is left to learn from: all are context, held out for "
                 "validation, or of sample weight 0."
             )
         target = self._encode_labels(y, rows, len(table))
-        self.standardize_ = fit_standardize_on_real(
-            table, rows, weight, active=self.standardize
-        )
         self._keyed, self._blocks = table.keyed, dict(table.blocks)
         self._refuse_equal_names()
-        training, validation = (Rows.of(i, weight, target) for i in (rows, scored))
-        self._train(table, training, validation)
+        seed = draw_seed(check_random_state(self.random_state))
+        checkpoint = None
+        if self.checkpoint is not None:
+            data = {"X": table, "y": target, "sample_weight": learned, "roles": scored}
+            checkpoint = Checkpoint.of(self, data | {"random_state": seed}, None)
+        with checkpoint or nullcontext():
+            interrupted = self._train(table, target, learned, scored, seed, checkpoint)
+            if checkpoint and not interrupted:
+                checkpoint.remove()
         return self
+
+    def _read_training(self, X, y):
+        given = {"reset": True, "modalities": self.modalities}
+        if y is None or not self.classification_weight:
+            table, y = read_conversations(self, X, **given), None
+        else:
+            table, y = read_conversations(self, X, y, **given)
+            check_classification_targets(y)
+        self._check_partial_missing(table)
+        return table, y
+
+    def _check_partial_missing(self, table):
+        names = getattr(self, "feature_names_in_", None)
+        check_partial_missing(table, self.partial_nan, names)
+
+    def _encode_labels(self, y, rows, n_rows):
+        """Index of each row's class, -1 where there is none to learn or to score."""
+        self.classes_ = None
+        if y is None:
+            return np.full(n_rows, -1)
+        self.classes_ = np.unique(y[rows])
+        return pd.Index(self.classes_).get_indexer(y)
 
     def _refuse_equal_names(self):
         if self.output == "latent+blocks" and "fused" in self._blocks:
@@ -303,6 +377,90 @@ class DJVAEFuser(NetworkHolder, AutoencoderMixin, TransformerMixin, BaseEstimato
                 "X has a modality called 'fused', and output='latent+blocks' gives the "
                 "code that name. Rename the modality, or use output='latent'."
             )
+
+    def _train(self, table, target, learned, scored, seed, checkpoint):
+        """Train; return whether the user has broken it off."""
+        device = resolve_device(self.device)
+        training = rows_of(table, learned, target)
+        validation = rows_of(table, scored, target) if scored.any() else None
+        with drawing(seed, device):
+            net = self._make_net(table, training, validation, device, seed)
+            with redirected():
+                net.initialize()
+            done = checkpoint.attach(net) if checkpoint else 0
+            watched = runs_code_of_others(self)
+            interrupted = train_net(net, training, done=done, watched=watched)
+        self.net_ = _to_cpu(without_accelerator(net))
+        epochs = enumerate(net.history, start=1)
+        self.history_ = [summary_of(epoch, number) for number, epoch in epochs]
+        self.n_iter_ = len(self.history_)
+        return interrupted
+
+    def _make_net(self, table, training, validation, device, seed):
+        rows = table.select(training.weight > 0)
+        standardize = fit_standardize_on_real(
+            table, rows, training.weight, active=self.standardize
+        )
+        objective = {
+            "beta": self.beta,
+            "gamma": self.gamma,
+            "classification_weight": self.classification_weight,
+        }
+        settings = {f"criterion__{name}": value for name, value in objective.items()}
+        settings |= {
+            "module__reader": standardize.settings
+            | {"blocks": list(table.blocks.values())},
+            "module__n_classes": 0 if self.classes_ is None else len(self.classes_),
+            "module__modality_dropout": self.modality_dropout,
+            "module__latent_size": self.latent_size,
+            "module__hidden_size": self.hidden_size,
+            "module__posterior": self.posterior,
+            "optimizer": torch.optim.AdamW,
+            "optimizer__weight_decay": self.weight_decay,
+            "lr": self.lr,
+            "batch_size": self.batch_size,
+            "max_epochs": self.max_epochs,
+            "callbacks": [
+                GradientNormClipping(1.0),
+                WarmUp(self.warmup_epochs),
+                *self._callbacks(),
+            ],
+            "device": str(device),
+            "verbose": int(self.verbose),
+        }
+        return make_net(
+            FusionNetwork,
+            FusionLoss,
+            validation=validation,
+            measure=FusionMeasure(FusionLoss(**objective), self.classes_ is not None),
+            patience=self.patience,
+            seed=seed,
+            standardized=self.standardize,
+            **(settings | self._net_settings()),
+        )
+
+    @property
+    def vae_(self):
+        """The part of the network that fuses."""
+        return self.net_.module_.vae
+
+    @property
+    def standardize_(self):
+        """Means and scales of the training rows."""
+        return self.net_.module_.reader.standardize
+
+    def _answer(self, X, output):
+        """Compute an output of the network for every row of a table.
+
+        It runs in double precision, so that sums in another order, as in a batch of
+        another size, leave no trace in the answer.
+        """
+        check_is_fitted(self, "net_")
+        table = read_conversations(self, X, reset=False, modalities=self.modalities)
+        self._check_partial_missing(table)
+        names = getattr(self, "feature_names_in_", None)
+        warn_of_values_never_seen(table, self.standardize_, names)
+        return infer(self.net_, rows_of(table), output, torch.float64)
 
     @of_one_fit
     def transform(self, X):
@@ -321,12 +479,11 @@ class DJVAEFuser(NetworkHolder, AutoencoderMixin, TransformerMixin, BaseEstimato
             modality is missing. Of a frame with keys, a frame that begins with the
             four keys, whatever `set_output` says; otherwise float32 numbers.
         """
-        given = parse_table(X)
-        table = self._read(given)
-        function = code_of if self.output == "latent" else code_and_blocks
-        values = infer(self.vae_, self._reader(table), function)
-        refuse_infinite_answers(values[:, : self.latent_size])
-        return behind_keys(given, values.astype(np.float32), self._value_names())
+        output = "mean" if self.output == "latent" else "mean_and_blocks"
+        table = parse_table(X)
+        values = self._answer(table, output)
+        refuse_infinite_answers(values[:, : self.vae_.latent_size])
+        return behind_keys(table, values.astype(np.float32), self._value_names())
 
     def get_feature_names_out(self, input_features=None):
         """Name the columns that :meth:`transform` gives.
@@ -342,7 +499,7 @@ class DJVAEFuser(NetworkHolder, AutoencoderMixin, TransformerMixin, BaseEstimato
             The four keys if there were keys in :meth:`fit`, ``fused__0``, ..., and
             with ``output="latent+blocks"`` the features.
         """
-        check_is_fitted(self, "vae_")
+        check_is_fitted(self, "net_")
         if input_features is not None:
             names = drop_keys(pd.DataFrame(columns=list(input_features))).columns
             check_feature_names_in(self, names)
@@ -352,8 +509,125 @@ class DJVAEFuser(NetworkHolder, AutoencoderMixin, TransformerMixin, BaseEstimato
     def _value_names(self):
         return code_names(self, self.output == "latent+blocks")
 
+    @of_one_fit
+    def inverse_transform(self, X):
+        """Reconstruct the modalities from codes.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_utterances, latent_size)
+            Codes, with or without keys. Blocks that :meth:`transform` put behind
+            them may stay there; they are not read.
+
+        Returns
+        -------
+        DataFrame or ndarray of shape (n_utterances, n_columns)
+            Every modality, also where it was missing, in the units and the order of
+            columns of the table in :meth:`fit`; NaN in columns that belong to no
+            modality. Of a frame with keys, a frame with keys; otherwise float32
+            numbers.
+        """
+        check_is_fitted(self, "net_")
+        table = parse_table(X)
+        code = np.asarray(table.features)
+        widths = {self.vae_.latent_size, len(self._value_names())}
+        if code.ndim != 2 or code.shape[1] not in widths:
+            raise ValueError(
+                f"X has shape {code.shape}; a code has {self.vae_.latent_size} columns."
+            )
+        code = check_array(code[:, : self.vae_.latent_size], dtype=np.float64)
+        return behind_keys(table, self._decode(code), table_names(self))
+
+    @torch.no_grad()
+    def _decode(self, code):
+        vae = copy.deepcopy(self.vae_).cpu().double()
+        values = torch.full((len(code), self.n_features_in_), np.nan).double()
+        for where, block in zip(
+            self._blocks.values(), vae.decode(torch.from_numpy(code)), strict=True
+        ):
+            values[:, where] = block
+        return self.standardize_.cpu().inverse(values).float().numpy()
+
+    @of_one_fit
+    def sample(self, n_samples=1, *, random_state=None):
+        """Decode draws from the prior.
+
+        The smaller `beta`, the less the codes of real utterances fill the prior, and
+        the less real these samples look; for training data take a sampler.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of utterances.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draws.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            Features in the units of the table, without keys.
+        """
+        check_is_fitted(self, "net_")
+        rng = check_random_state(random_state)
+        return self._decode(rng.standard_normal((n_samples, self.vae_.latent_size)))
+
+    @of_one_fit
+    def score_samples(self, X):
+        r"""Evidence lower bound of each utterance.
+
+        It is the negative loss without the unimodal divergences,
+
+        .. math:: -E_q \sum_m \frac{1}{d_m} \lVert x_m - \hat x_m \rVert^2
+            - \beta\, KL(q \,\Vert\, N(0, I)),
+
+        with 16 draws from q, the same for every utterance.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_utterances, n_columns)
+            Utterances, of any role.
+
+        Returns
+        -------
+        ndarray of shape (n_utterances,)
+            This is :math:`\beta` times the bound in nats on the log-density of the
+            standardised modalities that are there, under normal noise of variance
+            :math:`\beta d_m / 2`, up to the constant
+            :math:`\frac{\beta}{2} \sum_m d_m \log(\pi \beta d_m)`.
+        """
+        return self._answer(X, partial(lower_bound, beta=self.beta))
+
+    def score(self, X, y=None):
+        """Mean of :meth:`score_samples` over the utterances that are not context.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_utterances, n_columns)
+            Utterances.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        float
+            The mean.
+        """
+        table = parse_table(X)
+        scores, spoken = self.score_samples(table), ~table.is_context
+        if not spoken.any():
+            raise ValueError("All rows have the role 'context'; none can be scored.")
+        return float(scores[spoken].mean())
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _to_cpu(net):
+    """Bring a trained net to the processor, with what its optimiser remembers."""
+    net.module_.cpu()
+    net.optimizer_.load_state_dict(net.optimizer_.state_dict())
+    net.device = "cpu"
+    return net

@@ -14,7 +14,7 @@ def behind_keys(table, values, names):
 
 def code_names(fuser, with_blocks):
     """Name the columns of the code, and those of the blocks behind it."""
-    names = [f"fused__{j}" for j in range(fuser.latent_size)]
+    names = [f"fused__{j}" for j in range(fuser.vae_.latent_size)]
     if not with_blocks:
         return names
     for modality, where in fuser._blocks.items():

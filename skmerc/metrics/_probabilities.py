@@ -7,21 +7,8 @@ from sklearn.metrics import log_loss, roc_auc_score
 def mean_log_loss(y_true, y_prob, *, labels=None, sample_weight=None):
     """Mean negative logarithm of the probability of what is true.
 
-    Parameters
-    ----------
-    y_true : ndarray of shape (n_rows,) or (n_rows, n_labels)
-        Classes, or an indicator matrix.
-    y_prob : ndarray of shape (n_rows, n_labels), or (n_rows,) for two classes
-        Probabilities; of two classes that of the second.
-    labels : array-like of shape (n_labels,), default=None
-        The classes in their order.
-    sample_weight : array-like of shape (n_rows,), default=None
-        Weight of each row.
-
-    Returns
-    -------
-    float
-        The mean; over labels too, where `y_true` is a matrix.
+    `y_true` holds classes or an indicator matrix, `y_prob` a column for each of the
+    `labels`, or of two classes the probability of the second.
     """
     if y_true.ndim == 2:
         smallest = np.finfo(y_prob.dtype).eps
@@ -36,28 +23,8 @@ def mean_log_loss(y_true, y_prob, *, labels=None, sample_weight=None):
 def mean_roc_auc(y_true, y_prob, *, labels=None, sample_weight=None):
     """Mean area under the curves of each class against all others.
 
-    Classes of which there is no row, or nothing else, have no curve and do not count.
-
-    Parameters
-    ----------
-    y_true : ndarray of shape (n_rows,) or (n_rows, n_labels)
-        Classes, or an indicator matrix.
-    y_prob : ndarray of shape (n_rows, n_labels), or (n_rows,) for two classes
-        Probabilities; of two classes that of the second.
-    labels : array-like of shape (n_labels,), default=None
-        The classes in their order.
-    sample_weight : array-like of shape (n_rows,), default=None
-        Weight of each row.
-
-    Returns
-    -------
-    float
-        Between 0 and 1.
-
-    Raises
-    ------
-    ValueError
-        If no class has a curve.
+    Classes of which there is no row, or nothing else, have no curve and do not count;
+    it is an error if none has one. The arguments are those of :func:`mean_log_loss`.
     """
     rows = slice(None) if sample_weight is None else np.asarray(sample_weight) > 0
     weight = None if sample_weight is None else np.asarray(sample_weight)[rows]

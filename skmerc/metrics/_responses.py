@@ -47,27 +47,11 @@ def ask(estimator, X, names):
 def arrange(answer, known, kwargs, score_func, y):
     """Bring probabilities into the order of the labels that a score is told.
 
-    Parameters
-    ----------
-    answer : ndarray of shape (n_rows, n_known)
-        Probabilities.
-    known : ndarray of shape (n_known,)
-        The classes of the model.
-    kwargs : dict
-        Arguments of the score; ``labels`` and ``pos_label`` are heeded.
-    score_func : callable
-        The score. Where it can be told ``labels`` and is not, it is told the classes of
-        the model and of `y`.
-    y : ndarray of shape (n_rows,)
-        The true classes.
-
-    Returns
-    -------
-    answer : ndarray of shape (n_rows, n_labels) or (n_rows,)
-        Probabilities, 0 for a class that the model does not know; of two labels
-        those of the positive one, as in scikit-learn.
-    kwargs : dict
-        Arguments of the score.
+    `known` are the classes of the model, a column of `answer` each. The arguments of
+    the score, `kwargs`, may name ``labels`` and ``pos_label``; where it can be told
+    ``labels`` and is not, it is told the classes of the model and of `y`. Returns the
+    probabilities, 0 for a class that the model does not know and of two labels those of
+    the positive one, as in scikit-learn, and the arguments.
     """
     _refuse_other_kinds(known, y)
     labels = kwargs.get("labels")

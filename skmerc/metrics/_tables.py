@@ -14,23 +14,10 @@ FRACTION = [Interval(Real, 0, 1, closed="both")]
 
 
 def check_tables(real, synthetic):
-    """Check that two tables hold the same features, all of them finite.
+    """Return the features of two tables in double precision, without keys.
 
-    Parameters
-    ----------
-    real, synthetic : array-like of shape (n_rows, n_features)
-        The tables; key columns of frames are dropped.
-
-    Returns
-    -------
-    tuple of two float64 ndarrays
-        The features of both.
-
-    Raises
-    ------
-    ValueError
-        If a table is empty, holds NaN or infinity or is not two-dimensional,
-        or if the features differ.
+    Refuse what is empty, holds NaN or infinity or is not two-dimensional, and features
+    that differ.
     """
     arrays = _check_table(real, "real"), _check_table(synthetic, "synthetic")
     n_features = [array.shape[1] for array in arrays]
@@ -72,22 +59,7 @@ def _check_table(X, name):
 
 
 def check_rows(real, synthetic, needed, reason):
-    """Check that both tables have the rows that a comparison needs.
-
-    Parameters
-    ----------
-    real, synthetic : ndarray of shape (n_rows, n_features)
-        The tables.
-    needed : int
-        Least number of rows.
-    reason : str
-        What needs them, for the message.
-
-    Raises
-    ------
-    ValueError
-        If a table has fewer rows.
-    """
+    """Refuse tables with fewer rows than are needed for a reason."""
     for name, array in (("real", real), ("synthetic", synthetic)):
         if len(array) < needed:
             raise ValueError(

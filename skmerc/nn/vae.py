@@ -4,10 +4,13 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from skmerc._utils.random import randn
 from skmerc._utils.registry import storable
-from skmerc.losses import kl_between_normals, kl_to_standard_normal
+from skmerc.losses import kl_between_normals, kl_to_standard_normal, weighted_mean
+from skmerc.nn.base import DialogueLoss
+from skmerc.nn.blocks import BlockReader, hide_modalities
 
 _LOG_VAR_BOUND = 8.0
 
@@ -167,13 +170,6 @@ class JointVAE(nn.Module):
             raise ValueError(
                 f"posterior={posterior!r} is unknown; use 'joint' or 'poe'."
             )
-        # What it is built from again when a saved model is loaded.
-        self.settings = {
-            "widths": list(widths),
-            "hidden_size": hidden_size,
-            "latent_size": latent_size,
-            "posterior": posterior,
-        }
         self.latent_size = latent_size
         self.encoders = nn.ModuleList(
             nn.Sequential(nn.Linear(width, hidden_size), nn.ReLU()) for width in widths
@@ -248,7 +244,8 @@ class JointVAE(nn.Module):
         """
         return [decode(code) for decode in self.decoders]
 
-    def terms(self, fused: Fused, blocks: list[Tensor], present: Tensor) -> LossTerms:
+    @staticmethod
+    def terms(fused: Fused, blocks: list[Tensor], present: Tensor) -> LossTerms:
         """Compute the terms of the loss.
 
         Parameters
@@ -314,6 +311,127 @@ class JointVAE(nn.Module):
         """
         terms = self.terms(fused, blocks, present)
         return terms.reconstruction + beta * terms.prior + gamma * terms.unimodal
+
+
+class FusionOutput(NamedTuple):
+    """What :class:`FusionNetwork` makes of n utterances with M modalities.
+
+    Parameters
+    ----------
+    fused : Fused
+        Codes, posteriors and reconstructions.
+    blocks : list of Tensor of shape (n, widths[m])
+        The standardised modalities, 0 where missing.
+    present : Tensor of shape (n, M)
+        Which modalities are there.
+    logits : Tensor of shape (n, n_classes)
+        Unnormalised log-probabilities of the classes; no columns without classes.
+    """
+
+    fused: Fused
+    blocks: list[Tensor]
+    present: Tensor
+    logits: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """The means of the posterior."""
+        return self.fused.mean
+
+    @property
+    def mean_and_blocks(self) -> Tensor:
+        """The means and the modalities behind them, NaN where missing."""
+        pairs = zip(self.blocks, self.present.unbind(1), strict=True)
+        kept = [torch.where(there[:, None], x, torch.nan) for x, there in pairs]
+        return torch.cat([self.mean, *kept], dim=1)
+
+    @property
+    def terms_and_logits(self) -> Tensor:
+        """The :class:`LossTerms` and the logits behind them, (n, 3 + n_classes)."""
+        terms = JointVAE.terms(self.fused, self.blocks, self.present)
+        return torch.cat([torch.stack(terms, dim=1), self.logits], dim=1)
+
+
+@storable
+class FusionNetwork(nn.Module):
+    """Standardise, hide modalities in training, fuse, and tell classes by the code.
+
+    Parameters
+    ----------
+    reader : dict
+        Parameters of the :class:`BlockReader`.
+    n_classes : int
+        Number of classes that a layer on the code tells apart; 0 for no such layer.
+    modality_dropout : float
+        Probability in training that a modality is hidden from the encoder.
+    **vae
+        Parameters of the :class:`JointVAE`, but for its widths.
+    """
+
+    def __init__(self, reader: dict, n_classes: int, modality_dropout: float, **vae):
+        super().__init__()
+        self.reader, self.modality_dropout = BlockReader(**reader), modality_dropout
+        self.vae = JointVAE(self.reader.widths, **vae)
+        self.classify = None
+        if n_classes:
+            self.classify = nn.Linear(self.vae.latent_size, n_classes)
+
+    def forward(self, features: Tensor, **others: Tensor) -> FusionOutput:
+        """Fuse utterances, each by itself.
+
+        Parameters
+        ----------
+        features : Tensor of shape (n, n_features)
+            Raw features, NaN where missing.
+        **others : Tensor
+            What else is known of the utterances, which is not read.
+
+        Returns
+        -------
+        FusionOutput
+            The code and what it costs.
+        """
+        blocks, present = self.reader(features)
+        hidden = self.modality_dropout if self.training else 0.0
+        fused = self.vae(blocks, hide_modalities(present, hidden))
+        code = fused.code
+        logits = code[:, :0] if self.classify is None else self.classify(code)
+        return FusionOutput(fused, blocks, present, logits)
+
+
+@storable
+class FusionLoss(DialogueLoss):
+    r"""The variational loss, and cross-entropy on the code where there are classes.
+
+    Parameters
+    ----------
+    beta, gamma : float
+        Weights of the divergences from the prior and from the unimodal posteriors.
+    classification_weight : float
+        Weight of the cross-entropy.
+    """
+
+    def __init__(self, beta: float, gamma: float, classification_weight: float):
+        super().__init__()
+        self.beta, self.gamma = beta, gamma
+        self.factors = {"classification": classification_weight}
+        self.warm(1.0)
+
+    def warm(self, share: float):
+        """Let the divergences count for a share of their weights."""
+        self.factors |= {"prior": share * self.beta, "unimodal": share * self.gamma}
+
+    def losses(self, output: FusionOutput, answer: dict) -> dict[str, Tensor]:
+        """Compute the terms over the utterances, of which some may have no class."""
+        weight, target = answer["weight"], answer["target"]
+        self.weight = weight.sum()
+        *terms, logits = output.terms_and_logits.tensor_split([1, 2, 3], dim=1)
+        means = [weighted_mean(values[:, 0], weight) for values in terms]
+        found = dict(zip(LossTerms._fields, means, strict=True))
+        if logits.shape[1]:
+            loss = F.cross_entropy(logits, target.clamp(min=0), reduction="none")
+            found["classification"] = weighted_mean(loss, weight * (target >= 0))
+        return found
 
 
 def _split(statistics: Tensor) -> tuple[Tensor, Tensor]:

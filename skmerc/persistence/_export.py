@@ -140,7 +140,7 @@ def _steps(model: Any) -> list[Any]:
         steps = [step for _, step in model.steps if _answers(step)]
     for number, step in enumerate(steps, start=1):
         _refuse_other(step, last=number == len(steps))
-        check_is_fitted(step, "vae_" if isinstance(step, DJVAEFuser) else "net_")
+        check_is_fitted(step, "net_")
         _refuse_head(step)
         _refuse_convolution(step)
     return steps
@@ -185,7 +185,7 @@ def _refuse_convolution(step: Any) -> None:
 def _network(step: Any) -> nn.Module:
     if isinstance(step, DJVAEFuser):
         blocks = step.output == "latent+blocks"
-        return ServedFusion(step._block_reader(), step.vae_, blocks)
+        return ServedFusion(step.net_.module_.reader, step.vae_, blocks)
     network = step.net_.module_
     if type(network) not in _SERVED:
         raise ValueError(

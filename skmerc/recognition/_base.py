@@ -21,19 +21,20 @@ from skmerc._training import (
     Checkpoint,
     DialogueDataset,
     Moments,
+    check_net_settings,
     check_parallel,
     check_partial_missing,
     check_weight,
     draw_seed,
     drawing,
-    drop_unfinished_epoch,
     hold_out,
     infer,
     make_net,
     redirected,
     resolve_device,
+    runs_code_of_others,
     summary_of,
-    warn_of_interruption,
+    train_net,
     warn_of_values_never_seen,
     without_accelerator,
 )
@@ -42,12 +43,7 @@ from skmerc._utils.divergence import refuse_infinite_answers
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc.frame._columns import CONTEXT, SYNTHETIC, UTTERANCE, VALIDATION
 from skmerc.frame._conversations import Conversations, read_conversations
-from skmerc.recognition._checks import (
-    check_net_settings,
-    most_speakers,
-    plain,
-    runs_code_of_others,
-)
+from skmerc.recognition._checks import most_speakers, plain
 
 COUNT = Interval(Integral, 1, None, closed="left")
 NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
@@ -214,7 +210,7 @@ class DialogueEstimator(
             self._n_speakers = self._count_speakers(table, learned > 0)
         if epochs or not resume:
             self._learn_scales(table, learned, further=resume)
-            task = task.measure(target, table.select(learned > 0), learned)
+            task = task.learn_scale(target, table.select(learned > 0), learned)
         self._task = task
         return TrainingData(table, task.scale(target), learned, scored)
 
@@ -253,7 +249,7 @@ class DialogueEstimator(
         real = rows[table.role[rows] != SYNTHETIC]
         known = Moments.of(table.features, real, weight[real])
         self._moments = self._moments + known if further else known
-        if not self._moments.mass.any():
+        if not self._moments.weight.any():
             known = Moments.of(table.features, rows, weight[rows])
         else:
             known = self._moments
@@ -283,12 +279,8 @@ class DialogueEstimator(
                 self._take_over(net, optimizer=bool(epochs))
             else:
                 self._pretrain(net, training)
-            with redirected() if runs_code_of_others(self) else nullcontext():
-                net.partial_fit(training, None, epochs=net.max_epochs - done)
-            net.module_.eval()
-        interrupted = drop_unfinished_epoch(net)
-        if interrupted:
-            warn_of_interruption(len(net.history), net.max_epochs)
+            watched = runs_code_of_others(self)
+            interrupted = train_net(net, training, done=done, watched=watched)
         self.net_ = without_accelerator(net)
         new = enumerate(net.history, start=len(before) + 1)
         self.history_ = before + [summary_of(epoch, number) for number, epoch in new]
@@ -342,7 +334,7 @@ class DialogueEstimator(
         return make_net(
             self._network,
             self._loss,
-            task=self._task,
+            measure=self._task,
             validation=validation,
             patience=None if epochs else self.patience,
             window=self._window,

@@ -10,13 +10,13 @@ import numpy as np
 from scipy.special import expit, log_softmax, softmax
 from sklearn.metrics import f1_score
 
-from skmerc._training import Moments
+from skmerc._training import Measure, Moments
 from skmerc._utils.registry import storable
 from skmerc.frame._columns import FLOAT32_MAX
 from skmerc.recognition._imbalance import SMALLEST, class_factor
 
 
-class Task:
+class Task(Measure):
     """Base of the tasks.
 
     A subclass defines ``encode``, ``score`` and ``decode``, and how many numbers a
@@ -64,7 +64,7 @@ class Task:
         """Return the task without what it learned of classes, for a warm start."""
         return self
 
-    def measure(self, target, rows, weight):
+    def learn_scale(self, target, rows, weight):
         """Learn the scale of the targets, from some rows; return the task."""
         return self
 
@@ -87,16 +87,6 @@ class Task:
     def predict(self, logits):
         """Turn logits into what users know."""
         raise NotImplementedError
-
-    def is_lower_better(self, name):
-        """Whether a score that is written under a name is an error."""
-        return self.lower_is_better or name == "valid_loss"
-
-    def names(self, window):
-        """Return what is written into the history, of `window` epochs the mean too."""
-        names = {"valid_loss", self.monitor, f"{self.monitor}_mean"}
-        names -= {f"{self.monitor}_mean"} if window == 1 else set()
-        return names | {f"{name}_best" for name in names}
 
 
 @storable
@@ -299,7 +289,7 @@ class Values(Task):
             )
         return y
 
-    def measure(self, target, rows, weight):
+    def learn_scale(self, target, rows, weight):
         """Add the values of some rows."""
         found = Moments.of(target[:, None], rows, weight[rows])
         return Values(found if self.known is None else self.known + found)

@@ -24,8 +24,8 @@ class Weights:
     """
 
     adversarial: str = "least_squares"
-    identity: float = 10.0
-    true_identity: float = 0.0
+    cycle: float = 10.0
+    identity: float = 0.0
     classification: float = 1.0
     diversity: float = 0.0
 
@@ -150,7 +150,7 @@ def generator_terms(
         "generator_source": adversarial_loss(
             gan.of_source(fakes.returned), True, weights.adversarial, generator=True
         ),
-        "identity": weights.identity
+        "cycle": weights.cycle
         * _distances(gan, fakes.returned, source.x, source.present).sum(),
         "classifier_returned": weights.classification
         * F.cross_entropy(gan.classifier(fakes.returned), source.label),
@@ -163,10 +163,10 @@ def generator_terms(
         apart = _distances(gan, fakes.translated, other.detach(), source.present)
         # A bounded demand: a reward without an end drives the features to infinity.
         terms["diversity"] = DIVERSITY_WEIGHT * F.relu(weights.diversity - apart).sum()
-    if weights.true_identity:
+    if weights.identity:
         same = gan.translate(source.x, source.present, source.label, batch.noise)
         apart = _distances(gan, same, source.x, source.present)
-        terms["true_identity"] = weights.true_identity * apart.sum()
+        terms["identity"] = weights.identity * apart.sum()
     return terms
 
 

@@ -47,7 +47,7 @@ class DialogueSampler(KeyedSamplerMixin, BaseSampler):
     See Also
     --------
     MultimodalGANSampler : Translates whole utterances, and knows modalities.
-    raise_to_mean : A sampling strategy that stops at the mean class.
+    up_to_mean : A sampling strategy that stops at the mean class.
 
     Notes
     -----

@@ -46,12 +46,13 @@ class MultimodalGANSampler(NetworkHolder, KeyedSamplerMixin, BaseOverSampler):
         Width of the hidden layers.
     noise_size : int, default=16
         Width of the noise.
-    identity_weight : float, default=10.0
-        Weight of the distance between an utterance and its translation back, which the
-        figure calls identity loss (cycle consistency).
-    true_identity_weight : float, default=0.0
-        Weight of the distance between an utterance and its translation to its own
-        class; CycleGAN has 5. It makes translations copy their sources.
+    cycle_weight : float, default=10.0
+        Weight of the cycle loss: the distance between an utterance and its translation
+        back, which the figure calls identity loss.
+    identity_weight : float, default=0.0
+        Weight of the identity loss: the distance between an utterance and its
+        translation to its own class; CycleGAN has 5. It makes translations copy their
+        sources.
     classification_weight : float, default=1.0
         Weight of the generators' classification losses.
     diversity : float, default=0.2
@@ -169,7 +170,7 @@ class MultimodalGANSampler(NetworkHolder, KeyedSamplerMixin, BaseOverSampler):
         "lr": Range(1e-4, 5e-4, log=True),
         "n_steps": Range(500, 2000, step=500),
         "diversity": Range(0.0, 0.5),
-        "identity_weight": Range(1.0, 10.0, log=True),
+        "cycle_weight": Range(1.0, 10.0, log=True),
     }
     _parameter_constraints = {
         **BaseOverSampler._parameter_constraints,
@@ -180,8 +181,8 @@ class MultimodalGANSampler(NetworkHolder, KeyedSamplerMixin, BaseOverSampler):
         "modalities": [dict, None],
         "hidden_size": [Interval(Integral, 1, None, closed="left")],
         "noise_size": [Interval(Integral, 1, None, closed="left")],
+        "cycle_weight": [Interval(Real, 0, None, closed="left")],
         "identity_weight": [Interval(Real, 0, None, closed="left")],
-        "true_identity_weight": [Interval(Real, 0, None, closed="left")],
         "classification_weight": [Interval(Real, 0, None, closed="left")],
         "diversity": [Interval(Real, 0, None, closed="left")],
         "adversarial": [StrOptions({"least_squares", "log", "hinge"})],
@@ -206,8 +207,8 @@ class MultimodalGANSampler(NetworkHolder, KeyedSamplerMixin, BaseOverSampler):
         modalities=None,
         hidden_size=256,
         noise_size=16,
-        identity_weight=10.0,
-        true_identity_weight=0.0,
+        cycle_weight=10.0,
+        identity_weight=0.0,
         classification_weight=1.0,
         diversity=0.2,
         adversarial="least_squares",
@@ -229,8 +230,8 @@ class MultimodalGANSampler(NetworkHolder, KeyedSamplerMixin, BaseOverSampler):
         self.modalities = modalities
         self.hidden_size = hidden_size
         self.noise_size = noise_size
+        self.cycle_weight = cycle_weight
         self.identity_weight = identity_weight
-        self.true_identity_weight = true_identity_weight
         self.classification_weight = classification_weight
         self.diversity = diversity
         self.adversarial = adversarial
@@ -287,8 +288,8 @@ class MultimodalGANSampler(NetworkHolder, KeyedSamplerMixin, BaseOverSampler):
         gan.high.copy_(pool.utterances.x.amax(dim=0))
         weights = Weights(
             self.adversarial,
+            self.cycle_weight,
             self.identity_weight,
-            self.true_identity_weight,
             self.classification_weight,
             self.diversity,
         )

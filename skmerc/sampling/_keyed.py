@@ -183,12 +183,7 @@ def _refuse_rows_without_label(indicators, role):
 def quota(strategy, labels):
     """Count the synthetic rows per class, as imbalanced-learn counts them.
 
-    Parameters
-    ----------
-    strategy : float, str, dict or callable
-        A sampling strategy; also ``"mean"``.
-    labels : ndarray of shape (n_rows,)
-        The labels of the rows that count.
+    The strategy may also be ``"mean"``; `labels` are those of the rows that count.
     """
     if not len(labels):
         raise ValueError(
@@ -196,7 +191,7 @@ def quota(strategy, labels):
             "not held out for validation."
         )
     if isinstance(strategy, str) and strategy == "mean":
-        strategy = raise_to_mean
+        strategy = up_to_mean
     if callable(strategy):
         strategy = strategy(labels)
         _check_counts(strategy)
@@ -219,7 +214,7 @@ def _check_counts(strategy):
             )
 
 
-def raise_to_mean(y):
+def up_to_mean(y):
     """Count what every class shall have when small ones are raised to the mean.
 
     Use it as the `sampling_strategy` of any over-sampler of imbalanced-learn;
@@ -238,8 +233,8 @@ def raise_to_mean(y):
 
     Examples
     --------
-    >>> from skmerc.sampling import raise_to_mean
-    >>> raise_to_mean(["sad", "neutral", "neutral", "neutral"])
+    >>> from skmerc.sampling import up_to_mean
+    >>> up_to_mean(["sad", "neutral", "neutral", "neutral"])
     {'neutral': 3, 'sad': 2}
     """
     classes, counts = np.unique(y, return_counts=True)

@@ -77,7 +77,7 @@ def search_space(estimator: Any) -> dict[str, BaseDistribution]:
     Sampler and fuser. *sampling_strategy*: "mean" alone, since to make a class of
     MELD's *fear* as frequent as *neutral* takes 17 invented utterances for each real.
     *lr* of the sampler: around the 2e-4 of [5]_; 25 times as much breaks the game.
-    *identity_weight*: up to the 10 of [5]_. *n_steps*, *diversity*, *latent_size*,
+    *cycle_weight*: up to the 10 of [5]_. *n_steps*, *diversity*, *latent_size*,
     *beta*, *lr* of the fuser and *modality_dropout*: around our defaults, and *gamma*
     below the least *beta*; what a larger *beta* costs is in the notes of
     :class:`skmerc.DJVAEFuser`. *posterior*: that of [6]_ or of [7]_.

@@ -12,6 +12,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from skorch.callbacks import EarlyStopping, EpochScoring, Freezer, LRScheduler
+from skorch.utils import noop
 
 from skmerc.exceptions import (
     DivergenceError,
@@ -366,6 +368,8 @@ def test_training_stops_early_and_restores_the_best_epoch():
     assert fuser.n_iter_ == len(losses) == np.argmin(losses) + 1 + 3 < 200
     again = clone(fuser).set_params(max_epochs=int(np.argmin(losses)) + 1)
     assert same_weights(again.fit(both, labels), fuser)
+    kept = pickle.loads(pickle.dumps(fuser)).net_.callbacks_
+    assert dict(kept)["early_stopping"].best_model_weights_ is None
 
 
 def test_no_row_to_learn_from_is_refused():
@@ -480,13 +484,13 @@ def test_history_holds_every_term():
         + 0.02 * last["unimodal"]
         + 0.5 * last["classification"]
     )
-    assert last["loss"] == pytest.approx(parts)
+    assert last["train_loss"] == pytest.approx(parts)
 
 
 def test_training_lowers_the_loss_and_raises_the_score():
     X, _ = make_table(n=300)
     short, long = Trained(max_epochs=1).fit(X), Trained().fit(X)
-    assert long.history_[-1]["loss"] < 0.7 * long.history_[0]["loss"]
+    assert long.history_[-1]["train_loss"] < 0.7 * long.history_[0]["train_loss"]
     other, _ = make_table(n=60, seed=5)
     assert long.score(other) > short.score(other)
 
@@ -495,6 +499,44 @@ def test_loss_that_is_no_number_stops_training():
     X = np.random.default_rng(0).normal(size=(40, 3)) * 1e25
     with pytest.raises(DivergenceError, match="pass 1: .* standardize=True"):
         Fuser(standardize=False).fit(X)
+
+
+def test_the_terms_of_validation_rows_can_be_watched():
+    X, y = make_table()
+    held_out, other = make_table(n=30, role="validation", name="e", seed=3)
+    both = pd.concat([X, held_out], ignore_index=True)
+    # No term falls by ten times what it is.
+    names = ["valid_loss", "valid_reconstruction", "valid_classification"]
+    for name in names:
+        stop = EarlyStopping(name, patience=2, threshold=10, sink=noop)
+        fuser = Fuser(classification_weight=1.0, callbacks=[stop], max_epochs=9)
+        assert fuser.fit(both, np.concatenate([y, other])).n_iter_ == 3
+        with pytest.raises(ValueError, match=f"watches {name!r}"):
+            fuser.fit(X, y)
+    with pytest.raises(ValueError, match="watches 'valid_classification'"):
+        fuser.set_params(classification_weight=0.0).fit(both)
+
+
+def test_callbacks_and_net_params_reach_the_net():
+    X, y = make_table()
+    scheduler = LRScheduler("StepLR", step_size=1, gamma=0.1)
+    given = {"optimizer": torch.optim.SGD, "optimizer__momentum": 0.9}
+    fuser = Fuser(callbacks=[scheduler], net_params=given).fit(X, y)
+    assert isinstance(fuser.net_.optimizer_, torch.optim.SGD)
+    rates = [epoch["event_lr"] for epoch in fuser.net_.history]
+    assert rates == pytest.approx([1e-3, 1e-4, 1e-5])
+    assert not hasattr(scheduler, "lr_scheduler_")
+    frozen = clone(fuser).set_params(callbacks=[Freezer("vae.encoders.*")]).fit(X)
+    encoder = frozen.vae_.encoders[0]
+    assert not any(weight.requires_grad for weight in encoder.parameters())
+    with pytest.raises(TypeError, match="give callbacks of skorch"):
+        Fuser(callbacks=["stop"]).fit(X)
+
+
+def test_scorers_have_no_answers_to_score():
+    X, y = make_table()
+    with pytest.raises(ValueError, match="EpochScoring scores answers"):
+        Fuser(callbacks=[EpochScoring("accuracy", on_train=True)]).fit(X, y)
 
 
 def test_verbose_shows_a_bar_and_silence_is_the_default(capsys):

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 
 from skmerc.frame import KEYS, drop_keys, make_frame, mark_validation
-from skmerc.sampling import DialogueSampler, raise_to_mean
+from skmerc.sampling import DialogueSampler, up_to_mean
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_samplers_that_also_remove_rows_are_refused(table):
 def test_the_strategy_is_the_wrapped_samplers(table):
     X, y = table
     sampler = DialogueSampler(RandomOverSampler(random_state=0))
-    sampler.set_params(sampler__sampling_strategy=raise_to_mean)
+    sampler.set_params(sampler__sampling_strategy=up_to_mean)
     _, y_more = sampler.fit_resample(X, y)
     counts = dict(zip(*np.unique(y_more, return_counts=True), strict=True))
     assert counts == {"neutral": 40, "joy": 20, "fear": 20}
@@ -167,7 +167,7 @@ def test_the_strategy_is_the_wrapped_samplers(table):
 
 
 def test_the_mean_is_rounded_down():
-    assert raise_to_mean([0, 0, 0, 0, 1, 2, 2, 2]) == {0: 4, 1: 2, 2: 3}
+    assert up_to_mean([0, 0, 0, 0, 1, 2, 2, 2]) == {0: 4, 1: 2, 2: 3}
 
 
 def test_the_caller_s_sampler_stays_unfitted(table):

@@ -468,7 +468,7 @@ def test_a_random_state_instance_moves_on(table):
 
 @pytest.mark.parametrize("adversarial", ["least_squares", "log", "hinge"])
 def test_the_history_names_every_loss_and_the_health_of_the_run(table, adversarial):
-    terms = {"true_identity_weight": 5.0}
+    terms = {"identity_weight": 5.0}
     sampler = quick(adversarial=adversarial, n_steps=20, **terms)
     sampler.fit_resample(*table)
     assert len(sampler.history_) == 3
@@ -478,8 +478,8 @@ def test_the_history_names_every_loss_and_the_health_of_the_run(table, adversari
         "classifier_real",
         "generator_target",
         "generator_source",
+        "cycle",
         "identity",
-        "true_identity",
         "diversity",
         "classifier_returned",
         "classifier_translated",

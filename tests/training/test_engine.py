@@ -67,7 +67,7 @@ def train(validation=None, max_epochs=4, batch_size=4, lr=0.05, **settings):
             max_epochs=max_epochs,
             batch_size=batch_size,
             lr=lr,
-            **({"verbose": 0, "task": Classes()} | settings),
+            **({"verbose": 0, "measure": Classes()} | settings),
         )
         return net.initialize().partial_fit(dialogues(), None)
 
@@ -142,7 +142,7 @@ def test_validation_changes_no_weight_and_is_let_go_of():
 def test_patience_ends_training_and_restores_the_best_weights():
     held_out = dialogues(seed=1)
     scores = [0.1, 0.3, 0.2, 0.4, 0.4, 0.3, 0.4, 0.9]
-    net = train(held_out, max_epochs=9, patience=3, task=scripted(scores))
+    net = train(held_out, max_epochs=9, patience=3, measure=scripted(scores))
     assert net.history[:, "valid_weighted_f1"] == scores[:7]
     again = train(held_out, max_epochs=4)
     pairs = zip(net.module_.parameters(), again.module_.parameters(), strict=True)
@@ -152,7 +152,7 @@ def test_patience_ends_training_and_restores_the_best_weights():
 def test_the_mean_of_the_latest_scores_decides_where_one_is_asked_for():
     held_out = dialogues(seed=1)
     scores = [0.2, 0.6, 0.1, 0.1, 0.4, 0.6, 0.6, 0.5, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]
-    net = train(held_out, max_epochs=99, patience=5, window=4, task=scripted(scores))
+    net = train(held_out, max_epochs=99, patience=5, window=4, measure=scripted(scores))
     means = [np.mean(scores[max(0, i - 3) : i + 1]) for i in range(13)]
     assert net.history[:, "valid_weighted_f1_mean"] == pytest.approx(means)
     assert np.argmax(means) + 1 == 8

@@ -15,7 +15,7 @@ from sklearn.base import clone
 from skorch import NeuralNet
 from test_engine import dialogues
 
-from skmerc import CBERLClassifier, JoyfulClassifier
+from skmerc import CBERLClassifier, DJVAEFuser, JoyfulClassifier
 from skmerc._training import DialogueLoader
 from skmerc._training._parallel import SharedLoader
 from skmerc.datasets import make_conversations
@@ -39,6 +39,14 @@ MODELS = {
     "in two phases": clone(JOYFUL).set_params(training="two-phase"),
     "CBERL with drawn masks": CBERLClassifier(lstm_layers=1, **SMALL, **TRAINING),
     "JOYFUL with drawn views": JoyfulClassifier(fusion_size=8, **SMALL, **TRAINING),
+    "fuser": DJVAEFuser(
+        latent_size=4,
+        hidden_size=8,
+        classification_weight=1.0,
+        device="cpu",
+        random_state=0,
+        **TRAINING | {"batch_size": 16},
+    ),
 }
 EXACT = list(MODELS)[:4]
 

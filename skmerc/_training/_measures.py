@@ -1,0 +1,36 @@
+"""How held-out utterances are scored while a net trains."""
+
+
+class Measure:
+    """Base of what scores answers, and of what says which score decides when to stop.
+
+    A subclass defines ``score(answers, target, weight)``, which returns a dict of what
+    the history tells. Where scorers can read the answers it also turns them, and
+    targets, into what users know: ``predict``, ``truth``, and ``predict_proba`` and
+    ``classes`` of what has classes.
+    """
+
+    monitor = "valid_loss"
+    """The score that decides when to stop."""
+    lower_is_better = False
+    """Whether it is an error."""
+    output = "logits"
+    """What of the network's output is scored."""
+    readable = True
+    """Whether scorers can read the answers."""
+    parts: tuple = ()
+    """Names of scores besides the loss and the one that decides."""
+
+    def score(self, answers, target, weight):
+        """Score answers against targets."""
+        raise NotImplementedError
+
+    def is_lower_better(self, name):
+        """Whether a score that is written under a name is an error."""
+        return self.lower_is_better or name == "valid_loss"
+
+    def names(self, window):
+        """Return what is written into the history, of `window` epochs the mean too."""
+        names = {"valid_loss", self.monitor, f"{self.monitor}_mean", *self.parts}
+        names -= {f"{self.monitor}_mean"} if window == 1 else set()
+        return names | {f"{name}_best" for name in names}
