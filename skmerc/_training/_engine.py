@@ -10,6 +10,7 @@ from skmerc._training._batches import DialogueLoader
 from skmerc._training._callbacks import check_callbacks, names_of
 from skmerc._training._inference import infer
 from skmerc._training._interruption import FinishedEpochs
+from skmerc._training._measures import BEST_EPOCH
 from skmerc._training._net import DialogueNet, ScoredRows
 from skmerc._training._parallel import ParallelNet
 from skmerc._utils.divergence import refuse_divergence
@@ -48,6 +49,8 @@ class ValidationScore(Callback):
     mean of the monitored score over `window` epochs is written too, if more than one.
     """
 
+    best_rank_, best_epoch_ = None, 0
+
     def __init__(self, dataset, measure, window=1):
         self.dataset, self.measure, self.window = dataset, measure, window
 
@@ -63,6 +66,24 @@ class ValidationScore(Callback):
         if self.window > 1:
             latest = net.history[-self.window :, self.measure.monitor]
             self._record(net, _mean_of(self.measure), float(np.mean(latest)))
+        self._note_best(net, answers)
+
+    def _note_best(self, net, answers):
+        """Write which epoch is the best so far.
+
+        As long as a network gives all utterances one answer, its score stays as it is,
+        and only its loss shows that it learns.
+        """
+        score = net.history[-1, _monitored(self.measure, self.window)]
+        sign = -1 if self.measure.lower_is_better else 1
+        loss = 0.0
+        if self.measure.is_constant(answers):
+            loss = net.history[-1].get("valid_loss", 0.0)
+        # A mean of equal scores may differ from them in its last digits.
+        rank = round(sign * score, 9), -loss
+        if self.best_rank_ is None or rank > self.best_rank_:
+            self.best_rank_, self.best_epoch_ = rank, len(net.history)
+        net.history.record(BEST_EPOCH, self.best_epoch_)
 
     def _record(self, net, name, value):
         """Write a score, and whether it is the best so far, as skorch does."""
@@ -178,7 +199,7 @@ def make_net(
     callbacks.append(("divergence", RefuseDivergence(standardized)))
     callbacks.append(("finished_epochs", FinishedEpochs()))
     if validation is not None and patience is not None:
-        callbacks.append(("early_stopping", _early_stopping(patience, measure, window)))
+        callbacks.append(("early_stopping", _early_stopping(patience)))
     if settings.get("verbose"):
         callbacks.append(("progress", EpochProgress()))
     callbacks.append(("let_go", LetGo()))
@@ -206,10 +227,14 @@ def _mean_of(measure):
     return f"{measure.monitor}_mean"
 
 
-def _early_stopping(patience, measure, window):
+def _monitored(measure, window):
+    return measure.monitor if window == 1 else _mean_of(measure)
+
+
+def _early_stopping(patience):
     return EarlyStopping(
-        monitor=measure.monitor if window == 1 else _mean_of(measure),
-        lower_is_better=measure.lower_is_better,
+        monitor=BEST_EPOCH,
+        lower_is_better=False,
         patience=patience,
         threshold=0,
         load_best=True,
@@ -220,7 +245,7 @@ def _early_stopping(patience, measure, window):
 def summary_of(epoch, number):
     """What an estimator tells of an epoch, whose number counts all of its fits."""
     flags = {f"{name}_best" for name in epoch}
-    hidden = flags | {"batches", "train_batch_count", "valid_batch_count"}
+    hidden = flags | {BEST_EPOCH, "batches", "train_batch_count", "valid_batch_count"}
     shown = {
         name: value
         for name, value in epoch.items()

@@ -1,5 +1,8 @@
 """How held-out utterances are scored while a net trains."""
 
+BEST_EPOCH = "valid_best_epoch"
+"""Name in the history of the number of the best epoch so far."""
+
 
 class Measure:
     """Base of what scores answers, and of what says which score decides when to stop.
@@ -25,6 +28,10 @@ class Measure:
         """Score answers against targets."""
         raise NotImplementedError
 
+    def is_constant(self, answers):
+        """Whether all utterances get one answer, and it has a ``valid_loss``."""
+        return False
+
     def is_lower_better(self, name):
         """Whether a score that is written under a name is an error."""
         return self.lower_is_better or name == "valid_loss"
@@ -33,4 +40,4 @@ class Measure:
         """Return what is written into the history, of `window` epochs the mean too."""
         names = {"valid_loss", self.monitor, f"{self.monitor}_mean", *self.parts}
         names -= {f"{self.monitor}_mean"} if window == 1 else set()
-        return names | {f"{name}_best" for name in names}
+        return names | {f"{name}_best" for name in names} | {BEST_EPOCH}

@@ -149,7 +149,7 @@ def train_on_synthetic_score(
     X_synthetic : {array-like, DataFrame} of shape (n_synthetic, n_features)
         Synthetic rows, given to the estimator as they are.
     y_synthetic : array-like of shape (n_synthetic,)
-        Their labels. A class that lacks here is never recognised there.
+        Their labels. A class without any row here is never predicted there.
     X_real : {array-like, DataFrame} of shape (n_real, n_features)
         Real rows to test on.
     y_real : array-like of shape (n_real,)

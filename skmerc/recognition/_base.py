@@ -50,6 +50,9 @@ NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
 POSITIVE = Interval(Real, 0, None, closed="neither")
 SHARE = Interval(Real, 0, 1, closed="left")
 WINDOW = [Interval(Integral, -1, 2**31, closed="left"), None]
+_UTTERANCES_IN_BATCH = 400
+_LARGEST_BATCH = 0.1
+"""Share of the dialogues: ten steps an epoch are few enough."""
 
 
 class TrainingData(NamedTuple):
@@ -106,7 +109,7 @@ class DialogueEstimator(
         "optimizer": [callable],
         "lr": [POSITIVE],
         "weight_decay": [NOT_NEGATIVE],
-        "batch_size": [COUNT],
+        "batch_size": [COUNT, StrOptions({"auto"})],
         "max_epochs": [COUNT],
         "patience": [COUNT, None],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -306,7 +309,11 @@ class DialogueEstimator(
 
     def _n_in_batch(self, training):
         """Number of dialogues in a batch."""
-        return self.batch_size
+        if self.batch_size != "auto":
+            return self.batch_size
+        n_utterances = len(training.sequences.rows)
+        share = min(_UTTERANCES_IN_BATCH / n_utterances, _LARGEST_BATCH)
+        return max(1, round(share * len(training)))
 
     def _make_net(self, data, training, validation, device, seed, epochs):
         reader = self._standardize.settings | {

@@ -67,14 +67,13 @@ class DialogueGCNClassifier(DialogueClassifierMixin, DialogueEstimator):
         Learning rate.
     weight_decay : float, default=1e-2
         Weight decay.
-    batch_size : int, default=8
-        Number of dialogues in a batch.
-    max_epochs : int, default=40
-        Number of passes over the dialogues at most.
-    patience : int or None, default=10
-        Passes without a better weighted F1 on the validation dialogues after which
-        training stops; the best weights are restored. None trains to the end, and
-        holds nothing out.
+    {batch_size}
+    max_epochs : int, default=60
+        Number of epochs at most.
+    patience : int or None, default=20
+        Epochs without a better weighted F1 on the validation dialogues after which
+        training stops; the best weights are restored. {constant} None trains to the
+        end, and holds nothing out.
     {validation}
     net_params : dict or None, default=None
         Anything else that a skorch net takes, and an ``accelerator`` for training in
@@ -194,9 +193,9 @@ class DialogueGCNClassifier(DialogueClassifierMixin, DialogueEstimator):
         optimizer=torch.optim.AdamW,
         lr=1e-3,
         weight_decay=1e-2,
-        batch_size=8,
-        max_epochs=40,
-        patience=10,
+        batch_size="auto",
+        max_epochs=60,
+        patience=20,
         validation_fraction=0.1,
         callbacks=None,
         net_params=None,

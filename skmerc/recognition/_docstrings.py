@@ -21,6 +21,15 @@ standardize : bool, default=True
         Single missing cells in a modality that is there: filled with the training
         mean, or refused."""
 
+BATCH_SIZE = """\
+batch_size : int or "auto", default="auto"
+        Number of dialogues in a batch; "auto" is as many as hold about 400
+        utterances, or a tenth of all where that is less."""
+
+CONSTANT = """\
+As long as all
+        answers are one class, a lower loss is better, too."""
+
 VALIDATION = """\
 validation_fraction : float, default=0.1
         Share of the dialogues held out for that where X has no row of role
@@ -45,6 +54,8 @@ SHARED = {
     "modalities": MODALITIES,
     "classes": CLASSES,
     "reading": READING,
+    "batch_size": BATCH_SIZE,
+    "constant": CONSTANT,
     "validation": VALIDATION,
     "run": RUN,
 }

@@ -18,9 +18,15 @@ from skmerc.recognition._base import (
     WINDOW,
     DialogueEstimator,
 )
-from skmerc.recognition._docstrings import MODALITIES, READING, RUN, VALIDATION
+from skmerc.recognition._docstrings import (
+    BATCH_SIZE,
+    CONSTANT,
+    MODALITIES,
+    READING,
+    RUN,
+    VALIDATION,
+)
 
-_UTTERANCES_IN_BATCH = 400
 _TRAINING = {
     "optimizer": torch.optim.Adam,
     "lr": 3e-5,
@@ -115,16 +121,14 @@ TRAINING_PARAMETERS = f"""\
         knows no end, leaves it as it is.
     weight_decay : float, default=1e-2
         Weight decay.
-    batch_size : int or "auto", default="auto"
-        Number of dialogues in a batch; "auto" is as many as hold about 400
-        utterances, or a tenth of all where that is less.
+    {BATCH_SIZE}
     max_epochs : int, default=100
-        Number of passes over the dialogues at most.
+        Number of epochs at most.
     patience : int or None, default=20
-        Passes without a better score on the validation dialogues after which
+        Epochs without a better score on the validation dialogues after which
         training stops; the best weights are restored. The score is the mean of the
-        last five passes, since single ones stand out by chance. None trains to the
-        end, and holds nothing out.
+        last five epochs, since single ones stand out by chance. {CONSTANT}
+        None trains to the end, and holds nothing out.
     {VALIDATION}
     net_params : dict or None, default=None
         Anything else that a skorch net takes, ``module__position="rotary"`` among it,
@@ -183,7 +187,6 @@ class JoyfulEstimator(DialogueEstimator):
     }
     _parameter_constraints: dict = {
         **DialogueEstimator._parameter_constraints,
-        "batch_size": [COUNT, StrOptions({"auto"})],
         "global_fusion": ["boolean"],
         "specific_fusion": ["boolean"],
         "fusion_size": [COUNT, None],
@@ -299,13 +302,6 @@ class JoyfulEstimator(DialogueEstimator):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
-
-    def _n_in_batch(self, training):
-        if self.batch_size != "auto":
-            return self.batch_size
-        n_utterances = len(training.sequences.rows)
-        share = min(_UTTERANCES_IN_BATCH / n_utterances, 0.1)
-        return max(1, round(share * len(training)))
 
     def _callbacks(self, epochs):
         callbacks = super()._callbacks(epochs)

@@ -16,7 +16,7 @@ from skmerc._training import DialogueDataset, infer, make_net, seeded
 from skmerc._training._engine import LossTerms, ValidationScore
 from skmerc.frame import make_frame
 from skmerc.frame._conversations import read_conversations
-from skmerc.recognition._tasks import Classes
+from skmerc.recognition._tasks import Classes, LabelSets
 
 
 class Linear(torch.nn.Module):
@@ -159,6 +159,31 @@ def test_the_mean_of_the_latest_scores_decides_where_one_is_asked_for():
     again = train(held_out, max_epochs=8)
     pairs = zip(net.module_.parameters(), again.module_.parameters(), strict=True)
     assert all(torch.equal(one, other) for one, other in pairs)
+
+
+def test_while_all_answers_are_one_class_the_loss_decides():
+    held_out, losses = dialogues(seed=1), iter([1.0, 0.9, 0.8, 0.85, 0.9, 0.1])
+
+    class Plateau(Classes):
+        def score(self, logits, target, weight):
+            return {"valid_weighted_f1": 0.7, "valid_loss": next(losses)}
+
+        def is_constant(self, answers):
+            return True
+
+    net = train(held_out, max_epochs=6, patience=2, measure=Plateau())
+    assert net.history[:, "valid_best_epoch"] == [1, 2, 3, 3, 3]
+    again = train(held_out, max_epochs=3)
+    pairs = zip(net.module_.parameters(), again.module_.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
+
+
+def test_answers_of_one_class_are_constant():
+    one = np.array([[2.0, 1.0], [3.0, 1.0]])
+    assert Classes().is_constant(one)
+    assert LabelSets(2).is_constant(one)
+    assert not Classes().is_constant(one - [[0, 0], [3, 0]])
+    assert not LabelSets(2).is_constant(one - [[0, 0], [3, 3]])
 
 
 def test_without_validation_or_patience_training_goes_to_the_end():
