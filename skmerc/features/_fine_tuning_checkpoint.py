@@ -1,0 +1,134 @@
+"""Models on disk while they are trained, from which a fit goes on after a crash."""
+
+import json
+import re
+from hashlib import blake2b
+from numbers import Integral
+from pathlib import Path
+
+import joblib
+import torch
+
+from skmerc._utils.files import write_atomically
+from skmerc._utils.folders import lock_folder, unlock_folder
+from skmerc._utils.warnings import warn_user
+from skmerc.exceptions import DamagedCheckpointWarning
+
+_OURS = re.compile(r"model-\d{2,}\.safetensors")
+_DECIDES_NOTHING = (
+    "model", "device", "cache", "local_files_only", "errors", "verbose", "checkpoint",
+)  # fmt: skip
+
+
+class FineTuningCheckpoint:
+    """Keep the latest pass of each model in a folder.
+
+    A file holds tensors and, as text, what else belongs to them; no code is run by
+    reading it. Inside a ``with`` block no other fit may use the folder.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where the files go; made if it is not there.
+    fingerprint : dict of str to str
+        By name, the hash of everything that must agree with the files.
+    """
+
+    def __init__(self, folder, fingerprint):
+        self._folder, self._fingerprint = Path(folder), fingerprint
+
+    def __enter__(self):
+        self._handle = lock_folder(self._folder)
+        return self
+
+    def __exit__(self, *error):
+        unlock_folder(self._folder, self._handle)
+
+    @classmethod
+    def of(cls, estimator, data):
+        """Make that of a fit to some data, which must agree like the parameters."""
+        from skmerc import __version__  # which stands behind all other imports
+
+        if not isinstance(estimator.random_state, Integral):
+            raise ValueError(
+                "checkpoint needs an integer random_state, or a fit that is started "
+                f"again would draw other numbers; it is {estimator.random_state!r}."
+            )
+        parts = estimator.get_params(deep=False) | data
+        parts = {k: v for k, v in parts.items() if k not in _DECIDES_NOTHING}
+        parts["the version of torch"] = torch.__version__
+        parts["the version of skmerc"] = __version__
+        hashes = {name: joblib.hash(value) for name, value in parts.items()}
+        return cls(estimator.checkpoint, hashes)
+
+    def of_model(self, number):
+        """Return where one of the models is kept."""
+        path = self._folder / f"model-{number:02}.safetensors"
+        return ModelFile(path, self._fingerprint)
+
+    def remove(self):
+        """Delete what was written, when the fit is finished."""
+        for path in self._folder.iterdir():
+            if _OURS.fullmatch(path.name):
+                path.unlink()
+
+
+class ModelFile:
+    """The latest pass of one model: tensors by name, and what is told of them."""
+
+    def __init__(self, path, fingerprint):
+        self._path, self._fingerprint = path, fingerprint
+
+    def read(self):
+        """Return tensors and what is told, or None where there are none."""
+        if not self._path.exists():
+            return None
+        try:
+            tensors, told = _read(self._path)
+        except Exception as error:  # safetensors has kinds of its own
+            warn_user(
+                f"{self._path} is damaged ({type(error).__name__}: {error}); this "
+                "model is trained from the start.",
+                DamagedCheckpointWarning,
+            )
+            return None
+        self._refuse_another(told.pop("fingerprint"))
+        return tensors, told
+
+    def write(self, tensors, told):
+        """Write a pass in place of the one before."""
+        from safetensors.torch import save  # which comes with sentence-transformers
+
+        tensors = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+        told = json.dumps(told | {"fingerprint": self._fingerprint})
+        metadata = {"told": told, "digest": _digest(tensors, told)}
+        write_atomically(self._path, save(tensors, metadata), follow=False)
+
+    def _refuse_another(self, found):
+        names = found.keys() | self._fingerprint.keys()
+        other = sorted(n for n in names if found.get(n) != self._fingerprint.get(n))
+        if other:
+            raise ValueError(
+                f"{self._path.parent} holds the checkpoint of another fit, which "
+                f"differs in {', '.join(other)}. Repeat that fit to go on, name "
+                "another folder, or delete this one to begin anew."
+            )
+
+
+def _read(path):
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata()
+    if metadata["digest"] != _digest(tensors, metadata["told"]):
+        raise ValueError("its content is not what was written")
+    return tensors, json.loads(metadata["told"])
+
+
+def _digest(tensors, told):
+    digest = blake2b(told.encode(), digest_size=16)
+    for name, tensor in sorted(tensors.items()):
+        digest.update(name.encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
