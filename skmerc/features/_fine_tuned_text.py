@@ -4,7 +4,7 @@ from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from functools import partial
 from numbers import Integral, Real
-from pathlib import Path
+from os import PathLike
 
 import numpy as np
 import torch
@@ -106,7 +106,7 @@ class FineTunedTextEmbedder(TextEmbedder):
         Whether to never ask the hub.
     errors : {"warn", "raise"}, default="warn"
         Whether a missing or blank text is a missing modality, or an error.
-    checkpoint : str, Path or None, default=None
+    checkpoint : str, PathLike or None, default=None
         Folder that keeps each model after each pass, for one fit at a time. After a
         crash the same call goes on from there; it needs an integer `random_state`. A
         fit that is finished leaves nothing in it.
@@ -179,7 +179,7 @@ class FineTunedTextEmbedder(TextEmbedder):
         "layers": [Interval(Integral, 1, None, closed="left"), None],
         "tokens_at_once": [Interval(Integral, 1, None, closed="left")],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
-        "checkpoint": [str, Path, None],
+        "checkpoint": [str, PathLike, None],
         "random_state": ["random_state"],
     }
 

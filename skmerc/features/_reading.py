@@ -89,8 +89,8 @@ def refuse_without_pooling(network):
     if not _tokenizes(network) or "Pooling" not in kinds:
         raise ValueError(
             f"The model is made of {', '.join(kinds)}, and context is read by models "
-            "that pool the tokens of a language model. Use another, or leave "
-            "context_past, context_future and speakers at 0."
+            "that pool the tokens of a language model. Use another, or "
+            "context_past=0, context_future=0 and speakers=False."
         )
     if _separator(network) is None:
         raise ValueError(
