@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from skmerc._utils.checkpoints import lock_folder, unlock_folder
 from skmerc._utils.files import write_atomically
-from skmerc._utils.folders import lock_folder, unlock_folder
 from skmerc._utils.warnings import warn_user
 from skmerc.datasets.formats._budget import Budget
 from skmerc.datasets.formats._files import check_file

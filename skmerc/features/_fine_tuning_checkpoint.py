@@ -3,14 +3,18 @@
 import json
 import re
 from hashlib import blake2b
-from numbers import Integral
 from pathlib import Path
 
-import joblib
 import torch
 
+from skmerc._utils.checkpoints import (
+    fingerprint_of,
+    lock_folder,
+    refuse_another_fit,
+    tell_of_other_threads,
+    unlock_folder,
+)
 from skmerc._utils.files import write_atomically
-from skmerc._utils.folders import lock_folder, unlock_folder
 from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import DamagedCheckpointWarning
 
@@ -47,19 +51,9 @@ class FineTuningCheckpoint:
     @classmethod
     def of(cls, estimator, data):
         """Make that of a fit to some data, which must agree like the parameters."""
-        from skmerc import __version__  # which stands behind all other imports
-
-        if not isinstance(estimator.random_state, Integral):
-            raise ValueError(
-                "checkpoint needs an integer random_state, or a fit that is started "
-                f"again would draw other numbers; it is {estimator.random_state!r}."
-            )
-        parts = estimator.get_params(deep=False) | data
-        parts = {k: v for k, v in parts.items() if k not in _DECIDES_NOTHING}
-        parts["the version of torch"] = torch.__version__
-        parts["the version of skmerc"] = __version__
-        hashes = {name: joblib.hash(value) for name, value in parts.items()}
-        return cls(estimator.checkpoint, hashes)
+        return cls(
+            estimator.checkpoint, fingerprint_of(estimator, data, _DECIDES_NOTHING)
+        )
 
     def of_model(self, number):
         """Return where one of the models is kept."""
@@ -92,7 +86,9 @@ class ModelFile:
                 DamagedCheckpointWarning,
             )
             return None
-        self._refuse_another(told.pop("fingerprint"))
+        folder = self._path.parent
+        refuse_another_fit(folder, told["fingerprint"], self._fingerprint)
+        tell_of_other_threads(folder, told["threads"])
         return tensors, told
 
     def write(self, tensors, told):
@@ -100,19 +96,10 @@ class ModelFile:
         from safetensors.torch import save  # which comes with sentence-transformers
 
         tensors = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
-        told = json.dumps(told | {"fingerprint": self._fingerprint})
+        told |= {"fingerprint": self._fingerprint, "threads": torch.get_num_threads()}
+        told = json.dumps(told)
         metadata = {"told": told, "digest": _digest(tensors, told)}
         write_atomically(self._path, save(tensors, metadata), follow=False)
-
-    def _refuse_another(self, found):
-        names = found.keys() | self._fingerprint.keys()
-        other = sorted(n for n in names if found.get(n) != self._fingerprint.get(n))
-        if other:
-            raise ValueError(
-                f"{self._path.parent} holds the checkpoint of another fit, which "
-                f"differs in {', '.join(other)}. Repeat that fit to go on, name "
-                "another folder, or delete this one to begin anew."
-            )
 
 
 def _read(path):

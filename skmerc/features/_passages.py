@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from skmerc._utils.warnings import warn_user
-from skmerc.exceptions import DuplicateTurnWarning
 from skmerc.frame import read_keys
 from skmerc.frame._columns import as_pandas, key_columns
 from skmerc.frame._conversations import sortable
+from skmerc.frame._warnings import warn_where_equal
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Passage:
         return json.dumps([self.before, self.name, self.text, self.after])
 
 
-def make_passages(texts, X, *, past, future, speakers, name):
+def make_passages(texts, X, *, past, future, speakers, name, tell=True):
     """Give each text its neighbours in the dialogue: list of Passage, None if missing.
 
     Parameters
@@ -55,6 +54,8 @@ def make_passages(texts, X, *, past, future, speakers, name):
         Whether each has the name of its speaker in front, where that is known.
     name : str
         The class of the estimator, for messages.
+    tell : bool, default=True
+        Whether to warn of equal turns.
 
     Raises
     ------
@@ -67,8 +68,8 @@ def make_passages(texts, X, *, past, future, speakers, name):
     turn = sortable(turn) if past or future else np.arange(len(texts))
     heard = np.array([text is not None for text in texts], bool)
     neighbour = heard & (keys["dialogue__role"] != "synthetic").to_numpy()
-    if past or future:
-        _tell_of_equal_turns(dialogue[neighbour], turn[neighbour])
+    if tell and (past or future):
+        warn_where_equal(dialogue[neighbour], turn[neighbour])
     names = [f"{who}:" if speakers and who else "" for who in keys["dialogue__speaker"]]
     lines = [f"{n} {t}".lstrip() if t else t for n, t in zip(names, texts, strict=True)]
     order = np.lexsort((turn, dialogue))
@@ -99,14 +100,4 @@ def _demand_keys(X, context, speakers, name):
             f"{name} is asked for context_past, context_future or speakers, and X has "
             f"no {', '.join(absent)} beside the texts. Give it the keys, for example "
             f"with ColumnTransformer([('text', {name}(...), ['utterance', *KEYS])])."
-        )
-
-
-def _tell_of_equal_turns(dialogue, turn):
-    equal = pd.DataFrame({"dialogue": dialogue, "turn": turn}).duplicated().sum()
-    if equal:
-        warn_user(
-            f"{equal} utterances share dialogue and turn with one before them; "
-            "they are ordered by row.",
-            DuplicateTurnWarning,
         )

@@ -95,7 +95,7 @@ def refuse_without_pooling(network):
     if _separator(network) is None:
         raise ValueError(
             "The tokenizer of the model has no separator to part utterances by. Use "
-            "another model, or leave context_past, context_future and speakers at 0."
+            "another model, or context_past=0, context_future=0 and speakers=False."
         )
 
 

@@ -274,6 +274,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
             future=self.context_future,
             speakers=self.speakers,
             name=name,
+            tell=tell,
         )
 
     def _in_context(self):

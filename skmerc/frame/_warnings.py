@@ -32,12 +32,13 @@ def warn_of_rows_left_out_alone(given):
 
 
 def warn_of_equal_turns(conversations):
-    if not conversations.keyed:
-        return
-    real = conversations.role != SYNTHETIC
-    turns = pd.DataFrame(
-        {"dialogue": conversations.dialogue[real], "turn": conversations.turn[real]}
-    )
+    if conversations.keyed:
+        real = conversations.role != SYNTHETIC
+        warn_where_equal(conversations.dialogue[real], conversations.turn[real])
+
+
+def warn_where_equal(dialogue, turn):
+    turns = pd.DataFrame({"dialogue": dialogue, "turn": turn})
     equal = int(turns.duplicated().sum())
     if equal:
         warn_user(

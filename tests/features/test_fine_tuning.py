@@ -4,6 +4,9 @@ import json
 import os
 import pickle
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +14,11 @@ import pytest
 from sklearn.base import clone
 
 from skmerc import FineTunedTextEmbedder
-from skmerc.exceptions import DamagedCheckpointWarning, TextTruncationWarning
+from skmerc.exceptions import (
+    DamagedCheckpointWarning,
+    OtherThreadsWarning,
+    TextTruncationWarning,
+)
 from skmerc.features import _fine_tuned_text
 from skmerc.features._fine_tuning import FineTuning, parts_of_tokens
 from skmerc.features._fine_tuning_checkpoint import FineTuningCheckpoint, ModelFile
@@ -459,6 +466,19 @@ def test_a_damaged_file_is_told_and_its_model_trained_anew(model, tmp_path, kill
     assert len(passes) == 3
 
 
+def test_another_number_of_threads_is_told(model, tmp_path, kill, monkeypatch):
+    X, y = make_table()
+    embedder = FineTunedTextEmbedder(model, **FAST, cv=None, checkpoint=tmp_path)
+    kill(1)
+    with pytest.raises(Killed):
+        clone(embedder).fit(X, y)
+    kill(99)
+    n_threads = torch.get_num_threads()
+    monkeypatch.setattr(torch, "get_num_threads", lambda: n_threads + 1)
+    with pytest.warns(OtherThreadsWarning, match=f"had {n_threads} threads before"):
+        embedder.fit(X, y)
+
+
 def test_two_fits_in_one_folder_are_refused(model, tmp_path):
     embedder = FineTunedTextEmbedder(model, **FAST, cv=2, checkpoint=tmp_path)
     with (
@@ -472,6 +492,20 @@ def test_files_of_the_user_stay(model, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     fit(model, *make_table(), cv=2, checkpoint=tmp_path)
     assert os.listdir(tmp_path) == ["notes.txt"]
+
+
+# What it costs
+
+
+def test_the_cost_is_told_by_the_script(model):
+    script = Path(__file__).parents[2] / "examples" / "text_cost.py"
+    settings = ["--rows", "30", "--past", "2", "--speakers", "--layers", "1"]
+    command = [sys.executable, script, "--model", model, *settings]
+    answer = subprocess.run(command, capture_output=True, check=True, text=True)
+    assert [line.partition(":")[0] for line in answer.stdout.splitlines()[1:]] == [
+        "embedded",
+        "one pass",
+    ]
 
 
 # What is shown

@@ -465,3 +465,9 @@ def test_minilm_reads_context(minilm, settings):
     np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, atol=1e-5)
     one_by_one = embed(minilm, X, batch_size=1, **settings)
     np.testing.assert_allclose(features, one_by_one, atol=1e-5)
+
+
+def test_a_text_of_which_no_token_is_left_is_embedded(minilm):
+    X = make_table(1, said=["Congratulations!", "\N{ZERO WIDTH SPACE}", "Thanks."])
+    for settings in ({"context_past": 2}, {"context_future": 2}, {"speakers": True}):
+        assert np.isfinite(embed(minilm, X, **settings)).all()
