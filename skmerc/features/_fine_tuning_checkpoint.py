@@ -18,7 +18,7 @@ from skmerc._utils.files import write_atomically
 from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import DamagedCheckpointWarning
 
-_OURS = re.compile(r"model-\d{2,}\.safetensors")
+_UNFINISHED = re.compile(r"\.fine-tuning-\d{2,}\.safetensors\.[0-9a-f]+\.tmp")
 _DECIDES_NOTHING = (
     "model", "device", "cache", "local_files_only", "errors", "verbose", "checkpoint",
 )  # fmt: skip
@@ -40,6 +40,7 @@ class FineTuningCheckpoint:
 
     def __init__(self, folder, fingerprint):
         self._folder, self._fingerprint = Path(folder), fingerprint
+        self._written = set()
 
     def __enter__(self):
         self._handle = lock_folder(self._folder)
@@ -57,13 +58,16 @@ class FineTuningCheckpoint:
 
     def of_model(self, number):
         """Return where one of the models is kept."""
-        path = self._folder / f"model-{number:02}.safetensors"
+        path = self._folder / f"fine-tuning-{number:02}.safetensors"
+        self._written.add(path)
         return ModelFile(path, self._fingerprint)
 
     def remove(self):
         """Delete what was written, when the fit is finished."""
+        for path in self._written:
+            path.unlink(missing_ok=True)
         for path in self._folder.iterdir():
-            if _OURS.fullmatch(path.name):
+            if _UNFINISHED.fullmatch(path.name) and path.is_file():
                 path.unlink()
 
 
@@ -78,18 +82,26 @@ class ModelFile:
         if not self._path.exists():
             return None
         try:
-            tensors, told = _read(self._path)
+            tensors, metadata = _read(self._path)
         except Exception as error:  # safetensors has kinds of its own
-            warn_user(
-                f"{self._path} is damaged ({type(error).__name__}: {error}); this "
-                "model is trained from the start.",
-                DamagedCheckpointWarning,
+            return self._tell_of_damage(f"{type(error).__name__}: {error}")
+        if metadata.keys() != {"told", "digest"}:
+            raise ValueError(
+                f"{self._path} was not written by a fit, and would be written over. "
+                "Move it, or name another folder."
             )
-            return None
-        folder = self._path.parent
+        if metadata["digest"] != _digest(tensors, metadata["told"]):
+            return self._tell_of_damage("its content is not what was written")
+        told, folder = json.loads(metadata["told"]), self._path.parent
         refuse_another_fit(folder, told["fingerprint"], self._fingerprint)
         tell_of_other_threads(folder, told["threads"])
         return tensors, told
+
+    def _tell_of_damage(self, how):
+        warn_user(
+            f"{self._path} is damaged ({how}); this model is trained from the start.",
+            DamagedCheckpointWarning,
+        )
 
     def write(self, tensors, told):
         """Write a pass in place of the one before."""
@@ -107,10 +119,7 @@ def _read(path):
 
     with safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        metadata = file.metadata()
-    if metadata["digest"] != _digest(tensors, metadata["told"]):
-        raise ValueError("its content is not what was written")
-    return tensors, json.loads(metadata["told"])
+        return tensors, file.metadata() or {}
 
 
 def _digest(tensors, told):

@@ -410,7 +410,9 @@ def test_a_crash_behind_training_trains_nothing_again(
         patch.setattr(FineTunedTextEmbedder, "_features_left_out", fail)
         with pytest.raises(Killed):
             clone(embedder).fit_transform(X, y)
-    assert sorted(os.listdir(tmp_path)) == [f"model-0{n}.safetensors" for n in (0, 1)]
+    assert sorted(os.listdir(tmp_path)) == [
+        f"fine-tuning-0{n}.safetensors" for n in (0, 1)
+    ]
     passes = kill(99)
     embedder.fit_transform(X, y)
     assert passes == []
@@ -455,13 +457,13 @@ def test_a_damaged_file_is_told_and_its_model_trained_anew(model, tmp_path, kill
     kill(3)
     with pytest.raises(Killed):
         clone(embedder).fit(X, y)
-    path = tmp_path / "model-00.safetensors"
+    path = tmp_path / "fine-tuning-00.safetensors"
     content = bytearray(path.read_bytes())
     content[-3] ^= 255
     damaged = {"cut": content[:1000], "changed": content, "other": b"PK a file"}[how]
     path.write_bytes(bytes(damaged))
     passes = kill(99)
-    with pytest.warns(DamagedCheckpointWarning, match="model-00.* is damaged"):
+    with pytest.warns(DamagedCheckpointWarning, match="tuning-00.* is damaged"):
         assert_equal(embedder.fit(X, y), expected)
     assert len(passes) == 3
 
@@ -489,9 +491,24 @@ def test_two_fits_in_one_folder_are_refused(model, tmp_path):
 
 
 def test_files_of_the_user_stay(model, tmp_path):
-    (tmp_path / "notes.txt").write_text("mine")
+    mine = {"notes.txt", "fine-tuning-07.safetensors"}
+    for name in mine:
+        (tmp_path / name).write_text("mine")
+    (tmp_path / ".fine-tuning-00.safetensors.0a1b.tmp").write_text("of a killed fit")
     fit(model, *make_table(), cv=2, checkpoint=tmp_path)
-    assert os.listdir(tmp_path) == ["notes.txt"]
+    assert set(os.listdir(tmp_path)) == mine
+
+
+def test_a_file_of_the_user_is_not_written_over(model, tmp_path):
+    path = shutil.copy(
+        model / "model.safetensors", tmp_path / "fine-tuning-00.safetensors"
+    )
+    content = path.read_bytes()
+    with pytest.raises(
+        ValueError, match="not written by a fit, and would be written ov"
+    ):
+        fit(model, *make_table(), cv=2, checkpoint=tmp_path)
+    assert path.read_bytes() == content
 
 
 # What it costs
