@@ -6,6 +6,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -509,6 +510,31 @@ def test_a_file_of_the_user_is_not_written_over(model, tmp_path):
     ):
         fit(model, *make_table(), cv=2, checkpoint=tmp_path)
     assert path.read_bytes() == content
+
+
+TRAINING = """
+import pickle, sys
+embedder, X, y = pickle.load(open(sys.argv[1], "rb"))
+embedder.fit(X, y)
+"""
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_in_the_middle_changes_nothing(model, tmp_path):
+    X, y = make_table(20)
+    settings = FAST | {"cv": 2, "max_epochs": 20} | CONTEXT
+    embedder = FineTunedTextEmbedder(model, **settings)
+    expected = clone(embedder).fit(X, y)
+    folder, question = tmp_path / "folder", tmp_path / "question.pkl"
+    embedder.set_params(checkpoint=folder)
+    question.write_bytes(pickle.dumps((embedder, X, y)))
+    process = subprocess.Popen([sys.executable, "-c", TRAINING, question])
+    while not list(folder.glob("fine-tuning-01*")) and process.poll() is None:
+        time.sleep(0.01)  # until the first model is finished
+    process.kill()
+    assert process.wait() != 0
+    assert_equal(embedder.fit(X, y), expected)
+    assert os.listdir(folder) == []
 
 
 # What it costs
