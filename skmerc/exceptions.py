@@ -13,6 +13,7 @@ __all__ = [
     "PartialMissingWarning",
     "SplitDialogueWarning",
     "TextEncodingWarning",
+    "TextTruncationWarning",
     "UnsafePickleError",
     "UnseenModalityWarning",
     "UntrustedTypeError",
@@ -65,6 +66,10 @@ class SplitDialogueWarning(UserWarning):
 
 class TextEncodingWarning(UserWarning):
     """Texts came as bytes or held control characters; what was done is said."""
+
+
+class TextTruncationWarning(UserWarning):
+    """Texts are longer than a model reads; their ends are left out."""
 
 
 class UnsafePickleError(ValueError):

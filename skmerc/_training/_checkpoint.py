@@ -1,22 +1,24 @@
 """The state of training on disk, from which a fit goes on after a crash."""
 
 import logging
-from numbers import Integral
 
-import joblib
 import numpy as np
 import torch
 from skorch.callbacks import Callback
 from skorch.history import History
 
 from skmerc._training._checkpoint_folder import CheckpointFolder
+from skmerc._utils.checkpoints import (
+    fingerprint_of,
+    refuse_another_fit,
+    tell_of_other_threads,
+)
 from skmerc._utils.random import current_source
-from skmerc._utils.warnings import warn_user
-from skmerc.exceptions import OtherThreadsWarning
 
 FORMAT = 3
 """Raised when what a checkpoint holds means something else than before."""
 
+_DECIDES_NOTHING = ("checkpoint", "device", "verbose")
 _PARTS = ("module_", "criterion_", "optimizer_")
 _KINDS = {
     **dict.fromkeys(_PARTS, dict),
@@ -67,22 +69,13 @@ class Checkpoint(Callback):
         start : skorch.NeuralNet or None
             The net of the fit before, from which training goes on.
         """
-        from skmerc import __version__  # which stands behind all other imports
-
-        if not isinstance(estimator.random_state, Integral):
-            raise ValueError(
-                "checkpoint needs an integer random_state, or a fit that is started "
-                f"again would draw other numbers; it is {estimator.random_state!r}."
-            )
-        parts = estimator.get_params(deep=False) | data
-        for name in ("checkpoint", "device", "verbose"):
-            del parts[name]
         weights = start.module_.state_dict().values() if start else ()
-        parts["the weights at the start"] = [w.cpu().numpy() for w in weights]
-        parts |= {"the format": FORMAT, "the version of torch": torch.__version__}
-        parts["the version of skmerc"] = __version__
+        data = data | {
+            "the weights at the start": [w.cpu().numpy() for w in weights],
+            "the format": FORMAT,
+        }
         return cls(
-            estimator.checkpoint, {n: _hash(n, value) for n, value in parts.items()}
+            estimator.checkpoint, fingerprint_of(estimator, data, _DECIDES_NOTHING)
         )
 
     def attach(self, net):
@@ -144,11 +137,11 @@ class Checkpoint(Callback):
         """Refuse the state of another fit, or what is no state."""
         for name, kind in _KINDS.items():
             self._demand(isinstance(state.get(name), kind), name)
-        self._refuse_another(state["fingerprint"])
+        refuse_another_fit(self.folder.path, state["fingerprint"], self.fingerprint)
         epochs = state["history"]
         known = len(epochs) <= max_epochs and all(isinstance(e, dict) for e in epochs)
         self._demand(known, "history")
-        self._tell_of_other_threads(state["threads"])
+        tell_of_other_threads(self.folder.path, state["threads"])
 
     def _demand(self, holds, name):
         if not holds:
@@ -156,37 +149,6 @@ class Checkpoint(Callback):
                 f"{self.folder.path} holds a file of another kind: its {name!r} is not "
                 "what a fit writes. Delete it, or name another folder."
             )
-
-    def _refuse_another(self, found):
-        names = found.keys() | self.fingerprint.keys()
-        other = sorted(n for n in names if found.get(n) != self.fingerprint.get(n))
-        if other:
-            raise ValueError(
-                f"{self.folder.path} holds the checkpoint of another fit, which "
-                f"differs in {', '.join(other)}. Repeat that fit to go on, name "
-                "another folder, or delete this one to begin anew."
-            )
-
-    def _tell_of_other_threads(self, before):
-        now = torch.get_num_threads()
-        if before != now:
-            warn_user(
-                f"The fit in {self.folder.path} had {before} threads before it was "
-                f"interrupted, and has {now} now. Sums come out differently in their "
-                "last digits, and with them the model; call "
-                f"torch.set_num_threads({before}) first for the same one.",
-                OtherThreadsWarning,
-            )
-
-
-def _hash(name, value):
-    try:
-        return joblib.hash(value)
-    except Exception as error:
-        raise ValueError(
-            f"With a checkpoint a fit must be known again, and {name}={value!r} cannot "
-            f"be pickled ({error}). Use what can, or checkpoint=None."
-        ) from error
 
 
 def _refuse_other_shapes(optimizer):

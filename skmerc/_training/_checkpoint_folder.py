@@ -1,9 +1,7 @@
 """The files of a checkpoint: whose they are, and how they are read and let go of."""
 
-import errno
 import hashlib
 import io
-import logging
 import os
 import re
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from skmerc._utils.checkpoints import lock_folder, unlock_folder
 from skmerc._utils.files import write_atomically
 from skmerc._utils.warnings import warn_user
 from skmerc.datasets.formats._budget import Budget
@@ -18,22 +17,12 @@ from skmerc.datasets.formats._files import check_file
 from skmerc.datasets.formats.pickles._unpickle import unpack
 from skmerc.exceptions import DamagedCheckpointWarning
 
-try:
-    import fcntl
-except ImportError:  # on Windows, where an open file cannot be made anew
-    fcntl = None
-
 _DIGEST_SIZE = hashlib.sha256().digest_size
 _KEPT = 2
 _MAGIC = b"state of a fit of skmerc\n"
 _STRANGE = (b"PK", b"\x80")  # how files of torch and pickles begin
-_LOCK = ".epoch.lock"
-# What file systems of some clusters say, which know no locks.
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}
 _OURS = re.compile(r"epoch-\d{6,}\.pt")
 _UNFINISHED = re.compile(r"\.epoch-\d{6,}\.pt\.[0-9a-f]+\.tmp")
-
-_logger = logging.getLogger(__name__)
 
 
 class CheckpointFolder:
@@ -50,22 +39,11 @@ class CheckpointFolder:
 
     def lock(self):
         """Keep other fits out, in this process and in others, until it is unlocked."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        try:
-            self.handle = _open_alone(self.path / _LOCK)
-        except OSError as error:
-            if not isinstance(error, BlockingIOError | FileExistsError):
-                raise
-            raise ValueError(
-                f"{self.path} holds the checkpoint of a fit that is running. Wait for "
-                "its end, or name another folder: each fit needs one of its own."
-            ) from None
+        self.handle = lock_folder(self.path)
 
     def unlock(self):
         """Let other fits in."""
-        if fcntl:
-            (self.path / _LOCK).unlink(missing_ok=True)  # before others can have it
-        os.close(self.handle)
+        unlock_folder(self.path, self.handle)
 
     def read(self):
         """Yield names and states of the epochs that are whole, the newest first."""
@@ -129,30 +107,6 @@ class CheckpointFolder:
                 f"{path} is no checkpoint of this package ({type(error).__name__}: "
                 f"{error}). Nothing of it has run; delete it, or name another folder."
             ) from error
-
-
-def _open_alone(path):
-    """Open a file that no other process and no other thread has open so."""
-    if fcntl is None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_TEMPORARY
-        return os.open(path, flags, 0o600)
-    while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in _NO_LOCKS:
-                _logger.warning(
-                    "%s lies where files cannot be locked: see to it that no other fit "
-                    "uses the folder.",
-                    path.parent,
-                )
-                return handle
-            os.close(handle)
-            raise
-        if os.fstat(handle).st_nlink:
-            return handle
-        os.close(handle)  # who had it has deleted it meanwhile
 
 
 def _warn(fault):

@@ -1,26 +1,34 @@
 """Embeddings of texts by a sentence model that was fitted to the labels."""
 
+from contextlib import contextmanager, nullcontext
 from copy import deepcopy
+from functools import partial
 from numbers import Integral, Real
+from os import PathLike
 
 import numpy as np
 import torch
 
-from skmerc._utils.compat import Interval, fit_context
+from skmerc._utils.compat import Interval, StrOptions, fit_context
 from skmerc._utils.fitting import all_or_nothing
 from skmerc._utils.locks import LOADING
 from skmerc._utils.registry import storable
 from skmerc._utils.seeding import draw_seed, seeded
 from skmerc.features._fine_tuning import (
     IN_NO_FOLD,
+    Training,
     average,
+    computes_in_bfloat16,
     deal_dialogues,
     fine_tune,
     read_classes,
+    weigh_classes,
 )
+from skmerc.features._fine_tuning_checkpoint import FineTuningCheckpoint
+from skmerc.features._layers import LowerLayers, copy_to_learn
 from skmerc.features._sentence_model import SentenceModel
 from skmerc.features._text import TextEmbedder, refuse_broken, tell_of_missing
-from skmerc.frame import drop_keys, read_keys
+from skmerc.frame import read_keys
 from skmerc.frame._columns import as_pandas, key_columns
 from skmerc.frame._warnings import warn_of_rows_left_out_alone
 
@@ -35,9 +43,10 @@ class FineTunedTextEmbedder(TextEmbedder):
     """Turn texts into features by a sentence model that learns the emotions first.
 
     A pretrained model knows what texts are about, not how they feel. :meth:`fit` trains
-    it, with a linear layer on top, to tell the labels of single utterances, and
-    :meth:`transform` embeds with what came of it; published scores of emotion
-    recognition rest on such features. What learns from conversations comes after it.
+    it, with a linear layer on top, to tell the labels of utterances, alone or among
+    their neighbours, and :meth:`transform` embeds with what came of it; published
+    scores of emotion recognition rest on such features. What learns from conversations
+    comes after it.
 
     A model tells texts that it has learned by heart better apart than new ones, so that
     what learns from its features trusts them too much, and context too little.
@@ -62,12 +71,32 @@ class FineTunedTextEmbedder(TextEmbedder):
         Weight decay.
     dropout : float, default=0.1
         Dropout before the linear layer; inside, that of the model.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes in the loss, as in scikit-learn.
+    layers : int or None, default=None
+        How many of the model's layers learn, the last ones. What the others make of
+        each text is computed once for all passes and models, without dropout, and
+        kept. By default all layers learn, and the vectors of tokens with them.
+    tokens_at_once : int, default=2048
+        Most tokens that are read at a time in training, filled up to equal lengths.
+        Batches that have more are learned from in parts, whose gradients are summed
+        up: the same step in less memory.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Type of numbers in training; ``"auto"`` is bfloat16 where the processor or GPU
+        computes in it. Weights and embeddings are of float32 always.
     pooling : {"mean", "cls", "max"} or None, default=None
         How the vectors of tokens become one; by default as the model was trained.
     normalize : bool, default=False
         Whether to scale each embedding to unit length, in training too.
+    context_past, context_future : int, default=0
+        Number of utterances of the dialogue, before and behind each, that the model
+        reads together with it, in training too; see :class:`TextEmbedder`.
+    speakers : bool, default=False
+        Whether the model reads the name of its speaker in front of each utterance.
+    max_tokens : int or None, default=None
+        Number of tokens that the model reads at most, in all.
     batch_size : int, default=32
-        Number of texts that the model reads at a time, in training too.
+        Number of texts that the model reads at a time, and learns from in a step.
     device : str, default="auto"
         Where to compute: ``"auto"`` is a GPU where there is one.
     cache : "process", str, Path or None, default="process"
@@ -76,10 +105,14 @@ class FineTunedTextEmbedder(TextEmbedder):
         Whether to never ask the hub.
     errors : {"warn", "raise"}, default="warn"
         Whether a missing or blank text is a missing modality, or an error.
+    checkpoint : str, PathLike or None, default=None
+        Folder that keeps each model after each pass, for one fit at a time. After a
+        crash the same call goes on from there; it needs an integer `random_state`. A
+        fit that is finished leaves nothing in it.
     random_state : int, RandomState instance or None, default=None
         Seed of folds, batches, dropout and the linear layer.
     verbose : int, default=0
-        Whether to show progress bars.
+        Whether to show progress bars, which name fold and pass in training.
 
     Attributes
     ----------
@@ -141,6 +174,11 @@ class FineTunedTextEmbedder(TextEmbedder):
         "lr": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "layers": [Interval(Integral, 1, None, closed="left"), None],
+        "tokens_at_once": [Interval(Integral, 1, None, closed="left")],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "checkpoint": [str, PathLike, None],
         "random_state": ["random_state"],
     }
 
@@ -153,13 +191,22 @@ class FineTunedTextEmbedder(TextEmbedder):
         lr=1e-4,
         weight_decay=0.01,
         dropout=0.1,
+        class_weight=None,
+        layers=None,
+        tokens_at_once=2048,
+        precision="auto",
         pooling=None,
         normalize=False,
+        context_past=0,
+        context_future=0,
+        speakers=False,
+        max_tokens=None,
         batch_size=32,
         device="auto",
         cache="process",
         local_files_only=False,
         errors="warn",
+        checkpoint=None,
         random_state=None,
         verbose=0,
     ):
@@ -167,6 +214,10 @@ class FineTunedTextEmbedder(TextEmbedder):
             model,
             pooling=pooling,
             normalize=normalize,
+            context_past=context_past,
+            context_future=context_future,
+            speakers=speakers,
+            max_tokens=max_tokens,
             batch_size=batch_size,
             device=device,
             cache=cache,
@@ -179,6 +230,11 @@ class FineTunedTextEmbedder(TextEmbedder):
         self.lr = lr
         self.weight_decay = weight_decay
         self.dropout = dropout
+        self.class_weight = class_weight
+        self.layers = layers
+        self.tokens_at_once = tokens_at_once
+        self.precision = precision
+        self.checkpoint = checkpoint
         self.random_state = random_state
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -190,7 +246,8 @@ class FineTunedTextEmbedder(TextEmbedder):
         ----------
         X : array-like of shape (n_texts,), or DataFrame of texts and key columns
             Texts; None, NaN or blank where missing. Of keys, ``dialogue__role`` says
-            which rows to learn from, and ``dialogue__id`` which stay together.
+            which rows to learn from, and ``dialogue__id`` which stay together; context
+            needs more of them.
         y : array-like of shape (n_texts,)
             The emotion of each; those of context rows are ignored.
 
@@ -207,14 +264,15 @@ class FineTunedTextEmbedder(TextEmbedder):
         TypeError
             If a cell is neither text nor missing.
         ValueError
-            If X is not one column beside keys, a label is missing, labels are no
-            classes, there are fewer dialogues than `cv`, or a model is left with less
-            than two classes.
+            If X is not one column beside keys, keys that are needed are absent, a label
+            is missing, labels are no classes, there are fewer dialogues than `cv`, a
+            model is left with less than two classes or has fewer `layers`, a class
+            weight is none, or the checkpoint is of another fit.
         DivergenceError
             If training leaves the finite numbers.
         """
-        self._fit(X, y)
-        return self
+        with self._fit(X, y):
+            return self
 
     @fit_context(prefer_skip_nested_validation=True)
     @all_or_nothing
@@ -240,8 +298,13 @@ class FineTunedTextEmbedder(TextEmbedder):
         ImportError, OSError, TypeError, ValueError, DivergenceError
             As :meth:`fit`.
         """
-        texts, fold, networks = self._fit(X, y)
-        tell_of_missing(texts, self.errors)
+        with self._fit(X, y) as (texts, fold, networks):
+            tell_of_missing(texts, self.errors)
+            features = self._features_left_out(texts, fold, networks)
+        refuse_broken(features, texts, self.model)
+        return features
+
+    def _features_left_out(self, texts, fold, networks):
         unseen = [
             text if number == IN_NO_FOLD else None
             for text, number in zip(texts, fold, strict=True)
@@ -253,64 +316,93 @@ class FineTunedTextEmbedder(TextEmbedder):
                 model = SentenceModel.of(network, self.normalize)
                 left_out = [texts[row] for row in rows]
                 features[rows] = model.embed(left_out, self.batch_size)
-        refuse_broken(features, texts, self.model)
         return features
 
+    @contextmanager
     def _fit(self, X, y):
-        """Fit; return the texts, their folds, and the models without each fold."""
+        """Fit; give the texts, their folds, and the models without each fold.
+
+        The checkpoint is kept until the block has ended.
+        """
         texts = self._read(X)
         if self.errors == "raise":
             tell_of_missing(texts, self.errors)
         keys, seed = read_keys(X), draw_seed(self.random_state)
         classes, label = read_classes(y, texts, keys["dialogue__role"])
+        factor = weigh_classes(self.class_weight, classes, label)
         if self.cv is not None:
             warn_of_rows_left_out_alone(key_columns(as_pandas(X)))
         fold = deal_dialogues(keys["dialogue__id"], label, self.cv, seed)
-        network, networks, history = self._train(texts, label, fold, seed)
-        state = network.state_dict()
-        self.weights_ = {name: value.cpu().numpy() for name, value in state.items()}
-        tuned = self._keep(network)
-        self.classes_, self.history_ = classes, history
-        self._probe, self.model_digest_ = tuned.probe, tuned.digest
-        self.embedding_size_ = len(tuned.probe)
-        return texts, fold, networks
+        base = TextEmbedder._load(self)
+        self._tell_of_long(texts, base.n_readable)
+        data = {"X": texts, "y": label, "the folds": fold, "the model": base.digest}
+        with self._open_checkpoint(data) as checkpoint:
+            tune = partial(self._tune, base.network, texts, label, factor, seed)
+            networks, self.history_ = self._train(tune, fold, checkpoint)
+            network = deepcopy(base.network)
+            network.load_state_dict(average([each.state_dict() for each in networks]))
+            state = network.state_dict()
+            self.weights_ = {name: value.cpu().numpy() for name, value in state.items()}
+            self._remember(self._keep(network))
+            self.classes_ = classes
+            yield texts, fold, networks
+            if checkpoint:
+                checkpoint.remove()
 
-    def _train(self, texts, label, fold, seed):
-        """Train a model without each fold, or one on all; return their average, too."""
-        base, networks, history = super()._load().network, [], []
+    def _open_checkpoint(self, data):
+        if self.checkpoint is None:
+            return nullcontext()
+        return FineTuningCheckpoint.of(self, data)
+
+    def _train(self, tune, fold, checkpoint):
+        """Train a model without each fold, or one on all."""
+        networks, history = [], []
+        lower = LowerLayers(self.layers) if self.layers else None
         for number in range(self.cv or 1):
-            networks.append(deepcopy(base))
-            learned = np.flatnonzero((label >= 0) & (fold != number))
-            losses = self._tune(networks[-1], texts, label, learned, seed)
+            network, losses = tune(number, fold != number, lower, checkpoint)
+            networks.append(network)
             told = {"fold": number} if self.cv else {}
             history += [
                 {**told, "epoch": epoch, "train_loss": loss}
                 for epoch, loss in enumerate(losses, 1)
             ]
-        network = deepcopy(base)
-        network.load_state_dict(average([each.state_dict() for each in networks]))
-        return network, networks, history
+        return networks, history
 
-    def _tune(self, network, texts, label, learned, seed):
+    def _tune(
+        self, base, texts, label, factor, seed, number, chosen, lower, checkpoint
+    ):
+        network = copy_to_learn(base, self.layers)
+        device = torch.device(network.device)
+        learned = np.flatnonzero((label >= 0) & chosen)
         # All models draw alike, so that their axes mean the same.
-        with seeded(seed, torch.device(network.device)):
-            return fine_tune(
+        with seeded(seed, device) as source:
+            losses = fine_tune(
                 network,
                 [texts[row] for row in learned],
                 torch.from_numpy(label[learned]),
-                n_classes=int(label.max()) + 1,
-                max_epochs=self.max_epochs,
-                lr=self.lr,
-                weight_decay=self.weight_decay,
-                batch_size=self.batch_size,
-                dropout=self.dropout,
-                normalize=self.normalize,
-                seed=seed,
+                factor,
+                self._training(seed, device),
+                lower=lower,
+                source=source,
+                saved=checkpoint and checkpoint.of_model(number),
+                name=f"fold {number + 1} of {self.cv}, " if self.cv else "",
                 verbose=self.verbose,
             )
+        return network, losses
 
-    def _read(self, X, *, tell=True):
-        return super()._read(drop_keys(X) if hasattr(X, "columns") else X, tell=tell)
+    def _training(self, seed, device):
+        automatic = self.precision == "auto" and computes_in_bfloat16(device)
+        return Training(
+            max_epochs=self.max_epochs,
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            dropout=self.dropout,
+            normalize=self.normalize,
+            batch_size=self.batch_size,
+            tokens_at_once=self.tokens_at_once,
+            bfloat16=automatic or self.precision == "bfloat16",
+            seed=seed,
+        )
 
     def _load(self):
         with LOADING:
@@ -340,7 +432,9 @@ class FineTunedTextEmbedder(TextEmbedder):
 
     def _parts(self):
         """What the network in memory was made of, besides the weights."""
-        return str(self.model), self.pooling, self.normalize, self.device
+        return (
+            str(self.model), self.pooling, self.normalize, self.max_tokens, self.device,
+        )  # fmt: skip
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

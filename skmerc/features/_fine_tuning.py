@@ -1,8 +1,13 @@
 """Fitting a sentence model to labels: by which texts, in which folds, and how."""
 
+from contextlib import ExitStack
+from dataclasses import dataclass
+from numbers import Real
+
 import numpy as np
 import torch
 from sklearn.model_selection import GroupKFold
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length
 from torch import nn
@@ -10,6 +15,7 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from skmerc._utils.divergence import refuse_divergence
+from skmerc.features._reading import count_tokens, embed, prepare
 from skmerc.frame._columns import source_ids
 from skmerc.frame._labels import read_labels
 
@@ -18,6 +24,7 @@ IN_NO_FOLD = -1
 _WARMUP = 0.1
 _LR_OF_HEAD = 1e-3
 _LONGEST_GRADIENT = 1.0
+_SMALLEST = 1e-12
 _BATCHES_SORTED_TOGETHER = 30
 
 
@@ -81,48 +88,228 @@ def deal_dialogues(dialogue, label, n_folds, seed):
     return source.map(fold).fillna(IN_NO_FOLD).to_numpy(int)
 
 
+def weigh_classes(class_weight, classes, label):
+    """Weight of each class in the loss: tensor (n_classes,)."""
+    if isinstance(class_weight, dict):
+        known = classes.tolist()
+        for name, weight in class_weight.items():
+            if name not in known:
+                raise ValueError(
+                    f"class_weight names {name!r}, which is not among the classes "
+                    f"{known}."
+                )
+            if not (isinstance(weight, Real) and 0 <= weight < np.inf):
+                raise ValueError(
+                    f"class_weight gives {weight!r} to {name!r}; give a number from 0."
+                )
+    y = classes[label[label >= 0]]
+    weights = compute_class_weight(class_weight, classes=classes, y=y)
+    return torch.from_numpy(weights).float()
+
+
 def fine_tune(
-    network, texts, target, *, n_classes, max_epochs, lr, weight_decay, batch_size,
-    dropout, normalize, seed, verbose,
-):  # fmt: skip
+    network, texts, target, factor, how, *, lower, source, saved, name, verbose
+):
+    """Train a sentence model; return the mean loss of each pass.
+
+    Parameters
+    ----------
+    network, texts, target, factor, how, lower, source
+        See :class:`FineTuning`.
+    saved : ModelFile or None
+        Where it is kept after each pass; what is there already goes on from there.
+    name : str
+        What stands before the pass at the progress bar.
+    verbose : int
+        Whether to show that bar.
+    """
+    found = saved and saved.read()
+    if found and len(found[1]["losses"]) == how.max_epochs:
+        give_weights(network, found[0])
+        return found[1]["losses"]
+    training = FineTuning(network, texts, target, factor, how, lower, source)
+    if found:
+        training.go_on_from(*found)
+    with tqdm(unit="step", disable=not verbose) as bar:
+        while (n_done := len(training.losses)) < how.max_epochs:
+            bar.set_description(f"{name}pass {n_done + 1} of {how.max_epochs}")
+            training.one_pass(bar)
+            if saved:
+                saved.write(*training.state())
+    return training.losses
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a model is trained, by the parameters of the estimator."""
+
+    max_epochs: int
+    lr: float
+    weight_decay: float
+    dropout: float
+    normalize: bool
+    batch_size: int
+    tokens_at_once: int
+    bfloat16: bool
+    seed: int
+
+
+class FineTuning:
     """Train a sentence model so that a linear layer reads the labels from embeddings.
 
     The learning rate rises over the first tenth of all steps and falls to 0 by the
     last; that of the linear layer, which starts from nothing, has a peak of 1e-3.
-    The network is changed, and `target` holds the number of the class of each text;
-    all else is as in the estimator. The mean loss of each pass is returned.
+
+    Parameters
+    ----------
+    network : SentenceTransformer
+        The model, which is changed where its weights take gradients.
+    texts : list of str or Passage
+        What it learns from.
+    target : LongTensor of shape (n_texts,)
+        The number of the class of each.
+    factor : Tensor of shape (n_classes,)
+        Weight of each class in the loss.
+    how : Training
+        The parameters.
+    lower : LowerLayers or None
+        What stands in for layers that do not learn.
+    source : Source
+        What dropout draws from.
     """
-    rng = np.random.default_rng(seed)
-    size = _embed(network, texts[:1], normalize).shape[1]
-    head = nn.Sequential(nn.Dropout(dropout), nn.Linear(size, n_classes))
-    head, target = head.to(network.device), target.to(network.device)
-    groups = [
-        {"params": network.parameters(), "lr": lr},
-        {"params": head.parameters(), "lr": _LR_OF_HEAD},
-    ]
-    optimizer = torch.optim.AdamW(groups, weight_decay=weight_decay, fused=True)
-    n_steps = max_epochs * -(-len(texts) // batch_size)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _triangle(n_steps))
-    losses = []
-    network.train()
-    with tqdm(total=n_steps, unit="step", disable=not verbose) as bar:
-        for _ in range(max_epochs):
-            total = 0.0
-            for batch in batches_of_like_length(texts, batch_size, rng):
-                answer = head(_embed(network, [texts[i] for i in batch], normalize))
-                loss = F.cross_entropy(answer, target[batch])
-                optimizer.zero_grad()
-                loss.backward()
-                nn.utils.clip_grad_norm_(network.parameters(), _LONGEST_GRADIENT)
-                optimizer.step()
-                schedule.step()
-                total += loss.item() * len(batch)
-                bar.update()
-            losses.append(total / len(texts))
-            refuse_divergence({"train_loss": losses[-1]}, len(losses), lr, network)
-    optimizer.zero_grad()  # frees the gradients
-    network.eval()
-    return losses
+
+    def __init__(self, network, texts, target, factor, how, lower, source):
+        self.network, self.texts, self.how, self.lower = network, texts, how, lower
+        self.losses, self.source = [], source
+        self._rng = np.random.default_rng(how.seed)
+        self._n_tokens = count_tokens(network, texts)
+        if lower:
+            self._compute_lower()
+        with torch.no_grad():
+            size = embed(network, prepare(network, texts[:1]), how.normalize).shape[1]
+        head = nn.Sequential(nn.Dropout(how.dropout), nn.Linear(size, len(factor)))
+        self.head = head.to(network.device)
+        self.target, self.factor = target.to(network.device), factor.to(network.device)
+        self._peaks = how.lr, _LR_OF_HEAD
+        groups = [
+            {"params": [w for w in network.parameters() if w.requires_grad]},
+            {"params": self.head.parameters()},
+        ]
+        self.optimizer = torch.optim.AdamW(
+            groups, lr=how.lr, weight_decay=how.weight_decay, fused=True
+        )
+
+    def _compute_lower(self):
+        new = {text: i for i, text in enumerate(self.texts) if text not in self.lower}
+        order = sorted(new.values(), key=lambda i: self._n_tokens[i])
+        parts = parts_of_tokens(order, self._n_tokens, self.how.tokens_at_once)
+        texts = [[self.texts[i] for i in part] for part in parts]
+        self.lower.compute(self.network, texts)
+
+    def one_pass(self, bar):
+        """Learn from each text once."""
+        self.network.train()
+        batches = batches_of_like_length(self.texts, self.how.batch_size, self._rng)
+        n_done = len(self.losses) * len(batches)
+        bar.reset(len(batches))
+        total = mass = 0.0
+        for number, batch in enumerate(batches, n_done):
+            self._set_rate(number, self.how.max_epochs * len(batches))
+            loss, weight = self._step(batch)
+            total, mass = total + loss, mass + weight
+            bar.update()
+        self.optimizer.zero_grad()  # frees the gradients
+        self.network.eval()
+        self.losses.append(total / mass)
+        terms = {"train_loss": self.losses[-1]}
+        refuse_divergence(terms, len(self.losses), self.how.lr, self.network)
+
+    def _set_rate(self, step, n_steps):
+        rise = max(1.0, _WARMUP * n_steps)
+        share = min((step + 1) / rise, 1 - step / n_steps)
+        for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
+            group["lr"] = peak * share
+
+    def _step(self, batch):
+        """Take one step, by gradients that are summed up over parts of the batch."""
+        self.optimizer.zero_grad()
+        weight = self.factor[self.target[batch]].sum().clamp(min=_SMALLEST)
+        total = 0.0
+        for part in parts_of_tokens(batch, self._n_tokens, self.how.tokens_at_once):
+            loss = F.cross_entropy(
+                self._answer([self.texts[i] for i in part]).float(),
+                self.target[part],
+                self.factor,
+                reduction="sum",
+            )
+            (loss / weight).backward()
+            total += loss.item()
+        nn.utils.clip_grad_norm_(self.network.parameters(), _LONGEST_GRADIENT)
+        self.optimizer.step()
+        return total, weight.item()
+
+    def _answer(self, texts):
+        inputs = prepare(self.network, texts)
+        with ExitStack() as stack:
+            if self.how.bfloat16:
+                kind = self.network.device.type
+                stack.enter_context(torch.autocast(kind, torch.bfloat16))
+            if self.lower:
+                stack.enter_context(self.lower.standing_in(self.network, texts, inputs))
+            return self.head(embed(self.network, inputs, self.how.normalize))
+
+    def state(self):
+        """Return tensors by name, and what else is needed to go on from here."""
+        tensors, told = learned_weights(self.network), {"losses": self.losses}
+        if len(self.losses) == self.how.max_epochs:
+            return tensors, told
+        tensors |= {f"head.{k}": v for k, v in self.head.state_dict().items()}
+        for number, known in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{k}": v for k, v in known.items()}
+        drawn = self.source.get_state()
+        tensors |= {f"source.{device}": state for device, state in drawn.items()}
+        return tensors, told | {"rng": self._rng.bit_generator.state}
+
+    def go_on_from(self, tensors, told):
+        """Take the state of the same training after some pass."""
+        parts = {"head": {}, "optimizer": {}, "source": {}}
+        for name, tensor in tensors.items():
+            part, _, rest = name.partition(".")
+            if part in parts:
+                parts[part][rest] = tensor
+        give_weights(self.network, tensors)
+        self.head.load_state_dict(parts["head"])
+        state = self.optimizer.state_dict()
+        for name, tensor in parts["optimizer"].items():
+            number, _, kind = name.partition(".")
+            state["state"].setdefault(int(number), {})[kind] = tensor
+        self.optimizer.load_state_dict(state)
+        self.source.set_state(parts["source"])
+        self.losses = told["losses"]
+        self._rng.bit_generator.state = told["rng"]
+
+
+def learned_weights(network):
+    """Weights that take gradients, by name."""
+    named = network.named_parameters()
+    return {f"network.{name}": w.detach() for name, w in named if w.requires_grad}
+
+
+def give_weights(network, tensors):
+    """Give a network what :func:`learned_weights` returned."""
+    with torch.no_grad():
+        for name, weight in network.named_parameters():
+            if weight.requires_grad:
+                weight.copy_(tensors[f"network.{name}"])
+
+
+def computes_in_bfloat16(device):
+    """Whether a device multiplies in bfloat16 itself, and does not imitate it."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and (
+        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    )
 
 
 def average(states):
@@ -149,17 +336,16 @@ def batches_of_like_length(texts, batch_size, rng):
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def _triangle(n_steps):
-    rise = max(1.0, _WARMUP * n_steps)
-    return lambda step: min((step + 1) / rise, 1 - step / n_steps)
+def parts_of_tokens(batch, n_tokens, n_most):
+    """Cut a batch into parts that, filled up, have at most so many tokens each.
 
-
-def _embed(network, texts, normalize):
-    read = getattr(network, "preprocess", None) or network.tokenize  # before release 6
-    prompt = (network.prompts or {}).get(network.default_prompt_name) or ""
-    inputs = {
-        name: value.to(network.device) if hasattr(value, "to") else value
-        for name, value in read([prompt + text for text in texts]).items()
-    }
-    embedding = network(inputs)["sentence_embedding"]
-    return F.normalize(embedding) if normalize else embedding
+    A text that has more stands alone. The positions in each part are returned.
+    """
+    parts, widest = [], 0
+    for i in batch:
+        widest = max(widest, n_tokens[i])
+        if not parts or widest * (len(parts[-1]) + 1) > n_most:
+            parts.append([])
+            widest = n_tokens[i]
+        parts[-1].append(i)
+    return parts

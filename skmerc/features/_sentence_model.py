@@ -15,6 +15,13 @@ import torch
 from skmerc._utils.locks import LOADING, Turn
 from skmerc._utils.optional import need
 from skmerc._utils.seeding import repeatable, seeded
+from skmerc.features._passages import Passage
+from skmerc.features._reading import (
+    embed_passages,
+    n_readable,
+    refuse_without_pooling,
+    too_long,
+)
 
 # Where a model's settings tell who wrote them, and not how it computes.
 _ORIGIN = {"_name_or_path", "architectures", "dtype", "transformers_version"}
@@ -35,26 +42,41 @@ class SentenceModel:
         The embedding of a text that is the same for all models.
     digest : str
         The same for two models only if they embed all texts alike.
+    n_readable : int or float
+        Number of tokens that a text may have without being cut; may be infinite.
     """
 
     network: object
     normalize: bool
     probe: np.ndarray
     digest: str
+    n_readable: float
     _lock: object = field(default_factory=Turn)
 
     def embed(self, texts, batch_size):
-        """Embed texts: float32 array (n_texts, n_features)."""
+        """Embed texts, or passages: float32 array (n_texts, n_features)."""
         device = torch.device(self.network.device)
+        in_context = len(texts) and isinstance(texts[0], Passage)
+        compute = embed_passages if in_context else _embed
         with self._lock, repeatable(device):  # tokenizers cannot be shared by threads
-            return _embed(self.network, texts, self.normalize, batch_size)
+            return compute(self.network, texts, self.normalize, batch_size)
+
+    def too_long(self, texts):
+        """Positions of the texts that are cut; None is passed over."""
+        with self._lock:
+            return too_long(self.network, texts, self.n_readable)
+
+    def check_context(self):
+        """Refuse a model that cannot read an utterance apart from its neighbours."""
+        refuse_without_pooling(self.network)
 
     @classmethod
     def of(cls, network, normalize):
         """Describe a network that is loaded."""
         # Before the digest: only with use does a tokenizer learn its longest text.
         (probe,) = _embed(network, [_PROBE], normalize, 1)
-        return cls(network, normalize, probe, _digest(network, normalize))
+        digest = _digest(network, normalize)
+        return cls(network, normalize, probe, digest, n_readable(network))
 
     def embeds_like(self, probe):
         """Whether this is the model of another's `probe`, on whatever device."""
@@ -63,7 +85,7 @@ class SentenceModel:
 
 
 def load_sentence_model(
-    model, *, pooling, normalize, device, local_files_only, verbose
+    model, *, pooling, normalize, max_tokens, device, local_files_only, verbose
 ):
     """Load a model by path or name, unless it is loaded already."""
     folder = _find_folder(model)
@@ -71,7 +93,9 @@ def load_sentence_model(
     _import_quietly()
     with LOADING, _progress_bars(verbose):
         try:
-            return _load(source, pooling, normalize, device, local_files_only, stamp)
+            return _load(
+                source, pooling, normalize, max_tokens, device, local_files_only, stamp
+            )
         except Exception as error:  # each part of the stack has kinds of its own
             raise _cannot_load(model, folder, local_files_only, error) from error
 
@@ -132,11 +156,11 @@ def _progress_bars(shown):
 
 
 @lru_cache(maxsize=2)
-def _load(source, pooling, normalize, device, local_files_only, stamp):
+def _load(source, pooling, normalize, max_tokens, device, local_files_only, stamp):
     # Weights that the model comes without are drawn, the same in all processes.
     with seeded(0, torch.device("cpu")):
         network = _open(source, pooling, device, local_files_only or stamp is not None)
-    _fit_tokenizer(network)
+    _fit_tokenizer(network, max_tokens)
     network.float()  # in half precision an embedding depends on its batch
     if not normalize:
         _remove_normalization(network)
@@ -172,7 +196,7 @@ def _hub_answers(name):
     return True
 
 
-def _fit_tokenizer(network):
+def _fit_tokenizer(network, max_tokens):
     """Let a tokenizer fill up batches, and cut what the model has no places for."""
     tokenizer = getattr(network, "tokenizer", None)
     special = getattr(tokenizer, "all_special_tokens", [])
@@ -181,6 +205,14 @@ def _fit_tokenizer(network):
     if special and tokenizer.pad_token is None:
         tokenizer.pad_token = special[0]  # any will do, since none is read
     n_places = min(map(_n_places, network.modules()), default=math.inf)
+    if max_tokens:
+        if max_tokens > n_places:
+            raise ValueError(
+                f"it has places for {n_places} tokens, and max_tokens={max_tokens}"
+            )
+        network.max_seq_length = max_tokens
+        if n_readable(network) < 1:
+            raise ValueError(f"max_tokens={max_tokens} leaves none for the text itself")
     if n_places < math.inf and n_places < (network.max_seq_length or math.inf):
         network.max_seq_length = n_places
 

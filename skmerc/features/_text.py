@@ -15,10 +15,12 @@ from skmerc._utils.device import resolve_device
 from skmerc._utils.fitting import all_or_nothing
 from skmerc._utils.registry import storable
 from skmerc._utils.warnings import warn_user
-from skmerc.exceptions import MissingModalityWarning
+from skmerc.exceptions import MissingModalityWarning, TextTruncationWarning
 from skmerc.features._cache import compute_once, open_cache
 from skmerc.features._media import FATAL
+from skmerc.features._passages import make_passages
 from skmerc.features._sentence_model import load_sentence_model
+from skmerc.frame import drop_keys
 from skmerc.frame._columns import as_pandas
 from skmerc.frame._texts import clean, tell_of_changes
 
@@ -46,6 +48,14 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
     normalize : bool, default=True
         Whether to scale each embedding to unit length. With False it is as long as
         pooling leaves it, also where the model itself would scale it.
+    context_past, context_future : int, default=0
+        Number of utterances of the dialogue, before and behind each, that the model
+        reads together with it. Asked for any, give the keys beside the texts.
+    speakers : bool, default=False
+        Whether the model reads the name of its speaker in front of each utterance.
+    max_tokens : int or None, default=None
+        Number of tokens that the model reads at most, in all; by default as many as
+        it was trained for.
     batch_size : int, default=32
         Number of texts that the model reads at a time.
     device : str, default="auto"
@@ -82,7 +92,16 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
     while one embeds, others wait for what they can read then. The folder must lie
     where SQLite can lock files, which some network drives do not allow.
 
-    A text longer than the model can read is cut, at 256 tokens for the default.
+    An utterance in its context is embedded by its own tokens, which have heard the
+    others: mean and maximum are taken over them alone, and ``"cls"`` is the first of
+    them. Utterances are parted by the separator of the tokenizer. Neighbours without a
+    text are passed over, those of the role ``"context"`` are read like others, and
+    synthetic ones are not. With ``context_future=0`` nothing depends on what comes
+    later.
+
+    What exceeds `max_tokens` (256 for the default model) is cut at the far ends of the
+    context. An utterance that is too long by itself is cut, too, and a
+    :class:`~skmerc.exceptions.TextTruncationWarning` counts such ones.
 
     Examples
     --------
@@ -96,12 +115,28 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
     >>> X = features.fit_transform(table)  # doctest: +SKIP
     >>> list(X.columns[[0, 383, 384]])  # doctest: +SKIP
     ['text__0', 'text__383', 'remainder__dialogue__id']
+
+    In the context of the dialogue each text is read with the keys beside it:
+
+    >>> from skmerc.frame import KEYS
+    >>> embedder = TextEmbedder(context_past=4, speakers=True)
+    >>> features = ColumnTransformer(
+    ...     [
+    ...         ("keys", "passthrough", list(KEYS)),
+    ...         ("text", embedder, ["utterance", *KEYS]),
+    ...     ]
+    ... ).set_output(transform="pandas")
+    >>> X = features.fit_transform(table)  # doctest: +SKIP
     """
 
     _parameter_constraints: dict = {
         "model": [str, Path],
         "pooling": [StrOptions({"mean", "cls", "max"}), None],
         "normalize": ["boolean"],
+        "context_past": [Interval(Integral, 0, None, closed="left")],
+        "context_future": [Interval(Integral, 0, None, closed="left")],
+        "speakers": ["boolean"],
+        "max_tokens": [Interval(Integral, 1, None, closed="left"), None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "device": [str],
         "cache": [str, Path, None],
@@ -116,6 +151,10 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         *,
         pooling=None,
         normalize=True,
+        context_past=0,
+        context_future=0,
+        speakers=False,
+        max_tokens=None,
         batch_size=32,
         device="auto",
         cache="process",
@@ -126,6 +165,10 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         self.model = model
         self.pooling = pooling
         self.normalize = normalize
+        self.context_past = context_past
+        self.context_future = context_future
+        self.speakers = speakers
+        self.max_tokens = max_tokens
         self.batch_size = batch_size
         self.device = device
         self.cache = cache
@@ -140,7 +183,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_texts,) or (n_texts, 1)
+        X : array-like of shape (n_texts,), or DataFrame of texts and key columns
             Texts, which are checked only.
         y : object, default=None
             Ignored.
@@ -158,20 +201,24 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         TypeError
             If a cell is neither text nor missing.
         ValueError
-            If X is not one column, or a text is no valid Unicode.
+            If X is not one column beside keys, keys that are needed are absent, or a
+            text is no valid Unicode.
         """
         self._read(X, tell=False)  # transform will
-        model = self._load()
-        self._probe, self.model_digest_ = model.probe, model.digest
-        self.embedding_size_ = len(model.probe)
+        self._remember(self._load())
         return self
+
+    def _remember(self, model):
+        self._probe, self.model_digest_ = model.probe, model.digest
+        self._n_readable = model.n_readable
+        self.embedding_size_ = len(model.probe)
 
     def transform(self, X):
         """Embed texts.
 
         Parameters
         ----------
-        X : array-like of shape (n_texts,) or (n_texts, 1)
+        X : array-like of shape (n_texts,), or DataFrame of texts and key columns
             Texts, or bytes that hold them; None, NaN or blank where missing.
 
         Returns
@@ -186,13 +233,14 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         TypeError
             If a cell is neither text nor missing.
         ValueError
-            If X is not one column, a text is no valid Unicode, the model is not the
-            one that :meth:`fit` saw or cannot embed a text, or, with
-            ``errors="raise"``, a text is missing.
+            If X is not one column beside keys, keys that are needed are absent, a text
+            is no valid Unicode, the model is not the one that :meth:`fit` saw or
+            cannot embed a text, or, with ``errors="raise"``, a text is missing.
         """
         check_is_fitted(self)
         texts = self._read(X)
         tell_of_missing(texts, self.errors)
+        self._tell_of_long(texts, self._n_readable)
         return self._features(texts)
 
     def get_feature_names_out(self, input_features=None):
@@ -212,16 +260,47 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         return np.arange(self.embedding_size_).astype(str).astype(object)
 
     def _read(self, X, *, tell=True):
-        texts, changes = _read_texts(X, type(self).__name__)
+        name = type(self).__name__
+        column = drop_keys(X) if hasattr(X, "columns") else X
+        texts, changes = _read_texts(column, name)
         if tell:
             tell_of_changes(changes, len(texts), "X")
-        return texts
+        if not self._in_context():
+            return texts
+        return make_passages(
+            texts,
+            X,
+            past=self.context_past,
+            future=self.context_future,
+            speakers=self.speakers,
+            name=name,
+            tell=tell,
+        )
+
+    def _in_context(self):
+        return self.context_past or self.context_future or self.speakers
+
+    def _tell_of_long(self, texts, n_readable):
+        """Warn of utterances that the model does not read to their ends."""
+        texts = [getattr(text, "text", text) for text in texts]
+        if not any(text and len(text.encode()) > n_readable for text in texts):
+            return  # and needs no model
+        rows = TextEmbedder._load(self).too_long(texts)
+        if rows:
+            warn_user(
+                f"{len(rows)} of {len(texts)} texts are longer than the {n_readable} "
+                f"tokens that the model reads, first in row {rows[0]}; their ends are "
+                "left out. Raise max_tokens where the model has places for more, or "
+                "split them.",
+                TextTruncationWarning,
+            )
 
     def _load(self):
         model = load_sentence_model(
             self.model,
             pooling=self.pooling,
             normalize=self.normalize,
+            max_tokens=self.max_tokens,
             device=str(resolve_device(self.device)),
             local_files_only=self.local_files_only,
             verbose=self.verbose,
@@ -231,6 +310,8 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
                 f"The model {str(self.model)!r} gives numbers that are not finite. "
                 f"{_WHY_BROKEN}"
             )
+        if self._in_context():
+            model.check_context()
         return model
 
     def _features(self, texts):
@@ -252,7 +333,8 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         return features
 
     def _key(self, text):
-        content = f"{self.model_digest_} {text}".encode()
+        mark = " " if isinstance(text, str) else "\n"  # which parts the two kinds
+        content = f"{self.model_digest_}{mark}{text}".encode()
         return blake2b(content, digest_size=16).digest()
 
     def _vectors(self, texts):
@@ -271,7 +353,9 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
 
     def _embed(self, texts):
         model = self._load()
-        if not model.embeds_like(self._probe):
+        if not (
+            model.embeds_like(self._probe) and model.n_readable == self._n_readable
+        ):
             raise ValueError(
                 f"The model {str(self.model)!r}, its pooling or its normalisation is "
                 "not what fit saw; fit again, or give the model as it was."

@@ -335,14 +335,15 @@ def _take_apart(
         blocks=blocks,
         dialogue=everyone.get_indexer(ids)[code],
         group=everyone.get_indexer(sources)[code],
-        turn=_sortable(turns),
+        turn=sortable(turns),
         speaker=pd.factorize(speakers)[0],
         role=pd.Index(ROLES).get_indexer(roles).astype(np.int8),
         keyed=True,
     )
 
 
-def _sortable(turns: pd.Series) -> np.ndarray:
+def sortable(turns: pd.Series) -> np.ndarray:
+    """Turn the turns of a table into numbers that have their order."""
     turns = turns.infer_objects()
     kinds = (pd.api.types.is_datetime64_any_dtype, pd.api.types.is_timedelta64_dtype)
     if any(kind(turns.dtype) for kind in kinds):

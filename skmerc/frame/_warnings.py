@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from skmerc._utils.warnings import warn_user
@@ -38,12 +39,13 @@ def warn_of_rows_left_out_alone(given: Collection[str]) -> None:
 
 
 def warn_of_equal_turns(conversations: "Conversations") -> None:
-    if not conversations.keyed:
-        return
-    real = conversations.role != SYNTHETIC
-    turns = pd.DataFrame(
-        {"dialogue": conversations.dialogue[real], "turn": conversations.turn[real]}
-    )
+    if conversations.keyed:
+        real = conversations.role != SYNTHETIC
+        warn_where_equal(conversations.dialogue[real], conversations.turn[real])
+
+
+def warn_where_equal(dialogue: np.ndarray, turn: np.ndarray) -> None:
+    turns = pd.DataFrame({"dialogue": dialogue, "turn": turn})
     equal = int(turns.duplicated().sum())
     if equal:
         warn_user(

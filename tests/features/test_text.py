@@ -18,7 +18,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_checks, get_tags
 
-from skmerc.exceptions import MissingModalityWarning, TextEncodingWarning
+from skmerc.exceptions import (
+    MissingModalityWarning,
+    TextEncodingWarning,
+    TextTruncationWarning,
+)
 from skmerc.features import FineTunedTextEmbedder, TextEmbedder, _cache, _sentence_model
 from skmerc.features._sentence_model import SentenceModel
 from skmerc.frame import KEYS, drop_keys
@@ -291,7 +295,9 @@ def test_half_an_emoji_is_named(model):
 
 
 def test_long_texts_and_unknown_words_are_embedded(model):
-    features = TextEmbedder(model).fit_transform(["happy " * 500, "Zürich \U0001f600"])
+    texts = ["happy " * 500, "Zürich \U0001f600"]
+    with pytest.warns(TextTruncationWarning, match="1 of 2 .* 38 tokens .* row 0"):
+        features = TextEmbedder(model).fit_transform(texts)
     assert np.isfinite(features).all()
 
 
@@ -319,7 +325,8 @@ def test_texts_are_cut_where_a_model_ends(kind, n_places, told, model, tmp_path)
     network.save(str(tmp_path / "model"), create_model_card=False)
     n_words = n_places - 2  # beside what begins and ends a text
     texts = ["happy " * 500, "happy " * n_words, "happy " * (n_words - 1)]
-    features = TextEmbedder(tmp_path / "model").fit_transform(texts)
+    with pytest.warns(TextTruncationWarning, match=f"1 of 3 .* {n_words} tokens"):
+        features = TextEmbedder(tmp_path / "model").fit_transform(texts)
     np.testing.assert_allclose(features[0], features[1], atol=1e-5)
     assert np.abs(features[1] - features[2]).max() > 1e-4
 
