@@ -31,6 +31,8 @@ TINY = {
     "window_past": 3,
     "window_future": 3,
     "augmentation_rate": 0.2,
+    "feature_mask_rate": None,
+    "edge_rate": None,
     "dropout": 0.3,
     "modality_dropout": 0.0,
 }
