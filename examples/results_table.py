@@ -121,7 +121,9 @@ MODELS = {
     "classifier": cberl,
     "classifier, class weights": lambda seed: cberl(seed, class_weight="balanced"),
     "classifier, effective number": lambda seed: cberl(seed, class_weight="effective"),
-    "classifier, logit adjustment": lambda seed: cberl(seed, logit_adjustment=1.0),
+    "classifier, logit adjustment": lambda seed: cberl(
+        seed, logit_adjustment=1.0, focal_gamma=0.0
+    ),
     "random over-sampling, fuser, classifier": lambda seed: make_pipeline(
         rival(RandomOverSampler(), seed), fuser(seed), cberl(seed)
     ),

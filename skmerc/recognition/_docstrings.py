@@ -20,7 +20,9 @@ class_weight : dict, "balanced", "effective", tuple or None, default=None
         added to the logits in training alone [2]_; 1 in its paper. What the
         network answers then assumes shares to the power of ``1 - tau``, even ones for
         1, and `prior` corrects from there. Validation dialogues are scored with
-        weights that make these shares theirs. A head learns without it."""
+        weights that make these shares theirs. A head learns without it.
+        The focal loss flattens probabilities, so that the shift goes too far: set
+        `focal_gamma` to 0 beside it."""
 
 RIVALS = """\
 .. [2] A. K. Menon et al., "Long-tail learning via logit adjustment", ICLR 2021.
