@@ -98,11 +98,12 @@ class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
 
     ``JoyfulClassifier.from_preset("paper")`` has the widths and rates of the paper, and
     the depth and dropout of the transformer, of which the paper is silent, of the
-    released code. The network normalises where the paper does not: each utterance
-    after the specific fusion, before the classifier, and (``module__norm_first`` in
-    `net_params`) at the entrance of each half of a transformer layer and at the end of
-    the transformer (``LayerNorm`` each time). Modalities are projected by one linear
-    layer with a ReLU, and one linear layer classifies; the paper tells no depths.
+    released code. The network has layers of ``LayerNorm`` that the paper does not have:
+    behind the specific fusion, before the linear layer that classifies, and at the end
+    of the transformer, whose own ones stand before each sublayer rather than behind
+    (``net_params={{"module__norm_first": False}}`` undoes both). Modalities are projected
+    by one linear layer with a ReLU, and one linear layer classifies; the paper tells no
+    depths.
 
     ``from_preset("released")`` is this network with what it shares with the released
     code: training, window, relations, weights and rates, the form of the contrast, a
