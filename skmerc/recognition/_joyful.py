@@ -101,9 +101,9 @@ class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
     released code. The network has layers of ``LayerNorm`` that the paper does not have:
     behind the specific fusion, before the linear layer that classifies, and at the end
     of the transformer, whose own ones stand before each sublayer rather than behind
-    (``net_params={{"module__norm_first": False}}`` undoes both). Modalities are projected
-    by one linear layer with a ReLU, and one linear layer classifies; the paper tells no
-    depths.
+    (``net_params={{"module__norm_first": False}}`` undoes both of the latter). One
+    linear layer with a ReLU projects each modality, and one linear layer classifies;
+    the paper tells no depths.
 
     ``from_preset("released")`` is this network with what it shares with the released
     code: training, window, relations, weights and rates, the form of the contrast, a
