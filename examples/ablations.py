@@ -101,6 +101,7 @@ JOYFUL = {
     ", four context layers": {"context_layers": 4},
     ", no contrast": {"contrast_weight": 0.0},
     ", contrast of the released code": {"contrast": "grace"},
+    ", supervised contrast": {"contrast": "supervised"},
     ", no augmentation": {"augmentation_rate": 0.0},
     ", global fusion alone": {"specific_fusion": False},
     ", specific fusion alone": {"global_fusion": False},

@@ -120,6 +120,10 @@ MODELS = {
     ),
     "classifier": cberl,
     "classifier, class weights": lambda seed: cberl(seed, class_weight="balanced"),
+    "classifier, effective number": lambda seed: cberl(seed, class_weight="effective"),
+    "classifier, logit adjustment": lambda seed: cberl(
+        seed, logit_adjustment=1.0, focal_gamma=0.0
+    ),
     "random over-sampling, fuser, classifier": lambda seed: make_pipeline(
         rival(RandomOverSampler(), seed), fuser(seed), cberl(seed)
     ),
@@ -134,6 +138,12 @@ MODELS = {
     ),
     "DialogueGCN": lambda seed: DialogueGCNClassifier(random_state=seed),
     "JOYFUL": joyful,
+    "JOYFUL, class weights": lambda seed: joyful(seed, class_weight="balanced"),
+    "JOYFUL, effective number": lambda seed: joyful(seed, class_weight="effective"),
+    "JOYFUL, logit adjustment": lambda seed: joyful(seed, logit_adjustment=1.0),
+    "JOYFUL, supervised contrast": lambda seed: joyful(
+        seed, contrast="supervised", batch_negatives=True
+    ),
     "GAN, JOYFUL": lambda seed: make_pipeline(gan(seed), joyful(seed)),
     "five Bi-GRUs": five(gru),
     "five JOYFULs": five(joyful),

@@ -247,6 +247,7 @@ def contrastive_loss(
     form: str = "paper",
     temperature: float = 0.2,
     weight: Tensor | None = None,
+    label: Tensor | None = None,
 ) -> Tensor:
     r"""Contrast of two views of each node with the other nodes of its group.
 
@@ -259,18 +260,33 @@ def contrastive_loss(
 
     .. math:: -\log \frac{s(x_i, y_i)}{\sum_j s(x_i, y_j) + \sum_{j \ne i} s(x_i, x_j)}
 
+    The supervised form brings together the nodes of one class. Let :math:`V_c` be both
+    vectors of the nodes of class *c* in the group. For a vector *a* of class *k*, with
+    :math:`V_c' = V_c \setminus \{a\}`, it is
+
+    .. math:: -\frac{1}{|V_k'|} \sum_{b \in V_k'} \log \frac{s(a, b)}
+        {\sum_c \frac{1}{|V_c'|} \sum_{b \in V_c'} s(a, b)}
+
+    averaged over both vectors of a node: the supervised contrast of Khosla et al. [1]_
+    with the mean of each class in the denominator, so that frequent classes do not
+    drown rare ones (Zhu et al. [2]_, who also learn a prototype of each class, which
+    is not part of this).
+
     Parameters
     ----------
     view1, view2 : Tensor of shape (n, d)
         Vectors *x* and *y* of the nodes; a zero vector has cosine 0 to all.
     group : Tensor of shape (n,)
         Number of each node's group, such as its dialogue, in non-decreasing order.
-    form : {"paper", "grace"}, default="paper"
-        The form of JOYFUL's paper, or that of GRACE, which its authors released.
+    form : {"paper", "grace", "supervised"}, default="paper"
+        The form of JOYFUL's paper, that of GRACE, which its authors released, or the
+        supervised one.
     temperature : float, default=0.2
-        The :math:`\tau` of "grace", as released; "paper" has none.
+        The :math:`\tau` of "grace", as released, and of "supervised"; "paper" has none.
     weight : Tensor of shape (n,), optional
         Factor on each node's loss. With 0 a node still stands in those of others.
+    label : Tensor of shape (n,), optional
+        Number of each node's class, for "supervised".
 
     Returns
     -------
@@ -280,7 +296,14 @@ def contrastive_loss(
     Raises
     ------
     ValueError
-        If the form is unknown, the shapes do not fit or `group` decreases.
+        If the form is unknown, the shapes do not fit, `group` decreases, or the
+        supervised form has no labels.
+
+    References
+    ----------
+    .. [1] P. Khosla et al., "Supervised contrastive learning", NeurIPS 2020.
+    .. [2] J. Zhu et al., "Balanced contrastive learning for long-tailed visual
+       recognition", CVPR 2022.
 
     Examples
     --------
@@ -289,15 +312,47 @@ def contrastive_loss(
     >>> round(contrastive_loss(*torch.ones(2, 4, 3), torch.zeros(4)).exp().item(), 4)
     4.0
     """
-    if form not in ("paper", "grace"):
-        raise ValueError(f"form={form!r} is unknown; use 'paper' or 'grace'.")
+    if form not in ("paper", "grace", "supervised"):
+        raise ValueError(
+            f"form={form!r} is unknown; use 'paper', 'grace' or 'supervised'."
+        )
     views = _unit_views(view1, view2, group)
-    if form == "grace":
+    if form != "paper":
         views = views / temperature**0.5
+    kind = _kinds(group, label) if form == "supervised" else None
     roles = [views] if form == "paper" else [views, views.flip(0)]
-    log_sums = [_LogSums.apply(role, group.contiguous(), form) for role in roles]
-    loss = torch.cat(log_sums).mean(dim=0).squeeze(1) - (views[0] * views[1]).sum(dim=1)
+    group = group.contiguous()
+    log_sums = [_LogSums.apply(role, group, form, kind) for role in roles]
+    loss = torch.cat(log_sums).mean(dim=0).squeeze(1) - _agreement(views, kind)
     return weighted_mean(loss, weight)
+
+
+def _kinds(group, label):
+    """Number the classes of each group apart: the number of each node's."""
+    if label is None or label.shape != group.shape:
+        found = None if label is None else tuple(label.shape)
+        raise ValueError(
+            f"form='supervised' needs a label of each node, of shape "
+            f"{tuple(group.shape)}; found {found}."
+        )
+    if not len(label):
+        return label
+    return torch.stack([group, label]).unique(dim=1, return_inverse=True)[1]
+
+
+def _agreement(views, kind):
+    """Mean similarity of each node's vectors to what they shall resemble."""
+    if kind is None:
+        return (views[0] * views[1]).sum(dim=1)
+    both = views.sum(dim=0)
+    total = torch.zeros_like(both).index_add(0, kind, both)[kind]
+    others = (both * total).sum(dim=1) - views.square().sum(dim=(0, 2))
+    return others / (2 * (_sizes(kind) - 1))
+
+
+def _sizes(kind):
+    """Count the vectors of each node's class in its group: two of each node."""
+    return 2 * kind.bincount()[kind]
 
 
 def _unit_views(view1, view2, group):
@@ -312,32 +367,33 @@ def _unit_views(view1, view2, group):
     return views / torch.where(norm > 0, norm, 1.0)
 
 
-# The logarithms of the denominators: two per node, or one in the form "grace".
+# The logarithms of the denominators: two per node in the form "paper", or one.
 # Not blocks under torch.utils.checkpoint: on a CPU the process grew by 4.8 GB for one
 # group of 25,000 nodes, which is as much as all pairs take.
 class _LogSums(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, views, group, form):
-        over, n_sums = ((0, 2), 1) if form == "grace" else (2, 2)
+    def forward(ctx, views, group, form, kind):
+        over, n_sums = (2, 2) if form == "paper" else ((0, 2), 1)
         ctx.form, log_sums = form, views.new_empty(n_sums, len(group), 1)
-        for rows, _, logits in _blocks(views, group, form):
+        for rows, _, logits in _blocks(views, group, form, kind):
             log_sums[:, rows] = logits.logsumexp(over, keepdim=True)
-        ctx.save_for_backward(views, group, log_sums)
+        ctx.save_for_backward(views, group, kind, log_sums)
         return log_sums
 
     @staticmethod
     def backward(ctx, grad):
-        views, group, log_sums = ctx.saved_tensors
+        views, group, kind, log_sums = ctx.saved_tensors
         total = torch.zeros_like(views)
-        for rows, columns, logits in _blocks(views, group, ctx.form):
+        for rows, columns, logits in _blocks(views, group, ctx.form, kind):
             share = (logits - log_sums[:, rows]).exp() * grad[:, rows]
             total[:, columns] += share.mT @ views[0, rows]
             total[0, rows] += (share @ views[:, columns]).sum(dim=0)
-        return total, None, None
+        return total, None, None, None
 
 
-def _blocks(views, group, form):
+def _blocks(views, group, form, kind):
     """Yield some nodes, the nodes of their groups and the similarities of both."""
+    size = None if kind is None else _sizes(kind).to(views.dtype)
     first = [*torch.searchsorted(group, group).tolist(), len(group)]
     end = torch.searchsorted(group, group, right=True).tolist()
     stop = 0
@@ -347,6 +403,9 @@ def _blocks(views, group, form):
         rows, columns = slice(start, stop), slice(first[start], end[stop - 1])
         logits = views[0, rows] @ views[:, columns].mT
         logits.masked_fill_(group[rows, None] != group[columns], -torch.inf)
-        if form == "grace":  # no node is a negative of its own
+        if kind is not None:  # of a class all but the vector itself count as one
+            own = kind[rows, None] == kind[columns]
+            logits -= (size[columns] - own.to(size.dtype)).log()
+        if form != "paper":  # no node is a negative of its own
             logits[0].diagonal(start - columns.start).fill_(-torch.inf)
         yield rows, columns, logits

@@ -50,7 +50,7 @@ MODELS = {
     "joyful against the batch": JoyfulClassifier(
         **JOYFUL, contrast="grace", batch_negatives=True
     ),
-    "joyful as published": JoyfulClassifier.from_preset("released", **JOYFUL),
+    "joyful, preset released": JoyfulClassifier.from_preset("released", **JOYFUL),
     "joyful in order": JoyfulClassifier(
         **JOYFUL, net_params={"module__position": "rotary"}
     ),

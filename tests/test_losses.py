@@ -196,6 +196,20 @@ def grace_terms(view1, view2, group, temperature):
     return total.log() - inter.diagonal()
 
 
+def dense_supervised(view1, view2, group, label, temperature=0.2):
+    """The supervised form, vector by vector."""
+    vectors = F.normalize(torch.cat([view1, view2]))
+    group, label = group.repeat(2), label.repeat(2)
+    found = []
+    for a, vector in enumerate(vectors):
+        near = (group == group[a]) & (torch.arange(len(vectors)) != a)
+        logits = vectors @ vector / temperature
+        kinds = [near & (label == kind) for kind in label[near].unique()]
+        total = sum(logits[kind].exp().mean() for kind in kinds)
+        found.append(total.log() - logits[near & (label == label[a])].mean())
+    return torch.stack(found).view(2, -1).mean(dim=0)
+
+
 def similarities(x, y):
     return F.cosine_similarity(x[:, None], y[None], dim=2)
 
@@ -353,6 +367,64 @@ class TestContrastiveLoss:
         loss, growth = map(float, answer.stdout.split())
         assert math.log(50_000) < loss < math.log(50_000) + 1
         assert growth < 500
+
+    def test_supervised_contrast_by_hand(self):
+        # One utterance of class 0 and two of class 1, told apart by two directions.
+        right, up = torch.eye(2).double()
+        x, y = torch.stack([right, right, up]), torch.stack([up, right, up])
+        arguments = {"form": "supervised", "label": torch.tensor([0, 1, 1])}
+        mean = (math.e + 1) / 2  # of all similarities to the other class
+        rare = math.log(1 + mean)
+        frequent = math.log((math.e + 2) / 3 + mean) - 1 / 3
+        for weight, expected in (
+            ([1.0, 0.0, 0.0], rare),
+            ([0.0, 1.0, 0.0], frequent),
+            ([0.0, 0.0, 2.0], frequent),
+            ([1.0, 1.0, 1.0], (rare + 2 * frequent) / 3),
+        ):
+            loss = contrastive_loss(
+                x,
+                y,
+                torch.zeros(3),
+                temperature=1,
+                weight=torch.tensor(weight),
+                **arguments,
+            )
+            assert loss.item() == pytest.approx(expected)
+
+    def test_supervised_contrast_of_one_class_of_equal_vectors_is_0(self):
+        x, label = torch.ones(4, 3), torch.zeros(4, dtype=torch.long)
+        group = torch.tensor([0, 0, 0, 1])  # the last utterance is alone
+        loss = contrastive_loss(x, x, group, form="supervised", label=label)
+        assert loss.abs() < 1e-6
+
+    def test_supervised_contrast_of_equal_vectors_counts_classes_not_utterances(self):
+        x, label = torch.ones(9, 3), torch.tensor([0, 0, 0, 0, 0, 1, 1, 0, 2])
+        loss = contrastive_loss(x, x, torch.zeros(9), form="supervised", label=label)
+        assert loss.item() == pytest.approx(math.log(3), abs=1e-6)
+
+    @pytest.mark.parametrize("block", [1, 3, 64])
+    def test_supervised_blocks_give_the_loss_and_gradient_of_all_pairs(
+        self, block, monkeypatch
+    ):
+        monkeypatch.setattr(losses, "_BLOCK", block)
+        views = [view.requires_grad_() for view in self.views()]
+        weight = random(35, seed=1).double().abs()
+        label = torch.arange(35) * 7 % 4
+        loss = contrastive_loss(
+            *views, self.group, form="supervised", label=label, weight=weight
+        )
+        each = dense_supervised(*views, self.group, label)
+        torch.testing.assert_close(loss, expected := weighted_mean(each, weight))
+        torch.testing.assert_close(
+            torch.autograd.grad(loss, views), torch.autograd.grad(expected, views)
+        )
+
+    @pytest.mark.parametrize("label", [None, torch.zeros(3)])
+    def test_supervised_contrast_needs_labels(self, label):
+        x, y = random(2, 4, 3)
+        with pytest.raises(ValueError, match=r"label of each node, of shape \(4,\)"):
+            contrastive_loss(x, y, torch.zeros(4), form="supervised", label=label)
 
     def test_bad_input_is_refused(self):
         x, y = random(2, 4, 3)

@@ -108,6 +108,12 @@ CLASSIFIERS = {
         class_weight={"joy": 2.0},
     ),
     "joyful": joyful(),
+    "joyful_with_rare_emotions": joyful(
+        class_weight=("effective", 0.9),
+        logit_adjustment=0.5,
+        contrast="supervised",
+        prior="train",
+    ),
     **{name: make_model(name) for name in FURTHER},
     "joyful_in_two_phases": joyful(training="two-phase", relations="pairs"),
     "calibrated": CalibratedClassifierCV(cberl(), cv=DialogueKFold(2)),

@@ -1,5 +1,6 @@
 """What networks of dialogues and their losses promise to estimators."""
 
+import torch
 from torch import Tensor, nn
 
 from skmerc.nn.blocks import BlockReader
@@ -52,13 +53,21 @@ class DialogueLoss(nn.Module):
 
     A subclass defines ``losses(output, answer)``, which returns a dict of terms, and
     ``factors``, the factor of each term that does not count as it is.
+
+    Parameters
+    ----------
+    logit_shift : list of float or None, default=None
+        What is added to the logits of each class before the terms are computed, as
+        the logit adjustment of classifiers wants it. A loss that names it gets it.
     """
 
     factors: dict
 
-    def __init__(self):
+    def __init__(self, logit_shift: list[float] | None = None):
         super().__init__()
         self.factors, self.terms = {}, {}
+        shift = None if logit_shift is None else torch.tensor(logit_shift)
+        self.register_buffer("logit_shift", shift, persistent=False)
 
     def losses(self, output: tuple, answer: dict[str, Tensor]) -> dict[str, Tensor]:
         """Compute the terms over the labelled utterances.
@@ -81,6 +90,8 @@ class DialogueLoss(nn.Module):
 
     def forward(self, output: tuple, answer: dict[str, Tensor]) -> Tensor:
         """Add up the terms, and keep them in ``terms`` for the history."""
+        if self.logit_shift is not None:
+            output = output._replace(logits=output.logits + self.logit_shift)
         found = self.losses(output, answer)
         self.terms = {name: value.detach() for name, value in found.items()}
         return sum(self.factors.get(name, 1.0) * found[name] for name in found)

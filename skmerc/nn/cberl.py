@@ -172,6 +172,8 @@ class CBERLLoss(DialogueLoss):
         Factor on the variational loss.
     label_smoothing : float
         Share of the target spread over all classes.
+    logit_shift : list of float or None, default=None
+        As in the base class.
     """
 
     def __init__(
@@ -181,8 +183,9 @@ class CBERLLoss(DialogueLoss):
         reconstruction_weight: float,
         fusion_weight: float,
         label_smoothing: float,
+        logit_shift: list[float] | None = None,
     ):
-        super().__init__()
+        super().__init__(logit_shift)
         self.focal_gamma, self.label_smoothing = focal_gamma, label_smoothing
         self.factors = {
             "reconstruction_loss": reconstruction_weight,

@@ -151,10 +151,17 @@ class DialogueGCNLoss(DialogueLoss):
     ----------
     focal_gamma, label_smoothing : float
         As in :func:`skmerc.losses.focal_loss`.
+    logit_shift : list of float or None, default=None
+        As in the base class.
     """
 
-    def __init__(self, focal_gamma: float, label_smoothing: float):
-        super().__init__()
+    def __init__(
+        self,
+        focal_gamma: float,
+        label_smoothing: float,
+        logit_shift: list[float] | None = None,
+    ):
+        super().__init__(logit_shift)
         self.focal_gamma, self.label_smoothing = focal_gamma, label_smoothing
 
     def losses(

@@ -53,8 +53,8 @@ class JoyfulNetwork(DialogueNetwork):
         parameters.
     window_past, window_future : int or None
         Window of the graph.
-    augmentation_rate : float
-        Share of features masked, and of edges removed and added.
+    augmentation_rate, feature_mask_rate, edge_rate
+        Rates of :class:`TwoViews`.
     dropout : float
         Dropout in the transformer, before graph layers and in the classifier.
     modality_dropout : float
@@ -84,6 +84,8 @@ class JoyfulNetwork(DialogueNetwork):
         window_past: int | None,
         window_future: int | None,
         augmentation_rate: float,
+        feature_mask_rate: float | None,
+        edge_rate: float | None,
         dropout: float,
         modality_dropout: float,
         **fusion,
@@ -111,7 +113,13 @@ class JoyfulNetwork(DialogueNetwork):
                 f"conv_params={conv_params} is for convolutions of torch-geometric, "
                 f"and conv={conv!r} takes none. Leave it out."
             )
-        self.views = TwoViews(augmentation_rate, window_past, window_future)
+        self.views = TwoViews(
+            augmentation_rate,
+            window_past,
+            window_future,
+            feature_mask_rate=feature_mask_rate,
+            edge_rate=edge_rate,
+        )
         self.graph = JoyfulGraph(
             self.fusion.size,
             hidden_size,
@@ -154,14 +162,18 @@ class JoyfulLoss(DialogueLoss):
         The factor :math:`\alpha`.
     contrast_weight : float
         The factor :math:`\beta`.
-    contrast : {"paper", "grace"}
-        Form of the contrastive loss.
+    contrast : {"paper", "grace", "supervised"}
+        Form of the contrastive loss. The supervised one is of classes, and sees the
+        utterances alone that have a weight.
     temperature : float
-        Temperature of ``"grace"``.
+        Temperature of ``"grace"`` and ``"supervised"``.
     batch_negatives : bool
-        Whether negatives come from the whole batch rather than from the dialogue.
+        Whether utterances are contrasted with the whole batch rather than with their
+        dialogue.
     focal_gamma, label_smoothing : float, default=0.0
         As in :func:`skmerc.losses.focal_loss`.
+    logit_shift : list of float or None, default=None
+        As in the base class.
     """
 
     def __init__(
@@ -175,8 +187,9 @@ class JoyfulLoss(DialogueLoss):
         batch_negatives: bool,
         focal_gamma: float = 0.0,
         label_smoothing: float = 0.0,
+        logit_shift: list[float] | None = None,
     ):
-        super().__init__()
+        super().__init__(logit_shift)
         self.task, self.contrast_weight = task, contrast_weight
         self.contrast, self.temperature = contrast, temperature
         self.batch_negatives = batch_negatives
@@ -215,19 +228,22 @@ class JoyfulLoss(DialogueLoss):
         return weighted_mean((logits.squeeze(1) - target).abs(), weight)
 
     def _contrast_loss(self, output, answer):
-        group, views = output.sequence, (output.view1, output.view2)
-        weight = answer["weight"]
+        group, weight, label = output.sequence, answer["weight"], None
         if self.batch_negatives:
             # Copies with synthetic utterances stay by themselves, so that those are
             # nobody's negatives.
             group = torch.where(answer["copy"], group + 1, 0)
-            order = group.argsort(stable=True)
-            group, weight = group[order], weight[order]
-            views = [view[order] for view in views]
+        rows = group.argsort(stable=True)
+        if self.contrast == "supervised":
+            # Classes of other utterances are unknown, or held out.
+            rows = rows[weight[rows] > 0]
+            label = answer["target"][rows]
         return contrastive_loss(
-            *views,
-            group,
+            output.view1[rows],
+            output.view2[rows],
+            group[rows],
             form=self.contrast,
             temperature=self.temperature,
-            weight=weight,
+            weight=weight[rows],
+            label=label,
         )

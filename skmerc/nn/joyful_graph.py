@@ -201,6 +201,8 @@ class TwoViews(nn.Module):
         Share of features masked, of edges moved, and of edges added (the paper's p).
     window_past, window_future : int or None, default=6
         Window of the graph. Where the future is 0, no view looks ahead either.
+    feature_mask_rate, edge_rate : float or None, default=None
+        Share of features, and of edges, where they differ from `rate`.
     """
 
     def __init__(
@@ -208,9 +210,14 @@ class TwoViews(nn.Module):
         rate: float = 0.2,
         window_past: int | None = 6,
         window_future: int | None = 6,
+        *,
+        feature_mask_rate: float | None = None,
+        edge_rate: float | None = None,
     ):
         super().__init__()
         self.rate, self.window = rate, (window_past, window_future)
+        self.mask_rate = rate if feature_mask_rate is None else feature_mask_rate
+        self.edge_rate = rate if edge_rate is None else edge_rate
         self.causal = window_future == 0
         self._far_of_length = {}
 
@@ -224,14 +231,15 @@ class TwoViews(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Encode both views, which are the same at inference."""
         edges = self.edges(lengths)
-        if not self.training or not self.rate:
+        if not self.training or not (self.mask_rate or self.edge_rate):
             view = graph(x, edges, speaker, sequence)
             return view, view
-        edges1 = perturb_edges(edges, lengths, self.rate, backward_only=self.causal)
-        edges2 = add_distant_edges(edges, lengths, self.far_pairs(lengths), self.rate)
+        rate, far = self.edge_rate, self.far_pairs(lengths)
+        edges1 = perturb_edges(edges, lengths, rate, backward_only=self.causal)
+        edges2 = add_distant_edges(edges, lengths, far, rate)
         # Both views pass the layers at once, as dialogues of one larger batch.
         both = graph(
-            torch.cat([mask_features(x, self.rate), mask_features(x, self.rate)]),
+            torch.cat([mask_features(x, self.mask_rate) for _ in range(2)]),
             torch.cat([edges1, edges2 + len(x)], dim=1),
             speaker.repeat(2),
             torch.cat([sequence, sequence + len(lengths)]),

@@ -204,9 +204,15 @@ class DialogueEstimator(
         kinds = task.stratify(target)
         learned, scored = self._divide(table, kinds, weight, rng, hold=not epochs)
         real = table.learnable & (table.role == UTTERANCE)
-        class_weight = getattr(self, "class_weight", None)
-        task, factor = task.weigh(target, weight * learned, real, class_weight)
+        task, factor = task.weigh(
+            target,
+            weight * learned,
+            real,
+            getattr(self, "class_weight", None),
+            getattr(self, "logit_adjustment", 0.0),
+        )
         learned, scored = weight * factor * learned, weight * factor * scored
+        scored = scored * task.validation_factor(target)
         if not learned.any():
             raise ValueError("No row is left to learn from: all have class weight 0.")
         if not resume:
@@ -325,7 +331,8 @@ class DialogueEstimator(
             "reader": reader,
         }
         module = parameters_of(self, self._network, given)
-        loss = parameters_of(self, self._loss, {"task": self._task.kind})
+        given = {"task": self._task.kind, "logit_shift": self._task.logit_shift}
+        loss = parameters_of(self, self._loss, given)
         settings = {f"module__{name}": value for name, value in module.items()}
         settings |= {f"criterion__{name}": value for name, value in loss.items()}
         settings |= {

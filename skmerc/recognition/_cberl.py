@@ -79,10 +79,10 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
         choice), or any classifier with ``predict_proba``. On IEMOCAP's training
         dialogues boosting cost two points of weighted F1; see the page of results.
     prior : {{"train", "uniform"}}, dict or None, default=None
-        Class shares to correct the probabilities to, by logit adjustment [2]_:
+        Class shares to correct the probabilities to after training [2]_:
         those of the real training utterances, even ones, or given ones (none for a
-        class that is not named). Over-sampling and class weights shift them; None
-        leaves them as trained.
+        class that is not named). Over-sampling, class weights and `logit_adjustment`
+        shift them; None leaves them as trained.
     {reading}
     optimizer : type, default=torch.optim.AdamW
         Class of the optimiser.
@@ -146,7 +146,7 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
     ----------
     .. [1] T. Meng et al., "Deep imbalanced learning for multimodal emotion
        recognition in conversations", arXiv 2312.06337.
-    .. [2] A. K. Menon et al., "Long-tail learning via logit adjustment", ICLR 2021.
+    {rivals}
 
     Examples
     --------
@@ -230,6 +230,7 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
         focal_gamma=2.0,
         label_smoothing=0.0,
         class_weight=None,
+        logit_adjustment=0.0,
         head=None,
         prior=None,
         standardize=True,
@@ -268,6 +269,7 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
         self.focal_gamma = focal_gamma
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
+        self.logit_adjustment = logit_adjustment
         self.head = head
         self.prior = prior
         self.standardize = standardize

@@ -13,6 +13,7 @@ from skmerc._utils.compat import HasMethods, StrOptions, check_partial_fit_first
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc.frame._columns import parse_table
 from skmerc.frame._labels import refuse_mixed, shape_of
+from skmerc.recognition._base import NOT_NEGATIVE
 from skmerc.recognition._checks import scored_rows
 from skmerc.recognition._imbalance import (
     SMALLEST,
@@ -26,7 +27,8 @@ class DialogueClassifierMixin(ClassifierMixin):
     """What a :class:`DialogueEstimator` of emotions has besides."""
 
     _parameter_constraints: dict = {
-        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "class_weight": [dict, StrOptions({"balanced", "effective"}), tuple, None],
+        "logit_adjustment": [NOT_NEGATIVE],
         "head": [StrOptions({"boost"}), None, HasMethods(["fit", "predict_proba"])],
         "prior": [dict, StrOptions({"train", "uniform"}), None],
     }
@@ -143,7 +145,9 @@ class DialogueClassifierMixin(ClassifierMixin):
         if self.prior is None:
             return 0.0
         task = self._task
-        return prior_shift(self.prior, task.labels, task.prior, task.trained_prior)
+        # A head learns from the utterances without an adjustment.
+        learned = task.answered_prior if self.head_ is None else task.trained_prior
+        return prior_shift(self.prior, task.labels, task.prior, learned)
 
     @of_one_fit
     def predict(self, X):

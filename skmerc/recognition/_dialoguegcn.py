@@ -122,6 +122,7 @@ class DialogueGCNClassifier(DialogueClassifierMixin, DialogueEstimator):
     .. [1] D. Ghosal, N. Majumder, S. Poria, N. Chhaya, A. Gelbukh, "DialogueGCN: A
        graph convolutional neural network for emotion recognition in conversation",
        EMNLP 2019.
+    {rivals}
 
     Examples
     --------
@@ -186,6 +187,7 @@ class DialogueGCNClassifier(DialogueClassifierMixin, DialogueEstimator):
         focal_gamma=0.0,
         label_smoothing=0.0,
         class_weight=None,
+        logit_adjustment=0.0,
         head=None,
         prior=None,
         standardize=True,
@@ -217,6 +219,7 @@ class DialogueGCNClassifier(DialogueClassifierMixin, DialogueEstimator):
         self.focal_gamma = focal_gamma
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
+        self.logit_adjustment = logit_adjustment
         self.head = head
         self.prior = prior
         self.standardize = standardize

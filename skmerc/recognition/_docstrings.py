@@ -9,9 +9,25 @@ modalities : mapping of str to list of str, slice or list of int, default=None
         of a column's name."""
 
 CLASSES = """\
-class_weight : dict, "balanced" or None, default=None
+class_weight : dict, "balanced", "effective", tuple or None, default=None
         Factor on the loss of each class, and on its weight in the score of validation
-        dialogues, which would undo it otherwise."""
+        dialogues, which would undo it otherwise. "effective" is by the effective
+        number of utterances [3]_, ``(1 - beta) / (1 - beta ** n)`` with a mean of 1,
+        where beta is 0.999; ``("effective", 0.99)`` is with another beta. It tends to
+        "balanced" for a beta near 1, and to no weights for one near 0.
+    logit_adjustment : float, default=0.0
+        Factor (tau) on the logarithm of the classes' shares in the loss, which is
+        added to the logits in training alone [2]_; 1 in its paper. What the
+        network answers then assumes shares to the power of ``1 - tau``, even ones for
+        1, and `prior` corrects from there. Validation dialogues are scored with
+        weights that make these shares theirs. A head learns without it.
+        The focal loss flattens probabilities, so that the shift goes too far: set
+        `focal_gamma` to 0 beside it."""
+
+RIVALS = """\
+.. [2] A. K. Menon et al., "Long-tail learning via logit adjustment", ICLR 2021.
+    .. [3] Y. Cui, M. Jia, T.-Y. Lin, Y. Song, S. Belongie, "Class-balanced loss based
+       on effective number of samples", CVPR 2019."""
 
 READING = """\
 standardize : bool, default=True
@@ -53,6 +69,7 @@ device : str, default="auto"
 SHARED = {
     "modalities": MODALITIES,
     "classes": CLASSES,
+    "rivals": RIVALS,
     "reading": READING,
     "batch_size": BATCH_SIZE,
     "constant": CONSTANT,

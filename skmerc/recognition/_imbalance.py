@@ -8,17 +8,25 @@ from sklearn.linear_model import LogisticRegression
 from skmerc.ensemble import FocalAdaBoostClassifier
 
 _MOST = 1e30
+_BETA = 0.999  # one of the four values that Cui et al. try
 SMALLEST = 1e-12
 """Share below which a class counts as absent."""
 
 
 def class_factor(class_weight, classes, mass):
-    """Compute the factor on the loss of each class that a class weight asks for.
+    r"""Compute the factor on the loss of each class that a class weight asks for.
+
+    By the effective number of utterances (Cui et al. 2019 [1]_) it is
+
+    .. math:: w_c \propto \frac{1 - \beta}{1 - \beta^{n_c}}
+
+    with a mean of 1 over the classes that are there, as in its paper.
 
     Parameters
     ----------
-    class_weight : dict, "balanced" or None
-        As in scikit-learn.
+    class_weight : dict, "balanced", "effective", tuple or None
+        As in scikit-learn, or by the effective number, with a beta of 0.999 or with
+        that of ``("effective", beta)``.
     classes : ndarray of shape (n_classes,)
         The classes.
     mass : ndarray of shape (n_classes,)
@@ -32,15 +40,43 @@ def class_factor(class_weight, classes, mass):
     Raises
     ------
     ValueError
-        If the dict names an unknown class, or gives it no number from 0 to 1e30.
+        If the dict names an unknown class, or gives it no number from 0 to 1e30, or
+        a tuple is none of "effective" and a beta from 0 to below 1.
+
+    References
+    ----------
+    .. [1] Y. Cui, M. Jia, T.-Y. Lin, Y. Song, S. Belongie, "Class-balanced loss based
+       on effective number of samples", CVPR 2019.
     """
     if class_weight is None:
         return np.ones(len(classes))
     if class_weight == "balanced":
         even = mass.sum() / (mass > 0).sum()
         return even / np.where(mass > 0, mass, even)
+    if class_weight == "effective":
+        class_weight = "effective", _BETA
+    if isinstance(class_weight, tuple):
+        return _effective_factor(_beta_of(class_weight), mass)
     known = _check_given("class_weight", class_weight, classes)
     return np.array([class_weight.get(label, 1.0) for label in known])
+
+
+def _beta_of(class_weight):
+    name, beta = class_weight if len(class_weight) == 2 else (None, None)
+    if name != "effective" or not isinstance(beta, Real) or not 0 <= beta < 1:
+        raise ValueError(
+            f"class_weight={class_weight!r} is no pair of 'effective' and a beta from "
+            f"0 to below 1, such as ('effective', {_BETA})."
+        )
+    return beta
+
+
+def _effective_factor(beta, mass):
+    there = mass > 0
+    factor = np.ones(len(mass))
+    factor[there] = (1 - beta) / (1 - beta ** mass[there])
+    factor[there] /= factor[there].mean()
+    return factor
 
 
 def boosting_head(mass):
@@ -60,7 +96,7 @@ def prior_shift(prior, classes, real, trained):
     classes : ndarray of shape (n_classes,)
         The classes.
     real, trained : ndarray of shape (n_classes,)
-        Shares of the classes among real training rows, and in the loss.
+        Shares of the classes among real training rows, and in what was learned.
 
     Returns
     -------

@@ -4,11 +4,12 @@ import torch
 from imblearn.utils import Substitution
 from sklearn.utils.multiclass import type_of_target
 
+from skmerc._utils.compat import StrOptions
 from skmerc._utils.registry import Range, storable
 from skmerc.frame._labels import shape_of
 from skmerc.recognition._base import NOT_NEGATIVE, SHARE
 from skmerc.recognition._classifier import DialogueClassifierMixin
-from skmerc.recognition._docstrings import CLASSES
+from skmerc.recognition._docstrings import CLASSES, RIVALS
 from skmerc.recognition._joyful_estimator import (
     PARAMETERS,
     TRAINING_PARAMETERS,
@@ -17,17 +18,22 @@ from skmerc.recognition._joyful_estimator import (
 from skmerc.recognition._tasks import LabelSets
 
 _NEEDS_ONE_EMOTION = {
-    "class_weight": None,
-    "head": None,
-    "prior": None,
-    "focal_gamma": 0.0,
-    "label_smoothing": 0.0,
+    "class_weight": [None],
+    "logit_adjustment": [0.0],
+    "head": [None],
+    "prior": [None],
+    "focal_gamma": [0.0],
+    "label_smoothing": [0.0],
+    "contrast": ["paper", "grace"],
 }
-"""Parameters that mean nothing for an indicator matrix, with what to leave them."""
+"""What an indicator matrix leaves of parameters that tell one emotion from others."""
 
 
 @Substitution(
-    parameters=PARAMETERS, classes=CLASSES, training_parameters=TRAINING_PARAMETERS
+    parameters=PARAMETERS,
+    classes=CLASSES,
+    rivals=RIVALS,
+    training_parameters=TRAINING_PARAMETERS,
 )
 @storable
 class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
@@ -43,7 +49,7 @@ class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
     {parameters}
     focal_gamma : float, default=0.0
         Focus of the focal loss; 0 is cross-entropy, as in the paper. This and the
-        next four need one emotion for each utterance, no indicator matrix.
+        next five need one emotion for each utterance, no indicator matrix.
     label_smoothing : float, default=0.0
         Share of the target that is spread over all classes.
     {classes}
@@ -89,13 +95,30 @@ class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
     the parameter. At inference nothing is augmented, and both views are the same.
     The defaults are ours, chosen on validation dialogues, but for the weights of
     losses, the augmentation and the smoothing, which are the paper's.
-    ``JoyfulClassifier.from_preset("paper")`` has the widths and rates of the paper,
-    ``from_preset("released")`` those of its released code.
+
+    ``JoyfulClassifier.from_preset("paper")`` has the widths and rates of the paper, and
+    the depth and dropout of the transformer, of which the paper is silent, of the
+    released code. The network has layers of ``LayerNorm`` that the paper does not have:
+    behind the specific fusion, before the linear layer that classifies, and at the end
+    of the transformer, whose own ones stand before each sublayer rather than behind
+    (``net_params={{"module__norm_first": False}}`` undoes both of the latter). One
+    linear layer with a ReLU projects each modality, and one linear layer classifies;
+    the paper tells no depths.
+
+    ``from_preset("released")`` is this network with what it shares with the released
+    code: training, window, relations, weights and rates, the form of the contrast, a
+    transformer of four layers that is 1,024 wide, and a graph network of two layers
+    that is 100 wide. It is not the released network, which fuses by autoencoders
+    without the topic and the basis, has the transformer behind the fusion and nodes
+    that are 1,024 wide (2,050 here), a transformer convolution with batch normalisation
+    as its second graph layer, masks single values, contrasts an unchanged graph with
+    each of two views, and classifies what it makes of the unchanged one.
 
     References
     ----------
     .. [1] D. Li, Y. Wang, K. Funakoshi, M. Okumura, "Joyful: Joint modality fusion and
        graph contrastive learning for multimodal emotion recognition", EMNLP 2023.
+    {rivals}
 
     Examples
     --------
@@ -114,6 +137,7 @@ class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
     _parameter_constraints: dict = {
         **JoyfulEstimator._parameter_constraints,
         **DialogueClassifierMixin._parameter_constraints,
+        "contrast": [StrOptions({"paper", "grace", "supervised"})],
         "focal_gamma": [NOT_NEGATIVE],
         "label_smoothing": [SHARE],
     }
@@ -140,6 +164,8 @@ class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
         dropout=0.4,
         modality_dropout=0.0,
         augmentation_rate=0.2,
+        feature_mask_rate=None,
+        edge_rate=None,
         fusion_weight=0.06,
         contrast_weight=0.3,
         contrast="paper",
@@ -149,6 +175,7 @@ class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
         focal_gamma=0.0,
         label_smoothing=0.0,
         class_weight=None,
+        logit_adjustment=0.0,
         head=None,
         prior=None,
         standardize=True,
@@ -189,6 +216,8 @@ class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
             dropout=dropout,
             modality_dropout=modality_dropout,
             augmentation_rate=augmentation_rate,
+            feature_mask_rate=feature_mask_rate,
+            edge_rate=edge_rate,
             fusion_weight=fusion_weight,
             contrast_weight=contrast_weight,
             contrast=contrast,
@@ -216,6 +245,7 @@ class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
         self.focal_gamma = focal_gamma
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
+        self.logit_adjustment = logit_adjustment
         self.head = head
         self.prior = prior
 
@@ -242,12 +272,12 @@ class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
         return task
 
     def _refuse_what_needs_one_emotion(self):
-        for name, default in _NEEDS_ONE_EMOTION.items():
+        for name, allowed in _NEEDS_ONE_EMOTION.items():
             value = getattr(self, name)
-            if value != default:
+            if value not in allowed:
                 raise ValueError(
                     f"{name}={value!r} needs one emotion for each utterance, and y is "
-                    f"an indicator matrix; leave it {default}."
+                    f"an indicator matrix; leave it {allowed[0]!r}."
                 )
 
     def _finish(self, data, rng):

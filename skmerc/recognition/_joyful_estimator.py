@@ -93,18 +93,24 @@ PARAMETERS = f"""\
     augmentation_rate : float, default=0.2
         Share of features masked, and of edges removed and added, in the two views
         of a dialogue (the paper's p).
+    feature_mask_rate, edge_rate : float or None, default=None
+        Share of features masked in both views, and of edges: those removed and added
+        in the first view, and the distant ones added in the second. None is
+        `augmentation_rate`.
     fusion_weight : float, default=0.06
         Factor on the loss of the fusion (the paper's alpha).
     contrast_weight : float, default=0.3
         Factor on the contrastive loss (the paper's beta).
-    contrast : {{"paper", "grace"}}, default="paper"
-        Its form: Eqs. 11 to 13, or the symmetric one with a temperature that the
-        released code has.
+    contrast : {{"paper", "grace", "supervised"}}, default="paper"
+        Its form: Eqs. 11 to 13, the symmetric one with a temperature that the
+        released code has, or, in the classifier, a supervised one, in which the
+        utterances of an emotion resemble each other, and all emotions count alike.
+        :func:`skmerc.losses.contrastive_loss` has the equations.
     temperature : float, default=0.2
-        Temperature of ``"grace"``.
+        Temperature of ``"grace"`` and ``"supervised"``.
     batch_negatives : bool, default=False
-        Whether other utterances of the whole batch are to be told apart, or those
-        of the same dialogue.
+        Whether utterances are contrasted with those of the whole batch, or of the
+        same dialogue.
     training : {{"joint", "two-phase"}}, default="joint"
         Whether all losses train all parts, or the fusion is trained first, by its own
         loss for half of `max_epochs`, and stays as it is (with ``partial_fit``, at
@@ -168,6 +174,8 @@ class JoyfulEstimator(DialogueEstimator):
             "fusion_weight": 0.05,
             "contrast_weight": 0.2,
             "contrast": "grace",
+            "feature_mask_rate": 0.25,
+            "edge_rate": 0.1,
             "dropout": 0.3,
             "net_params": {"module__norm_first": False},
         },
@@ -205,6 +213,8 @@ class JoyfulEstimator(DialogueEstimator):
         "dropout": [SHARE],
         "modality_dropout": [SHARE],
         "augmentation_rate": [SHARE],
+        "feature_mask_rate": [SHARE, None],
+        "edge_rate": [SHARE, None],
         "fusion_weight": [NOT_NEGATIVE],
         "contrast_weight": [NOT_NEGATIVE],
         "contrast": [StrOptions({"paper", "grace"})],
@@ -236,6 +246,8 @@ class JoyfulEstimator(DialogueEstimator):
         dropout=0.4,
         modality_dropout=0.0,
         augmentation_rate=0.2,
+        feature_mask_rate=None,
+        edge_rate=None,
         fusion_weight=0.06,
         contrast_weight=0.3,
         contrast="paper",
@@ -279,6 +291,8 @@ class JoyfulEstimator(DialogueEstimator):
         self.dropout = dropout
         self.modality_dropout = modality_dropout
         self.augmentation_rate = augmentation_rate
+        self.feature_mask_rate = feature_mask_rate
+        self.edge_rate = edge_rate
         self.fusion_weight = fusion_weight
         self.contrast_weight = contrast_weight
         self.contrast = contrast

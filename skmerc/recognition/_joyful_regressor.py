@@ -49,7 +49,7 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
 
     See Also
     --------
-    JoyfulClassifier : For emotions.
+    JoyfulClassifier : For emotions; its notes tell of the presets.
 
     References
     ----------

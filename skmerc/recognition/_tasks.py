@@ -28,6 +28,8 @@ class Task(Measure):
     monitor = "valid_weighted_f1"
     """The score of held-out rows that decides when to stop."""
     lower_is_better = False
+    logit_shift: list[float] | None = None
+    """What is added to the logits of each class in training."""
 
     def encode(self, y, labelled):
         """Turn y into what the loss reads; rows that are not labelled hold anything."""
@@ -37,7 +39,7 @@ class Task(Measure):
         """Tell what must not be held out altogether: one number for each row."""
         return np.zeros(len(target), int)
 
-    def weigh(self, target, weight, real, class_weight):
+    def weigh(self, target, weight, real, class_weight, adjustment):
         """Learn how often each class is there.
 
         Parameters
@@ -48,8 +50,10 @@ class Task(Measure):
             Weight of each row in the loss, 0 where it is not learned from.
         real : ndarray of shape (n_rows,)
             Whether the row is labelled and not synthetic.
-        class_weight : dict, "balanced" or None
-            As in scikit-learn.
+        class_weight : dict, str, tuple or None
+            As in :func:`skmerc.recognition._imbalance.class_factor`.
+        adjustment : float
+            The tau of the logit adjustment.
 
         Returns
         -------
@@ -59,6 +63,10 @@ class Task(Measure):
             The factor that the class weight puts on each row.
         """
         return self, np.ones(len(target))
+
+    def validation_factor(self, target):
+        """Factor on the score of each row, for which a logit adjustment asks."""
+        return np.ones(len(target))
 
     def forget_counts(self):
         """Return the task without what it learned of classes, for a warm start."""
@@ -106,12 +114,15 @@ class Classes(Task):
     given, trained, real : ndarray of shape (n_classes,), default=0
         Weight of the classes in what was learned from, before and after class
         weights, and how many utterances they have.
+    adjustment : float, default=0.0
+        The tau of the logit adjustment.
     """
 
     labels: np.ndarray | None = None
     given: np.ndarray | float = 0.0
     trained: np.ndarray | float = 0.0
     real: np.ndarray | float = 0.0
+    adjustment: float = 0.0
 
     kind = "classes"
 
@@ -140,7 +151,7 @@ class Classes(Task):
         """Return the classes, none of which must be held out altogether."""
         return target
 
-    def weigh(self, target, weight, real, class_weight):
+    def weigh(self, target, weight, real, class_weight, adjustment):
         """Count the classes; see the base class."""
         found = self._count(target, weight)
         given = self.given + found
@@ -150,6 +161,7 @@ class Classes(Task):
             given=given,
             trained=self.trained + factor * found,
             real=self.real + self._count(target, real),
+            adjustment=float(adjustment),
         )
         return known, factor[target]
 
@@ -168,6 +180,29 @@ class Classes(Task):
     def trained_prior(self):
         """Shares of the classes in the loss."""
         return self.trained / self.trained.sum()
+
+    @property
+    def _log_shares(self):
+        # A class without a share is no target, and pushed down as it is.
+        share = self.trained_prior
+        return np.log(np.where(share > 0, share, 1.0))
+
+    @property
+    def logit_shift(self):
+        """The log-shares of the classes times the adjustment, None without one."""
+        if not self.adjustment:
+            return None
+        return (self.adjustment * self._log_shares).tolist()
+
+    def validation_factor(self, target):
+        """Weigh classes so that they have the shares that answers assume."""
+        return np.exp(-self.adjustment * self._log_shares)[target]
+
+    @property
+    def answered_prior(self):
+        """Shares of the classes that answers assume: the power 1 - tau of theirs."""
+        log_share = (1 - self.adjustment) * self._log_shares
+        return softmax(np.where(self.trained > 0, log_share, -np.inf))
 
     @property
     def prior(self):

@@ -59,7 +59,8 @@ def search_space(estimator: Any) -> dict[str, BaseDistribution]:
     in the released code. *window_past*, *window_future*: those that the paper
     compares. *graph_layers*: the paper compares 1, 2 and 4. *fusion_weight*: 0.06, best
     up to 0.08, and 0.05 in the released code. *augmentation_rate*: 0.2, and 0.1 for
-    edges in the released code. *focal_gamma*: 0 is the paper's loss; leave it out where
+    edges in the released code; it has no say where *feature_mask_rate* and *edge_rate*
+    are given. *focal_gamma*: 0 is the paper's loss; leave it out where
     an utterance can have several emotions.
 
     CBERL [2]_ tells no numbers. *lr*, *dropout*, *batch_size*: from the habits of its

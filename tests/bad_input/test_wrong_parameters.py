@@ -79,6 +79,20 @@ WRONG = [
         ({"class_weight": {"joy": value}}, "class_weight gives .* to 'joy'")
         for value in (-1, "x", None, np.nan, np.inf, 1e300)
     ),
+    *(
+        ({"class_weight": value}, "no pair of 'effective' and a beta")
+        for value in (
+            (),
+            ("effective",),
+            ("effective", 1.0),
+            ("effective", -0.1),
+            ("effective", "0.9"),
+            ("effective", np.nan),
+            ("balanced", 0.9),
+        )
+    ),
+    ({"logit_adjustment": np.nan}, "'logit_adjustment' parameter"),
+    ({"logit_adjustment": -1}, "'logit_adjustment' parameter"),
     ({"prior": {"bored": 1}}, "'bored'"),
     ({"prior": {"joy": -1}}, "prior gives -1 to 'joy'"),
     ({"prior": {"joy": "x"}}, "prior gives 'x' to 'joy'"),

@@ -24,7 +24,7 @@ STEPS = {
     "CBERL, five epochs, batches of 32": CBERLClassifier(**FIVE, batch_size=32),
     "JOYFUL, five epochs": JoyfulClassifier(**FIVE),
     "JOYFUL, five epochs, batches of 32": JoyfulClassifier(**FIVE, batch_size=32),
-    "JOYFUL, released widths, one epoch": JoyfulClassifier.from_preset(
+    'JOYFUL, preset "released", one epoch': JoyfulClassifier.from_preset(
         "released", **FIVE | {"max_epochs": 1}
     ),
 }

@@ -32,6 +32,20 @@ def test_results_table_prints_markdown(example, table_file):
     assert len({row.count("|") for row in rows[2:]}) == 1
 
 
+def test_rivals_for_rare_emotions_are_rows(example, table_file):
+    models = [
+        f"{kind}, {rival}"
+        for kind in ("classifier", "JOYFUL")
+        for rival in ("class weights", "effective number", "logit adjustment")
+    ]
+    models.append("JOYFUL, supervised contrast")
+    arguments = ["--data", table_file, "--modalities", "text", "--seeds", "1"]
+    rows = example("results_table.py", *arguments, "--models", *models).splitlines()
+    assert [row.split(" | ")[0] for row in rows[:-1]] == [
+        f"| {name}" for name in models
+    ]
+
+
 def test_settings_are_compared_on_folds_of_training_dialogues(example, table_file):
     models = ["most frequent", "logistic regression"]
     arguments = ["--data", table_file, "--modalities", "text", "--folds", "3"]

@@ -261,6 +261,21 @@ class TestTwoViews:
         assert any(masks[i] != masks[i + 1] for i in range(0, 16, 2))
         assert len(set(masks)) > 4
 
+    @pytest.mark.parametrize(("mask", "edge"), [(0.3, 0.0), (0.0, 0.3), (0.5, None)])
+    def test_features_and_edges_have_rates_of_their_own(self, mask, edge):
+        x, window = torch.randn(N, 10) + 9, apart(window_edges(LENGTHS, 2, 2))
+        views = TwoViews(0.2, 2, 2, feature_mask_rate=mask, edge_rate=edge)
+        _, *both = given_to_both_views(views, x)
+        for seen, _ in both:
+            assert (seen == 0).all(dim=0).sum() == round(10 * mask)
+        perturbed, extended, plain = map(pairs_of, (both[0][1], both[1][1], window))
+        # Rates are of each dialogue, and rounded there.
+        counts = DIALOGUE[window[1]].bincount(minlength=4)
+        moved = sum(round((0.2 if edge is None else edge) * n) for n in counts.tolist())
+        assert len(plain - perturbed) == moved
+        assert len(extended - plain) <= moved
+        assert bool(extended - plain) == bool(moved)
+
     @pytest.mark.parametrize("n_speakers", [None, 3])
     def test_relations_are_those_of_the_edges_of_the_view(self, n_speakers):
         seen = []

@@ -31,6 +31,8 @@ TINY = {
     "window_past": 3,
     "window_future": 3,
     "augmentation_rate": 0.2,
+    "feature_mask_rate": None,
+    "edge_rate": None,
     "dropout": 0.3,
     "modality_dropout": 0.0,
 }
@@ -142,7 +144,7 @@ class TestWhoInfluencesWhom:
 
 
 @pytest.mark.parametrize("batch_negatives", [False, True])
-@pytest.mark.parametrize("contrast", ["paper", "grace"])
+@pytest.mark.parametrize("contrast", ["paper", "grace", "supervised"])
 def test_no_loss_of_a_real_utterance_hangs_on_a_synthetic_one(
     contrast, batch_negatives, X, augmented
 ):
@@ -265,6 +267,25 @@ class TestLoss:
     def weighted(self, values):
         return (values * self.answer["weight"]).sum() / 8
 
+    @pytest.mark.parametrize("batch_negatives", [False, True])
+    def test_supervised_contrast_knows_the_classes_of_the_weighted_alone(
+        self, batch_negatives
+    ):
+        out, shown = self.output(), self.answer["weight"] > 0
+        criterion = make_loss(contrast="supervised", batch_negatives=batch_negatives)
+        group = torch.zeros(6) if batch_negatives else out.sequence
+        expected = contrastive_loss(
+            *(view[shown] for view in (out.view1, out.view2)),
+            group[shown],
+            form="supervised",
+            weight=self.answer["weight"][shown],
+            label=self.answer["target"][shown],
+        )
+        for hidden in (0, 3):
+            target = torch.where(shown, self.answer["target"], hidden)
+            criterion(out, self.answer | {"target": target})
+            torch.testing.assert_close(criterion.terms["contrastive_loss"], expected)
+
     @pytest.mark.parametrize("contrast", ["paper", "grace"])
     def test_terms_add_up(self, contrast):
         out, weight = self.output(), self.answer["weight"]
@@ -287,8 +308,10 @@ class TestLoss:
         for name, value in expected.items():
             torch.testing.assert_close(criterion.terms[name], value)
 
-    @pytest.mark.parametrize(("form", "hangs"), [("paper", False), ("grace", True)])
-    def test_temperature_is_that_of_grace_alone(self, form, hangs):
+    @pytest.mark.parametrize(
+        ("form", "hangs"), [("paper", False), ("grace", True), ("supervised", True)]
+    )
+    def test_temperature_is_not_that_of_the_paper(self, form, hangs):
         out = self.output()
         cold, warm = (
             make_loss(contrast=form, temperature=t)(out, self.answer) for t in (0.1, 2)
@@ -313,6 +336,7 @@ class TestLoss:
     def test_a_batch_without_any_weight_gives_0(self):
         nobody = self.answer | {"weight": torch.zeros(6)}
         assert make_loss()(self.output(), nobody) == 0
+        assert make_loss(contrast="supervised")(self.output(), nobody) == 0
 
     def test_label_sets_are_binary_cross_entropies(self):
         out, target = self.output(), torch.randint(2, (6, 4)).float()

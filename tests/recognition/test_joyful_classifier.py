@@ -206,6 +206,9 @@ class TestSeveralEmotions:
             {"prior": "train"},
             {"focal_gamma": 2.0},
             {"label_smoothing": 0.1},
+            {"class_weight": "effective"},
+            {"logit_adjustment": 1.0},
+            {"contrast": "supervised"},
         ],
         ids=str,
     )

@@ -39,16 +39,23 @@ CHANGES = [
     {"dropout": 0.0},
     {"modality_dropout": 0.5},
     {"augmentation_rate": 0.5},
+    {"feature_mask_rate": 0.5},
+    {"edge_rate": 0.5},
     {"conv_params": {"heads": 2, "concat": False}, "conv": GATConv},
     {"fusion_weight": 1.0},
     {"contrast_weight": 0.0},
     {"contrast": "grace"},
+    {"contrast": "supervised"},
+    {"contrast": "supervised", "batch_negatives": True},
     {"temperature": 0.5, "contrast": "grace"},
     {"batch_negatives": True},
     {"training": "two-phase"},
     {"focal_gamma": 2.0},
     {"label_smoothing": 0.2},
     {"class_weight": "balanced"},
+    {"class_weight": "effective"},
+    {"class_weight": ("effective", 0.9)},
+    {"logit_adjustment": 1.0},
     {"head": "boost"},
     {"head": LogisticRegression(max_iter=1000)},
     {"prior": "train", "class_weight": "balanced"},
@@ -172,13 +179,21 @@ class TestPresets:
         assert net.graph.layers[0].combine.weight.shape == (2760, 5520)
         assert len(net.graph.layers) == 1
 
-    def test_the_released_widths(self, kind):
+    def test_the_released_settings(self, kind):
         net = self.network(kind, "released")
         transformer = net.fusion.in_dialogue.transformer
         shapes = {tuple(p.shape) for p in transformer.layers[0].parameters()}
         assert {(2048, 1024), (1024, 2048)} <= shapes
         assert (len(transformer.layers), transformer.head_size) == (4, 128)
         assert len(net.graph.layers) == 2
+        assert net.graph.layers[1].combine.weight.shape == (100, 200)
+        assert (net.views.mask_rate, net.views.edge_rate) == (0.25, 0.1)
+
+    def test_the_notes_tell_where_the_released_network_is_another(self, kind):
+        notes = JoyfulClassifier.__doc__.split("Notes\n")[1]
+        width = self.network(kind, "released").fusion.size
+        assert "It is not the released network" in notes
+        assert f"1,024 wide ({width:,} here)" in " ".join(notes.split())
 
     def test_they_take_changes_and_unknown_ones_are_named(self, kind):
         assert kind.from_preset("paper", lr=0.5).lr == 0.5
