@@ -17,12 +17,16 @@ from skmerc.nn import cberl
 from skmerc.nn.blocks import BlockReader, hide_modalities
 from skmerc.nn.cberl import CBERLLoss, CBERLNetwork, Recognition
 
-FUSIONS = ["concat", "djvae"]
+FUSIONS = ["concat", "djvae", "djvae_latent"]
 SMALL = {
     "fusion": "concat",
     "latent_size": 6,
+    "beta": 0.003,
+    "gamma": 0.0003,
+    "posterior": "joint",
     "modality_dropout": 0.0,
     "hidden_size": 8,
+    "bidirectional": True,
     "lstm_layers": 2,
     "graph_layers": 1,
     "heads": 4,
@@ -330,6 +334,7 @@ class TestLoss:
     answer = {
         "target": torch.tensor([0, 1, 2, 3, 0, 1]),
         "weight": torch.tensor([1.0, 2.0, 0.0, 1.0, 0.0, 4.0]),
+        "copy": torch.zeros(6, dtype=torch.bool),
     }
 
     def test_terms_add_up(self):
