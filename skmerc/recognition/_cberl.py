@@ -149,6 +149,7 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
 
     See Also
     --------
+    skmerc.recognition.make_cberl : The whole pipeline in one call.
     MultimodalGANSampler : Generates utterances of rare emotions.
     DJVAEFuser : Fuses modalities before the classifier.
 
@@ -156,11 +157,15 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
     -----
     A synthetic utterance is trained in a copy of its dialogue in which it stands in
     the place of its source, with loss on it alone: real utterances never see a
-    synthetic neighbour. All defaults are ours, chosen on validation dialogues.
+    synthetic neighbour. Synthetic utterances are not restored in the second task, whose
+    target is the context of an utterance before dropout. All defaults are ours, chosen on validation dialogues.
 
-    ``CBERLClassifier.from_preset("paper")`` has the Bi-LSTM, window, masks and
-    boosting head of CBERL, with the learning rate, batch size and epochs of its
-    authors' other code, since CBERL's own are not published.
+    ``CBERLClassifier.from_preset("paper")`` has the data flow of CBERL: the code of
+    the autoencoder alone goes on, its divergences warm up, and a boosting head
+    answers. Learning rate, batch size and epochs are those of its authors' other
+    code, since CBERL's own are not published, and neither are the weights of the
+    divergences, which stay as by default (see :class:`DJVAEFuser`).
+    :func:`skmerc.recognition.make_cberl` makes the whole pipeline.
 
     References
     ----------
