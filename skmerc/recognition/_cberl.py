@@ -95,8 +95,10 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
     head : {{"boost"}}, estimator or None, default=None
         What answers: the softmax layer of the network (None), logistic regressions
         in a :class:`FocalAdaBoostClassifier` on its embeddings ("boost", the paper's
-        choice), or any classifier with ``predict_proba``. On IEMOCAP's training
-        dialogues boosting cost two points of weighted F1; see the page of results.
+        choice), or any classifier with ``predict_proba``. The dialogues that decide
+        when to stop choose the penalty of the logistic regressions by the weighted F1,
+        since the network has fitted the embeddings of all others to their emotions;
+        without any it is a middling one.
     prior : {{"train", "uniform"}}, dict or None, default=None
         Class shares to correct the probabilities to, by logit adjustment [2]_:
         those of the real training utterances, even ones, or given ones (none for a
@@ -158,7 +160,8 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
     A synthetic utterance is trained in a copy of its dialogue in which it stands in
     the place of its source, with loss on it alone: real utterances never see a
     synthetic neighbour. Synthetic utterances are not restored in the second task, whose
-    target is the context of an utterance before dropout. All defaults are ours, chosen on validation dialogues.
+    target is the context of an utterance before dropout. All defaults are ours, chosen
+    on validation dialogues.
 
     ``CBERLClassifier.from_preset("paper")`` has the data flow of CBERL: the code of
     the autoencoder alone goes on, its divergences warm up, and a boosting head

@@ -15,7 +15,7 @@ _STRENGTHS = 100.0, 400.0, 1600.0, 6400.0
 Inverse ones, relative to the variance of embeddings, so that neither their scale nor
 the number of rows matters.
 """
-_STRENGTH = 400.0
+_STRENGTH = 1600.0
 _LEARNING_RATE = 0.3
 SMALLEST = 1e-12
 """Share below which a class counts as absent."""
