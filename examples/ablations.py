@@ -84,6 +84,8 @@ VARIANTS = {
     "code alone": pipeline(fuse=changed(fuser, output="latent")),
     "supervised code": pipeline(fuse=changed(fuser, classification_weight=0.3)),
     "fused inside, jointly": pipeline(fuse=None, fusion="djvae"),
+    "code alone, jointly": pipeline(fuse=None, fusion="djvae_latent"),
+    "the past alone": pipeline(bidirectional=False, window_future=0),
     "boosting head": pipeline(head="boost"),
     "no focal loss": pipeline(focal_gamma=0.0),
     "class weights": pipeline(class_weight="balanced"),

@@ -45,6 +45,7 @@ from skmerc import (
 from skmerc.datasets import load_table
 from skmerc.frame import mark_validation, read_keys
 from skmerc.model_selection import DialogueKFold
+from skmerc.recognition import make_cberl
 from skmerc.sampling import up_to_mean
 
 N_VALIDATION = 12
@@ -136,6 +137,7 @@ MODELS = {
     "CBERL, trained jointly": lambda seed: make_pipeline(
         gan(seed), cberl(seed, fusion="djvae")
     ),
+    "CBERL, preset of the paper": lambda seed: make_cberl("paper", random_state=seed),
     "DialogueGCN": lambda seed: DialogueGCNClassifier(random_state=seed),
     "JOYFUL": joyful,
     "JOYFUL, class weights": lambda seed: joyful(seed, class_weight="balanced"),

@@ -25,9 +25,10 @@ _JOYFUL = {
     "batch_size": 64,
 }
 _BOOSTING = FocalAdaBoostClassifier(LogisticRegression(), n_estimators=3)
+_CODED = {"hidden_size": 8, "heads": 2, "fusion": "djvae", "warmup_epochs": 3}
 _MODELS = {
     "cberl": (CBERLClassifier, {"hidden_size": 8, "heads": 2}),
-    "djvae": (CBERLClassifier, {"hidden_size": 8, "heads": 2, "fusion": "djvae"}),
+    "djvae": (CBERLClassifier, _CODED),
     "boost": (CBERLClassifier, {"hidden_size": 8, "heads": 2, "head": _BOOSTING}),
     "dialoguegcn": (DialogueGCNClassifier, {"hidden_size": 6, "n_bases": 2}),
     "joyful": (JoyfulClassifier, _JOYFUL),

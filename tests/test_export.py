@@ -39,6 +39,8 @@ LENGTHS = (1, 2, 3, 17, 60)
 GRAPHS_OF_CBERL = [
     {},
     {"fusion": "djvae", "latent_size": 4},
+    {"fusion": "djvae_latent", "latent_size": 4, "posterior": "poe"},
+    {"bidirectional": False, "window_future": 0},
     {"graph_layers": 0},
     {"graph_layers": 2, "window_past": -1, "window_future": None},
     {"window_past": 0, "window_future": 10},

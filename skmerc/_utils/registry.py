@@ -1,4 +1,4 @@
-"""What a system tells of itself: what is worth searching, and that it can be saved."""
+"""What a system tells of itself: published settings, searches, how it is saved."""
 
 from dataclasses import dataclass
 from typing import TypeVar
@@ -37,3 +37,35 @@ class Range:
     high: float
     log: bool = False
     step: int = 1
+
+
+class PresetMixin:
+    """Mixin of estimators that can be made with published settings."""
+
+    _presets: dict = {}
+
+    @classmethod
+    def from_preset(cls, name: str, **changes: Any) -> Self:
+        """Make an estimator with published settings.
+
+        Parameters
+        ----------
+        name : str
+            Name of a preset; the notes of the class list them.
+        **changes
+            Parameters that differ from the preset.
+
+        Returns
+        -------
+        object
+            The estimator, not fitted.
+
+        Raises
+        ------
+        ValueError
+            If there is no such preset.
+        """
+        if name not in cls._presets:
+            known = ", ".join(cls._presets)
+            raise ValueError(f"No preset {name!r}; there is {known}.")
+        return cls(**(cls._presets[name] | changes))

@@ -32,16 +32,20 @@ class WarmUp(Callback):
     ----------
     epochs : int
         Number of epochs over which they do.
+    beta : float
+        Weight of the divergence from the prior, whose share goes into the history.
+    done : int, default=0
+        Number of these epochs that were made before.
     """
 
-    def __init__(self, epochs):
-        self.epochs = epochs
+    def __init__(self, epochs, beta, done=0):
+        self.epochs, self.beta, self.done = epochs, beta, done
 
     def on_epoch_begin(self, net, **kwargs):
         """Set the weights of an epoch."""
-        share = min(1.0, len(net.history) / max(self.epochs, 1))
+        share = min(1.0, (self.done + len(net.history)) / max(self.epochs, 1))
         net.criterion_.warm(share)
-        net.history.record("beta", share * net.criterion_.beta)
+        net.history.record("beta", share * self.beta)
 
 
 class FusionMeasure(Measure):

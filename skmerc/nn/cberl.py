@@ -18,12 +18,27 @@ from skmerc.nn.vae import JointVAE
 
 
 class Recognition(NamedTuple):
-    """What the network says of each utterance."""
+    """What the network says of each utterance.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (n, n_outputs)
+        Unnormalised log-probabilities.
+    embedding : Tensor of shape (n, embedding_size)
+        What they are made of.
+    reconstruction_error : Tensor of shape (n,)
+        Error of the utterances that were hidden from the graph and restored.
+    fusion_loss : Tensor of shape (n,)
+        Error of the modalities that the variational code restores.
+    divergence : Tensor of shape (n,), or 0
+        Divergences of its posterior, at their full weights.
+    """
 
     logits: Tensor
     embedding: Tensor
     reconstruction_error: Tensor
     fusion_loss: Tensor
+    divergence: Tensor | float = 0.0
 
 
 @storable
@@ -36,14 +51,17 @@ class CBERLNetwork(DialogueNetwork):
         Parameters of the :class:`BlockReader`.
     n_outputs : int
         Number of emotions.
-    fusion : {"concat", "djvae"}
-        Whether a variational code joins the modalities of an utterance.
+    fusion : {"concat", "djvae", "djvae_latent"}
+        What of an utterance goes on: its modalities, these and a variational code, or
+        the code alone.
     latent_size : int
         Width of the variational code.
     modality_dropout : float
         Probability that a modality of an utterance is hidden in training.
     hidden_size : int
-        Width per direction of the Bi-LSTM.
+        Width per direction of the Bi-LSTM, half the width of an LSTM.
+    bidirectional : bool
+        Whether the context is a Bi-LSTM, which hears the whole dialogue, or an LSTM.
     lstm_layers, graph_layers, heads : int
         Depth of the context and of the graph, 0 to leave them out, and attention
         heads.
@@ -58,9 +76,8 @@ class CBERLNetwork(DialogueNetwork):
     mask_exponent : float
         Power of the scaled cosine error.
     beta, gamma : float
-        Weights of the divergences in the variational loss; the defaults are those
-        of the fuser.
-    posterior : {"joint", "poe"}, default="joint"
+        Weights of the divergences in the variational loss.
+    posterior : {"joint", "poe"}
         Posterior of the variational code.
     """
 
@@ -71,8 +88,12 @@ class CBERLNetwork(DialogueNetwork):
         *,
         fusion: str,
         latent_size: int,
+        beta: float,
+        gamma: float,
+        posterior: str,
         modality_dropout: float,
         hidden_size: int,
+        bidirectional: bool,
         lstm_layers: int,
         graph_layers: int,
         heads: int,
@@ -82,9 +103,6 @@ class CBERLNetwork(DialogueNetwork):
         mask_rate: float,
         mask: str,
         mask_exponent: float,
-        beta: float = 0.003,
-        gamma: float = 0.0003,
-        posterior: str = "joint",
     ):
         super().__init__(reader)
         self.mask_rate, self.mask = mask_rate, mask
@@ -94,17 +112,26 @@ class CBERLNetwork(DialogueNetwork):
         widths, size = self.reader.widths, 2 * hidden_size
         if size % heads:
             raise ValueError(f"heads={heads} does not divide 2 * hidden_size={size}.")
-        self.vae = None
-        if fusion == "djvae":
+        self.vae, in_size = None, 1
+        self.code_alone = fusion == "djvae_latent"
+        if fusion != "concat":
             self.vae = JointVAE(widths, latent_size=latent_size, posterior=posterior)
-        in_size = sum(widths) + (latent_size if self.vae else 0)
+            in_size += latent_size
+        if not self.code_alone:
+            in_size += sum(widths) + len(widths)
         self.enter = nn.Sequential(
-            Dropout(dropout), nn.Linear(in_size + len(widths) + 1, size), nn.ReLU()
+            Dropout(dropout), nn.Linear(in_size, size), nn.ReLU()
         )
         self.dropout = Dropout(dropout)
         self.context = None
         if lstm_layers:
-            self.context = DialogueRNN(size, hidden_size, lstm_layers, dropout)
+            self.context = DialogueRNN(
+                size,
+                hidden_size if bidirectional else size,
+                lstm_layers,
+                dropout,
+                bidirectional=bidirectional,
+            )
         self.graph = MaskedGraphEncoder(
             size, graph_layers, heads, dropout, mask, mask_exponent
         )
@@ -121,41 +148,43 @@ class CBERLNetwork(DialogueNetwork):
     ) -> Recognition:
         """Recognise the emotions of whole dialogues, as the base class says."""
         lengths = sequence.bincount()
-        fused, fusion_loss = self._fuse(features, sequence, speaker)
+        fused, fusion_loss, divergence = self._fuse(features, sequence, speaker)
         context = self.enter(fused)
         if self.context is not None:
             # The shortcut keeps what the utterance says itself beside its context.
             context = context + self.context(self.dropout(context), lengths)
         edges = window_edges(lengths, *self.window)
         relations = speaker_relations(edges, speaker)
-        context = self.dropout(context)
+        clean, context = context, self.dropout(context)
         embedding = self.norm(self.graph(context, edges, relations))
         error = torch.zeros_like(fusion_loss)
         if self.training and self.mask_rate:
             weight = mask_weight if self.mask == "class_aware" else None
             masked = draw_mask(lengths, self.mask_rate, weight)
             error = self.graph.reconstruction_error(
-                context, edges, relations, masked, sequence
+                context, edges, relations, masked, sequence, clean
             )
         logits = self.classify(self.dropout(embedding))
-        return Recognition(logits, embedding, error, fusion_loss)
+        return Recognition(logits, embedding, error, fusion_loss, divergence)
 
     def _fuse(
         self, features: Tensor, sequence: Tensor, speaker: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         blocks, present = self.reader(features)
         shown = hide_modalities(present, self.modality_dropout * self.training)
-        loss = torch.zeros_like(features[:, 0])
-        fused = show_blocks(blocks, shown)
+        fusion_loss = divergence = torch.zeros_like(features[:, 0])
+        parts = [] if self.code_alone else show_blocks(blocks, shown)
         if self.vae:
             result = self.vae(blocks, shown)
-            fused.append(result.code)
+            parts.append(result.code)
             if self.training:
-                weights = {"beta": self.beta, "gamma": self.gamma}
-                loss = self.vae.loss(result, blocks, present, **weights)
+                fusion_loss, *terms = self.vae.terms(result, blocks, present)
+                divergence = self.beta * terms[0] + self.gamma * terms[1]
+        if not self.code_alone:
+            parts.append(shown.to(features.dtype))
         goes_on = (speaker[1:] == speaker[:-1]) & (sequence[1:] == sequence[:-1])
-        goes_on = F.pad(goes_on.to(features.dtype), (1, 0))[:, None]
-        return torch.cat([*fused, shown.to(goes_on.dtype), goes_on], dim=1), loss
+        parts.append(F.pad(goes_on.to(features.dtype), (1, 0))[:, None])
+        return torch.cat(parts, dim=1), fusion_loss, divergence
 
 
 @storable
@@ -186,11 +215,16 @@ class CBERLLoss(DialogueLoss):
         logit_shift: list[float] | None = None,
     ):
         super().__init__(logit_shift)
+        self.warm(1.0)
         self.focal_gamma, self.label_smoothing = focal_gamma, label_smoothing
         self.factors = {
             "reconstruction_loss": reconstruction_weight,
             "fusion_loss": fusion_weight,
         }
+
+    def warm(self, share: float):
+        """Let the divergences of the variational loss count for a share."""
+        self.share = share
 
     def losses(
         self, output: Recognition, answer: dict[str, Tensor]
@@ -201,11 +235,12 @@ class CBERLLoss(DialogueLoss):
             output.logits, target, self.focal_gamma, weight, self.label_smoothing
         )
         error = output.reconstruction_error
-        hidden = weight * (error > 0)
+        # What was made up is no utterance to restore.
+        hidden = weight * (error > 0) * ~answer["copy"]
         reconstruction = weighted_mean(error, hidden)
-        fusion = weighted_mean(output.fusion_loss, weight)
+        fusion = output.fusion_loss + self.share * output.divergence
         return {
             "focal_loss": focal,
             "reconstruction_loss": reconstruction,
-            "fusion_loss": fusion,
+            "fusion_loss": weighted_mean(fusion, weight),
         }

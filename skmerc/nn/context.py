@@ -9,7 +9,7 @@ from skmerc.graph._edges import ranges
 
 
 class DialogueRNN(nn.Module):
-    """Bidirectional LSTM or GRU over dialogues that stand one after another.
+    """LSTM or GRU over dialogues that stand one after another.
 
     Dialogues are packed, so that padding costs nothing and changes nothing.
 
@@ -25,6 +25,8 @@ class DialogueRNN(nn.Module):
         Dropout between layers.
     cell : {"LSTM", "GRU"}, default="LSTM"
         What remembers.
+    bidirectional : bool, default=True
+        Whether an utterance hears later ones too.
     """
 
     def __init__(
@@ -34,13 +36,15 @@ class DialogueRNN(nn.Module):
         layers: int = 1,
         dropout: float = 0.0,
         cell: str = "LSTM",
+        bidirectional: bool = True,
     ):
         super().__init__()
         # Each layer by itself: the dropout between the layers of one nn.LSTM draws from
         # a state of cuDNN's own, which training that goes on later could not restore.
-        widths = [in_size] + [2 * hidden_size] * (layers - 1)
+        inner = (1 + bidirectional) * hidden_size
+        widths = [in_size] + [inner] * (layers - 1)
         self.layers = nn.ModuleList(
-            getattr(nn, cell)(width, hidden_size, bidirectional=True)
+            getattr(nn, cell)(width, hidden_size, bidirectional=bidirectional)
             for width in widths
         )
         self.dropout = Dropout(dropout)
@@ -52,7 +56,7 @@ class DialogueRNN(nn.Module):
             layer.flatten_parameters()
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """Encode utterances: (n, in_size) to (n, 2 * hidden_size)."""
+        """Encode utterances: (n, in_size) to (n, hidden_size), or twice that width."""
         order, batch_sizes = packing_order(lengths)
         coded, batch_sizes = x[order], batch_sizes.cpu()
         for number, layer in enumerate(self.layers):

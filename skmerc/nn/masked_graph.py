@@ -66,6 +66,7 @@ class MaskedGraphEncoder(nn.Module):
         relation: Tensor,
         masked: Tensor,
         sequence: Tensor,
+        target: Tensor | None = None,
     ) -> Tensor:
         """Hide the masked utterances, restore them, and tell the error of each.
 
@@ -81,6 +82,9 @@ class MaskedGraphEncoder(nn.Module):
             Which utterances are hidden.
         sequence : Tensor of shape (n,)
             Number of the dialogue of each utterance: 0, 0, 1, ...
+        target : Tensor of shape (n, size), optional
+            What shall be restored, without gradient: utterances before dropout, say.
+            By default `x`.
 
         Returns
         -------
@@ -89,15 +93,16 @@ class MaskedGraphEncoder(nn.Module):
         """
         shown, edges, types = x, edge_index, relation
         if self.mode == "neighbor":
-            source, target = edge_index
-            kept = ~masked[source] | (source == target)
+            sender, hearer = edge_index
+            kept = ~masked[sender] | (sender == hearer)
             edges, types = edge_index[:, kept], relation[kept]
         else:
             shown = torch.where(masked[:, None], self._disguise(x, sequence), x)
         codes = self(shown, edges, types)
         codes = torch.where(masked[:, None], self.token, codes)
         restored = self.decoder(codes, edge_index, relation)
-        error = scaled_cosine_error(restored, x.detach(), self.exponent)
+        target = (x if target is None else target).detach()
+        error = scaled_cosine_error(restored, target, self.exponent)
         return torch.where(masked, error, 0.0)
 
     def _disguise(self, x: Tensor, sequence: Tensor) -> Tensor:

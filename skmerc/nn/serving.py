@@ -42,7 +42,7 @@ class ServedCBERL(nn.Module):
     def forward(self, features: Tensor, speaker: Tensor) -> Tensor:
         """Tell the logits (n, n_classes) of features (n, n_features) of a dialogue."""
         network = self.network
-        fused, _ = network._fuse(features, torch.zeros_like(speaker), speaker)
+        fused, *_ = network._fuse(features, torch.zeros_like(speaker), speaker)
         context = network.enter(fused)
         if network.context is not None:
             context = context + network.context(context)
@@ -234,22 +234,25 @@ class _Recurrent(nn.Module):
 
     def __init__(self, layer: nn.LSTM | nn.GRU):
         super().__init__()
-        self.cell, self.size, ways = layer.mode, layer.hidden_size, ("", "_reverse")
+        self.cell, self.size = layer.mode, layer.hidden_size
+        ways = ("", "_reverse") if layer.bidirectional else ("",)
+        self.n_ways = len(ways)
 
-        def both(*names):
+        def stacked(*names):
             parts = [[getattr(layer, f"{n}_l0{way}") for n in names] for way in ways]
             return torch.stack([torch.cat([*map(self._reorder, p)]) for p in parts])
 
-        self.register_buffer("weight_ih", both("weight_ih"))
-        self.register_buffer("weight_hh", both("weight_hh"))
-        self.register_buffer("bias", both("bias_ih", "bias_hh"))
+        self.register_buffer("weight_ih", stacked("weight_ih"))
+        self.register_buffer("weight_hh", stacked("weight_hh"))
+        self.register_buffer("bias", stacked("bias_ih", "bias_hh"))
 
     def _reorder(self, gates: Tensor) -> Tensor:
         parts = gates.detach().chunk(len(_GATES[self.cell]))
         return torch.cat([parts[number] for number in _GATES[self.cell]])
 
     def forward(self, x: Tensor) -> Tensor:
-        n, about = x.shape[0], {"hidden_size": self.size, "direction": "bidirectional"}
+        direction = "bidirectional" if self.n_ways == 2 else "forward"
+        n, about = x.shape[0], {"hidden_size": self.size, "direction": direction}
         if self.cell == "GRU":
             about["linear_before_reset"] = 1  # as torch has it
         ways = torch.onnx.ops.symbolic(
@@ -257,9 +260,9 @@ class _Recurrent(nn.Module):
             (x[:, None], self.weight_ih, self.weight_hh, self.bias),
             about,
             dtype=x.dtype,
-            shape=(n, 2, 1, self.size),
+            shape=(n, self.n_ways, 1, self.size),
         )
-        return ways.reshape(n, 2 * self.size)
+        return ways.reshape(n, self.n_ways * self.size)
 
 
 _GATES = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2)}

@@ -1,6 +1,7 @@
 """Estimators that recognise the emotions of whole dialogues."""
 
 from skmerc.recognition._cberl import CBERLClassifier
+from skmerc.recognition._cberl_pipeline import make_cberl
 from skmerc.recognition._dialoguegcn import DialogueGCNClassifier
 from skmerc.recognition._joyful import JoyfulClassifier
 from skmerc.recognition._joyful_regressor import JoyfulRegressor
@@ -10,4 +11,5 @@ __all__ = [
     "DialogueGCNClassifier",
     "JoyfulClassifier",
     "JoyfulRegressor",
+    "make_cberl",
 ]

@@ -41,6 +41,7 @@ from skmerc._training import (
 from skmerc._utils.compat import Interval, StrOptions, fit_context
 from skmerc._utils.divergence import refuse_infinite_answers
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
+from skmerc._utils.registry import PresetMixin
 from skmerc.frame._columns import CONTEXT, SYNTHETIC, UTTERANCE, VALIDATION
 from skmerc.frame._conversations import Conversations, read_conversations
 from skmerc.recognition._checks import most_speakers, plain
@@ -89,7 +90,11 @@ class TrainingData(NamedTuple):
 
 
 class DialogueEstimator(
-    CallbackHolder, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    PresetMixin,
+    CallbackHolder,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Base of what is trained on whole dialogues, by skorch, row by row.
 
@@ -99,7 +104,6 @@ class DialogueEstimator(
 
     _network: type
     _loss: type
-    _presets: dict = {}
     # Number of epochs whose mean score on held-out dialogues decides when to stop.
     _window = 1
     _parameter_constraints: dict = {
@@ -372,32 +376,6 @@ class DialogueEstimator(
         check_partial_missing(table, self.partial_nan, names)
         warn_of_values_never_seen(table, self._standardize, names)
         return table
-
-    @classmethod
-    def from_preset(cls, name, **changes):
-        """Make an estimator with published settings.
-
-        Parameters
-        ----------
-        name : str
-            Name of a preset; the notes of the class list them.
-        **changes
-            Parameters that differ from the preset.
-
-        Returns
-        -------
-        object
-            The estimator, not fitted.
-
-        Raises
-        ------
-        ValueError
-            If there is no such preset.
-        """
-        if name not in cls._presets:
-            known = ", ".join(cls._presets)
-            raise ValueError(f"No preset {name!r}; there is {known}.")
-        return cls(**(cls._presets[name] | changes))
 
     @of_one_fit
     def transform(self, X):

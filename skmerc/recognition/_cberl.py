@@ -7,6 +7,7 @@ from imblearn.utils import Substitution
 
 from skmerc._utils.compat import Interval, StrOptions
 from skmerc._utils.registry import Range, storable
+from skmerc.fusion._training import WarmUp
 from skmerc.nn.cberl import CBERLLoss, CBERLNetwork
 from skmerc.recognition._base import (
     COUNT,
@@ -34,16 +35,33 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
     Parameters
     ----------
     {modalities}
-    fusion : {{"concat", "djvae"}}, default="concat"
-        How modalities become one vector: side by side, or with the code of a joint
-        variational autoencoder beside them that is trained along (CBERL's DJVAE).
-        After a :class:`DJVAEFuser` in a pipeline, ``"concat"`` takes what it gives.
+    fusion : {{"concat", "djvae", "djvae_latent"}}, default="concat"
+        What of an utterance goes on: its modalities side by side; these and the code
+        of a joint variational autoencoder that is trained along (CBERL's DJVAE); or
+        the code alone, as in the paper. After a :class:`DJVAEFuser` in a pipeline,
+        ``"concat"`` takes what it gives.
     fusion_weight : float, default=1.0
         Factor on the variational loss.
     latent_size : int, default=128
         Width of the variational code.
+    beta : float, default=0.003
+        Weight of the code's divergence from the prior in the variational loss; the
+        default is that of :class:`DJVAEFuser`, which tells what larger ones do.
+    gamma : float, default=0.0003
+        Weight of its divergence from the posteriors given one modality, as there.
+    posterior : {{"joint", "poe"}}, default="joint"
+        Posterior of the code: a layer over the encodings of all modalities, or a
+        product of unimodal experts and the prior [4]_.
+    warmup_epochs : int, default=0
+        Epochs over which both divergences grow linearly to their weights [5]_; 0 for
+        full weights from the first epoch on.
     hidden_size : int, default=64
         Width per direction of the Bi-LSTM.
+    bidirectional : bool, default=True
+        Whether the context is a Bi-LSTM, which hears the whole dialogue, or an LSTM of
+        twice the width, which hears what was said before. With False and
+        ``window_future=0`` no answer looks ahead, so that a conversation can be
+        followed while it goes on.
     lstm_layers : int, default=2
         Depth of the Bi-LSTM; 0 leaves it out.
     graph_layers : int, default=1
@@ -52,7 +70,8 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
         Attention heads of the graph; must divide ``2 * hidden_size``.
     window_past, window_future : int or None, default=10
         Number of utterances before and after that an utterance listens to; None or
-        -1 for the whole dialogue. 10 is DialogueGCN's.
+        -1 for the whole dialogue. 10 is DialogueGCN's. ``window_future=0`` keeps the
+        graph from looking ahead, and the context with ``bidirectional=False`` only.
     dropout : float, default=0.4
         Dropout before every layer.
     modality_dropout : float, default=0.0
@@ -76,8 +95,10 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
     head : {{"boost"}}, estimator or None, default=None
         What answers: the softmax layer of the network (None), logistic regressions
         in a :class:`FocalAdaBoostClassifier` on its embeddings ("boost", the paper's
-        choice), or any classifier with ``predict_proba``. On IEMOCAP's training
-        dialogues boosting cost two points of weighted F1; see the page of results.
+        choice), or any classifier with ``predict_proba``. The dialogues that decide
+        when to stop choose the penalty of the logistic regressions by the weighted F1,
+        since the network has fitted the embeddings of all others to their emotions;
+        without any it is a middling one.
     prior : {{"train", "uniform"}}, dict or None, default=None
         Class shares to correct the probabilities to after training [2]_:
         those of the real training utterances, even ones, or given ones (none for a
@@ -129,6 +150,7 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
 
     See Also
     --------
+    skmerc.recognition.make_cberl : The whole pipeline in one call.
     MultimodalGANSampler : Generates utterances of rare emotions.
     DJVAEFuser : Fuses modalities before the classifier.
 
@@ -136,17 +158,26 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
     -----
     A synthetic utterance is trained in a copy of its dialogue in which it stands in
     the place of its source, with loss on it alone: real utterances never see a
-    synthetic neighbour. All defaults are ours, chosen on validation dialogues.
+    synthetic neighbour. Synthetic utterances are not restored in the second task, whose
+    target is the context of an utterance before dropout. All defaults are ours, chosen
+    on validation dialogues.
 
-    ``CBERLClassifier.from_preset("paper")`` has the Bi-LSTM, window, masks and
-    boosting head of CBERL, with the learning rate, batch size and epochs of its
-    authors' other code, since CBERL's own are not published.
+    ``CBERLClassifier.from_preset("paper")`` has the data flow of CBERL: the code of
+    the autoencoder alone goes on, its divergences warm up, and a boosting head
+    answers. Learning rate, batch size and epochs are those of its authors' other
+    code, since CBERL's own are not published, and neither are the weights of the
+    divergences, which stay as by default (see :class:`DJVAEFuser`).
+    :func:`skmerc.recognition.make_cberl` makes the whole pipeline.
 
     References
     ----------
     .. [1] T. Meng et al., "Deep imbalanced learning for multimodal emotion
        recognition in conversations", arXiv 2312.06337.
     {rivals}
+    .. [4] M. Wu, N. Goodman, "Multimodal generative models for scalable
+       weakly-supervised learning", NeurIPS 2018.
+    .. [5] S. R. Bowman et al., "Generating sentences from a continuous space",
+       CoNLL 2016.
 
     Examples
     --------
@@ -162,7 +193,8 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
     _loss = CBERLLoss
     _presets: dict = {
         "paper": {
-            "fusion": "djvae",
+            "fusion": "djvae_latent",
+            "warmup_epochs": 10,
             "hidden_size": 128,
             "dropout": 0.5,
             "graph_layers": 2,
@@ -180,7 +212,6 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
         "lr": Range(1e-4, 3e-3, log=True),
         "dropout": Range(0.2, 0.6),
         "hidden_size": Range(32, 128, step=32),
-        "batch_size": Range(4, 32, step=4),
         "focal_gamma": Range(0.0, 3.0),
         "graph_layers": Range(1, 2),
         "mask_rate": Range(0.1, 0.75),
@@ -189,10 +220,15 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
     _parameter_constraints: dict = {
         **DialogueEstimator._parameter_constraints,
         **DialogueClassifierMixin._parameter_constraints,
-        "fusion": [StrOptions({"concat", "djvae"})],
+        "fusion": [StrOptions({"concat", "djvae", "djvae_latent"})],
         "fusion_weight": [NOT_NEGATIVE],
         "latent_size": [COUNT],
+        "beta": [NOT_NEGATIVE],
+        "gamma": [NOT_NEGATIVE],
+        "posterior": [StrOptions({"joint", "poe"})],
+        "warmup_epochs": [Interval(Integral, 0, None, closed="left")],
         "hidden_size": [COUNT],
+        "bidirectional": ["boolean"],
         "lstm_layers": [Interval(Integral, 0, None, closed="left")],
         "graph_layers": [Interval(Integral, 0, None, closed="left")],
         "heads": [COUNT],
@@ -215,7 +251,12 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
         fusion="concat",
         fusion_weight=1.0,
         latent_size=128,
+        beta=0.003,
+        gamma=0.0003,
+        posterior="joint",
+        warmup_epochs=0,
         hidden_size=64,
+        bidirectional=True,
         lstm_layers=2,
         graph_layers=1,
         heads=4,
@@ -254,7 +295,12 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
         self.fusion = fusion
         self.fusion_weight = fusion_weight
         self.latent_size = latent_size
+        self.beta = beta
+        self.gamma = gamma
+        self.posterior = posterior
+        self.warmup_epochs = warmup_epochs
         self.hidden_size = hidden_size
+        self.bidirectional = bidirectional
         self.lstm_layers = lstm_layers
         self.graph_layers = graph_layers
         self.heads = heads
@@ -288,3 +334,10 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+
+    def _callbacks(self, epochs=None):
+        callbacks = super()._callbacks(epochs)
+        if self.fusion == "concat":
+            return callbacks
+        done = getattr(self, "n_iter_", 0) if epochs else 0
+        return [WarmUp(self.warmup_epochs, self.beta, done), *callbacks]

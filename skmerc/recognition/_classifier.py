@@ -17,7 +17,7 @@ from skmerc.recognition._base import NOT_NEGATIVE
 from skmerc.recognition._checks import scored_rows
 from skmerc.recognition._imbalance import (
     SMALLEST,
-    boosting_head,
+    boost,
     prior_shift,
 )
 from skmerc.recognition._tasks import Classes
@@ -97,21 +97,34 @@ class DialogueClassifierMixin(ClassifierMixin):
         self.head_ = None
         if self.head is None:
             return
-        weight = data.weight
-        rows = data.table.select(weight > 0)
-        boost = self.head == "boost"
-        head = boosting_head(weight[rows].sum()) if boost else clone(self.head)
-        if "random_state" in head.get_params():
-            head.set_params(random_state=draw_seed(rng))
-        weights = {"sample_weight": weight[rows]}
-        if not has_fit_parameter(head, "sample_weight"):
-            weights = {}
-        # Held-out dialogues stay outside, so that they move not even a rounding.
-        learned = data.dataset(weight)
-        embedding = infer(self.net_, learned, "embedding", torch.float64)[rows]
+        fit_head = self._boost if self.head == "boost" else self._fit_given_head
         # These weights come with every fit; they are nothing that a user routes.
         with config_context(enable_metadata_routing=False):
-            self.head_ = head.fit(embedding, data.target[rows], **weights)
+            self.head_ = fit_head(data, rng)
+
+    def _boost(self, data, rng):
+        learned, left_out = self._embedded(data, data.weight), None
+        if self.patience is not None and data.scored.any():
+            left_out = self._embedded(data, data.scored)
+        return boost(learned, left_out, draw_seed(rng))
+
+    def _fit_given_head(self, data, rng):
+        head = clone(self.head)
+        if "random_state" in head.get_params():
+            head.set_params(random_state=draw_seed(rng))
+        embedding, target, weight = self._embedded(data, data.weight)
+        weights = {"sample_weight": weight}
+        if not has_fit_parameter(head, "sample_weight"):
+            weights = {}
+        return head.fit(embedding, target, **weights)
+
+    def _embedded(self, data, weight):
+        """Embeddings, classes and weights of the rows that have a weight."""
+        rows = data.table.select(weight > 0)
+        # Other dialogues stay outside, so that they move not even a rounding.
+        shown = data.dataset(weight)
+        embedding = infer(self.net_, shown, "embedding", torch.float64)[rows]
+        return embedding, data.target[rows], weight[rows]
 
     @of_one_fit
     def predict_proba(self, X):

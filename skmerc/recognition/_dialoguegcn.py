@@ -152,7 +152,6 @@ class DialogueGCNClassifier(DialogueClassifierMixin, DialogueEstimator):
         "lr": Range(1e-4, 3e-3, log=True),
         "dropout": Range(0.2, 0.6),
         "hidden_size": Range(50, 150, step=25),
-        "batch_size": Range(4, 32, step=4),
         "window_past": Range(5, 20),
         "window_future": Range(5, 20),
         "focal_gamma": Range(0.0, 3.0),

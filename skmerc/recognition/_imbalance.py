@@ -4,11 +4,20 @@ from numbers import Real
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
 
 from skmerc.ensemble import FocalAdaBoostClassifier
 
 _MOST = 1e30
 _BETA = 0.999  # one of the four values that Cui et al. try
+_STRENGTHS = 100.0, 400.0, 1600.0, 6400.0
+"""Penalties of a boosting head to choose from, the largest first.
+
+Inverse ones, relative to the variance of embeddings, so that neither their scale nor
+the number of rows matters.
+"""
+_STRENGTH = 1600.0
+_LEARNING_RATE = 0.3
 SMALLEST = 1e-12
 """Share below which a class counts as absent."""
 
@@ -79,11 +88,49 @@ def _effective_factor(beta, mass):
     return factor
 
 
-def boosting_head(mass):
-    """Boost ten logistic regressions on rows whose weights sum to `mass`."""
-    # Boosting hands on weights that sum to one; this C undoes that.
-    weak = LogisticRegression(C=mass, tol=1e-6, max_iter=1000)
-    return FocalAdaBoostClassifier(weak, n_estimators=10)
+def boost(learned, left_out, random_state):
+    """Boost ten logistic regressions on embeddings, with a penalty that holds.
+
+    A network has fitted the embeddings of its training rows to their classes, so that
+    they call for no penalty. Left-out rows choose it by the weighted F1.
+
+    Parameters
+    ----------
+    learned : tuple of arrays
+        Embeddings (n, size), classes and weights of the rows that a network learned.
+    left_out : tuple of arrays or None
+        Those of rows that it did not learn; without any, the penalty is a fixed one.
+    random_state : int
+        Seed of the head.
+
+    Returns
+    -------
+    FocalAdaBoostClassifier
+        The fitted head.
+    """
+    x, y, weight = learned
+    mean = np.average(x, axis=0, weights=weight)
+    spread = np.average((x - mean) ** 2, axis=0, weights=weight).sum()
+
+    def fit(strength):
+        # The weights that boosting hands on sum to one, whatever the number of rows.
+        c = strength / max(spread, SMALLEST)
+        weak = LogisticRegression(C=c, tol=1e-6, max_iter=1000)
+        head = FocalAdaBoostClassifier(
+            weak, learning_rate=_LEARNING_RATE, random_state=random_state
+        )
+        return head.fit(x, y, sample_weight=weight)
+
+    def score(head):
+        x, y, weight = left_out
+        answers = head.predict(x)
+        return f1_score(
+            y, answers, average="weighted", sample_weight=weight, zero_division=0.0
+        )
+
+    if left_out is None:
+        return fit(_STRENGTH)
+    return max(map(fit, _STRENGTHS), key=score)
 
 
 def prior_shift(prior, classes, real, trained):

@@ -17,12 +17,16 @@ from skmerc.nn import cberl
 from skmerc.nn.blocks import BlockReader, hide_modalities
 from skmerc.nn.cberl import CBERLLoss, CBERLNetwork, Recognition
 
-FUSIONS = ["concat", "djvae"]
+FUSIONS = ["concat", "djvae", "djvae_latent"]
 SMALL = {
     "fusion": "concat",
     "latent_size": 6,
+    "beta": 0.003,
+    "gamma": 0.0003,
+    "posterior": "joint",
     "modality_dropout": 0.0,
     "hidden_size": 8,
+    "bidirectional": True,
     "lstm_layers": 2,
     "graph_layers": 1,
     "heads": 4,
@@ -310,6 +314,22 @@ class TestTraining:
         loss(out, answer)
         assert loss.terms["reconstruction_loss"] == 0
 
+    def test_what_is_restored_is_the_context_before_dropout(self, X, monkeypatch):
+        seen = []
+
+        def restore(self, x, edges, relation, masked, sequence, target):
+            seen.append((x, target))
+            return torch.zeros(len(x))
+
+        kind = cberl.MaskedGraphEncoder
+        monkeypatch.setattr(kind, "reconstruction_error", restore)
+        table = read(X)
+        network(table, dropout=0.5).train()(**whole_batch(table)[0])
+        ((x, target),) = seen
+        kept = x != 0
+        torch.testing.assert_close(x[kept], 2 * target[kept])
+        assert target[~kept].any()
+
     def test_class_aware_masks_follow_the_frequency(self, X):
         table = read(X)
         net = network(table, mask="class_aware", mask_rate=0.2, dropout=0.0).train()
@@ -330,6 +350,7 @@ class TestLoss:
     answer = {
         "target": torch.tensor([0, 1, 2, 3, 0, 1]),
         "weight": torch.tensor([1.0, 2.0, 0.0, 1.0, 0.0, 4.0]),
+        "copy": torch.zeros(6, dtype=torch.bool),
     }
 
     def test_terms_add_up(self):
@@ -346,6 +367,25 @@ class TestLoss:
         torch.testing.assert_close(loss.terms["reconstruction_loss"], hidden)
         torch.testing.assert_close(loss.terms["fusion_loss"], fusion)
 
+    @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+    def test_divergences_count_for_the_share_they_were_warmed_to(self, share):
+        out = self.recognition(requires_grad=False)
+        out = out._replace(divergence=torch.rand(6))
+        loss, weight = make_loss(), self.answer["weight"]
+        loss.warm(share)
+        loss(out, self.answer)
+        each = out.fusion_loss + share * out.divergence
+        expected = (each * weight).sum() / 8
+        torch.testing.assert_close(loss.terms["fusion_loss"], expected)
+
+    def test_synthetic_rows_are_recognised_and_not_restored(self):
+        out, copy = self.recognition(), torch.arange(6) > 2
+        make_loss()(out, self.answer | {"copy": copy}).backward()
+        recognised = out.logits.grad.abs().sum(1) > 0
+        assert recognised.tolist() == [True, True, False, True, False, True]
+        restored = out.reconstruction_error.grad != 0
+        assert restored.tolist() == [True, True, False, False, False, False]
+
     def test_rows_of_weight_0_teach_nothing(self):
         out = self.recognition()
         make_loss()(out, self.answer).backward()
@@ -358,3 +398,40 @@ class TestLoss:
         loss = make_loss()(self.recognition(), nobody)
         assert loss.item() == 0
         loss.backward()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("fusion", ["djvae", "djvae_latent"])
+def test_modalities_go_around_the_code_or_not(fusion, X):
+    table = read(X)
+    net, (inputs, _) = network(table, fusion=fusion), whole_batch(table)
+    net.vae.joint.weight.zero_()  # the code tells nothing any more
+    other = inputs | {"features": inputs["features"].roll(1, 0)}
+    same = torch.allclose(net(**inputs).logits, net(**other).logits)
+    assert same == (fusion == "djvae_latent")
+
+
+def test_weights_of_the_divergences_are_those_given(X):
+    table = read(X)
+    found = []
+    for beta, gamma in ((1.0, 0.0), (0.0, 1.0), (0.5, 2.0)):
+        net = network(table, fusion="djvae", beta=beta, gamma=gamma).train()
+        torch.manual_seed(1)
+        found.append(net(**whole_batch(table)[0]).divergence)
+    prior, unimodal, both = found
+    assert prior.gt(0).all()
+    torch.testing.assert_close(both, 0.5 * prior + 2.0 * unimodal)
+
+
+@torch.no_grad()
+def test_without_the_second_direction_nothing_later_is_heard(X):
+    longest = X["dialogue__id"].value_counts().index[0]
+    talk = X[X["dialogue__id"] == longest].reset_index(drop=True)
+    ahead = []
+    for bidirectional in (False, True):
+        settings = {"window_future": 0, "graph_layers": 2}
+        net = network(read(X), bidirectional=bidirectional, **settings)
+        whole, _ = answers(net, read(talk))
+        prefixes = [answers(net, read(talk[:n]))[0] for n in range(1, len(talk))]
+        ahead.append(max((p - whole[: len(p)]).abs().max() for p in prefixes))
+    assert ahead[0] < 1e-5 < ahead[1]

@@ -88,3 +88,20 @@ def test_training_draws_as_one_lstm_of_several_layers_does():
         torch.manual_seed(1)
         expected, _ = whole(pack_padded_sequence(torch.stack(x.split(4), 1), n))
     assert torch.equal(found[packing_order(n)[0]], expected.data)
+
+
+@quick
+@given(LENGTHS)
+@torch.no_grad()
+def test_one_direction_is_an_lstm_that_hears_the_past_alone(lengths):
+    x, n = dialogues(lengths)
+    module = encoder(layers=2, bidirectional=False)
+    forward = torch.nn.LSTM(3, 4, 2)
+    forward.load_state_dict(weights_of(module))
+    for dialogue, encoded in zip(
+        x.split(lengths), module(x, n).split(lengths), strict=True
+    ):
+        alone, _ = forward(dialogue[:, None])
+        torch.testing.assert_close(encoded, alone[:, 0], atol=1e-6, rtol=0)
+        first = module(dialogue[:1], torch.tensor([1]))
+        torch.testing.assert_close(encoded[:1], first, atol=1e-6, rtol=0)

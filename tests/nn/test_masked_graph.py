@@ -98,6 +98,19 @@ class TestReconstruction:
             # The decoder sees the token in place of every hidden utterance.
             assert gradient[0].abs().max() == 0
 
+    def test_what_shall_be_restored_may_be_another_than_what_is_read(
+        self, mode, monkeypatch
+    ):
+        monkeypatch.setattr(masked_graph, "REPLACED", 0.0)
+        x, edges, relations = graph([4, 3])
+        encoder = MaskedGraphEncoder(8, mode=mode, exponent=1.0)
+        masked = torch.tensor([0, 1, 0, 0, 1, 0, 1]).bool()
+        read = x, edges, relations, masked, numbers([4, 3])
+        error = encoder.reconstruction_error(*read)
+        assert torch.equal(encoder.reconstruction_error(*read, 3 * x), error)
+        opposite = encoder.reconstruction_error(*read, -x)
+        torch.testing.assert_close((error + opposite)[masked], torch.full((3,), 2.0))
+
     def test_a_dialogue_does_not_depend_on_its_batch_mates(self, mode, monkeypatch):
         monkeypatch.setattr(masked_graph, "REPLACED", 0.0)
         x, edges, relations = graph([4, 3])

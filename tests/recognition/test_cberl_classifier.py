@@ -9,7 +9,12 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
-from skmerc import CBERLClassifier, FocalAdaBoostClassifier
+from skmerc import (
+    CBERLClassifier,
+    DJVAEFuser,
+    FocalAdaBoostClassifier,
+    MultimodalGANSampler,
+)
 from skmerc.datasets import make_conversations
 from skmerc.exceptions import (
     DuplicateTurnWarning,
@@ -19,6 +24,7 @@ from skmerc.exceptions import (
 from skmerc.frame import make_frame, mark_validation, split_frame
 from skmerc.frame._columns import synthetic_id
 from skmerc.nn.masked_graph import draw_mask
+from skmerc.recognition import make_cberl
 
 SMALL = {
     "hidden_size": 16,
@@ -102,6 +108,9 @@ def test_the_dialogue_around_an_utterance_matters(table, fitted):
     "part",
     [
         {"fusion": "djvae"},
+        {"fusion": "djvae_latent", "posterior": "poe"},
+        {"fusion": "djvae", "beta": 1.0, "gamma": 0.1},
+        {"bidirectional": False},
         {"mask_rate": 0.0},
         {"mask": "neighbor"},
         {"focal_gamma": 0.0},
@@ -283,7 +292,7 @@ def test_synthetic_rows_of_a_dialogue_held_out_in_fit_teach_nothing(placement):
     assert np.abs(answers(synthetic & ~cousins) - expected).max() > 1e-4
 
 
-@pytest.mark.parametrize("fusion", ["concat", "djvae"])
+@pytest.mark.parametrize("fusion", ["concat", "djvae", "djvae_latent"])
 def test_a_missing_modality_after_complete_training(table, fusion):
     X, y = table
     model = CBERLClassifier(**(SMALL | {"fusion": fusion})).fit(X, y)
@@ -503,6 +512,81 @@ def test_verbose_shows_a_bar_and_silence_is_the_default(table, capsys, head):
     assert shown.out == ""
     assert "3/3" in shown.err
     assert "valid_weighted_f1" in shown.err
+
+
+@pytest.mark.parametrize("fusion", ["concat", "djvae", "djvae_latent"])
+@pytest.mark.parametrize("layers", [0, 1, 2])
+def test_answers_of_a_causal_model_stay_as_a_conversation_goes_on(
+    table, fusion, layers
+):
+    X, y = table
+    causal = {"bidirectional": False, "window_future": 0, "fusion": fusion}
+    model = CBERLClassifier(**(SMALL | causal | {"lstm_layers": layers})).fit(X, y)
+    talk = X[X["dialogue__id"] == X["dialogue__id"].value_counts().index[0]]
+    whole = model.predict_proba(talk)
+    for n in range(1, len(talk)):
+        found = model.predict_proba(talk.iloc[:n])
+        np.testing.assert_allclose(found, whole[:n], atol=1e-9)
+
+
+def test_divergences_warm_up_over_epochs_and_calls(table):
+    X, y = table
+    settings = SMALL | {"fusion": "djvae", "warmup_epochs": 4, "beta": 0.02}
+    model = CBERLClassifier(**(settings | {"max_epochs": 6})).fit(X, y)
+    expected = [0.005, 0.01, 0.015, 0.02, 0.02, 0.02]
+    assert [epoch["beta"] for epoch in model.history_] == pytest.approx(expected)
+    parts = CBERLClassifier(**settings)
+    for _ in range(5):
+        parts.partial_fit(X, y, classes=np.unique(y))
+    found = [epoch["beta"] for epoch in parts.history_]
+    assert found == pytest.approx(expected[:5])
+
+
+def test_without_a_code_nothing_warms_up(table):
+    plain = CBERLClassifier(**SMALL, warmup_epochs=2).fit(*table)
+    assert "beta" not in plain.history_[0]
+
+
+SMALL_STEPS = {
+    "multimodalgansampler__n_steps": 3,
+    "multimodalgansampler__hidden_size": 8,
+    "djvaefuser__latent_size": 8,
+    "djvaefuser__max_epochs": 2,
+    "cberlclassifier__hidden_size": 8,
+    "cberlclassifier__max_epochs": 2,
+}
+
+
+@pytest.mark.parametrize("preset", [None, "paper"])
+def test_one_call_makes_all_steps_of_cberl(table, preset):
+    X, y = table
+    model = make_cberl(preset, random_state=0, device="cpu").set_params(**SMALL_STEPS)
+    assert list(model.named_steps) == [name.split("__")[0] for name in SMALL_STEPS][::2]
+    assert {step.random_state for _, step in model.steps} == {0}
+    p = model.fit(X, y).predict_proba(X)
+    np.testing.assert_allclose(p.sum(axis=1), 1)
+    np.testing.assert_array_equal(clone(model).fit(X, y).predict_proba(X), p)
+    widths = [step.n_features_in_ for _, step in model.steps]
+    assert (widths[-1] == 8) == (preset == "paper")  # the code alone, or more
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [CBERLClassifier, DJVAEFuser, MultimodalGANSampler],
+    ids=lambda k: k.__name__,
+)
+def test_every_step_has_the_preset_of_the_paper(kind):
+    model = kind.from_preset("paper", random_state=3)
+    assert model.random_state == 3
+    given = kind._presets["paper"]
+    assert {name: getattr(model, name) for name in given} == given
+    with pytest.raises(ValueError, match="No preset 'best'; there is paper"):
+        kind.from_preset("best")
+
+
+def test_an_unknown_preset_of_the_pipeline_is_named():
+    with pytest.raises(ValueError, match="No preset 'best'; there is paper"):
+        make_cberl("best")
 
 
 def test_a_preset_takes_changes_and_an_unknown_one_is_named():

@@ -1,0 +1,87 @@
+"""The penalty of the boosting head: what chooses it, and what does not matter."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import make_classification
+from sklearn.metrics import f1_score
+
+from skmerc import CBERLClassifier, DialogueGCNClassifier, JoyfulClassifier
+from skmerc.datasets import make_conversations
+from skmerc.frame import mark_validation
+from skmerc.recognition import _classifier, _imbalance
+from skmerc.recognition._imbalance import boost
+
+SMALL = {"max_epochs": 1, "device": "cpu", "random_state": 0, "head": "boost"}
+JOYFUL = {"fusion_size": 16, "hidden_size": 16, "n_bases": 4, "heads": 2}
+KINDS = [
+    (CBERLClassifier, {"hidden_size": 8}),
+    (DialogueGCNClassifier, {"hidden_size": 6, "n_bases": 2}),
+    (JoyfulClassifier, JOYFUL),
+]
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Embeddings, classes and weights of rows that were learned, and of others."""
+    x, y = make_classification(
+        240, n_classes=3, n_informative=5, flip_y=0.3, random_state=0
+    )
+    weight = np.random.default_rng(0).integers(1, 3, len(x)).astype(float)
+    return [part[:160] for part in (x, y, weight)], [
+        part[160:] for part in (x, y, weight)
+    ]
+
+
+def penalty(head):
+    return head.estimator_.C
+
+
+def test_neither_the_scale_of_embeddings_nor_repetition_matters(rows):
+    (x, y, weight), (others, *_) = rows
+    expected = boost((x, y, weight), None, 0).predict(others)
+    scaled = boost((8 * x, y, weight), None, 0)
+    np.testing.assert_array_equal(scaled.predict(8 * others), expected)
+    shifted = boost((x + 1, y, weight), None, 0)
+    assert penalty(shifted) == pytest.approx(penalty(boost((x, y, weight), None, 0)))
+    times = weight.astype(int)
+    repeated = x.repeat(times, axis=0), y.repeat(times), np.ones(times.sum())
+    assert penalty(boost(repeated, None, 0)) == pytest.approx(penalty(shifted))
+
+
+def test_left_out_rows_choose_the_penalty(rows, monkeypatch):
+    learned, left_out = rows
+    x, y, weight = left_out
+    found = {}
+    for strength in _imbalance._STRENGTHS:
+        monkeypatch.setattr(_imbalance, "_STRENGTH", strength)
+        head = boost(learned, None, 0)
+        answers = head.predict(x)
+        score = f1_score(y, answers, average="weighted", sample_weight=weight)
+        found[penalty(head)] = score
+    chosen = penalty(boost(learned, left_out, 0))
+    assert found[chosen] == max(found.values())
+    equal = [c for c, score in found.items() if score == found[chosen]]
+    assert chosen == min(equal)  # the largest penalty of those that score alike
+
+
+@pytest.mark.parametrize(("kind", "settings"), KINDS, ids=lambda part: str(part)[:24])
+@pytest.mark.parametrize("patience", [None, 3])
+def test_they_are_those_that_decide_when_to_stop(kind, settings, patience, monkeypatch):
+    X, y = make_conversations(12, n_turns=(3, 6), random_state=0)
+    marked = mark_validation(X, fraction=0.3, random_state=0)
+    held_out = (marked["dialogue__role"] == "validation").to_numpy()
+    seen = []
+
+    def spy(learned, left_out, random_state):
+        seen.append((learned, left_out))
+        return boost(learned, left_out, random_state)
+
+    monkeypatch.setattr(_classifier, "boost", spy)
+    kind(**SMALL, **settings, patience=patience).fit(marked, y)
+    ((learned, left_out),) = seen
+    assert len(learned[0]) == (~held_out).sum()
+    assert (left_out is None) == (patience is None)
+    if left_out is not None:
+        assert len(left_out[0]) == held_out.sum()
+        classes = np.unique(y)
+        assert sorted(classes[left_out[1]]) == sorted(y[held_out])
