@@ -1,7 +1,7 @@
 """What a system tells of itself: published settings, searches, how it is saved."""
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
 _Kind = TypeVar("_Kind", bound=type)
 
