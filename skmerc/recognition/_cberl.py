@@ -212,6 +212,7 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
         "lr": Range(1e-4, 3e-3, log=True),
         "dropout": Range(0.2, 0.6),
         "hidden_size": Range(32, 128, step=32),
+        "batch_size": ["auto", 4, 8, 16, 32],
         "focal_gamma": Range(0.0, 3.0),
         "graph_layers": Range(1, 2),
         "mask_rate": Range(0.1, 0.75),

@@ -152,6 +152,7 @@ class DialogueGCNClassifier(DialogueClassifierMixin, DialogueEstimator):
         "lr": Range(1e-4, 3e-3, log=True),
         "dropout": Range(0.2, 0.6),
         "hidden_size": Range(50, 150, step=25),
+        "batch_size": ["auto", 4, 8, 16, 32],
         "window_past": Range(5, 20),
         "window_future": Range(5, 20),
         "focal_gamma": Range(0.0, 3.0),
