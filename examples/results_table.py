@@ -8,7 +8,9 @@ and test. Models learn from train, stop by the weighted F1 of dev, and are score
 once on test; where there is no dev part, twelve training dialogues serve. "Five" are
 networks of one kind that vote by their mean probabilities. To compare settings,
 ``--folds 4`` leaves the test part alone: each quarter of the dialogues of train and dev
-is left out once, and a tenth of the others decides when to stop.
+is left out once, and a tenth of the others decides when to stop. With
+``--dialogues 30`` models learn from thirty of these dialogues, drawn three times, and
+are scored on sixty others.
 
 Scores are mean and deviation over seeds (and folds), in points. Behind them stands the
 mean difference to the Bi-GRU of the same seed, with its standard error. It prints
@@ -49,6 +51,8 @@ from skmerc.recognition import make_cberl
 from skmerc.sampling import up_to_mean
 
 N_VALIDATION = 12
+N_DRAWS = 3
+N_SCORED = 60
 FLOOR = "Bi-GRU"
 
 
@@ -158,14 +162,17 @@ FIXED = (
 )
 
 
-def read(path, modalities, folds=None, label="label"):
+def read(path, modalities, folds=None, label="label", dialogues=None):
     """Read the parts; dev becomes validation. With folds, one division for each."""
     X, y, split = load_table(
         path, modalities=modalities, label=label, return_split=True
     )
     train = split != "test"
-    if folds:
+    if folds or dialogues:
         X, y = X[train].reset_index(drop=True), y[train]
+    if dialogues:
+        return [draw(X, y, dialogues, number) for number in range(N_DRAWS)]
+    if folds:
         return [
             divide(X, y, test, fraction=0.1, random_state=number)
             for number, (_, test) in enumerate(DialogueKFold(folds).split(X))
@@ -175,6 +182,16 @@ def read(path, modalities, folds=None, label="label"):
         ids = X["dialogue__id"][train].unique()
         held_out = np.random.RandomState(0).choice(ids, N_VALIDATION, replace=False)
     return [divide(X, y, np.flatnonzero(~train), dialogues=held_out)]
+
+
+def draw(X, y, dialogues, number):
+    """Some dialogues to learn from, and others to score."""
+    ids = np.random.default_rng(number).permutation(X["dialogue__id"].unique())
+    ids = ids[: dialogues + N_SCORED]
+    kept = X["dialogue__id"].isin(ids).to_numpy()
+    X, y = X[kept].reset_index(drop=True), y[kept]
+    test = np.flatnonzero(X["dialogue__id"].isin(ids[dialogues:]))
+    return divide(X, y, test, fraction=0.1, random_state=number)
 
 
 def divide(X, y, test, **validation):
@@ -247,6 +264,9 @@ def parse(description, models, **more):
     parser.add_argument("--minority", nargs="*", default=[], help="rare emotions")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--folds", type=int, help="compare on training dialogues")
+    parser.add_argument(
+        "--dialogues", type=int, help="learn from so few of the training dialogues"
+    )
     parser.add_argument("--models", nargs="+", choices=models, default=list(models))
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--save", help="a CSV file for the scores of every run")
@@ -257,7 +277,12 @@ def parse(description, models, **more):
 
 def read_divisions(arguments):
     """Read what the command line names."""
-    return read(arguments.data, arguments.modalities, arguments.folds)
+    return read(
+        arguments.data,
+        arguments.modalities,
+        arguments.folds,
+        dialogues=arguments.dialogues,
+    )
 
 
 def print_table(models, divisions, arguments, *, floor, fixed=()):

@@ -53,6 +53,13 @@ def test_settings_are_compared_on_folds_of_training_dialogues(example, table_fil
     assert "±" in output
 
 
+def test_models_learn_from_few_dialogues(example, table_file):
+    models = ["most frequent", "logistic regression"]
+    arguments = ["--data", table_file, "--modalities", "text", "--dialogues", "5"]
+    output = example("results_table.py", *arguments, "--models", *models)
+    assert "±" in output
+
+
 def test_ablations_draw_what_each_part_brings(example, table_file, tmp_path):
     models = ["whole", "no augmentation", "plain VAE"]
     arguments = ["--data", table_file, "--modalities", "text", "audio", "--seeds", "2"]
