@@ -119,12 +119,29 @@ def _lists(file):
 
     Each count comes with what the numbers are called in messages.
     """
-    leaves = [file.schema.column(at) for at in range(len(file.schema))]
-    lists = [at for at, leaf in enumerate(leaves) if leaf.max_repetition_level]
-    for number in range(file.num_row_groups if lists else 0):
+    # By Arrow's schema: Parquet's own and the metadata hold each other, so that those
+    # of all files of a stream would wait in memory.
+    names = [field.name for field in file.schema_arrow if _holds_list(field.type)]
+    for number in range(file.num_row_groups if names else 0):
         group = file.metadata.row_group(number)
-        n = sum(group.column(at).num_values for at in lists)
-        yield n, f"the lists of {leaves[lists[0]].path!r} and others"
+        columns = [group.column(at) for at in range(group.num_columns)]
+        lists = [c for c in columns if _is_of(c.path_in_schema, names)]
+        n = sum(column.num_values for column in lists)
+        yield n, f"the lists of {lists[0].path_in_schema!r} and others"
+
+
+def _holds_list(kind):
+    from pyarrow import types
+
+    lists = types.is_list, types.is_large_list, types.is_fixed_size_list, types.is_map
+    if any(is_kind(kind) for is_kind in lists):
+        return True
+    fields = [kind.field(at) for at in range(kind.num_fields)]
+    return any(_holds_list(field.type) for field in fields)
+
+
+def _is_of(path, names):
+    return any(path == name or path.startswith(f"{name}.") for name in names)
 
 
 def _plain(table, budget):
