@@ -20,7 +20,7 @@ PASSES = 8
 TRAINING = {"hidden_size": 16, "heads": 2, "max_epochs": PASSES, "patience": None}
 JOYFUL = {"fusion_size": 32, "n_bases": 8, "lr": 1e-3, "schedule": None}
 MODELS = [
-    CBERLClassifier(**TRAINING),
+    CBERLClassifier(batch_size=8, **TRAINING),
     JoyfulClassifier(batch_size=8, **JOYFUL, **TRAINING),
 ]
 WORKER = Path(__file__).with_name("capped_worker.py")
