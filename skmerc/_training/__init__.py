@@ -7,7 +7,7 @@ from skmerc._training._callbacks import (
     runs_code_of_others,
 )
 from skmerc._training._checkpoint import Checkpoint
-from skmerc._training._engine import make_net, summary_of
+from skmerc._training._engine import make_net, summaries_of
 from skmerc._training._inference import infer
 from skmerc._training._interruption import train_net
 from skmerc._training._measures import Measure
@@ -22,7 +22,7 @@ from skmerc._training._standardize import (
     warn_of_values_never_seen,
 )
 from skmerc._training._stored import NetworkHolder
-from skmerc._training._weights import check_weight
+from skmerc._training._weights import check_weight, refuse_nothing_to_learn
 from skmerc._utils.device import resolve_device
 from skmerc._utils.random import redirected
 from skmerc._utils.seeding import draw_seed, drawing, seeded
@@ -49,10 +49,11 @@ __all__ = [
     "infer",
     "make_net",
     "redirected",
+    "refuse_nothing_to_learn",
     "resolve_device",
     "runs_code_of_others",
     "seeded",
-    "summary_of",
+    "summaries_of",
     "train_fusion",
     "warn_of_interruption",
     "train_net",

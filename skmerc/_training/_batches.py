@@ -75,7 +75,7 @@ class DialogueDataset(Dataset):
         last = np.flatnonzero(np.diff((ends - 1) // n_utterances)) + 1
         yield from np.split(np.arange(len(self)), last)
 
-    def mass(self):
+    def dialogue_weights(self):
         """Sum the weights in each dialogue: array of shape (n_dialogues,)."""
         sequences = self.sequences
         weight = self.weight[sequences.rows] * sequences.owned

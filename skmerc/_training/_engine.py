@@ -242,8 +242,13 @@ def _early_stopping(patience):
     )
 
 
-def summary_of(epoch, number):
-    """What an estimator tells of an epoch, whose number counts all of its fits."""
+def summaries_of(history, before=()):
+    """What an estimator tells of its epochs, those of the fits before among them."""
+    numbered = enumerate(history, start=len(before) + 1)
+    return [*before, *(_summary_of(epoch, number) for number, epoch in numbered)]
+
+
+def _summary_of(epoch, number):
     flags = {f"{name}_best" for name in epoch}
     hidden = flags | {BEST_EPOCH, "batches", "train_batch_count", "valid_batch_count"}
     shown = {

@@ -25,14 +25,19 @@ class FinishedEpochs(Callback):
         self.number_ += 1
 
 
-def train_net(net, dataset, *, done=0, watched=False):
-    """Train a net that is initialised, until the user breaks it off.
+def train_net(net, dataset, *, checkpoint=None, prepare=None, watched=False):
+    """Initialise a net and train it, until the user breaks it off.
 
-    `done` epochs were trained before. Where code of others takes part, which is
-    `watched`, what it draws is redirected. Returns whether training was broken off,
-    other than by early stopping; before the first epoch is finished, the interrupt is
-    passed on.
+    A checkpoint knows of epochs that were trained before; `prepare` is called with the
+    net before it is trained. Where code of others takes part, which is `watched`, what
+    it draws is redirected. Returns whether training was broken off, other than by early
+    stopping; before the first epoch is finished, the interrupt is passed on.
     """
+    with redirected():
+        net.initialize()
+    done = checkpoint.attach(net) if checkpoint else 0
+    if prepare is not None:
+        prepare(net)
     with redirected() if watched else nullcontext():
         net.partial_fit(dataset, None, epochs=net.max_epochs - done)
     net.module_.eval()

@@ -43,7 +43,7 @@ class SharedLoader:
 
     def __init__(self, loader, index, n_processes):
         self.loader, self.index, self.n_processes = loader, index, n_processes
-        self.mass = loader.dataset.mass()
+        self.weights = loader.dataset.dialogue_weights()
 
     def __iter__(self):
         for which in self.loader.batches():
@@ -54,7 +54,7 @@ class SharedLoader:
         # All processes take every step, so one without dialogues borrows a first one.
         inputs, answer = self.loader.dataset.batch(own if len(own) else which[:1])
         # The mean of the processes' losses is then the loss of the whole batch.
-        factor = self.n_processes * self.mass[own].sum() / self.mass[which].sum()
+        factor = self.n_processes * self.weights[own].sum() / self.weights[which].sum()
         return inputs, answer | {"factor": torch.tensor(factor, dtype=torch.float32)}
 
 

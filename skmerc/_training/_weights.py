@@ -23,3 +23,12 @@ def check_weight(sample_weight, features):
             f"{LEAST} and {MOST}."
         )
     return weight
+
+
+def refuse_nothing_to_learn(rows):
+    """Refuse a fit that no row is left for."""
+    if not len(rows):
+        raise ValueError(
+            "No row is left to learn from: all are context, held out for "
+            "validation, or of sample weight 0."
+        )

@@ -27,10 +27,10 @@ from skmerc._training import (
     fit_standardize_on_real,
     infer,
     make_net,
-    redirected,
+    refuse_nothing_to_learn,
     resolve_device,
     runs_code_of_others,
-    summary_of,
+    summaries_of,
     train_net,
     warn_of_values_never_seen,
     without_accelerator,
@@ -344,11 +344,7 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         weight = check_weight(sample_weight, table.features)
         learned, scored = weight * table.learnable, weight * (table.role == VALIDATION)
         rows = table.select(learned > 0)
-        if not len(rows):
-            raise ValueError(
-                "No row is left to learn from: all are context, held out for "
-                "validation, or of sample weight 0."
-            )
+        refuse_nothing_to_learn(rows)
         target = self._encode_labels(y, rows, len(table))
         self._keyed, self._blocks = table.keyed, dict(table.blocks)
         self._refuse_equal_names()
@@ -399,14 +395,12 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         validation = rows_of(table, scored, target) if scored.any() else None
         with drawing(seed, device):
             net = self._make_net(table, training, validation, device, seed)
-            with redirected():
-                net.initialize()
-            done = checkpoint.attach(net) if checkpoint else 0
             watched = runs_code_of_others(self)
-            interrupted = train_net(net, training, done=done, watched=watched)
+            interrupted = train_net(
+                net, training, checkpoint=checkpoint, watched=watched
+            )
         self.net_ = _to_cpu(without_accelerator(net))
-        epochs = enumerate(net.history, start=1)
-        self.history_ = [summary_of(epoch, number) for number, epoch in epochs]
+        self.history_ = summaries_of(net.history)
         self.n_iter_ = len(self.history_)
         return interrupted
 

@@ -30,10 +30,10 @@ from skmerc._training import (
     hold_out,
     infer,
     make_net,
-    redirected,
+    refuse_nothing_to_learn,
     resolve_device,
     runs_code_of_others,
-    summary_of,
+    summaries_of,
     train_net,
     warn_of_values_never_seen,
     without_accelerator,
@@ -215,8 +215,8 @@ class DialogueEstimator(
             getattr(self, "class_weight", None),
             getattr(self, "logit_adjustment", 0.0),
         )
-        learned, scored = weight * factor * learned, weight * factor * scored
-        scored = scored * task.validation_factor(target)
+        learned = weight * factor * learned
+        scored = weight * factor * scored * task.validation_factor(target)
         if not learned.any():
             raise ValueError("No row is left to learn from: all have class weight 0.")
         if not resume:
@@ -245,11 +245,7 @@ class DialogueEstimator(
         learnable = table.learnable
         scored = table.role == VALIDATION
         rows = np.flatnonzero(learnable & (weight > 0))
-        if not len(rows):
-            raise ValueError(
-                "No row is left to learn from: all are context, held out for "
-                "validation, or of sample weight 0."
-            )
+        refuse_nothing_to_learn(rows)
         if hold and self.patience is not None and not scored.any():
             out = hold_out(table, rows, kinds, self.validation_fraction, rng)
             scored = out & learnable & (table.role == UTTERANCE)
@@ -261,11 +257,9 @@ class DialogueEstimator(
         rows = table.select(weight > 0)
         real = rows[table.role[rows] != SYNTHETIC]
         known = Moments.of(table.features, real, weight[real])
-        self._moments = self._moments + known if further else known
-        if not self._moments.weight.any():
+        self._moments = known = self._moments + known if further else known
+        if not known.weight.any():
             known = Moments.of(table.features, rows, weight[rows])
-        else:
-            known = self._moments
         self._standardize = known.standardize(self.standardize)
 
     def _finish(self, data, rng):
@@ -282,21 +276,25 @@ class DialogueEstimator(
         validation = data.dataset(data.scored) if data.scored.any() else None
         device = resolve_device(self.device)
         before = self.history_ if resume and epochs else []
-        seed += len(before)  # or each further pass would draw what the last one drew
-        with drawing(seed, device):
-            net = self._make_net(data, training, validation, device, seed, epochs)
-            with redirected():
-                net.initialize()
-            done = checkpoint.attach(net) if checkpoint else 0
+
+        def prepare(net):
             if resume:
                 self._take_over(net, optimizer=bool(epochs))
             else:
                 self._pretrain(net, training)
-            watched = runs_code_of_others(self)
-            interrupted = train_net(net, training, done=done, watched=watched)
+
+        seed += len(before)  # or each further pass would draw what the last one drew
+        with drawing(seed, device):
+            net = self._make_net(data, training, validation, device, seed, epochs)
+            interrupted = train_net(
+                net,
+                training,
+                checkpoint=checkpoint,
+                prepare=prepare,
+                watched=runs_code_of_others(self),
+            )
         self.net_ = without_accelerator(net)
-        new = enumerate(net.history, start=len(before) + 1)
-        self.history_ = before + [summary_of(epoch, number) for number, epoch in new]
+        self.history_ = summaries_of(net.history, before)
         self.n_iter_ = len(self.history_)
         return interrupted
 

@@ -67,13 +67,7 @@ class DialogueGCNClassifier(DialogueClassifierMixin, DialogueEstimator):
         Learning rate.
     weight_decay : float, default=1e-2
         Weight decay.
-    {batch_size}
-    max_epochs : int, default=60
-        Number of epochs at most.
-    patience : int or None, default=20
-        Epochs without a better weighted F1 on the validation dialogues after which
-        training stops; the best weights are restored. {constant} None trains to the
-        end, and holds nothing out.
+    {training}
     {validation}
     net_params : dict or None, default=None
         Anything else that a skorch net takes, and an ``accelerator`` for training in

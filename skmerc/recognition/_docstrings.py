@@ -42,6 +42,16 @@ batch_size : int or "auto", default="auto"
         Number of dialogues in a batch; "auto" is as many as hold about 400
         utterances, or a tenth of all where that is less."""
 
+TRAINING = f"""\
+{BATCH_SIZE}
+    max_epochs : int, default=60
+        Number of epochs at most.
+    patience : int or None, default=20
+        Epochs without a better weighted F1 on the validation dialogues after which
+        training stops; the best weights are restored. As long as all answers are one
+        class, a lower loss is better, too. None trains to the end, and holds nothing
+        out."""
+
 CONSTANT = """\
 As long as all
         answers are one class, a lower loss is better, too."""
@@ -71,8 +81,7 @@ SHARED = {
     "classes": CLASSES,
     "rivals": RIVALS,
     "reading": READING,
-    "batch_size": BATCH_SIZE,
-    "constant": CONSTANT,
+    "training": TRAINING,
     "validation": VALIDATION,
     "run": RUN,
 }

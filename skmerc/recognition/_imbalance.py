@@ -22,7 +22,7 @@ SMALLEST = 1e-12
 """Share below which a class counts as absent."""
 
 
-def class_factor(class_weight, classes, mass):
+def class_factor(class_weight, classes, weight):
     r"""Compute the factor on the loss of each class that a class weight asks for.
 
     By the effective number of utterances (Cui et al. 2019 [1]_) it is
@@ -38,7 +38,7 @@ def class_factor(class_weight, classes, mass):
         that of ``("effective", beta)``.
     classes : ndarray of shape (n_classes,)
         The classes.
-    mass : ndarray of shape (n_classes,)
+    weight : ndarray of shape (n_classes,)
         Weight of what is learned of each class.
 
     Returns
@@ -60,12 +60,12 @@ def class_factor(class_weight, classes, mass):
     if class_weight is None:
         return np.ones(len(classes))
     if class_weight == "balanced":
-        even = mass.sum() / (mass > 0).sum()
-        return even / np.where(mass > 0, mass, even)
+        even = weight.sum() / (weight > 0).sum()
+        return even / np.where(weight > 0, weight, even)
     if class_weight == "effective":
         class_weight = "effective", _BETA
     if isinstance(class_weight, tuple):
-        return _effective_factor(_beta_of(class_weight), mass)
+        return _effective_factor(_beta_of(class_weight), weight)
     known = _check_given("class_weight", class_weight, classes)
     return np.array([class_weight.get(label, 1.0) for label in known])
 
@@ -80,10 +80,10 @@ def _beta_of(class_weight):
     return beta
 
 
-def _effective_factor(beta, mass):
-    there = mass > 0
-    factor = np.ones(len(mass))
-    factor[there] = (1 - beta) / (1 - beta ** mass[there])
+def _effective_factor(beta, weight):
+    there = weight > 0
+    factor = np.ones(len(weight))
+    factor[there] = (1 - beta) / (1 - beta ** weight[there])
     factor[there] /= factor[there].mean()
     return factor
 
