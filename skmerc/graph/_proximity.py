@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.lib.stride_tricks import as_strided
 from scipy.linalg import eig_banded, solveh_banded
-from scipy.sparse import diags_array
+from scipy.sparse import diags
 from scipy.sparse.linalg import eigsh
 from torch import Tensor
 from torch.nn.functional import pad
@@ -208,7 +208,7 @@ def _largest_eigenvalue(lower):
         last = {"select": "i", "select_range": (n - 1, n - 1)}
         return eig_banded(lower, lower=True, eigvals_only=True, **last)[0]
     bands = [band[: n - k] for k, band in enumerate(lower)]
-    below = diags_array(bands, offsets=-np.arange(len(lower)), format="csr")
+    below = diags(bands, offsets=-np.arange(len(lower)), format="csr")
     # From a constant vector, since leading eigenvectors have no negative entries.
     settings = {"k": 1, "which": "LA", "v0": np.ones(n), "ncv": 64, "tol": 1e-4}
     return eigsh(below + below.T, return_eigenvectors=False, **settings)[0]
