@@ -36,8 +36,10 @@ def good(tmp_path):
 
 
 def spread(cases):
+    """Some of the cases, in the order given; the same ones in every run."""
     cases = list(cases)
-    return cases[:: max(1, len(cases) // MOST)]
+    chosen = random.Random(0).sample(range(len(cases)), min(MOST, len(cases)))
+    return [cases[number] for number in sorted(chosen)]
 
 
 def check(reader, path):
@@ -85,15 +87,18 @@ def test_members_of_a_pickle(reader, good):
 @pytest.mark.parametrize("reader", TEXTS)
 def test_cells_of_a_text(reader, good):
     path, target = good(reader)
-    for file in [target] if path == target else sorted(path.rglob("*.*")):
-        if not file.is_file():
-            continue
-        text = file.read_text()
-        cells = [match.span() for match in re.finditer(r"[^,;\n\t ]+", text)]
-        for (start, end), word in spread([(c, w) for c in cells for w in WORDS]):
-            file.write_text(text[:start] + word + text[end:])
-            check(reader, path)
-        file.write_text(text)
+    files = [target] if path == target else sorted(path.rglob("*.*"))
+    texts = {file: file.read_text() for file in files if file.is_file()}
+    cases = [
+        (file, *match.span(), word)
+        for file, text in texts.items()
+        for match in re.finditer(r"[^,;\n\t ]+", text)
+        for word in WORDS
+    ]
+    for file, start, end, word in spread(cases):
+        file.write_text(texts[file][:start] + word + texts[file][end:])
+        check(reader, path)
+        file.write_text(texts[file])
 
 
 @pytest.mark.parametrize("reader", TABLES)
@@ -108,7 +113,7 @@ def test_columns_of_a_table(reader, good):
                 check(reader, path)
         return
     frame = pd.read_parquet(path)
-    for column in frame.columns[:7]:
+    for column in [*frame.columns[:5], "label"]:
         for part in (None, "x", b"\xff", np.inf, [1.0], 1e300, True, "\u2028"):
             cells = pd.Series([part] * len(frame), dtype=object)
             for changed in (cells, cells.where(frame.index < 1, frame[column])):

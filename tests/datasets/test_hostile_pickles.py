@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from skmerc.datasets.formats import _budget
 from skmerc.datasets.formats.pickles._unpickle import read_pickle
 
 
@@ -157,16 +158,17 @@ def test_packed_numbers_of_torch_are_refused(refuse):
 @pytest.mark.parametrize(
     "opcodes",
     [
-        b"(" + b"\x8f" * 1_500_000 + b"l",
-        b"ccollections\ndeque\n\x94)\x94(" + b"h\0h\1R" * 600_000 + b"l",
+        b"(" + b"\x8f" * 150_000 + b"l",
+        b"ccollections\ndeque\n\x94)\x94(" + b"h\0h\1R" * 60_000 + b"l",
         b"cpandas\nCategoricalDtype\n\x94)\x94}\x94("
         b"\x8c\ncategoriesN\x8c\x07ordered\x89u\x94("
-        + b"h\0h\1\x81h\2b" * 40_000
+        + b"h\0h\1\x81h\2b" * 4_000
         + b"l",
     ],
     ids=["sets", "deques", "parts of tables"],
 )
-def test_many_small_things_are_paid_for(opcodes, refuse):
+def test_many_small_things_are_paid_for(opcodes, refuse, monkeypatch):
+    monkeypatch.setattr(_budget, "FLOOR", _budget.FLOOR // 10)
     refuse(program(opcodes), "asks for .* elements")
 
 

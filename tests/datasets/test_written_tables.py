@@ -233,8 +233,9 @@ def test_points_in_keys_are_no_decimal_marks(write):
         assert features(X) == {"text__0": [0.25, 2]}
 
 
-def test_wide_tables_have_decimal_commas_too(write):
-    names = [f"text__{number}" for number in range(10_100)]
+def test_wide_tables_have_decimal_commas_too(write, monkeypatch):
+    monkeypatch.setattr("skmerc.datasets.formats._csv_files._WIDE", 100)
+    names = [f"text__{number}" for number in range(200)]
     head = ";".join(["dialogue", "label", *names])
     row = ";".join(["1", "joy", *["0,5"] * len(names)])
     X, _ = load_table(write(f"{head}\n{row}\n"))
@@ -370,10 +371,11 @@ def test_other_lists_of_parquet_are_told(frame, tmp_path, vector):
         load_table(path)
 
 
-def test_numbers_in_lists_are_paid_for(tmp_path):
+def test_numbers_in_lists_are_paid_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("skmerc.datasets.formats._budget.FLOOR", 2**22)
     pa = pytest.importorskip("pyarrow", reason="needs pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
-    path, n = tmp_path / "a.parquet", 4 * 10**7
+    path, n = tmp_path / "a.parquet", 5 * 10**6
     lists = pa.ListArray.from_arrays([0, n], np.zeros(n, np.int8))
     table = pa.table({"dialogue": ["a"], "label": ["b"], "text": lists})
     parquet.write_table(table, path)

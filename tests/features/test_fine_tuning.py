@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import runpy
 import shutil
 import subprocess
 import sys
@@ -540,15 +541,13 @@ def test_a_process_that_is_killed_in_the_middle_changes_nothing(model, tmp_path)
 # What it costs
 
 
-def test_the_cost_is_told_by_the_script(model):
+def test_the_cost_is_told_by_the_script(model, monkeypatch, capsys):
     script = Path(__file__).parents[2] / "examples" / "text_cost.py"
     settings = ["--rows", "30", "--past", "2", "--speakers", "--layers", "1"]
-    command = [sys.executable, script, "--model", model, *settings]
-    answer = subprocess.run(command, capture_output=True, check=True, text=True)
-    assert [line.partition(":")[0] for line in answer.stdout.splitlines()[1:]] == [
-        "embedded",
-        "one pass",
-    ]
+    monkeypatch.setattr(sys, "argv", [str(script), "--model", str(model), *settings])
+    runpy.run_path(str(script), run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert [line.partition(":")[0] for line in lines] == ["embedded", "one pass"]
 
 
 # What is shown

@@ -22,7 +22,7 @@ EMOTIONS = ["anger", "joy", "neutral", "sadness"]
 @pytest.fixture(scope="module")
 def table():
     """Labels as to_frame gives them: every fifth row of each dialogue has none."""
-    X, _ = make_conversations(12, n_turns=(10, 12), random_state=0)
+    X, _ = make_conversations(6, n_turns=(6, 8), random_state=0)
     turns = [
         {
             "dialogue": dialogue,
