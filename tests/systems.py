@@ -25,12 +25,14 @@ _JOYFUL = {
     "batch_size": 64,
 }
 _BOOSTING = FocalAdaBoostClassifier(LogisticRegression(), n_estimators=3)
-_CODED = {"hidden_size": 8, "heads": 2, "fusion": "djvae", "warmup_epochs": 3}
+_CBERL = {"hidden_size": 8, "heads": 2, "batch_size": 8}
+_CODED = _CBERL | {"fusion": "djvae", "warmup_epochs": 3}
+_DIALOGUEGCN = {"hidden_size": 6, "n_bases": 2, "batch_size": 8}
 _MODELS = {
-    "cberl": (CBERLClassifier, {"hidden_size": 8, "heads": 2}),
+    "cberl": (CBERLClassifier, _CBERL),
     "djvae": (CBERLClassifier, _CODED),
-    "boost": (CBERLClassifier, {"hidden_size": 8, "heads": 2, "head": _BOOSTING}),
-    "dialoguegcn": (DialogueGCNClassifier, {"hidden_size": 6, "n_bases": 2}),
+    "boost": (CBERLClassifier, _CBERL | {"head": _BOOSTING}),
+    "dialoguegcn": (DialogueGCNClassifier, _DIALOGUEGCN),
     "joyful": (JoyfulClassifier, _JOYFUL),
     "regressor": (JoyfulRegressor, _JOYFUL),
     "fuser": (DJVAEFuser, {"latent_size": 4, "hidden_size": 8}),

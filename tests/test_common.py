@@ -151,6 +151,8 @@ N_PASSED = {
 }
 N_PASSED_OF_IMBLEARN = {"gan": 15, "repeat": 15, "smote": 14}
 LEAST_SHARE = 0.8
+# Those that train longest, and the fuser of "latent" once more with other columns.
+LONG = {"whole", "score", "latent+blocks"}
 
 
 def pinned(package):
@@ -168,7 +170,7 @@ def assert_number(found, expected, package):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[pytest.mark.slow] * (name in {"whole", "score"}))
+        pytest.param(name, marks=[pytest.mark.slow] * (name in LONG))
         for name in ESTIMATORS
     ],
 )

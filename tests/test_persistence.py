@@ -49,7 +49,7 @@ JOYFUL = SMALL | {"fusion_size": 8, "heads": 2, "n_bases": 4, "batch_size": 64}
 
 
 def cberl(**settings):
-    return CBERLClassifier(**(SMALL | {"lstm_layers": 1} | settings))
+    return CBERLClassifier(**(SMALL | {"lstm_layers": 1, "batch_size": 8} | settings))
 
 
 def joyful(**settings):

@@ -13,7 +13,7 @@ from skmerc._training._interruption import train_net
 from skmerc._training._measures import Measure
 from skmerc._training._parallel import check_parallel, without_accelerator
 from skmerc._training._phases import train_fusion
-from skmerc._training._split import hold_out
+from skmerc._training._split import FRACTION, hold_out
 from skmerc._training._standardize import (
     Moments,
     check_partial_missing,
@@ -29,6 +29,7 @@ from skmerc._utils.seeding import draw_seed, drawing, seeded
 from skmerc.nn.standardize import Standardize
 
 __all__ = [
+    "FRACTION",
     "CallbackHolder",
     "Checkpoint",
     "DialogueDataset",

@@ -6,6 +6,7 @@ from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.utils import noop
 from tqdm.auto import tqdm
 
+from skmerc._training._averaging import WeightAverage
 from skmerc._training._batches import DialogueLoader
 from skmerc._training._callbacks import check_callbacks, names_of
 from skmerc._training._inference import infer
@@ -159,6 +160,7 @@ def make_net(
     validation=None,
     patience=None,
     window=1,
+    ema_decay=0.0,
     seed=0,
     standardized=True,
     **settings,
@@ -180,6 +182,9 @@ def make_net(
         the best epoch are restored. None trains to the end.
     window : int, default=1
         Number of epochs whose mean score is meant by that.
+    ema_decay : float, default=0.0
+        Decay of the :class:`WeightAverage` that is scored and kept; 0 for the weights
+        themselves.
     seed : int
         Seed of the order of dialogues.
     standardized : bool, default=True
@@ -193,6 +198,8 @@ def make_net(
         of_user, measure.names(window), validation is not None, measure.readable
     )
     callbacks = [("loss_terms", LossTerms())]
+    if ema_decay:
+        callbacks.append(("weight_average", WeightAverage(ema_decay)))
     if validation is not None:
         score = ValidationScore(validation, measure, window)
         callbacks.append(("validation_score", score))

@@ -4,6 +4,7 @@ import numpy as np
 
 from skmerc.frame._columns import UTTERANCE
 
+FRACTION = 0.1
 FEWEST_DIALOGUES = 10
 FEWEST_UTTERANCES = 30
 """A score over fewer is noise: training would stop at random, mostly too early."""

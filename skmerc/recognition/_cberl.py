@@ -111,6 +111,7 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
         Learning rate.
     weight_decay : float, default=1e-2
         Weight decay.
+    {average}
     {training}
     {validation}
     net_params : dict or None, default=None
@@ -197,6 +198,7 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
             "optimizer": torch.optim.Adam,
             "lr": 1e-4,
             "weight_decay": 1e-5,
+            "ema_decay": 0.0,
             "batch_size": 32,
             "max_epochs": 60,
             "patience": None,
@@ -237,6 +239,7 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
         "reconstruction_weight": [NOT_NEGATIVE],
         "focal_gamma": [NOT_NEGATIVE],
         "label_smoothing": [SHARE],
+        "ema_decay": [SHARE],
     }
 
     def __init__(
@@ -274,10 +277,11 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
         optimizer=torch.optim.AdamW,
         lr=1e-3,
         weight_decay=1e-2,
+        ema_decay=0.98,
         batch_size="auto",
         max_epochs=60,
-        patience=20,
-        validation_fraction=0.1,
+        patience="auto",
+        validation_fraction=None,
         callbacks=None,
         net_params=None,
         device="auto",
@@ -318,6 +322,7 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
         self.optimizer = optimizer
         self.lr = lr
         self.weight_decay = weight_decay
+        self.ema_decay = ema_decay
         self.batch_size = batch_size
         self.max_epochs = max_epochs
         self.patience = patience

@@ -102,6 +102,11 @@ class DialogueClassifierMixin(ClassifierMixin):
         with config_context(enable_metadata_routing=False):
             self.head_ = fit_head(data, rng)
 
+    def _holds_out(self):
+        # The penalty of the head is chosen by dialogues that the network did not learn.
+        boosts = self.head == "boost" and self.patience is not None
+        return boosts or super()._holds_out()
+
     def _boost(self, data, rng):
         learned, left_out = self._embedded(data, data.weight), None
         if self.patience is not None and data.scored.any():

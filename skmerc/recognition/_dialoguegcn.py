@@ -67,6 +67,7 @@ class DialogueGCNClassifier(DialogueClassifierMixin, DialogueEstimator):
         Learning rate.
     weight_decay : float, default=1e-2
         Weight decay.
+    {average}
     {training}
     {validation}
     net_params : dict or None, default=None
@@ -137,6 +138,7 @@ class DialogueGCNClassifier(DialogueClassifierMixin, DialogueEstimator):
             "dropout": 0.4,
             "lr": 3e-4,
             "weight_decay": 0.0,
+            "ema_decay": 0.0,
             "batch_size": 32,
             "max_epochs": 60,
             "patience": None,
@@ -164,6 +166,7 @@ class DialogueGCNClassifier(DialogueClassifierMixin, DialogueEstimator):
         "modality_dropout": [SHARE],
         "focal_gamma": [NOT_NEGATIVE],
         "label_smoothing": [SHARE],
+        "ema_decay": [SHARE],
     }
 
     def __init__(
@@ -189,10 +192,11 @@ class DialogueGCNClassifier(DialogueClassifierMixin, DialogueEstimator):
         optimizer=torch.optim.AdamW,
         lr=1e-3,
         weight_decay=1e-2,
+        ema_decay=0.98,
         batch_size="auto",
         max_epochs=60,
-        patience=20,
-        validation_fraction=0.1,
+        patience="auto",
+        validation_fraction=None,
         callbacks=None,
         net_params=None,
         device="auto",
@@ -221,6 +225,7 @@ class DialogueGCNClassifier(DialogueClassifierMixin, DialogueEstimator):
         self.optimizer = optimizer
         self.lr = lr
         self.weight_decay = weight_decay
+        self.ema_decay = ema_decay
         self.batch_size = batch_size
         self.max_epochs = max_epochs
         self.patience = patience

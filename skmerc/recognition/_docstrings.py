@@ -42,25 +42,34 @@ batch_size : int or "auto", default="auto"
         Number of dialogues in a batch; "auto" is as many as hold about 400
         utterances, or a tenth of all where that is less."""
 
+AVERAGE = """\
+ema_decay : float, default=0.98
+        Decay of an exponential moving average of the weights over steps, which is
+        what is scored and what answers; 0 for the weights of the last step."""
+
+PATIENCE = """\
+As long as all
+        answers are one class, a lower loss is better, too. "auto" is 20 where
+        `validation_fraction` asks for held-out dialogues, or X marks at least 300
+        validation utterances; fewer stop most trainings too early, since the score of
+        new dialogues rises to the end, or stays where it is. Otherwise, and with None,
+        all epochs are run."""
+
 TRAINING = f"""\
 {BATCH_SIZE}
     max_epochs : int, default=60
         Number of epochs at most.
-    patience : int or None, default=20
+    patience : int, "auto" or None, default="auto"
         Epochs without a better weighted F1 on the validation dialogues after which
-        training stops; the best weights are restored. As long as all answers are one
-        class, a lower loss is better, too. None trains to the end, and holds nothing
-        out."""
-
-CONSTANT = """\
-As long as all
-        answers are one class, a lower loss is better, too."""
+        training stops; the best weights are restored. {PATIENCE}"""
 
 VALIDATION = """\
-validation_fraction : float, default=0.1
+validation_fraction : float or None, default=None
         Share of the dialogues held out for that where X has no row of role
-        ``"validation"``. Nothing is held out, and all passes are made, where that
-        would be fewer than thirty utterances, or there are fewer than ten dialogues.
+        ``"validation"``. None is a tenth where `patience` is a number, or
+        ``head="boost"`` needs dialogues that the network has not learned, and nothing
+        otherwise. Nothing is held out, and all epochs are run, where that would be
+        fewer than thirty utterances, or there are fewer than ten dialogues.
     callbacks : list or None, default=None
         Callbacks of skorch. A fit works on copies, which share files and connections
         that these hold."""
@@ -78,6 +87,7 @@ device : str, default="auto"
 
 SHARED = {
     "modalities": MODALITIES,
+    "average": AVERAGE,
     "classes": CLASSES,
     "rivals": RIVALS,
     "reading": READING,

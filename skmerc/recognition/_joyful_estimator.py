@@ -20,8 +20,8 @@ from skmerc.recognition._base import (
 )
 from skmerc.recognition._docstrings import (
     BATCH_SIZE,
-    CONSTANT,
     MODALITIES,
+    PATIENCE,
     READING,
     RUN,
     VALIDATION,
@@ -130,11 +130,10 @@ TRAINING_PARAMETERS = f"""\
     {BATCH_SIZE}
     max_epochs : int, default=100
         Number of epochs at most.
-    patience : int or None, default=20
+    patience : int, "auto" or None, default="auto"
         Epochs without a better score on the validation dialogues after which
         training stops; the best weights are restored. The score is the mean of the
-        last five epochs, since single ones stand out by chance. {CONSTANT}
-        None trains to the end, and holds nothing out.
+        last five epochs, since single ones stand out by chance. {PATIENCE}
     {VALIDATION}
     net_params : dict or None, default=None
         Anything else that a skorch net takes, ``module__position="rotary"`` among it,
@@ -262,8 +261,8 @@ class JoyfulEstimator(DialogueEstimator):
         weight_decay=1e-2,
         batch_size="auto",
         max_epochs=100,
-        patience=20,
-        validation_fraction=0.1,
+        patience="auto",
+        validation_fraction=None,
         callbacks=None,
         net_params=None,
         device="auto",

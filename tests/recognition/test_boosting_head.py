@@ -11,7 +11,13 @@ from skmerc.frame import mark_validation
 from skmerc.recognition import _classifier, _imbalance
 from skmerc.recognition._imbalance import boost
 
-SMALL = {"max_epochs": 1, "device": "cpu", "random_state": 0, "head": "boost"}
+SMALL = {
+    "max_epochs": 1,
+    "batch_size": 8,
+    "device": "cpu",
+    "random_state": 0,
+    "head": "boost",
+}
 JOYFUL = {"fusion_size": 16, "hidden_size": 16, "n_bases": 4, "heads": 2}
 KINDS = [
     (CBERLClassifier, {"hidden_size": 8}),

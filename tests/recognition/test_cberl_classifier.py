@@ -31,6 +31,7 @@ SMALL = {
     "lstm_layers": 1,
     "latent_size": 8,
     "max_epochs": 3,
+    "batch_size": 8,
     "device": "cpu",
     "random_state": 0,
 }
@@ -178,7 +179,7 @@ def test_training_stops_early_and_restores_the_best_epoch():
     X, y = make_conversations(30, information=8, random_state=0)
     marked = mark_validation(X, fraction=0.3, random_state=0)
     held_out = (marked["dialogue__role"] == "validation").to_numpy()
-    settings = SMALL | {"max_epochs": 40, "patience": 2}
+    settings = SMALL | {"max_epochs": 40, "patience": 2, "lr": 1e-2}
     model = CBERLClassifier(**settings).fit(marked, y)
     scores = [epoch["valid_weighted_f1"] for epoch in model.history_]
     best = int(np.argmax(scores)) + 1
@@ -237,7 +238,7 @@ def test_synthetic_rows_teach(table):
     X, y = table
     more = pd.concat([X.assign(dialogue__role="synthetic")] * 9)
     both = pd.concat([X, more], ignore_index=True)
-    settings = SMALL | {"patience": None, "lr": 1e-2}
+    settings = SMALL | {"patience": None, "lr": 1e-2, "batch_size": 2}
     model = CBERLClassifier(**settings).fit(both, np.append(y, [y[0]] * len(more)))
     shares = model.predict_proba(X).mean(axis=0)
     assert shares[list(model.classes_).index(y[0])] > 0.7
@@ -560,7 +561,9 @@ SMALL_STEPS = {
 @pytest.mark.parametrize("preset", [None, "paper"])
 def test_one_call_makes_all_steps_of_cberl(table, preset):
     X, y = table
-    model = make_cberl(preset, random_state=0, device="cpu").set_params(**SMALL_STEPS)
+    model = make_cberl(preset, random_state=0, device="cpu").set_params(
+        **SMALL_STEPS, cberlclassifier__batch_size=8
+    )
     assert list(model.named_steps) == [name.split("__")[0] for name in SMALL_STEPS][::2]
     assert {step.random_state for _, step in model.steps} == {0}
     p = model.fit(X, y).predict_proba(X)

@@ -66,7 +66,7 @@ CHANGES = [
     {"weight_decay": 1.0},
     {"batch_size": 2},
     {"max_epochs": 4, "patience": None},
-    {"patience": None},
+    {"patience": 1},
     {"validation_fraction": 0.4},
     {"net_params": {"module__position": "rotary"}},
     {"random_state": 1},

@@ -14,7 +14,13 @@ from skmerc.recognition._imbalance import class_factor
 from skmerc.recognition._tasks import Classes
 
 CLASSES = np.array(["anger", "fear", "joy"])
-SMALL = {"max_epochs": 2, "device": "cpu", "random_state": 0, "patience": None}
+SMALL = {
+    "max_epochs": 2,
+    "batch_size": 8,
+    "device": "cpu",
+    "random_state": 0,
+    "patience": None,
+}
 KINDS = [
     (CBERLClassifier, {"hidden_size": 8, "heads": 2}),
     (DialogueGCNClassifier, {"hidden_size": 6, "n_bases": 2}),

@@ -40,6 +40,7 @@ CLASSIFIER = CBERLClassifier(
     lstm_layers=1,
     heads=2,
     max_epochs=2,
+    batch_size=8,
     validation_fraction=0.5,  # or too few utterances to score would be left out
     random_state=0,
     device="cpu",

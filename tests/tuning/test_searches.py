@@ -66,6 +66,7 @@ def three_steps(memory=None):
                     lstm_layers=1,
                     heads=2,
                     max_epochs=2,
+                    batch_size=8,
                     random_state=0,
                     device="cpu",
                 ),
