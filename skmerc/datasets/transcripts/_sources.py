@@ -102,7 +102,8 @@ def _decode(path, data, encoding):
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{path} is not {encoding}: line {_line_at(data, error.start)} has the "
-            f"byte {data[error.start]:#x}. It was cut or damaged, or has another encoding."
+            f"byte {data[error.start]:#x}. It was cut or damaged, or has another "
+            "encoding."
         ) from error
     except (LookupError, UnicodeError) as error:
         raise ValueError(f"{path} cannot be read as {encoding!r}: {error}.") from error

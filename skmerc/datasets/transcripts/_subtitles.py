@@ -96,10 +96,10 @@ def load_subtitles(path, *, speaker_prefixes=None, split_dashes=None, encoding=N
     Notes
     -----
     The speaker of a voice span ``<v Anna>`` is read, and a cue of several voices
-    becomes several utterances. Other tags, ASS overrides such as ``{\an8}``, comments, styles,
-    regions, settings and identifiers are left out, entities such as ``&amp;`` are
-    decoded, and lines of one text are joined by a blank. Texts of nothing are left out.
-    Numbers may have a comma or a dot, and hours may be missing.
+    becomes several utterances. Other tags, ASS overrides such as ``{\an8}``, comments,
+    styles, regions, settings and identifiers are left out, entities such as ``&amp;``
+    are decoded, and lines of one text are joined by a blank. Texts of nothing are left
+    out. Numbers may have a comma or a dot, and hours may be missing.
 
     A text without a name has an unknown speaker, also where an earlier one may go on.
 

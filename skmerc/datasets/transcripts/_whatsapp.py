@@ -31,6 +31,7 @@ _HEADERS = (
     re.compile(rf"{_MOMENT} [-–] (.*)", re.DOTALL),
 )
 _LONGEST_HEADER = 60
+_SHORTEST_HEADER = len("1/1/20 1:10 - ")
 _NAME = re.compile(r"([^:]{1,100}):(?: (.*)|$)", re.DOTALL)
 _ANGLES = re.compile(r"<[^<>]{3,60}>")
 _ATTACHED = re.compile(r"\S.{0,300} \(file attached\)")
@@ -179,6 +180,8 @@ def _read_entries(path, lines):
 
 def _entry_of(number, line):
     """Read the date in front of a line, among marks of direction; None without one."""
+    if len(line) < _SHORTEST_HEADER:
+        return None
     head = _BLANKS.sub(" ", _INVISIBLE.sub("", line[:_LONGEST_HEADER]))
     matches = [header.match(head) for header in _HEADERS]
     match = matches[0] or matches[1]
@@ -279,9 +282,10 @@ def _is_day_first(path, entries):
     forwards = [_goes_forwards(entries, order) for order in ("dmy", "mdy")]
     if forwards[0] != forwards[1]:
         return forwards[0]
+    first = entries[0]
     raise ValueError(
         f"{path}: nothing tells whether the dates begin with the day or with the "
-        f"month, such as {entries[0].sign.join(entries[0].date)} in line {entries[0].line}. "
+        f"month, such as {first.sign.join(first.date)} in line {first.line}. "
         "Say it: day_first=True or day_first=False."
     )
 
