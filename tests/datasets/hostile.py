@@ -606,7 +606,7 @@ def flood(path, rng):
     """Write three megabytes of one sign behind a file, or in its place."""
     sign = rng.choice([
         "<", "-->\n", "<v ", "<v\t", "&#", "&#9", "&amp", "[", "- a\n", "A: a\n", "\n",
-        "00:00:01,000 --> 00:00:02,000\na\n", "1\n", "{\\", ">>", " ", "SPEAKER a 1 0 1 ",
+        "00:00:01,000 --> 00:00:02,000\na\n", "1\n", "{\\", ">>", " ", "SPEAKER a 1 ",
         "1/1/20, 1:10 - a: b\n", "\u200e", ":", '"', "{}", "1,", '{"role": "a"}\n',
     ])  # fmt: skip
     data = path.read_text() if rng.random() < 0.7 else ""

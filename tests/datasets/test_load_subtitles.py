@@ -220,7 +220,13 @@ class TestSpeakers:
     def test_are_those_of_a_list(self, written):
         path = written(self.TEXT)
         found = spoken(path, speaker_prefixes=["ANNA", "SPEAKER_00"])
-        assert [who for who, _ in found] == ["ANNA", "", "ANNA", "SPEAKER_00", *3 * [""]]
+        assert [who for who, _ in found] == [
+            "ANNA",
+            "",
+            "ANNA",
+            "SPEAKER_00",
+            *3 * [""],
+        ]
 
     def test_of_one_line_are_not_told(self, written):
         with warnings.catch_warnings():
@@ -315,7 +321,9 @@ class TestFiles:
     @pytest.mark.parametrize("end", [-1, -2])
     def test_that_were_cut(self, written, end):
         data = cue("Zoë", "👩").strip().encode()[:end]
-        with pytest.raises(ValueError, match=r"call\.srt is damaged or was cut.*line 4"):
+        with pytest.raises(
+            ValueError, match=r"call\.srt is damaged or was cut.*line 4"
+        ):
             load_subtitles(written(data))
 
     @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
