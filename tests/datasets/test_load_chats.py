@@ -302,7 +302,7 @@ class TestSlack:
             load_slack(folder)
         said = [message("Hm", f"{n}.0") for n in range(1000)]
         (folder / "general" / "2023-12-31.json").write_text(json.dumps(said))
-        with pytest.raises(ValueError, match="The names in all rows asks? for"):
+        with pytest.raises(ValueError, match="of 1000 rows, with their names, asks"):
             load_slack(folder)
 
 

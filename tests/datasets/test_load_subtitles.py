@@ -3,10 +3,16 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
+from skmerc import CBERLClassifier
 from skmerc.datasets import load_subtitles
 from skmerc.exceptions import TextEncodingWarning, UnreadSpeakerWarning
+from skmerc.frame import KEYS
 
 SRT = """1
 00:00:01,000 --> 00:00:02,500
@@ -339,3 +345,24 @@ class TestFiles:
 def test_columns_are_numbers(written):
     X, _ = load_subtitles(written(SRT))
     assert X[["start", "end"]].dtypes.eq(np.dtype(float)).all()
+
+
+def test_more_rows_than_a_file_of_its_size_has_are_refused(written):
+    text = "WEBVTT\n\n00:01.000 --> 00:02.000\n" + "<v A>a<v B>b" * 150_000
+    with pytest.raises(ValueError, match=r"call\.vtt.* 300000 rows, .* asks for"):
+        load_subtitles(written(text, "call.vtt"))
+
+
+def test_a_table_of_subtitles_is_one_for_estimators(written):
+    lengths = FunctionTransformer(
+        lambda X: pd.DataFrame({"0": X["utterance"].str.len().astype(float)}),
+        feature_names_out=lambda *_: ["0"],
+    )
+    features = ColumnTransformer(
+        [("keys", "passthrough", list(KEYS)), ("text", lengths, ["utterance"])],
+    ).set_output(transform="pandas")
+    X, _ = load_subtitles(written(VTT, "call.vtt"))
+    model = make_pipeline(
+        features, CBERLClassifier(hidden_size=4, max_epochs=1, random_state=0)
+    )
+    assert model.fit(X, ["joy", "fear"] * 2).predict(X).shape == (4,)

@@ -13,6 +13,8 @@ from skmerc.datasets.tables._to_frame import to_frame
 from skmerc.frame import KEYS
 
 _ROLE = KEYS[3]
+_PER_ROW = 200
+"""Elements that are claimed for a row: no text of a few bytes makes many of them."""
 
 
 def as_table(dialogues, columns, path=None, size=None):
@@ -29,7 +31,7 @@ def as_table(dialogues, columns, path=None, size=None):
 
 def _as_table(dialogues, columns, size):
     if size is not None:
-        _claim_names(dialogues, Budget(size))
+        _claim_rows(dialogues, Budget(size))
     X, y = to_frame([{"id": name, "utterances": rows} for name, rows in dialogues])
     utterances = [row for _, rows in dialogues for row in rows]
     for column in columns:
@@ -39,11 +41,12 @@ def _as_table(dialogues, columns, size):
     return X, y
 
 
-def _claim_names(dialogues, budget):
-    """Claim the names that stand in each row, and in the file perhaps once."""
+def _claim_rows(dialogues, budget):
+    """Claim rows, and the names that stand in each and in the file perhaps once."""
     for name, rows in dialogues:
         lengths = sum(len(str(row["speaker"] or "")) for row in rows)
-        budget.claim(lengths + len(name) * len(rows), "The names in all rows")
+        n_elements = lengths + (_PER_ROW + len(name)) * len(rows)
+        budget.claim(n_elements, f"A dialogue of {len(rows)} rows, with their names,")
 
 
 def refuse_absent_label(utterances, label, where):

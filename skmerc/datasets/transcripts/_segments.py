@@ -86,7 +86,7 @@ def load_segments(segments, *, diarization=None, split_words=True, label="label"
     diarization : str, Path, list, DataFrame or Annotation, default=None
         Who speaks when: RTTM files or a folder of them, or for one recording a list of
         turns (dicts of ``start``, ``end`` and ``speaker``), a DataFrame of these, or
-        what a pipeline of pyannote returns. Each word with a time, or else each
+        an ``Annotation`` of pyannote. Each word with a time, or else each
         segment, gets the speaker who speaks most of it; where nobody does, it keeps the
         one that it has.
     split_words : bool, default=True

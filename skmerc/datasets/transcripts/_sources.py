@@ -122,11 +122,11 @@ def _decode_western(path, data, error):
     if intact >= broken or error.reason == "unexpected end of data":
         raise ValueError(
             f"{path} is damaged or was cut: it is UTF-8 but for {where}. If it has "
-            "another encoding, name it: encoding='cp1252'."
+            "another encoding, write it as UTF-8."
         ) from error
     warn_user(
-        f"{path} is not UTF-8 ({where}) and was read as Windows-1252. If names or "
-        "accents look wrong, write it as UTF-8.",
+        f"{path} is not UTF-8 ({where}) and was read as Windows-1252. Where letters "
+        "look wrong, write it as UTF-8, or tell its encoding.",
         TextEncodingWarning,
     )
     return mend_controls(data.decode("latin-1"))
