@@ -9,7 +9,6 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from skmerc import CBERLClassifier
 from skmerc.datasets import load_subtitles
 from skmerc.exceptions import TextEncodingWarning, UnreadSpeakerWarning
 from skmerc.frame import KEYS
@@ -354,6 +353,8 @@ def test_more_rows_than_a_file_of_its_size_has_are_refused(written):
 
 
 def test_a_table_of_subtitles_is_one_for_estimators(written):
+    from skmerc import CBERLClassifier  # torch, which no other test here needs
+
     lengths = FunctionTransformer(
         lambda X: pd.DataFrame({"0": X["utterance"].str.len().astype(float)}),
         feature_names_out=lambda *_: ["0"],
