@@ -14,6 +14,7 @@ __all__ = [
     "SplitDialogueWarning",
     "TextEncodingWarning",
     "TextTruncationWarning",
+    "UnreadSpeakerWarning",
     "UnsafePickleError",
     "UnseenModalityWarning",
     "UntrustedTypeError",
@@ -70,6 +71,10 @@ class TextEncodingWarning(UserWarning):
 
 class TextTruncationWarning(UserWarning):
     """Texts are longer than a model reads; their ends are left out."""
+
+
+class UnreadSpeakerWarning(UserWarning):
+    """Texts look as if they named their speakers, and were left as they are."""
 
 
 class UnsafePickleError(ValueError):

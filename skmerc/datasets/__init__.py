@@ -11,17 +11,31 @@ from skmerc.datasets.corpora._mosi import load_mosi
 from skmerc.datasets.tables._stream import iter_table
 from skmerc.datasets.tables._table import load_table
 from skmerc.datasets.tables._to_frame import to_frame
+from skmerc.datasets.transcripts._convokit import load_convokit
+from skmerc.datasets.transcripts._messages import load_messages
+from skmerc.datasets.transcripts._segments import load_segments
+from skmerc.datasets.transcripts._slack import load_slack
+from skmerc.datasets.transcripts._subtitles import load_subtitles
+from skmerc.datasets.transcripts._telegram import load_telegram
+from skmerc.datasets.transcripts._whatsapp import load_whatsapp
 
 __all__ = [
     "fetch_meld_annotations",
     "iter_table",
+    "load_convokit",
     "load_dailydialog",
     "load_emorynlp",
     "load_iemocap",
     "load_meld",
+    "load_messages",
     "load_mosei",
     "load_mosi",
+    "load_segments",
+    "load_slack",
+    "load_subtitles",
     "load_table",
+    "load_telegram",
+    "load_whatsapp",
     "make_conversations",
     "to_frame",
 ]

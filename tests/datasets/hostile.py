@@ -28,7 +28,9 @@ READERS = (
     "iter_table", "load_meld", "load_meld.csv", "load_emorynlp", "load_emorynlp.csv",
     "load_dailydialog", "load_dailydialog.txt", "load_iemocap", "load_iemocap.txt",
     "load_iemocap.npy", "load_iemocap.joblib", "load_mosei", "load_mosei.padded",
-    "load_mosi", "load_mosi.csv",
+    "load_mosi", "load_mosi.csv", "load_subtitles", "load_subtitles.vtt",
+    "load_segments", "load_segments.rttm", "load_messages", "load_slack",
+    "load_whatsapp", "load_telegram", "load_convokit",
     "read_pickle.torch", "to_frame", "load_model",
 )  # fmt: skip
 
@@ -65,6 +67,9 @@ def read(reader, path):
         daily = [*_dailydialog.CLASSES["emotion"]]
         names = daily if reader == "load_dailydialog" else [*_emorynlp.EMOTIONS]
         return getattr(datasets, name)(path, class_names=names)
+    if reader == "load_segments.rttm":
+        files = path / "call.json", path / "call.rttm"
+        return datasets.load_segments(files[0], diarization=files[1])
     if reader in ("load_mosei.padded", "load_mosi.csv"):
         return getattr(datasets, name)(path, label="polarity")
     return getattr(datasets, name)(path)
@@ -260,6 +265,89 @@ def _jsonl(folder, rng):
     return folder / "a.jsonl", folder / "a.jsonl"
 
 
+def _written(name, text):
+    def make(folder, rng):
+        (folder / name).write_text(text, encoding="utf-8")
+        return folder / name, folder / name
+
+    return make
+
+
+_srt = _written(
+    "call.srt",
+    "".join(
+        f"{n}\n00:00:0{n},000 --> 00:00:0{n},500\n- <i>ANNA: Hm &amp; so.</i>\n- Ja\n\n"
+        for n in range(1, 6)
+    ),
+)
+_vtt = _written(
+    "call.vtt",
+    "WEBVTT - a call\n\nNOTE by hand\n\n"
+    + "".join(
+        f"c{n}\n00:0{n}.000 --> 00:0{n}.500 align:start\n<v.loud Anna>Hm &lt;3</v>\n\n"
+        for n in range(1, 6)
+    ),
+)
+
+
+def _segments(folder, rng):
+    words = [{"word": "Hm", "start": 0.0, "end": 0.4, "speaker": "A"}, {"word": "so."}]
+    segments = [{"start": 0.0, "end": 1.5, "text": " Hm so.", "words": words}] * 3
+    content = {"language": "en", "segments": segments}
+    (folder / "call.json").write_text(json.dumps(content))
+    return folder / "call.json", folder / "call.json"
+
+
+def _rttm(folder, rng):
+    _segments(folder, rng)
+    line = "SPEAKER call 1 {}.0 0.75 <NA> <NA> Anna <NA> <NA>\n"
+    (folder / "call.rttm").write_text("".join(line.format(n) for n in range(5)))
+    return folder, folder / "call.rttm"
+
+
+def _messages(folder, rng):
+    said = [{"role": "user", "content": "Hm."}]
+    said += [{"role": "assistant", "content": [{"type": "text", "text": "So?"}]}]
+    lines = [json.dumps({"id": f"c{n}", "messages": said}) for n in range(4)]
+    (folder / "a.jsonl").write_text("\n".join(lines))
+    return folder / "a.jsonl", folder / "a.jsonl"
+
+
+def _slack(folder, rng):
+    (folder / "general").mkdir()
+    users = [{"id": "U1", "profile": {"display_name": "anna"}}, {"id": "U2"}]
+    (folder / "users.json").write_text(json.dumps(users))
+    said = {"type": "message", "user": "U1", "text": "Hm, <@U2> <https://a|b>?"}
+    said = [said | {"ts": f"{n}.000100", "thread_ts": "1.000100"} for n in range(4)]
+    (folder / "general" / "1970-01-01.json").write_text(json.dumps(said))
+    return folder, rng.choice(sorted(folder.rglob("*.json")))
+
+
+_whatsapp = _written(
+    "chat.txt",
+    "".join(f"12/31/23, 9:1{n}\u202fPM - Anna: Hm.\nSo?\n" for n in range(5)),
+)
+
+
+def _telegram(folder, rng):
+    text = ["Hm, ", {"type": "bold", "text": "so"}]
+    said = {"type": "message", "from": "Anna", "text": text, "date_unixtime": "10"}
+    content = {"name": "Ben", "type": "personal_chat", "id": 7, "messages": [said] * 3}
+    (folder / "result.json").write_text(json.dumps(content))
+    return folder / "result.json", folder / "result.json"
+
+
+def _convokit(folder, rng):
+    said = {"speaker": "u0", "conversation_id": "1", "text": "Hm.", "meta": {"a": 1}}
+    said |= {"timestamp": None}
+    lines = [
+        json.dumps(said | {"id": f"{n}", "reply_to": f"{n - 1}" if n > 1 else None})
+        for n in range(1, 6)
+    ]
+    (folder / "utterances.jsonl").write_text("\n".join(lines))
+    return folder, folder / "utterances.jsonl"
+
+
 _MODEL = None
 
 
@@ -297,6 +385,15 @@ _GOOD = {
     "load_mosei.padded": _pickled(_padded, "text.pkl"),
     "load_mosi": _pickled(_mosi, "a.pkl"),
     "load_mosi.csv": _mosi_csv,
+    "load_subtitles": _srt,
+    "load_subtitles.vtt": _vtt,
+    "load_segments": _segments,
+    "load_segments.rttm": _rttm,
+    "load_messages": _messages,
+    "load_slack": _slack,
+    "load_whatsapp": _whatsapp,
+    "load_telegram": _telegram,
+    "load_convokit": _convokit,
     "read_pickle.torch": _torch,
     "to_frame": _jsonl,
     "load_model": _model,
@@ -505,6 +602,17 @@ def nest_text(path, rng):
     path.write_text(data + "\n" + mark * rng.choice([1000, 100_000]))
 
 
+def flood(path, rng):
+    """Write three megabytes of one sign behind a file, or in its place."""
+    sign = rng.choice([
+        "<", "-->\n", "<v ", "<v\t", "&#", "&#9", "&amp", "[", "- a\n", "A: a\n", "\n",
+        "00:00:01,000 --> 00:00:02,000\na\n", "1\n", "{\\", ">>", " ", "SPEAKER a 1 ",
+        "1/1/20, 1:10 - a: b\n", "\u200e", ":", '"', "{}", "1,", '{"role": "a"}\n',
+    ])  # fmt: skip
+    data = path.read_text() if rng.random() < 0.7 else ""
+    path.write_text(data + sign * (3 * 2**20 // len(sign)))
+
+
 def change_setting(path, rng):
     """Change a word or number within the structure of a saved model."""
 
@@ -579,7 +687,12 @@ _FORGERIES = {
     ".gz": (pack_zeros,),
     ".parquet": (equal_rows,),
     ".csv": (many_columns, nest_text, nest_text),
-    ".jsonl": (nest_text, nest_text),
+    ".jsonl": (nest_text, nest_text, flood),
+    ".json": (nest_text, nest_text, flood),
+    ".txt": (flood, flood),
+    ".srt": (flood, flood, flood),
+    ".vtt": (flood, flood, flood),
+    ".rttm": (flood, flood),
     ".skmerc": (
         bomb_member,
         add_member,

@@ -20,7 +20,9 @@ PICKLES = [
 ]  # fmt: skip
 TEXTS = [
     "load_table.csv", "load_meld.csv", "load_emorynlp.csv", "load_dailydialog.txt",
-    "load_iemocap.txt", "load_mosi.csv", "to_frame",
+    "load_iemocap.txt", "load_mosi.csv", "to_frame", "load_subtitles",
+    "load_subtitles.vtt", "load_segments", "load_segments.rttm", "load_messages",
+    "load_slack", "load_whatsapp", "load_telegram", "load_convokit",
 ]  # fmt: skip
 TABLES = ["load_table.parquet", "iter_table", "load_table.npz"]
 WRONG = [None, np.nan, "x", b"\xff", -7, 1e300, [], {}, [[1], [1, 2]], 2**70, object]
