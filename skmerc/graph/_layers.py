@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing
-from torch_geometric.utils import degree, softmax
+from torch_geometric.utils import degree, scatter, softmax
 
 from skmerc._utils.random import Dropout
 from skmerc.graph._edges import N_RELATIONS
@@ -68,7 +68,7 @@ class RelationalAttention(MessagePassing):
 
     def forward(self, x: Tensor, edge_index: Tensor, relation: Tensor) -> Tensor:
         """Pass messages: (n, in_size) to (n, out_size)."""
-        n = len(x)
+        n = x.shape[0]
         query, key = self.query_key(x).view(n, 2, self.heads, -1).unbind(1)
         value = self.value(x).view(n * self.n_relations, self.heads, -1)
         row = edge_index[0] * self.n_relations + relation
@@ -149,7 +149,7 @@ class RelationalConvolution(MessagePassing):
         self, x: Tensor, edge_index: Tensor, relation: Tensor, weight: Tensor
     ) -> Tensor:
         """Pass messages: (n, in_size) to (n, out_size)."""
-        n, n_relations = len(x), len(self.shares)
+        n, n_relations = x.shape[0], len(self.shares)
         group = edge_index[1] * n_relations + relation
         weight = weight / degree(group, n * n_relations)[group]
         of_relation = torch.einsum("rb,bio->rio", self.shares, self.bases)
@@ -211,14 +211,18 @@ class NeighborMean(nn.Module):
         self, x: Tensor, edge_index: Tensor, relation: Tensor | None = None
     ) -> Tensor:
         """Pass messages: (n, in_size) to (n, out_size)."""
-        n, kinds = len(x), self.n_relations
+        n, kinds = x.shape[0], self.n_relations
         kind = relation if kinds > 1 else torch.zeros_like(edge_index[0])
         source, target = edge_index * kinds + kind
-        share = 1 / target.bincount()[target].to(x.dtype)
+        share = 1 / degree(target, n * kinds, x.dtype)[target]
+        value = self.value(x).view(n * kinds, -1)
+        if torch.compiler.is_exporting():  # other runtimes know no sparse product
+            sent = share[:, None] * value[source]
+            return scatter(sent, edge_index[1], dim_size=n, reduce="sum")
         # A product with a sparse matrix holds no message of its own for each edge.
         # It is left unchecked in so many words, or torch warns on a GPU.
         with torch.sparse.check_sparse_tensor_invariants(False):
             mean = torch.sparse_coo_tensor(
                 torch.stack([edge_index[1], source]), share, (n, n * kinds)
             )
-            return torch.sparse.mm(mean, self.value(x).view(n * kinds, -1))
+            return torch.sparse.mm(mean, value)
