@@ -51,7 +51,7 @@ def focal_loss(
     weight: Tensor | None = None,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    r"""Focal loss: cross-entropy that listens less to what is already right.
+    r"""Focal loss: cross-entropy in which rows that are already right count less.
 
     .. math:: L = -(1 - p)^\gamma \log p
 

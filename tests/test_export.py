@@ -5,6 +5,7 @@ import sys
 import warnings
 from copy import deepcopy
 from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,6 @@ from skmerc import (
 )
 from skmerc.datasets import make_conversations
 from skmerc.frame import KEYS
-from skmerc.nn.serving import ServedCBERL, ServedDialogueGCN, ServedJoyful
 from skmerc.persistence import export_model
 
 pytest.importorskip("onnxscript", reason="needs onnxscript: skmerc[export]")
@@ -164,11 +164,20 @@ def assert_same(session, answer, dialogues, tolerance=1e-5):
             assert (found.argmax(1) == wanted.argmax(1)).all()
 
 
-def assert_same_logits(model, served, dialogues):
+def exporting(whether=True):
+    """Make networks read a dialogue as they do while they are exported."""
+    return mock.patch("torch.compiler.is_exporting", return_value=whether)
+
+
+def assert_same_logits(model, dialogues, **parts):
+    network = deepcopy(model.net_.module_).eval()
+    for name, part in parts.items():
+        setattr(network, name, part)
     for dialogue in dialogues:
         inputs = {k: torch.from_numpy(v) for k, v in inputs_of(dialogue).items()}
-        with torch.no_grad():
-            found = served(**inputs).numpy()
+        sequence = torch.zeros_like(inputs["speaker"])
+        with torch.no_grad(), exporting():
+            found = network(sequence=sequence, **inputs).logits.numpy()
         wanted = model._infer(model._read(dialogue), "logits")
         np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-5)
 
@@ -176,28 +185,31 @@ def assert_same_logits(model, served, dialogues):
 @pytest.mark.parametrize("settings", GRAPHS_OF_CBERL, ids=str)
 def test_matrices_of_turns_give_the_logits_of_cberl(table, dialogues, settings):
     model = cberl(lstm_layers=0, **settings).fit(*table)
-    assert_same_logits(model, ServedCBERL(model.net_.module_), dialogues)
+    assert_same_logits(model, dialogues)
 
 
 @pytest.mark.parametrize("settings", GRAPHS_OF_JOYFUL, ids=str)
 def test_matrices_of_turns_give_the_logits_of_joyful(table, dialogues, settings):
     model = joyful(**settings).fit(*table)
-    assert_same_logits(model, ServedJoyful(model.net_.module_), dialogues)
+    assert_same_logits(model, dialogues)
 
 
 @pytest.mark.parametrize("settings", GRAPHS_OF_DIALOGUEGCN, ids=str)
 def test_matrices_of_turns_give_the_logits_of_dialoguegcn(table, dialogues, settings):
     model = dialoguegcn(**settings).fit(*table)
-    served, context = ServedDialogueGCN(model.net_.module_), model.net_.module_.context
     # The operator that stands for the recurrent layers computes in runtimes only.
-    served.network.context = Aside(lambda x: context(x, torch.tensor([len(x)])))
-    assert_same_logits(model, served, dialogues)
+    context = Unexported(model.net_.module_.context)
+    assert_same_logits(model, dialogues, context=context)
 
 
-class Aside(torch.nn.Module):
-    def __init__(self, function):
+class Unexported(torch.nn.Module):
+    def __init__(self, module):
         super().__init__()
-        self.forward = function
+        self.module = module
+
+    def forward(self, *inputs):
+        with exporting(False):
+            return self.module(*inputs)
 
 
 @pytest.mark.slow

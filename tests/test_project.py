@@ -62,12 +62,16 @@ def public_modules():
     return ["skmerc", *sorted(names)]
 
 
+# What torch and torch-geometric call.
+HOOKS = ("forward", "message")
+
+
 def own_methods(cls):
     """The public methods and properties that the class itself writes."""
     for name, member in vars(cls).items():
         function = getattr(member, "fget", None) or getattr(member, "__func__", member)
         written_here = getattr(function, "__qualname__", "") == f"{cls.__name__}.{name}"
-        if written_here and not name.startswith("_") and name != "forward":
+        if written_here and not name.startswith("_") and name not in HOOKS:
             yield name
 
 

@@ -1,6 +1,7 @@
 """The state of training on disk, from which a fit goes on after a crash."""
 
 import logging
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -8,15 +9,11 @@ from skorch.callbacks import Callback
 from skorch.history import History
 
 from skmerc._training._checkpoint_folder import CheckpointFolder
-from skmerc._utils.checkpoints import (
-    fingerprint_of,
-    refuse_another_fit,
-    tell_of_other_threads,
-)
+from skmerc._utils.checkpoints import check_same_fit, fingerprint_of
 from skmerc._utils.random import current_source
 
 FORMAT = 3
-"""Raised when what a checkpoint holds means something else than before."""
+"""Raise this number when files of earlier versions can no longer be read."""
 
 _DECIDES_NOTHING = ("checkpoint", "device", "verbose")
 _PARTS = ("module_", "criterion_", "optimizer_")
@@ -50,25 +47,27 @@ class Checkpoint(Callback):
         self.folder, self.fingerprint = CheckpointFolder(folder), fingerprint
 
     def __enter__(self):
-        self.folder.lock()
+        self.folder.__enter__()
         return self
 
     def __exit__(self, *error):
-        self.folder.unlock()
+        self.folder.__exit__(*error)
 
     @classmethod
-    def of(cls, estimator, data, start):
-        """Make that of a fit to some data, from the weights of a net if there is one.
+    def of(cls, estimator, data, start=None):
+        """Make that of a fit to some data, or an empty context where none is wanted.
 
         Parameters
         ----------
         estimator : estimator
-            Its parameter `checkpoint` names the folder, and others must agree.
+            Its parameter `checkpoint` names the folder or is None; others must agree.
         data : dict
             What else must agree; the seed that was drawn as ``"random_state"``.
-        start : skorch.NeuralNet or None
+        start : skorch.NeuralNet, optional
             The net of the fit before, from which training goes on.
         """
+        if estimator.checkpoint is None:
+            return nullcontext()
         weights = start.module_.state_dict().values() if start else ()
         data = data | {
             "the weights at the start": [w.cpu().numpy() for w in weights],
@@ -129,19 +128,19 @@ class Checkpoint(Callback):
         }
         self.folder.write(len(net.history), state)
 
-    def remove(self):
-        """Delete what was written, when the fit is finished."""
-        self.folder.clear()
-
     def _check(self, state, max_epochs):
         """Refuse the state of another fit, or what is no state."""
         for name, kind in _KINDS.items():
             self._demand(isinstance(state.get(name), kind), name)
-        refuse_another_fit(self.folder.path, state["fingerprint"], self.fingerprint)
+        check_same_fit(
+            self.folder.path,
+            state["fingerprint"],
+            self.fingerprint,
+            state["threads"],
+        )
         epochs = state["history"]
         known = len(epochs) <= max_epochs and all(isinstance(e, dict) for e in epochs)
         self._demand(known, "history")
-        tell_of_other_threads(self.folder.path, state["threads"])
 
     def _demand(self, holds, name):
         if not holds:

@@ -4,12 +4,11 @@ import hashlib
 import io
 import os
 import re
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from skmerc._utils.checkpoints import lock_folder, unlock_folder
+from skmerc._utils.checkpoints import FitFolder
 from skmerc._utils.files import write_atomically
 from skmerc._utils.warnings import warn_user
 from skmerc.datasets.formats._budget import Budget
@@ -22,28 +21,12 @@ _KEPT = 2
 _MAGIC = b"state of a fit of skmerc\n"
 _STRANGE = (b"PK", b"\x80")  # how files of torch and pickles begin
 _OURS = re.compile(r"epoch-\d{6,}\.pt")
-_UNFINISHED = re.compile(r"\.epoch-\d{6,}\.pt\.[0-9a-f]+\.tmp")
 
 
-class CheckpointFolder:
-    """A folder in which one fit at a time keeps its state, beside files of the user.
+class CheckpointFolder(FitFolder):
+    """The folder of a fit that keeps its state after each epoch."""
 
-    Parameters
-    ----------
-    path : str or Path
-        The folder; made if it is not there.
-    """
-
-    def __init__(self, path):
-        self.path, self.written = Path(path), set()
-
-    def lock(self):
-        """Keep other fits out, in this process and in others, until it is unlocked."""
-        self.handle = lock_folder(self.path)
-
-    def unlock(self):
-        """Let other fits in."""
-        unlock_folder(self.path, self.handle)
+    unfinished = re.compile(r"\.epoch-\d{6,}\.pt\.[0-9a-f]+\.tmp")
 
     def read(self):
         """Yield names and states of the epochs that are whole, the newest first."""
@@ -61,25 +44,15 @@ class CheckpointFolder:
         content = _MAGIC + digest + content.getvalue()
         write_atomically(path, content, follow=False)
         self.written.add(path.name)
-        for old in self._own()[_KEPT:]:
+        own = [path for path in self._files() if path.name in self.written]
+        for old in own[_KEPT:]:
             old.unlink()
-
-    def clear(self):
-        """Delete what this fit has written, and nothing else."""
-        for path in self._own():
-            path.unlink()
-        for path in self.path.iterdir():
-            if _UNFINISHED.fullmatch(path.name) and path.is_file():
-                path.unlink()
 
     def _files(self):
         """Those with the name of an epoch, the newest first."""
         names = filter(_OURS.fullmatch, os.listdir(self.path))
         order = sorted(names, key=lambda name: int(name[6:-3]), reverse=True)
         return [self.path / name for name in order]
-
-    def _own(self):
-        return [path for path in self._files() if path.name in self.written]
 
     def _read(self, path):
         """The state in a file, or None where it is not what was written."""

@@ -30,8 +30,9 @@ def train_net(net, dataset, *, checkpoint=None, prepare=None, watched=False):
 
     A checkpoint knows of epochs that were trained before; `prepare` is called with the
     net before it is trained. Where code of others takes part, which is `watched`, what
-    it draws is redirected. Returns whether training was broken off, other than by early
-    stopping; before the first epoch is finished, the interrupt is passed on.
+    it draws is redirected. The files of the checkpoint stay where training was broken
+    off, other than by early stopping; before the first epoch is finished, the interrupt
+    is passed on.
     """
     with redirected():
         net.initialize()
@@ -44,17 +45,18 @@ def train_net(net, dataset, *, checkpoint=None, prepare=None, watched=False):
     counted = next(cb for _, cb in net.callbacks_ if isinstance(cb, FinishedEpochs))
     finished = counted.number_
     if finished == net.max_epochs or any(_stopped(cb) for _, cb in net.callbacks_):
-        return False
+        return
     if not finished:
         raise KeyboardInterrupt
     if counted.begun_ > finished:
         del net.history[-1:]
+    if checkpoint:
+        checkpoint.folder.interrupted = True
     warn_user(
         f"Training was interrupted in epoch {finished + 1} of {net.max_epochs}. The "
         "model is fitted, and is what it had learned until then.",
         InterruptedTrainingWarning,
     )
-    return True
 
 
 def _stopped(callback):

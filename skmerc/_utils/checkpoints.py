@@ -3,10 +3,11 @@
 import errno
 import logging
 import os
+import re
 from collections.abc import Iterable
 from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import joblib
 import torch
@@ -25,26 +26,54 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}
 _logger = logging.getLogger(__name__)
 
 
-def lock_folder(path: Path) -> int:
-    """Keep other fits out of a folder, which is made if it is not there.
+class FitFolder:
+    """A folder in which one fit at a time keeps files, beside those of the user.
 
-    They may run in this process or in others. The handle of the lock is returned.
+    Inside a ``with`` block other fits are kept out, in this process and in others.
+    Where it ends without an error, and training was not interrupted, what the fit has
+    written is deleted.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder; made if it is not there.
     """
-    path.mkdir(parents=True, exist_ok=True)
-    try:
-        return _open_alone(path / _LOCK)
-    except (BlockingIOError, FileExistsError):
-        raise ValueError(
-            f"{path} holds the checkpoint of a fit that is running. Wait for "
-            "its end, or name another folder: each fit needs one of its own."
-        ) from None
 
+    unfinished: re.Pattern[str]
+    """Names of files that a fit was writing when it was killed."""
 
-def unlock_folder(path: Path, handle: int) -> None:
-    """Let other fits in."""
-    if fcntl:
-        (path / _LOCK).unlink(missing_ok=True)  # before others can have it
-    os.close(handle)
+    interrupted = False
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.written: set[str] = set()
+
+    def __enter__(self) -> Self:
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock = _open_alone(self.path / _LOCK)
+        except (BlockingIOError, FileExistsError):
+            raise ValueError(
+                f"{self.path} holds the checkpoint of a fit that is running. Wait for "
+                "its end, or name another folder: each fit needs one of its own."
+            ) from None
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *about: object) -> None:
+        try:
+            if error is None and not self.interrupted:
+                self._clear()
+        finally:
+            if fcntl:
+                (self.path / _LOCK).unlink(missing_ok=True)  # before others can have it
+            os.close(self._lock)
+
+    def _clear(self) -> None:
+        """Delete what this fit has written, and nothing else."""
+        for path in self.path.iterdir():
+            ours = path.name in self.written or self.unfinished.fullmatch(path.name)
+            if ours and path.is_file():
+                path.unlink()
 
 
 def _open_alone(path: Path) -> int:
@@ -104,10 +133,10 @@ def fingerprint_of(
     return {name: _hash(name, value) for name, value in parts.items()}
 
 
-def refuse_another_fit(
-    folder: Path, found: dict[str, str], fingerprint: dict[str, str]
+def check_same_fit(
+    folder: Path, found: dict[str, str], fingerprint: dict[str, str], threads: int
 ) -> None:
-    """Refuse the state of a fit whose fingerprint was found to be another."""
+    """Refuse the state of another fit, and warn if it had other numbers of threads."""
     names = found.keys() | fingerprint.keys()
     other = sorted(n for n in names if found.get(n) != fingerprint.get(n))
     if other:
@@ -116,17 +145,13 @@ def refuse_another_fit(
             f"differs in {', '.join(other)}. Repeat that fit to go on, name "
             "another folder, or delete this one to begin anew."
         )
-
-
-def tell_of_other_threads(folder: Path, before: int) -> None:
-    """Warn where a fit had another number of threads before."""
     now = torch.get_num_threads()
-    if before != now:
+    if threads != now:
         warn_user(
-            f"The fit in {folder} had {before} threads before it was "
+            f"The fit in {folder} had {threads} threads before it was "
             f"interrupted, and has {now} now. Sums come out differently in their "
             "last digits, and with them the model; call "
-            f"torch.set_num_threads({before}) first for the same one.",
+            f"torch.set_num_threads({threads}) first for the same one.",
             OtherThreadsWarning,
         )
 

@@ -1,6 +1,6 @@
 """Embeddings of texts by a sentence model that was fitted to the labels."""
 
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
 from numbers import Integral, Real
@@ -336,7 +336,7 @@ class FineTunedTextEmbedder(TextEmbedder):
         base = TextEmbedder._load(self)
         self._tell_of_long(texts, base.n_readable)
         data = {"X": texts, "y": label, "the folds": fold, "the model": base.digest}
-        with self._open_checkpoint(data) as checkpoint:
+        with FineTuningCheckpoint.of(self, data) as checkpoint:
             tune = partial(self._tune, base.network, texts, label, factor, seed)
             networks, self.history_ = self._train(tune, fold, checkpoint)
             network = deepcopy(base.network)
@@ -346,13 +346,6 @@ class FineTunedTextEmbedder(TextEmbedder):
             self._remember(self._keep(network))
             self.classes_ = classes
             yield texts, fold, networks
-            if checkpoint:
-                checkpoint.remove()
-
-    def _open_checkpoint(self, data):
-        if self.checkpoint is None:
-            return nullcontext()
-        return FineTuningCheckpoint.of(self, data)
 
     def _train(self, tune, fold, checkpoint):
         """Train a model without each fold, or one on all."""

@@ -212,15 +212,15 @@ class FineTuning:
         batches = batches_of_like_length(self.texts, self.how.batch_size, self._rng)
         n_done = len(self.losses) * len(batches)
         bar.reset(len(batches))
-        total = mass = 0.0
+        total = weights = 0.0
         for number, batch in enumerate(batches, n_done):
             self._set_rate(number, self.how.max_epochs * len(batches))
             loss, weight = self._step(batch)
-            total, mass = total + loss, mass + weight
+            total, weights = total + loss, weights + weight
             bar.update()
         self.optimizer.zero_grad()  # frees the gradients
         self.network.eval()
-        self.losses.append(total / mass)
+        self.losses.append(total / weights)
         terms = {"train_loss": self.losses[-1]}
         refuse_divergence(terms, len(self.losses), self.how.lr, self.network)
 

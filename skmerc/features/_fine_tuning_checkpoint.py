@@ -2,29 +2,22 @@
 
 import json
 import re
+from contextlib import nullcontext
 from hashlib import blake2b
-from pathlib import Path
 
 import torch
 
-from skmerc._utils.checkpoints import (
-    fingerprint_of,
-    lock_folder,
-    refuse_another_fit,
-    tell_of_other_threads,
-    unlock_folder,
-)
+from skmerc._utils.checkpoints import FitFolder, check_same_fit, fingerprint_of
 from skmerc._utils.files import write_atomically
 from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import DamagedCheckpointWarning
 
-_UNFINISHED = re.compile(r"\.fine-tuning-\d{2,}\.safetensors\.[0-9a-f]+\.tmp")
 _DECIDES_NOTHING = (
     "model", "device", "cache", "local_files_only", "errors", "verbose", "checkpoint",
 )  # fmt: skip
 
 
-class FineTuningCheckpoint:
+class FineTuningCheckpoint(FitFolder):
     """Keep the latest pass of each model in a folder.
 
     A file holds tensors and, as text, what else belongs to them; no code is run by
@@ -38,37 +31,26 @@ class FineTuningCheckpoint:
         By name, the hash of everything that must agree with the files.
     """
 
+    unfinished = re.compile(r"\.fine-tuning-\d{2,}\.safetensors\.[0-9a-f]+\.tmp")
+
     def __init__(self, folder, fingerprint):
-        self._folder, self._fingerprint = Path(folder), fingerprint
-        self._written = set()
-
-    def __enter__(self):
-        self._handle = lock_folder(self._folder)
-        return self
-
-    def __exit__(self, *error):
-        unlock_folder(self._folder, self._handle)
+        super().__init__(folder)
+        self._fingerprint = fingerprint
 
     @classmethod
     def of(cls, estimator, data):
-        """Make that of a fit to some data, which must agree like the parameters."""
+        """Make that of a fit to some data, or an empty context where none is wanted."""
+        if estimator.checkpoint is None:
+            return nullcontext()
         return cls(
             estimator.checkpoint, fingerprint_of(estimator, data, _DECIDES_NOTHING)
         )
 
     def of_model(self, number):
         """Return where one of the models is kept."""
-        path = self._folder / f"fine-tuning-{number:02}.safetensors"
-        self._written.add(path)
-        return ModelFile(path, self._fingerprint)
-
-    def remove(self):
-        """Delete what was written, when the fit is finished."""
-        for path in self._written:
-            path.unlink(missing_ok=True)
-        for path in self._folder.iterdir():
-            if _UNFINISHED.fullmatch(path.name) and path.is_file():
-                path.unlink()
+        name = f"fine-tuning-{number:02}.safetensors"
+        self.written.add(name)
+        return ModelFile(self.path / name, self._fingerprint)
 
 
 class ModelFile:
@@ -93,8 +75,7 @@ class ModelFile:
         if metadata["digest"] != _digest(tensors, metadata["told"]):
             return self._tell_of_damage("its content is not what was written")
         told, folder = json.loads(metadata["told"]), self._path.parent
-        refuse_another_fit(folder, told["fingerprint"], self._fingerprint)
-        tell_of_other_threads(folder, told["threads"])
+        check_same_fit(folder, told["fingerprint"], self._fingerprint, told["threads"])
         return tensors, told
 
     def _tell_of_damage(self, how):

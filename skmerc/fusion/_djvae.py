@@ -2,7 +2,6 @@
 
 import copy
 import os
-from contextlib import nullcontext
 from functools import partial
 from numbers import Integral, Real
 
@@ -349,14 +348,9 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         self._keyed, self._blocks = table.keyed, dict(table.blocks)
         self._refuse_equal_names()
         seed = draw_seed(check_random_state(self.random_state))
-        checkpoint = None
-        if self.checkpoint is not None:
-            data = {"X": table, "y": target, "sample_weight": learned, "roles": scored}
-            checkpoint = Checkpoint.of(self, data | {"random_state": seed}, None)
-        with checkpoint or nullcontext():
-            interrupted = self._train(table, target, learned, scored, seed, checkpoint)
-            if checkpoint and not interrupted:
-                checkpoint.remove()
+        data = {"X": table, "y": target, "sample_weight": learned, "roles": scored}
+        with Checkpoint.of(self, data | {"random_state": seed}) as checkpoint:
+            self._train(table, target, learned, scored, seed, checkpoint)
         return self
 
     def _read_training(self, X, y):
@@ -389,20 +383,16 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
             )
 
     def _train(self, table, target, learned, scored, seed, checkpoint):
-        """Train; return whether the user has broken it off."""
         device = resolve_device(self.device)
         training = rows_of(table, learned, target)
         validation = rows_of(table, scored, target) if scored.any() else None
         with drawing(seed, device):
             net = self._make_net(table, training, validation, device, seed)
             watched = runs_code_of_others(self)
-            interrupted = train_net(
-                net, training, checkpoint=checkpoint, watched=watched
-            )
+            train_net(net, training, checkpoint=checkpoint, watched=watched)
         self.net_ = _to_cpu(without_accelerator(net))
         self.history_ = summaries_of(net.history)
         self.n_iter_ = len(self.history_)
-        return interrupted
 
     def _make_net(self, table, training, validation, device, seed):
         rows = table.select(training.weight > 0)

@@ -13,10 +13,28 @@ def dialogue_of(lengths: Tensor) -> Tensor:
     return dialogue.repeat_interleave(lengths)
 
 
+def lengths_of(sequence: Tensor) -> Tensor:
+    """Count the utterances of each dialogue; an exported network reads only one."""
+    if torch.compiler.is_exporting():
+        return sequence.new_full((1,), sequence.shape[0])
+    return sequence.bincount()
+
+
 def ranges(starts: Tensor | int, lengths: Tensor) -> Tensor:
     """Concatenate ``arange(start, start + length)`` for all pairs of both."""
     shift = (starts - (lengths.cumsum(0) - lengths)).repeat_interleave(lengths)
     return torch.arange(len(shift), device=lengths.device) + shift
+
+
+def turns_near(turn: Tensor, past: int | None, future: int | None) -> Tensor:
+    """Tell which turns (columns) are in the window of which (rows): (n, n)."""
+    gap = turn[:, None] - turn
+    near = torch.ones_like(gap, dtype=torch.bool)
+    if past is not None and past >= 0:
+        near = near & (gap <= past)
+    if future is not None and future >= 0:
+        near = near & (gap >= -future)
+    return near
 
 
 def window_edges(
@@ -45,6 +63,9 @@ def window_edges(
     tensor([[0, 0, 1, 1, 2, 3],
             [0, 1, 1, 2, 2, 3]])
     """
+    if torch.compiler.is_exporting():
+        turn = torch.arange(lengths.sum().item(), device=lengths.device)
+        return turns_near(turn, past, future).nonzero().T.flip(0)
     ends = lengths.cumsum(0)
     node = torch.arange(int(lengths.sum()), device=lengths.device)
     first = (ends - lengths).repeat_interleave(lengths)
@@ -131,6 +152,10 @@ def speaker_pairs(
 
 
 def _order_of_appearance(speaker: Tensor, sequence: Tensor) -> Tensor:
+    if torch.compiler.is_exporting():
+        first = (speaker[:, None] == speaker).long().argmax(dim=1)
+        turn = torch.arange(speaker.shape[0], device=speaker.device)
+        return ((first == turn).long().cumsum(0) - 1)[first]
     voices, voice = torch.stack([sequence, speaker]).unique(dim=1, return_inverse=True)
     node = torch.arange(len(speaker), device=speaker.device)
     first = torch.full_like(voices[0], len(speaker))

@@ -4,13 +4,14 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.utils import scatter, softmax
+from torch_geometric.nn import MessagePassing
+from torch_geometric.utils import degree, scatter, softmax
 
 from skmerc._utils.random import Dropout
 from skmerc.graph._edges import N_RELATIONS
 
 
-class RelationalAttention(nn.Module):
+class RelationalAttention(MessagePassing):
     r"""Attention over the window, with a transformation per relation.
 
     .. math:: h_i = \sum_{r} \sum_{j \in N_r(i)} \alpha_{ij} W_r c_j
@@ -56,7 +57,7 @@ class RelationalAttention(nn.Module):
         dropout: float = 0.0,
         n_relations: int = N_RELATIONS,
     ):
-        super().__init__()
+        super().__init__(aggr="sum", node_dim=0)
         if out_size % heads:
             raise ValueError(f"heads={heads} does not divide out_size={out_size}.")
         self.heads, self.n_relations = heads, n_relations
@@ -67,18 +68,31 @@ class RelationalAttention(nn.Module):
 
     def forward(self, x: Tensor, edge_index: Tensor, relation: Tensor) -> Tensor:
         """Pass messages: (n, in_size) to (n, out_size)."""
-        source, target = edge_index
-        n = len(x)
+        n = x.shape[0]
         query, key = self.query_key(x).view(n, 2, self.heads, -1).unbind(1)
-        score = (query[target] * key[source]).sum(-1) / math.sqrt(query.shape[-1])
-        weight = softmax(score + self.preference[relation], target, num_nodes=n)
         value = self.value(x).view(n * self.n_relations, self.heads, -1)
-        message = value[source * self.n_relations + relation]
-        message = self.dropout(weight)[..., None] * message
-        return scatter(message, target, dim_size=n, reduce="sum").flatten(1)
+        row = edge_index[0] * self.n_relations + relation
+        return self.propagate(
+            edge_index, query=query, key=key, value=value, row=row, relation=relation
+        ).flatten(1)
+
+    def message(
+        self,
+        query_i: Tensor,
+        key_j: Tensor,
+        value: Tensor,
+        row: Tensor,
+        relation: Tensor,
+        index: Tensor,
+        dim_size: int,
+    ) -> Tensor:
+        """Weigh what each source sends: (n_edges, heads, out_size / heads)."""
+        score = (query_i * key_j).sum(-1) / math.sqrt(key_j.shape[-1])
+        weight = softmax(score + self.preference[relation], index, num_nodes=dim_size)
+        return self.dropout(weight)[..., None] * value.index_select(0, row)
 
 
-class RelationalConvolution(nn.Module):
+class RelationalConvolution(MessagePassing):
     r"""Weighted sum of what neighbours say, with a transformation per relation.
 
     .. math:: h_i = \sum_r \sum_{j \in N_r(i)} \frac{a_{ij}}{|N_r(i)|} W_r x_j,
@@ -124,7 +138,7 @@ class RelationalConvolution(nn.Module):
     def __init__(
         self, in_size: int, out_size: int, n_relations: int, n_bases: int = 30
     ):
-        super().__init__()
+        super().__init__(aggr="sum")
         n_bases = min(n_bases, n_relations)
         self.bases = nn.Parameter(torch.empty(n_bases, in_size, out_size))
         self.shares = nn.Parameter(torch.empty(n_relations, n_bases))
@@ -135,14 +149,19 @@ class RelationalConvolution(nn.Module):
         self, x: Tensor, edge_index: Tensor, relation: Tensor, weight: Tensor
     ) -> Tensor:
         """Pass messages: (n, in_size) to (n, out_size)."""
-        source, target = edge_index
-        n, n_relations = len(x), len(self.shares)
-        group = target * n_relations + relation
-        weight = weight / group.bincount(minlength=n * n_relations)[group]
+        n, n_relations = x.shape[0], len(self.shares)
+        group = edge_index[1] * n_relations + relation
+        weight = weight / degree(group, n * n_relations)[group]
         of_relation = torch.einsum("rb,bio->rio", self.shares, self.bases)
-        value = torch.einsum("ni,rio->nro", x, of_relation)
-        message = weight[:, None] * value[source, relation]
-        return scatter(message, target, dim_size=n, reduce="sum")
+        value = torch.einsum("ni,rio->nro", x, of_relation).flatten(0, 1)
+        row = edge_index[0] * n_relations + relation
+        return self.propagate(
+            edge_index, value=value, row=row, weight=weight, size=(n, n)
+        )
+
+    def message(self, value: Tensor, row: Tensor, weight: Tensor) -> Tensor:
+        """Weigh what each source sends: (n_edges, out_size)."""
+        return weight[:, None] * value.index_select(0, row)
 
 
 class NeighborMean(nn.Module):
@@ -153,9 +172,10 @@ class NeighborMean(nn.Module):
     With one relation it is the aggregation of JOYFUL [1]_ (Eq. 9), with the mean of
     GraphSAGE [2]_, which it cites; with several that of a relational graph
     convolution [3]_, as in JOYFUL's released code. Without neighbours it is 0. The
-    numbers are those of ``SAGEConv`` and ``RGCNConv`` of torch-geometric, of which the
-    second takes longer; ``pytest -n 0 -p benchmark -m benchmark -k convolution
-    tests/benchmarks/test_speed.py`` compares them.
+    numbers are those of ``SAGEConv`` and ``RGCNConv`` of torch-geometric. It is one
+    product with a sparse matrix, since a ``MessagePassing`` layer with the same numbers
+    keeps a message for each edge and took 1.4 to 2.8 times as long; ``pytest -n 0
+    -p benchmark -m benchmark -k convolution tests/benchmarks/test_speed.py`` compares.
 
     Parameters
     ----------
@@ -191,14 +211,18 @@ class NeighborMean(nn.Module):
         self, x: Tensor, edge_index: Tensor, relation: Tensor | None = None
     ) -> Tensor:
         """Pass messages: (n, in_size) to (n, out_size)."""
-        n, kinds = len(x), self.n_relations
+        n, kinds = x.shape[0], self.n_relations
         kind = relation if kinds > 1 else torch.zeros_like(edge_index[0])
         source, target = edge_index * kinds + kind
-        share = 1 / target.bincount()[target].to(x.dtype)
+        share = 1 / degree(target, n * kinds, x.dtype)[target]
+        value = self.value(x).view(n * kinds, -1)
+        if torch.compiler.is_exporting():  # other runtimes know no sparse product
+            sent = share[:, None] * value[source]
+            return scatter(sent, edge_index[1], dim_size=n, reduce="sum")
         # A product with a sparse matrix holds no message of its own for each edge.
         # It is left unchecked in so many words, or torch warns on a GPU.
         with torch.sparse.check_sparse_tensor_invariants(False):
             mean = torch.sparse_coo_tensor(
                 torch.stack([edge_index[1], source]), share, (n, n * kinds)
             )
-            return torch.sparse.mm(mean, self.value(x).view(n * kinds, -1))
+            return torch.sparse.mm(mean, value)

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from skmerc._utils.random import Dropout
 from skmerc._utils.registry import storable
 from skmerc.graph import speaker_relations, window_edges
+from skmerc.graph._edges import lengths_of
 from skmerc.losses import focal_loss, weighted_mean
 from skmerc.nn.base import DialogueLoss, DialogueNetwork
 from skmerc.nn.blocks import hide_modalities, show_blocks
@@ -147,7 +148,7 @@ class CBERLNetwork(DialogueNetwork):
         mask_weight: Tensor | None = None,
     ) -> Recognition:
         """Recognise the emotions of whole dialogues, as the base class says."""
-        lengths = sequence.bincount()
+        lengths = lengths_of(sequence)
         fused, fusion_loss, divergence = self._fuse(features, sequence, speaker)
         context = self.enter(fused)
         if self.context is not None:

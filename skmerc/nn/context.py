@@ -57,12 +57,56 @@ class DialogueRNN(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Encode utterances: (n, in_size) to (n, hidden_size), or twice that width."""
+        if torch.compiler.is_exporting():
+            for layer in self.layers:
+                x = _onnx_recurrence(layer, x)
+            return x
         order, batch_sizes = packing_order(lengths)
         coded, batch_sizes = x[order], batch_sizes.cpu()
         for number, layer in enumerate(self.layers):
             coded = self.dropout(coded) if number else coded
             coded = layer(PackedSequence(coded, batch_sizes))[0].data
         return torch.empty_like(coded).index_copy(0, order, coded)
+
+
+_GATES = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2)}
+"""Torch's numbers of the gates in the order of ONNX.
+
+In, out, forget and cell of an LSTM; update, reset and hidden of a GRU.
+"""
+
+
+def _onnx_recurrence(layer: nn.LSTM | nn.GRU, x: Tensor) -> Tensor:
+    """Read a dialogue by an operator of ONNX; torch's would fix the number of turns."""
+    ways = ("", "_reverse") if layer.bidirectional else ("",)
+    order = torch.tensor(_GATES[layer.mode])
+
+    def weights(*names):
+        """Reorder the gates of each way: (n_ways, n_gates * hidden_size, ...)."""
+        parts = [[getattr(layer, f"{name}_l0{way}") for name in names] for way in ways]
+        gates = torch.stack([torch.stack(part) for part in parts])
+        gates = gates.unflatten(2, (len(order), -1)).index_select(2, order)
+        return gates.flatten(1, 3)
+
+    about = {
+        "hidden_size": layer.hidden_size,
+        "direction": "bidirectional" if layer.bidirectional else "forward",
+    }
+    if layer.mode == "GRU":
+        about["linear_before_reset"] = 1  # as torch has it
+    heard = torch.onnx.ops.symbolic(
+        layer.mode,
+        (
+            x[:, None],
+            weights("weight_ih"),
+            weights("weight_hh"),
+            weights("bias_ih", "bias_hh"),
+        ),
+        about,
+        dtype=x.dtype,
+        shape=(x.shape[0], len(ways), 1, layer.hidden_size),
+    )
+    return heard.flatten(1)
 
 
 def packing_order(lengths: Tensor) -> tuple[Tensor, Tensor]:

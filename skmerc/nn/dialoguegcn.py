@@ -16,6 +16,7 @@ from skmerc.graph import (
     speaker_relations,
     window_edges,
 )
+from skmerc.graph._edges import lengths_of
 from skmerc.losses import focal_loss
 from skmerc.nn.base import DialogueLoss, DialogueNetwork
 from skmerc.nn.blocks import hide_modalities, show_blocks
@@ -102,7 +103,7 @@ class DialogueGCNNetwork(DialogueNetwork):
         self, features: Tensor, sequence: Tensor, speaker: Tensor
     ) -> DialogueGCNOutput:
         """Recognise the emotions of whole dialogues, as the base class says."""
-        lengths = sequence.bincount()
+        lengths = lengths_of(sequence)
         context = self.context(self._read(features), lengths)
         nodes = self._convolve(context, sequence, speaker, lengths)
         seen = self._look_around(torch.cat([context, nodes], dim=1), lengths)
@@ -122,7 +123,7 @@ class DialogueGCNNetwork(DialogueNetwork):
         source, target = edges
         relation = self._relations(edges, speaker, sequence)
         score = (self.weigh(context)[target] * context[source]).sum(1)
-        weight = softmax(score, target, num_nodes=len(context))
+        weight = softmax(score, target, num_nodes=context.shape[0])
         nodes = self.of_speakers(context, edges, relation, weight).relu()
         others = edges[:, source != target]
         return self.of_neighbors(self.dropout(nodes), others).relu()
@@ -134,7 +135,8 @@ class DialogueGCNNetwork(DialogueNetwork):
         return torch.where(edges[0] == edges[1], 2 * self.n_speakers**2, pairs)
 
     def _look_around(self, nodes: Tensor, lengths: Tensor) -> Tensor:
-        sizes = lengths.tolist()
+        exported = torch.compiler.is_exporting()
+        sizes = [nodes.shape[0]] if exported else lengths.tolist()
         asked = self.attend(nodes).split(sizes)
         seen = [
             (question @ dialogue.T).softmax(dim=1) @ dialogue

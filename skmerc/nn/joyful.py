@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from skmerc._utils.random import Dropout
 from skmerc._utils.registry import storable
+from skmerc.graph._edges import lengths_of
 from skmerc.losses import contrastive_loss, focal_loss, weighted_mean
 from skmerc.nn.base import DialogueLoss, DialogueNetwork
 from skmerc.nn.blocks import hide_modalities
@@ -139,7 +140,7 @@ class JoyfulNetwork(DialogueNetwork):
         self, features: Tensor, sequence: Tensor, speaker: Tensor
     ) -> JoyfulOutput:
         """Recognise the emotions of whole dialogues, as the base class says."""
-        lengths = sequence.bincount()
+        lengths = lengths_of(sequence)
         blocks, present = self.reader(features)
         shown = hide_modalities(present, self.modality_dropout * self.training)
         nodes, loss = self.fusion(blocks, shown, lengths)

@@ -79,8 +79,11 @@ class GlobalFusion(nn.Module):
     def forward(
         self, blocks: list[Tensor], present: Tensor, lengths: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return representations (n, size), and the loss of each utterance (n,)."""
+        """Return representations (n, size), and in training the loss of each (n,)."""
         z = _project(self.project, blocks, present)
+        code = self.transformer(z, lengths)
+        if not self.training:
+            return code, torch.zeros_like(code[:, 0])
         there = torch.cat(
             [
                 seen[:, None].expand(-1, width)
@@ -88,7 +91,6 @@ class GlobalFusion(nn.Module):
             ],
             dim=1,
         )
-        code = self.transformer(z, lengths)
         target = z.detach() if self.detach_targets else z
         loss = _mean_square(code - target, there)
         with torch.set_grad_enabled(self.topic_gradient and torch.is_grad_enabled()):
@@ -153,7 +155,7 @@ class SpecificFusion(nn.Module):
         self.enter_basis = nn.Linear(size, size, bias=False)
 
     def forward(self, blocks: list[Tensor], present: Tensor) -> tuple[Tensor, Tensor]:
-        """Return representations (n, size), and the loss of each utterance (n,)."""
+        """Return representations (n, size), and in training the loss of each (n,)."""
         z = _project(self.project, blocks, present)
         basis = self.enter_basis(self.basis)
         parts = zip(self.enter, z.chunk(len(blocks), dim=1), strict=True)
@@ -162,6 +164,8 @@ class SpecificFusion(nn.Module):
         ]
         there = present.repeat_interleave(self.basis.shape[1], dim=1)
         code = torch.cat(mixed, dim=1) * there
+        if not self.training:
+            return code, torch.zeros_like(code[:, 0])
         target = z.detach() if self.detach_targets else z
         return code, _mean_square(code - target, there)
 
@@ -232,7 +236,7 @@ class JoyfulFusion(nn.Module):
         self, blocks: list[Tensor], present: Tensor, lengths: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return node features (n, size), and the loss L_mf of each utterance."""
-        codes, loss = [], torch.zeros(len(present), device=present.device)
+        codes, loss = [], torch.zeros_like(present[:, 0], dtype=torch.float32)
         if self.in_dialogue:
             code, part = self.in_dialogue(blocks, present, lengths)
             codes, loss = [code], loss + part

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skmerc._utils.random import Dropout, rand
-from skmerc.graph._edges import ranges
+from skmerc.graph._edges import ranges, turns_near
 
 STEP = 16
 """Chunks of dialogues are multiples of this many turns, as kernels like them."""
@@ -86,8 +86,8 @@ class DialogueTransformer(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Encode utterances: (n, size) to (n, size)."""
-        turn = ranges(0, lengths)
-        row, chunks = _lay_out(x, turn, lengths, self.window, self.causal)
+        lay_out = _lay_out_one if torch.compiler.is_exporting() else _lay_out
+        turn, row, chunks = lay_out(x, lengths, self.window, self.causal)
         angles = _angles(turn, self.head_size) if self.position == "rotary" else None
         if self.position == "sinusoidal":
             x = x + _waves(turn, x)
@@ -172,10 +172,22 @@ class _Attention(nn.Module):
         return out.transpose(1, 2).reshape(-1, self.size)
 
 
+def _lay_out_one(
+    x: Tensor, lengths: Tensor, window: int | None, causal: bool
+) -> tuple[Tensor, Tensor, list[_Chunks]]:
+    """Take the only dialogue of an exported network for one chunk."""
+    n = x.shape[0]
+    turn = torch.arange(n, device=x.device)
+    seen = turns_near(turn, window, 0 if causal else window)
+    mask = x.new_zeros(seen.shape).masked_fill_(~seen, -torch.inf)
+    return turn, turn, [_Chunks(n, n, True, mask)]
+
+
 def _lay_out(
-    x: Tensor, turn: Tensor, lengths: Tensor, window: int | None, causal: bool
-) -> tuple[Tensor, list[_Chunks]]:
+    x: Tensor, lengths: Tensor, window: int | None, causal: bool
+) -> tuple[Tensor, Tensor, list[_Chunks]]:
     """Cut dialogues into chunks and pad the last; tell the row of each utterance."""
+    turn = ranges(0, lengths)
     # One size for all would pad short dialogues to the longest of the batch.
     size = STEP * -(-lengths // STEP)
     if window is not None:
@@ -189,7 +201,7 @@ def _lay_out(
     sizes = size.unique().tolist()
     parts = owner.split([int(rows[size == each].sum()) for each in sizes])
     owners = (part.view(-1, each) for part, each in zip(parts, sizes, strict=True))
-    return row, [_describe(each, window, causal, x) for each in owners]
+    return turn, row, [_describe(each, window, causal, x) for each in owners]
 
 
 def _describe(owner: Tensor, window: int | None, causal: bool, x: Tensor) -> _Chunks:

@@ -19,24 +19,8 @@ from skmerc._utils.seeding import undisturbed
 from skmerc._utils.types import FilePath
 from skmerc.frame._columns import locate_blocks
 from skmerc.fusion import DJVAEFuser
-from skmerc.nn.cberl import CBERLNetwork
-from skmerc.nn.dialoguegcn import DialogueGCNNetwork
-from skmerc.nn.joyful import JoyfulNetwork
-from skmerc.nn.serving import (
-    ServedCBERL,
-    ServedDialogueGCN,
-    ServedFusion,
-    ServedJoyful,
-)
 from skmerc.recognition import JoyfulRegressor
 from skmerc.recognition._base import DialogueEstimator
-
-_SERVED = {
-    CBERLNetwork: ServedCBERL,
-    DialogueGCNNetwork: ServedDialogueGCN,
-    JoyfulNetwork: ServedJoyful,
-}
-"""How the network of each system reads a single dialogue."""
 
 
 def export_model(model: BaseEstimator, path: FilePath) -> None:
@@ -93,10 +77,10 @@ def export_model(model: BaseEstimator, path: FilePath) -> None:
     >>> export_model(model, "emotions.onnx")  # doctest: +SKIP
     """
     need("export", "onnx", "onnxscript")
-    *fusers, last = _steps(model)
-    first = fusers[0] if fusers else last
+    steps = _steps(model)
+    first, last = steps[0], steps[-1]
     name, answer = _answer(last)
-    graph = _Graph([_network(fuser) for fuser in fusers], _network(last), answer)
+    graph = _Graph(steps, answer)
     with LOADING, undisturbed():  # torch traces for one thread at a time
         exported = _to_onnx(graph, first.n_features_in_, name)
     for key, value in (_input(first) | _output(last)).items():
@@ -105,19 +89,18 @@ def export_model(model: BaseEstimator, path: FilePath) -> None:
 
 
 class _Graph(nn.Module):
-    """What is exported: fusers one after another, a network, and its answer."""
+    """What is exported: networks one after another, and the last one's answer."""
 
-    def __init__(
-        self, fusers: list[nn.Module], network: nn.Module, answer: nn.Module
-    ) -> None:
+    def __init__(self, steps: list[Any], answer: nn.Module) -> None:
         super().__init__()
-        self.fusers = nn.ModuleList(fusers)
-        self.network, self.answer = network, answer
+        self.networks = nn.ModuleList(step.net_.module_ for step in steps)
+        self.outputs, self.answer = [_read_of(step) for step in steps], answer
 
     def forward(self, features: Tensor, speaker: Tensor) -> Tensor:
-        for fuse in self.fusers:
-            features = fuse(features, speaker)
-        return self.answer(self.network(features, speaker))
+        given = {"sequence": torch.zeros_like(speaker), "speaker": speaker}
+        for network, output in zip(self.networks, self.outputs, strict=True):
+            features = getattr(network(features=features, **given), output)
+        return self.answer(features)
 
 
 class _Affine(nn.Module):
@@ -182,17 +165,11 @@ def _refuse_convolution(step: Any) -> None:
         )
 
 
-def _network(step: Any) -> nn.Module:
+def _read_of(step: Any) -> str:
+    """Name what is read of a network's output."""
     if isinstance(step, DJVAEFuser):
-        blocks = step.output == "latent+blocks"
-        return ServedFusion(step.net_.module_.reader, step.vae_, blocks)
-    network = step.net_.module_
-    if type(network) not in _SERVED:
-        raise ValueError(
-            f"The network of {type(step).__name__}, {type(network).__name__}, is not "
-            "known to export_model; keep the model with save_model, for Python."
-        )
-    return _SERVED[type(network)](network)
+        return "mean" if step.output == "latent" else "mean_and_blocks"
+    return "logits"
 
 
 def _answer(step: Any) -> tuple[str, nn.Module]:
@@ -213,7 +190,7 @@ def _to_onnx(graph: nn.Module, n_features: int, output: str) -> Any:
     turns = {0: torch.export.Dim("turns", min=3)}
     example = torch.zeros(5, n_features), torch.zeros(5, dtype=torch.int64)
     # A copy, since tracing puts other tensors into the very modules that answer.
-    graph = deepcopy(graph).eval()
+    graph = deepcopy(graph).cpu().eval()
     traced = torch.export.export(graph, example, dynamic_shapes=(turns, turns))
     program: Any = torch.onnx.export(
         traced,

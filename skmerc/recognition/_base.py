@@ -176,17 +176,13 @@ class DialogueEstimator(
         rng = check_random_state(self.random_state)
         data = self._prepare(table, y, weight, rng, resume, epochs, classes)
         seed = draw_seed(rng)
-        checkpoint = None
-        if self.checkpoint is not None and not epochs:
+        kept = nullcontext()
+        if not epochs:
             start = self.net_ if resume else None
-            checkpoint = Checkpoint.of(
-                self, data.parts() | {"random_state": seed}, start
-            )
-        with checkpoint or nullcontext():
-            interrupted = self._train(data, seed, resume, epochs, checkpoint)
+            kept = Checkpoint.of(self, data.parts() | {"random_state": seed}, start)
+        with kept as checkpoint:
+            self._train(data, seed, resume, epochs, checkpoint)
             self._finish(data, rng)
-            if checkpoint and not interrupted:
-                checkpoint.remove()
         return self
 
     def _read_labelled(self, X, y, sample_weight, reset):
@@ -287,7 +283,7 @@ class DialogueEstimator(
         """Train parts of the network beforehand."""
 
     def _train(self, data, seed, resume, epochs, checkpoint):
-        """Train; return whether the user has broken it off."""
+        """Train on the data from the start, or from the last fit."""
         training = data.dataset(data.weight)
         if "mask_weight" in inspect.signature(self._network.forward).parameters:
             training.mask_weight = self._task.frequency(data.target)
@@ -304,7 +300,7 @@ class DialogueEstimator(
         seed += len(before)  # or each further pass would draw what the last one drew
         with drawing(seed, device):
             net = self._make_net(data, training, validation, device, seed, epochs)
-            interrupted = train_net(
+            train_net(
                 net,
                 training,
                 checkpoint=checkpoint,
@@ -314,7 +310,6 @@ class DialogueEstimator(
         self.net_ = without_accelerator(net)
         self.history_ = summaries_of(net.history, before)
         self.n_iter_ = len(self.history_)
-        return interrupted
 
     def _take_over(self, net, optimizer):
         state, new = self.net_.module_.state_dict(), net.module_.state_dict()

@@ -55,17 +55,17 @@ class TestEffectiveNumber:
         np.testing.assert_allclose(found, 3 * inverse / inverse.sum())
 
     def test_the_default_beta(self):
-        mass = np.array([40.0, 268.0, 4710.0])
-        by_name = class_factor("effective", CLASSES, mass)
-        expected = 1 / (1 - 0.999**mass)
+        weight = np.array([40.0, 268.0, 4710.0])
+        by_name = class_factor("effective", CLASSES, weight)
+        expected = 1 / (1 - 0.999**weight)
         np.testing.assert_allclose(by_name, expected / expected.mean())
 
     def test_its_ends_are_no_weights_and_balanced_ones(self):
-        mass = np.array([40.0, 268.0, 4710.0])
-        none = class_factor(("effective", 0), CLASSES, mass)
+        weight = np.array([40.0, 268.0, 4710.0])
+        none = class_factor(("effective", 0), CLASSES, weight)
         np.testing.assert_array_equal(none, 1)
-        found = class_factor(("effective", 1 - 1e-9), CLASSES, mass)
-        ratio = found / class_factor("balanced", CLASSES, mass)
+        found = class_factor(("effective", 1 - 1e-9), CLASSES, weight)
+        ratio = found / class_factor("balanced", CLASSES, weight)
         np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)
 
     def test_a_class_that_is_not_there_has_no_say(self):
@@ -103,8 +103,8 @@ class TestSharesOfClasses:
         target = np.repeat([0, 1, 2], [1, 3, 6])
         for adjustment in (0.0, 0.5, 1.0):
             task = known([1, 3, 6], adjustment)
-            mass = np.bincount(target, task.validation_factor(target))
-            np.testing.assert_allclose(mass / mass.sum(), task.answered_prior)
+            weight = np.bincount(target, task.validation_factor(target))
+            np.testing.assert_allclose(weight / weight.sum(), task.answered_prior)
 
     def test_a_class_that_has_not_come_yet_is_not_lifted(self):
         task = known([2, 0, 6], 1.0)
