@@ -375,9 +375,8 @@ def _refuse_alike(labels):
     try:
         refuse_alike(labels, "label")
     except ValueError as error:
-        groups = [
-            f"{text!r} ({n})" for g in find_spellings(labels) for text, n in g.items()
-        ]
+        groups = [group.items() for group in find_spellings(labels)]
+        told = [f"{text!r} ({n})" for group in groups for text, n in group]
         raise ValueError(
             f"{error} Those that differ in blanks or case are {', '.join(told)}; "
             "normalize_labels=True writes them in one way."
