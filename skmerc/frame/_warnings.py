@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 HANDFUL = 5
 """Dialogues of one turn that are no reason to wonder."""
-_MANY = 100
-"""Rows of an array from which on it is no example."""
+_WIDE = 16
+"""Columns of an array from which on it may be what an embedder has made."""
 
 
 def warn_without_dialogues(given: Collection[str]) -> None:
@@ -38,8 +38,8 @@ def warn_without_dialogues(given: Collection[str]) -> None:
 def warn_of_single_turns(data: Any, conversations: "Conversations") -> None:
     """Warn that a model of dialogues gets none, where its user cannot have meant that.
 
-    Arrays of doubles are passed over, since scikit-learn's checks give such; the
-    features that embedders make are of single precision.
+    Arrays of doubles and narrow ones are passed over, since scikit-learn's checks give
+    such; the features that embedders make are wide and of single precision.
     """
     real = conversations.role != SYNTHETIC
     n_dialogues = len(np.unique(conversations.dialogue[real]))
@@ -48,7 +48,7 @@ def warn_of_single_turns(data: Any, conversations: "Conversations") -> None:
         return
     if isinstance(data, pd.DataFrame):
         lost = "" if conversations.keyed else ": X has no column dialogue__id"
-    elif len(conversations) >= _MANY and getattr(data, "dtype", None) == np.float32:
+    elif getattr(data, "dtype", None) == np.float32 and data.shape[1] >= _WIDE:
         lost = ": X is an array, which has no keys"
     else:
         return

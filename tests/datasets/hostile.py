@@ -29,7 +29,7 @@ READERS = (
     "load_dailydialog", "load_dailydialog.txt", "load_iemocap", "load_iemocap.txt",
     "load_iemocap.npy", "load_iemocap.joblib", "load_mosei", "load_mosei.padded",
     "load_mosi", "load_mosi.csv",
-    "read_pickle.torch", "to_frame", "load_model",
+    "read_pickle.torch", "to_frame", "to_frame.csv", "to_frame.parquet", "load_model",
 )  # fmt: skip
 
 
@@ -260,6 +260,24 @@ def _jsonl(folder, rng):
     return folder / "a.jsonl", folder / "a.jsonl"
 
 
+def _said():
+    import pandas as pd
+
+    times = [f"04/03/2026 20:1{number}" for number in range(5)]
+    said = {"text": "Hm, well, it is so.", "label": "x", "speaker": "Ann"}
+    return pd.DataFrame(said | {"dialogue": "a", "timestamp": times})
+
+
+def _said_csv(folder, rng):
+    _said().to_csv(folder / "a.csv", index=False)
+    return folder / "a.csv", folder / "a.csv"
+
+
+def _said_parquet(folder, rng):
+    _said().to_parquet(folder / "a.parquet")
+    return folder / "a.parquet", folder / "a.parquet"
+
+
 _MODEL = None
 
 
@@ -299,6 +317,8 @@ _GOOD = {
     "load_mosi.csv": _mosi_csv,
     "read_pickle.torch": _torch,
     "to_frame": _jsonl,
+    "to_frame.csv": _said_csv,
+    "to_frame.parquet": _said_parquet,
     "load_model": _model,
 }
 

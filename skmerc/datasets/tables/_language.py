@@ -16,16 +16,15 @@ _CHARACTERS = 2000
 _ENGLISH = "English"
 _COMMON = {
     _ENGLISH: "a all and are at be but can do don't for have he how i i'm in is it "
-    "it's just know my not of on she so that the there they this to was we what with "
-    "you your",
+    "it's just know me my no not of on she so that the there they this to was we what "
+    "with you your",
     "German": "aber auch auf das den der du ein es habe ich ist ja kann mir mit nicht "
     "noch sie und wenn wie wir zu",
     "French": "avec ce c'est dans de des est et il je j'ai la le les mais nous oui pas "
     "pour que qui tu un une vous",
-    "Spanish": "con de el en es eso está la lo los mi muy no para pero por que qué se "
+    "Spanish": "con de el en es eso está la lo los mi muy para pero por que qué se "
     "sí te un una yo",
-    "Italian": "che come con cosa di è ha ho il la le lo ma mi non per questo si sono "
-    "un una",
+    "Italian": "che con cosa di è ha ho il la le lo ma mi non questo si sono un una",
     "Portuguese": "bem com de do e é ele está eu isso mas me muito não o para por que "
     "se sim um uma você",
     "Dutch": "dat de een en er heb het ik je maar met niet op te van voor wat we ze "
@@ -33,7 +32,7 @@ _COMMON = {
     "Polish": "ale co do ja jak jest mam na nie się tak to w z że",
     "Turkish": "ama ben bir bu çok da de evet için mi ne o sen var ve",
     "Indonesian": "ada aku apa dan dengan di ini itu kamu saya tidak untuk yang",
-    "Hindi in Latin letters": "aur bhi hai hain ho hum ka kar ki ko kya main mein nahi "
+    "Hindi in Latin letters": "aur bhi hai hain ho hum ka kar ki ko kya mein nahi "
     "nahin toh tum",
 }
 _COMMON_SETS = {name: frozenset(words.split()) for name, words in _COMMON.items()}
@@ -42,7 +41,7 @@ _COMMON_SETS = {name: frozenset(words.split()) for name, words in _COMMON.items(
 def guess_language(texts):
     """Guess the language of most texts; None if it is English, or nothing tells."""
     counts = Counter()
-    for text in _some(texts):
+    for text in _some([*dict.fromkeys(texts)]):
         counts.update(_WORD.findall(text[:_CHARACTERS].lower().replace("’", "'")))
     n_words = counts.total()
     if n_words < _ENOUGH_WORDS:

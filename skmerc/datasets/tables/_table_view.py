@@ -12,6 +12,7 @@ from skmerc.frame._columns import KEYS, parse_table
 from skmerc.frame._conversations import sortable
 from skmerc.frame._labels import shape_of
 from skmerc.frame._names import kind_of
+from skmerc.frame._numbers import as_floats, find_no_number
 from skmerc.frame._texts import is_blank, is_missing
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
@@ -61,7 +62,7 @@ class View:
         """Name of the column of texts, or None."""
         columns = [c for c in self.features if not holds_numbers(self.features[c])]
         named = [c for c in columns if kind_of(c) == "text"]
-        return next(iter([c for c in columns if c == TEXT] or named), None)
+        return TEXT if TEXT in self.features else next(iter(named), None)
 
 
 def view_of(X, y):
@@ -70,7 +71,7 @@ def view_of(X, y):
     features, is_frame = table.features, isinstance(table.data, pd.DataFrame)
     if not is_frame:
         features = pd.DataFrame(np.asarray(features))
-    features = features.reset_index(drop=True)
+    features = features.reset_index(drop=True).apply(_as_floats)
     try:
         keys, broken = table.keys, ""
         sortable(keys[KEYS[1]])
@@ -112,6 +113,14 @@ def _labels_of(y, n_rows, keys):
         name: (labels.map(str) == name).to_numpy() & labels.notna().to_numpy()
         for name in sorted(names)
     }
+
+
+def _as_floats(column):
+    """Make numbers of Python objects that are such, unless they are texts by name."""
+    if column.dtype != object or column.name == TEXT:
+        return column
+    values = column.to_numpy()
+    return column if find_no_number(values) else pd.Series(as_floats(values))
 
 
 def holds_numbers(column):

@@ -82,11 +82,16 @@ def to_frame(
           this list under ``"utterances"`` or ``"turns"`` and, if you like, its
           name under ``"id"``. An utterance is a dict;
         - a list of utterances, each a dict that names its dialogue under
-          ``"dialogue"``, ``"dialogue_id"`` or ``"conversation_id"``;
+          ``"dialogue"``, ``"dialogue_id"`` or ``"conversation_id"``, or under the
+          field that `dialogue` says;
         - a DataFrame with such a column or level of the index, a row for each
           utterance, as ConvoKit's ``corpus.get_utterances_dataframe()``;
-        - a table of polars, Arrow or Hugging Face, which has ``to_pandas``;
-        - the path of a file of JSON lines, each of them a dialogue or each an
+        - a table of polars, Arrow, Hugging Face or another library, which has
+          ``to_pandas`` or ``__arrow_c_stream__``;
+        - the path of such a table in a file that ends in ``.parquet``, ``.csv``,
+          ``.csv.gz``, ``.tsv`` or ``.tsv.gz``; ids stay the text that they are, "007"
+          too;
+        - the path of another file, of JSON lines, each of them a dialogue or each an
           utterance, as ConvoKit's ``utterances.jsonl``, or of one line,
           a list of these.
     text : str, default="text"
@@ -98,11 +103,22 @@ def to_frame(
         The field that holds its label, text or a number. It is looked up in
         ``"meta"`` too (in a DataFrame: ``"meta.<label>"``). With None labels
         are not read.
-    speaker : str, default="speaker"
-        The field that holds who speaks. Where it is absent or empty the speaker
-        is unknown: one person in each dialogue.
+    speaker : str or None, default="speaker"
+        The field that holds who speaks. Where it is absent or empty, and with None, the
+        speaker is unknown: one person in each dialogue.
     columns : list of str, default=()
         Other fields to keep, as columns of X, such as paths of sound files.
+    dialogue : str or None, default=None
+        The field that names the dialogue of an utterance outside of a list; by default
+        the first there is of those above.
+    turn, timestamp : str or None, default="turn" and "timestamp"
+        The fields that order utterances; see Notes. None reads none.
+    day_first : bool or None, default=None
+        Whether ``04/03/2026`` is the fourth of March. By default another date of the
+        field must tell, unless the order of turns is the same either way.
+    normalize_labels, normalize_speakers : bool, default=False
+        Whether to write labels, or speakers, in lower case, with single blanks and none
+        around them, so that "JOY" and "joy " are one.
 
     Returns
     -------
@@ -119,7 +135,7 @@ def to_frame(
     ------
     TypeError
         If a dialogue, a speaker or the id of an utterance is a list, a dict or
-        something else that has no value of its own.
+        something else that has no value of its own, or `dialogues` is no table.
     ValueError
         If an utterance has no text, no utterance has a field that was named,
         dialogues share a name or are 7 here and 7.0 there, names or labels differ in
@@ -132,20 +148,34 @@ def to_frame(
     -----
     TextEncodingWarning
         If texts were decoded or mended, with their number.
+    UnreadColumnWarning
+        If fields look by their names like a key or a label that was not found.
+    UntidyTableWarning
+        If rows stand twice, texts are missing or blank, labels or speakers differ only
+        in case or blanks, or times do not order what they should. All of it stays as
+        it is.
+    NoDialogueWarning
+        If each utterance names another dialogue.
 
     See Also
     --------
+    check_table : Say what to know of a table before training.
     load_table : Read a table of features.
 
     Notes
     -----
-    Utterances in a list of their own are in order. Others are ordered by the field
-    ``"turn"``, if they have it; otherwise by ``"timestamp"``, in dialogues where
-    all have one (a number, a date of Python, NumPy or pandas, or text such as
-    ``"2021-03-28T02:30"``; one without a zone is taken as it stands, whatever the zone
-    of the machine), then by the length of the chain of replies that leads to them
+    Utterances in a list of their own are in order, unless `turn` or `timestamp` names a
+    field. Others are ordered by the field `turn`, if they have it (and `timestamp` does
+    not name another one alone); otherwise by `timestamp`, in dialogues where all have
+    one, then by the length of the chain of replies that leads to them
     (``"reply_to"`` or ``"reply-to"``, with ``"id"``), then as they stand.
     ConvoKit's film dialogues, for example, have no times and stand in reverse.
+
+    A time is a number, a date or span of Python, NumPy or pandas, or text such as
+    ``2021-03-28T02:30``, ``28/03/2021 02:30``, ``28.03.2021, 2:30 pm``,
+    ``28 March 2021``, ``00:01:30`` or ``90 s``. One without a zone is taken as it
+    stands, whatever the zone of the machine. Times of day that begin anew within a
+    dialogue, as after midnight, are refused.
 
     Examples
     --------
