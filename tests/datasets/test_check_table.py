@@ -63,11 +63,11 @@ TEXTS = {
     "blank texts": (["", None, " "] + talk(37), "3 texts are missing or blank .8%"),
     "words for nothing": (["nan", "None"] + talk(38), "2 texts are a word for nothing"),
     "German": (
-        often("Ich weiß nicht, was das ist, und du hast es auch mit mir zu tun."),
+        often("Ich habe nicht mehr, und du, was kann ich mit dir und der Uhr."),
         "most texts seem to be in German: a guess",
     ),
     "French": (
-        ["Je ne sais pas ce que vous êtes dans la rue et il est là."] * 40,
+        ["Je ne vois pas ce que vous êtes dans la rue et il est là."] * 40,
         "French",
     ),
     "Spanish": (
