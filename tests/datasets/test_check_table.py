@@ -67,22 +67,22 @@ TEXTS = {
         "most texts seem to be in German: a guess",
     ),
     "French": (
-        ["Je ne vois pas ce que vous êtes dans la rue et il est là."] * 40,
-        "French",
+        often("Je ne vois pas ce que vous êtes dans la rue et il est là."),
+        "seem to be in French",
     ),
     "Spanish": (
-        ["Yo no sé lo que es, pero está muy bien para mi y por eso."] * 40,
-        "Spani",
+        often("Yo no sé lo que es, pero está muy bien para mi y por eso."),
+        "seem to be in Spanish",
     ),
     "Hindi": (often("मुझे नहीं पता कि यह क्या है"), "40 texts .* script .Devanagari"),
     "Hinglish": (
-        ["mujhe nahi pata kya hai yaar, tum toh aur bhi"] * 40,
+        often("mujhe nahi pata kya hai yaar, tum toh aur bhi"),
         "Latin letters",
     ),
     "Chinese": (["我不知道这是什么"] * 10 + talk(30), "10 texts are .* .Chinese 10"),
     "Finnish": (
-        ["En tiedä mikä tämä oikein onkaan, mutta sinä kyllä"] * 40,
-        "other than|an",
+        often("En tiedä mikä tämä oikein onkaan, mutta sinä kyllä"),
+        "another language than English",
     ),
     "long": (
         ["so it is that you " * 60] + talk(39),
