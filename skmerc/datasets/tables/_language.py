@@ -9,6 +9,8 @@ _ENOUGH_WORDS = 50
 _FEW_ENGLISH = 0.1
 """Share of common words below which no English conversation is."""
 _CLEARLY = 1.5
+_DIFFERENT = 4
+"""Common words of a language that no other language has by chance."""
 _AT_MOST = 2000
 """Texts that are looked at."""
 _CHARACTERS = 2000
@@ -52,7 +54,9 @@ def guess_language(texts):
     }
     english = shares.pop(_ENGLISH)
     best = max(shares, key=shares.get)
-    if shares[best] > _FEW_ENGLISH and shares[best] > _CLEARLY * english:
+    n_different = len(_COMMON_SETS[best].intersection(counts))
+    clear = shares[best] > max(_FEW_ENGLISH, _CLEARLY * english)
+    if clear and n_different >= _DIFFERENT:
         return best
     return "another language than English" if english < _FEW_ENGLISH else None
 
