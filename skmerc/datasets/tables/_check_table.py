@@ -17,17 +17,28 @@ _WIDTH = 88
 class TableCheck:
     """What was found in a table: printed, as a DataFrame, or shown in a notebook.
 
+    :func:`check_table` makes it.
+
+    Parameters
+    ----------
+    findings : list of tuple
+        The rows of the attribute of this name, in any order.
+
     Attributes
     ----------
     findings : DataFrame of shape (n_findings, 5)
         A row for each: ``severity`` (``"error"``: fitting would fail or be wrong,
         ``"warning"``: it may be wrong, ``"note"``: good to know), ``what`` was found,
         ``where``, the ``count`` of rows, dialogues or columns, and ``what to do``.
+
+    See Also
+    --------
+    check_table : Look at a table.
     """
 
     def __init__(self, findings):
         rank = [ERROR, WARNING, NOTE]
-        findings = sorted(findings, key=lambda finding: rank.index(finding.severity))
+        findings = sorted(findings, key=lambda finding: rank.index(finding[0]))
         self.findings = pd.DataFrame(findings, columns=_COLUMNS)
 
     def __repr__(self):
