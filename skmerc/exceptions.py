@@ -4,6 +4,7 @@ __all__ = [
     "DamagedCheckpointWarning",
     "DivergenceError",
     "DuplicateTurnWarning",
+    "IdFeatureWarning",
     "InterruptedTrainingWarning",
     "MissingModalityWarning",
     "NoDialogueWarning",
@@ -16,7 +17,9 @@ __all__ = [
     "TextTruncationWarning",
     "UnreadSpeakerWarning",
     "UnsafePickleError",
+    "UnreadColumnWarning",
     "UnseenModalityWarning",
+    "UntidyTableWarning",
     "UntrustedTypeError",
 ]
 
@@ -33,6 +36,10 @@ class DuplicateTurnWarning(UserWarning):
     """Several utterances of a dialogue claim the same turn."""
 
 
+class IdFeatureWarning(UserWarning):
+    """A column among the features is named like an id, and is learned from."""
+
+
 class InterruptedTrainingWarning(UserWarning):
     """Training was broken off; the model is what it had learned until then."""
 
@@ -42,7 +49,7 @@ class MissingModalityWarning(UserWarning):
 
 
 class NoDialogueWarning(UserWarning):
-    """Turns or speakers are told, but not the dialogues that they belong to."""
+    """Dialogues are not told, or have one turn each, so that context is unused."""
 
 
 class NonCommercialLicenseWarning(UserWarning):
@@ -81,8 +88,16 @@ class UnsafePickleError(ValueError):
     """A pickle asks for more than data; none of what it asks for has run."""
 
 
+class UnreadColumnWarning(UserWarning):
+    """Columns look like keys or labels by their names, and were not read."""
+
+
 class UnseenModalityWarning(UserWarning):
     """X has values in columns where no training row had one; they are not read."""
+
+
+class UntidyTableWarning(UserWarning):
+    """A table holds what looks like mistakes, such as repeated rows; they stay."""
 
 
 class UntrustedTypeError(ValueError):

@@ -270,6 +270,7 @@ def test_random_over_sampler_without_a_wrapper_repeats_utterances(table):
 
 
 @pytest.mark.parametrize("keyed", [True, False], ids=["keyed frame", "array"])
+@pytest.mark.filterwarnings("ignore::skmerc.exceptions.NoDialogueWarning")
 def test_read_only_memory_maps_are_read(table, tmp_path, keyed):
     X, y = table
     X = X.copy() if keyed else X.iloc[:, 4:].to_numpy()

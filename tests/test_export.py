@@ -289,6 +289,7 @@ def test_networks_of_usual_size_answer_alike_after_training(dialogues, exported)
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::skmerc.exceptions.NoDialogueWarning")
 def test_tables_without_names_and_other_modalities_are_read_alike(table, exported):
     X, y = table
     X = X.drop(columns=list(KEYS)).to_numpy()

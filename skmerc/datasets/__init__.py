@@ -8,6 +8,7 @@ from skmerc.datasets.corpora._iemocap import load_iemocap
 from skmerc.datasets.corpora._meld import load_meld
 from skmerc.datasets.corpora._mosei import load_mosei
 from skmerc.datasets.corpora._mosi import load_mosi
+from skmerc.datasets.tables._check_table import TableCheck, check_table
 from skmerc.datasets.tables._stream import iter_table
 from skmerc.datasets.tables._table import load_table
 from skmerc.datasets.tables._to_frame import to_frame
@@ -20,6 +21,8 @@ from skmerc.datasets.transcripts._telegram import load_telegram
 from skmerc.datasets.transcripts._whatsapp import load_whatsapp
 
 __all__ = [
+    "TableCheck",
+    "check_table",
     "fetch_meld_annotations",
     "iter_table",
     "load_convokit",

@@ -28,9 +28,8 @@ from skmerc.features._fine_tuning_checkpoint import FineTuningCheckpoint
 from skmerc.features._layers import LowerLayers, copy_to_learn
 from skmerc.features._sentence_model import SentenceModel
 from skmerc.features._text import TextEmbedder, refuse_broken, tell_of_missing
-from skmerc.frame import read_keys
+from skmerc.frame import KEYS, read_keys
 from skmerc.frame._columns import as_pandas, key_columns
-from skmerc.frame._warnings import warn_of_rows_left_out_alone
 
 _N_KEPT = 2
 _TUNED = {}
@@ -62,7 +61,9 @@ class FineTunedTextEmbedder(TextEmbedder):
         A folder that holds a model, or a name on the Hugging Face hub.
     cv : int or None, default=4
         Number of models, each trained without one part of the dialogues, drawn at
-        random. With None one model learns from all, `cv` - 1 times as fast.
+        random; it needs the keys ``dialogue__id`` and ``dialogue__role`` beside the
+        texts. With None one model learns from all, `cv` - 1 times as fast, and texts
+        may come alone.
     max_epochs : int, default=2
         Number of passes over the texts.
     lr : float, default=1e-4
@@ -264,7 +265,8 @@ class FineTunedTextEmbedder(TextEmbedder):
         TypeError
             If a cell is neither text nor missing.
         ValueError
-            If X is not one column beside keys, keys that are needed are absent, a label
+            If X is not one column beside keys, keys that `cv` or context need are
+            absent, a label
             is missing, labels are no classes, there are fewer dialogues than `cv`, a
             model is left with less than two classes or has fewer `layers`, a class
             weight is none, or the checkpoint is of another fit.
@@ -331,7 +333,7 @@ class FineTunedTextEmbedder(TextEmbedder):
         classes, label = read_classes(y, texts, keys["dialogue__role"])
         factor = weigh_classes(self.class_weight, classes, label)
         if self.cv is not None:
-            warn_of_rows_left_out_alone(key_columns(as_pandas(X)))
+            _demand_keys(X)
         fold = deal_dialogues(keys["dialogue__id"], label, self.cv, seed)
         base = TextEmbedder._load(self)
         self._tell_of_long(texts, base.n_readable)
@@ -433,3 +435,17 @@ class FineTunedTextEmbedder(TextEmbedder):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
+
+
+def _demand_keys(X):
+    """Refuse texts without the keys that say what to leave out and what to learn."""
+    found = key_columns(as_pandas(X)) if hasattr(X, "columns") else {}
+    absent = [key for key in (KEYS[0], KEYS[3]) if key not in found]
+    if absent:
+        raise ValueError(
+            f"X has no {' and no '.join(absent)} beside the texts, so that rows of one "
+            "dialogue would be left out one by one and validation dialogues be learned "
+            "from. Give the keys: ColumnTransformer([('text', "
+            "FineTunedTextEmbedder(...), ['utterance', *KEYS])]); or, if each text "
+            "stands for itself and all may be learned from, set cv=None."
+        )

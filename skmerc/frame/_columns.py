@@ -1,6 +1,7 @@
 """Which columns of a table are keys, and which belong to a modality."""
 
 import re
+import reprlib
 from collections.abc import Hashable, Mapping, Set, Sized
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,8 @@ UNNAMED_BLOCK = "features"
 FLOAT32_MAX = np.finfo(np.float32).max
 _KEY_PATTERN = re.compile(r"(?:^|__)(dialogue__(?:id|turn|speaker|role))$", re.I)
 _KEY_PREFIX = "dialogue__"
+_REMAINDER = "remainder__"
+"""What ColumnTransformer puts in front of columns that it passes on."""
 _SYNTHETIC_MARK = "#synthetic"
 _EXACT = 2.0**53
 """From here on floats leave whole numbers out."""
@@ -323,6 +326,7 @@ def _positions_by_prefix(columns: Any, n_features: int) -> dict[str, list[int]]:
         return {UNNAMED_BLOCK: list(range(n_features))}
     positions: dict[str, list[int]] = {}
     for position, column in enumerate(columns):
+        column = column.removeprefix(_REMAINDER)
         prefix, separator, _ = column.partition("__")
         name = prefix if separator else UNNAMED_BLOCK
         positions.setdefault(name, []).append(position)
@@ -349,7 +353,8 @@ def _positions_given(name: str, given: Any, columns: Any, n_features: int) -> li
         where = [_position(name, column, columns, n_features) for column in given]
     else:
         raise TypeError(
-            f"Modality {name!r} is given {given!r}; give a list of columns or a slice."
+            f"Modality {name!r} is given {reprlib.repr(given)}; give a list of "
+            "columns or a slice."
         )
     if not where:
         raise ValueError(f"Modality {name!r} is given no column.")

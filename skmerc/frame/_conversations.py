@@ -25,6 +25,7 @@ from skmerc.frame._labels import NO_LABELS, complete_labels
 from skmerc.frame._numbers import as_floats, find_no_number, refuse_masked
 from skmerc.frame._warnings import (
     warn_of_equal_turns,
+    warn_of_ids,
     warn_of_split_dialogues,
     warn_without_dialogues,
 )
@@ -223,6 +224,7 @@ def read_conversations(
     _refuse_infinite(values, columns, blocks)
     conversations = _take_apart(values, blocks, keys)
     if reset:
+        warn_of_ids(features)
         warn_of_equal_turns(conversations)
         warn_of_split_dialogues(conversations)
     return conversations if y is NO_LABELS else (conversations, y)

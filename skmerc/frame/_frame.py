@@ -1,5 +1,6 @@
 """Tables made of blocks and keys, and taken apart again."""
 
+import reprlib
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any
@@ -131,7 +132,8 @@ def _check_lengths(blocks: Any, parts: list[Block], keys: dict[str, Any]) -> Non
         is_values = is_array_like(key) and not issparse(key)
         if not is_values or getattr(key, "ndim", 1) == 0:
             raise ValueError(
-                f"{name}={key!r} is one value, or in no order; give one per utterance."
+                f"{name}={reprlib.repr(key)} is one value, or in no order; give one "
+                "per utterance."
             )
         lengths[name] = len(key)
     if len(set(lengths.values())) > 1:

@@ -9,6 +9,10 @@ from scipy.sparse import issparse
 from skmerc.frame._columns import as_pandas, is_array_like
 from skmerc.frame._numbers import find_no_number
 
+SEVERAL_LABELS = (
+    "If rows have several labels each, make an indicator matrix of them: "
+    "sklearn.preprocessing.MultiLabelBinarizer().fit_transform(y)."
+)
 NO_LABELS = object()
 """Stands for y where there is none to read."""
 
@@ -50,6 +54,7 @@ def complete_labels(y: Any, context: np.ndarray, *, numeric: bool = False) -> An
         unread = context[:, None] & pd.isna(np.asarray(labels))
         return np.where(unread, 0, labels) if unread.any() else y
     labels = _as_series(labels)
+    _refuse_lists(labels)
     missing = labels.isna().to_numpy()
     _refuse_missing(missing & ~context)
     if missing.all():
@@ -77,7 +82,21 @@ def shape_of(y: Any) -> tuple[int, ...]:
     try:
         return np.asarray(y).shape
     except ValueError as error:
-        raise ValueError("y is no array: its rows differ in length.") from error
+        raise ValueError(
+            f"y is no array: its rows differ in length. {SEVERAL_LABELS}"
+        ) from error
+
+
+def _refuse_lists(labels: pd.Series) -> None:
+    if labels.dtype != object:
+        return
+    several = (list, tuple, set, frozenset, dict, np.ndarray)
+    rows = [row for row, label in enumerate(labels) if isinstance(label, several)]
+    if rows:
+        raise ValueError(
+            f"y is {labels.iloc[rows[0]]!r:.200} in row {rows[0]}, which is no label. "
+            f"{SEVERAL_LABELS}"
+        )
 
 
 def _as_series(labels: Any) -> pd.Series:

@@ -132,6 +132,28 @@ def refuse_alike(texts: Iterable, name: str, rows: Sequence | None = None) -> No
             )
 
 
+def in_one_spelling(value: Any) -> Any:
+    """Write a text in lower case, with single blanks and whole letters.
+
+    What comes of a text depends on nothing else, so that two tables get the same.
+    """
+    if not isinstance(value, str):
+        return value
+    return " ".join(unicodedata.normalize("NFC", value).lower().split())
+
+
+def find_spellings(values: Iterable) -> list[dict[str, int]]:
+    """Find texts that differ only in case, blanks or the form of their accents.
+
+    Each group of such is a dict of the texts and how often they occur.
+    """
+    counts = Counter(value for value in values if isinstance(value, str))
+    groups: dict[str, dict[str, int]] = {}
+    for text, count in counts.items():
+        groups.setdefault(in_one_spelling(text), {})[text] = count
+    return [group for group in groups.values() if len(group) > 1]
+
+
 def name_of(value: Any) -> str:
     """Write an id or a name as text, also where it came as bytes."""
     return str(decode(value))

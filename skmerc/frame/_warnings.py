@@ -1,7 +1,7 @@
 """Warnings of tables that look broken."""
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -9,13 +9,20 @@ import pandas as pd
 from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import (
     DuplicateTurnWarning,
+    IdFeatureWarning,
     NoDialogueWarning,
     SplitDialogueWarning,
 )
 from skmerc.frame._columns import SYNTHETIC
+from skmerc.frame._names import looks_like_id
 
 if TYPE_CHECKING:
     from skmerc.frame._conversations import Conversations
+
+HANDFUL = 5
+"""Dialogues of one turn that are no reason to wonder."""
+_WIDE = 16
+"""Columns of an array from which on it may be what an embedder has made."""
 
 
 def warn_without_dialogues(given: Collection[str]) -> None:
@@ -28,14 +35,57 @@ def warn_without_dialogues(given: Collection[str]) -> None:
         )
 
 
-def warn_of_rows_left_out_alone(given: Collection[str]) -> None:
-    if given and "dialogue__id" not in given:
+def warn_of_single_turns(data: Any, conversations: "Conversations") -> None:
+    """Warn that a model of dialogues gets none, where its user cannot have meant that.
+
+    Arrays of doubles and narrow ones are passed over, since scikit-learn's checks give
+    such; the features that embedders make are wide and of single precision.
+    """
+    real = conversations.role != SYNTHETIC
+    n_dialogues = len(np.unique(conversations.dialogue[real]))
+    few = n_dialogues <= HANDFUL
+    if few or n_dialogues < np.count_nonzero(real):
+        return
+    if isinstance(data, pd.DataFrame):
+        lost = "" if conversations.keyed else ": X has no column dialogue__id"
+    elif getattr(data, "dtype", None) == np.float32 and data.shape[1] >= _WIDE:
+        lost = ": X is an array, which has no keys"
+    else:
+        return
+    warn_user(
+        f"{n_dialogues} dialogues of one turn, context is unused{lost}. If these are "
+        "conversations, give their keys: make_frame or to_frame put them beside the "
+        "features, and ColumnTransformer passes them on with "
+        'remainder="passthrough" and .set_output(transform="pandas").',
+        NoDialogueWarning,
+    )
+
+
+def warn_of_ids(features: Any) -> None:
+    """Warn of whole numbers among the features whose column is named like an id."""
+    if not isinstance(features, pd.DataFrame):
+        return
+    names = [name for name in features.columns if looks_like_id(name)]
+    found = [name for name in names if _is_whole(features[name])]
+    if found:
         warn_user(
-            f"X has {' and '.join(given)} but no dialogue__id: each row is left out "
-            "by itself, while its neighbours are learned from. Give dialogue__id "
-            "beside the texts.",
-            NoDialogueWarning,
+            f"X has {', '.join(map(repr, found))} among its features, named like an "
+            "id or a count of rows: a model would learn the number. Leave it out "
+            "(X.drop(columns=...), index=False where the table is written), or, if it "
+            "names dialogues or speakers, make it a key: make_frame(dialogue=...).",
+            IdFeatureWarning,
         )
+
+
+def _is_whole(column: pd.Series) -> bool:
+    if pd.api.types.is_bool_dtype(column) or not len(column):
+        return False
+    try:
+        numbers = column.to_numpy(float, na_value=np.nan)
+    except (TypeError, ValueError):  # for the check of numbers to tell
+        return False
+    numbers = numbers[np.isfinite(numbers)]
+    return bool(len(numbers)) and bool((numbers == np.floor(numbers)).all())
 
 
 def warn_of_equal_turns(conversations: "Conversations") -> None:

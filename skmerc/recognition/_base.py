@@ -43,8 +43,15 @@ from skmerc._utils.compat import Interval, StrOptions, fit_context
 from skmerc._utils.divergence import refuse_infinite_answers
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc._utils.registry import PresetMixin
-from skmerc.frame._columns import CONTEXT, SYNTHETIC, UTTERANCE, VALIDATION
+from skmerc.frame._columns import (
+    CONTEXT,
+    SYNTHETIC,
+    UTTERANCE,
+    VALIDATION,
+    parse_table,
+)
 from skmerc.frame._conversations import Conversations, read_conversations
+from skmerc.frame._warnings import warn_of_single_turns
 from skmerc.recognition._checks import most_speakers, plain
 
 COUNT = Interval(Integral, 1, None, closed="left")
@@ -161,6 +168,10 @@ class DialogueEstimator(
 
         Warns
         -----
+        NoDialogueWarning
+            If X is a table in which every dialogue has one turn, and there are many.
+        IdFeatureWarning
+            If whole numbers among the features are named like an id.
         InterruptedTrainingWarning
             If training is interrupted by the user once an epoch is finished; before
             that, the interrupt is passed on.
@@ -187,9 +198,11 @@ class DialogueEstimator(
 
     def _read_labelled(self, X, y, sample_weight, reset):
         """Read a table, its labels and weights."""
-        table, y = read_conversations(
-            self, X, y, reset=reset, modalities=self.modalities, **self._y_checks(y)
-        )
+        parsed = parse_table(X)
+        checks = {"modalities": self.modalities} | self._y_checks(y)
+        table, y = read_conversations(self, parsed, y, reset=reset, **checks)
+        if reset:
+            warn_of_single_turns(parsed.data, table)
         names = getattr(self, "feature_names_in_", None)
         check_partial_missing(table, self.partial_nan, names)
         weight = check_weight(sample_weight, table.features)

@@ -31,7 +31,7 @@ READERS = (
     "load_mosi", "load_mosi.csv", "load_subtitles", "load_subtitles.vtt",
     "load_segments", "load_segments.rttm", "load_messages", "load_slack",
     "load_whatsapp", "load_telegram", "load_convokit",
-    "read_pickle.torch", "to_frame", "load_model",
+    "read_pickle.torch", "to_frame", "to_frame.csv", "to_frame.parquet", "load_model",
 )  # fmt: skip
 
 
@@ -348,6 +348,24 @@ def _convokit(folder, rng):
     return folder, folder / "utterances.jsonl"
 
 
+def _said():
+    import pandas as pd
+
+    times = [f"04/03/2026 20:1{number}" for number in range(5)]
+    said = {"text": "Hm, well, it is so.", "label": "x", "speaker": "Ann"}
+    return pd.DataFrame(said | {"dialogue": "a", "timestamp": times})
+
+
+def _said_csv(folder, rng):
+    _said().to_csv(folder / "a.csv", index=False)
+    return folder / "a.csv", folder / "a.csv"
+
+
+def _said_parquet(folder, rng):
+    _said().to_parquet(folder / "a.parquet")
+    return folder / "a.parquet", folder / "a.parquet"
+
+
 _MODEL = None
 
 
@@ -396,6 +414,8 @@ _GOOD = {
     "load_convokit": _convokit,
     "read_pickle.torch": _torch,
     "to_frame": _jsonl,
+    "to_frame.csv": _said_csv,
+    "to_frame.parquet": _said_parquet,
     "load_model": _model,
 }
 

@@ -10,7 +10,7 @@ from clip_files import label_list, mmsa, write_pickle
 
 from skmerc.datasets import load_emorynlp, load_meld, load_mosi, to_frame
 from skmerc.datasets._texts import clean_texts
-from skmerc.exceptions import TextEncodingWarning
+from skmerc.exceptions import TextEncodingWarning, UntidyTableWarning
 from skmerc.frame import make_frame
 
 MISSING = [None, np.nan, float("nan"), np.float32("nan"), pd.NA, pd.NaT, np.ma.masked]
@@ -145,7 +145,10 @@ def test_bytes_of_a_users_dialogues_are_words():
         {"speaker": b"Ann", "text": b"so good", "label": b"joy"},
         {"speaker": "Ann", "text": None, "label": "joy"},
     ]
-    with pytest.warns(TextEncodingWarning, match="'text': of 2 texts 1 were bytes"):
+    with (
+        pytest.warns(TextEncodingWarning, match="'text': of 2 texts 1 were bytes"),
+        pytest.warns(UntidyTableWarning, match="1 text is missing"),
+    ):
         X, y = to_frame([{"id": b"call", "turns": call}])
     assert X["utterance"][0] == "so good"
     assert X["utterance"].isna().tolist() == [False, True]
@@ -166,5 +169,5 @@ def test_bytes_of_keys_are_names(names):
 def test_no_warning_where_nothing_changes():
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        to_frame([[{"text": "It’s fine."}, {"text": None}]])
+        to_frame([[{"text": "It’s fine."}, {"text": "Yes."}]])
     assert not warned

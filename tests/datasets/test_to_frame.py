@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from skmerc.datasets import to_frame
-from skmerc.exceptions import TextEncodingWarning
+from skmerc.exceptions import TextEncodingWarning, UntidyTableWarning
 from skmerc.frame import KEYS
 
 CALL = [
@@ -96,7 +96,8 @@ def test_a_field_that_no_utterance_has_is_refused_by_name(wrong):
 
 @pytest.mark.parametrize("said", [None, np.nan])
 def test_a_missing_text_stays_missing(said):
-    X, _ = to_frame([[{"text": said, "label": "joy"}, *CALL]])
+    with pytest.warns(UntidyTableWarning, match=r"1 text is missing .* \(row 0\)"):
+        X, _ = to_frame([[{"text": said, "label": "joy"}, *CALL]])
     assert X["utterance"].isna().tolist() == [True] + [False] * 3
 
 
@@ -127,7 +128,9 @@ def test_scores_stay_numbers():
 
 
 def test_empty_text_is_text():
-    assert to_frame([said("", "Yes.")])[0]["utterance"].tolist() == ["", "Yes."]
+    with pytest.warns(UntidyTableWarning, match="1 text is missing or blank"):
+        X, _ = to_frame([said("", "Yes.")])
+    assert X["utterance"].tolist() == ["", "Yes."]
 
 
 def test_what_is_given_stays_as_it_is():
@@ -594,9 +597,9 @@ def test_labels_of_blanks_are_absent_and_others_look_alike():
         to_frame([[{"text": "a", "label": x} for x in ("joy", None, " joy")]])
 
 
-@pytest.mark.parametrize("time", ["00:01:02,345", "1:02", "23:59", "1.4.2021", "late"])
+@pytest.mark.parametrize("time", ["late", "12:61", "1:2", "31.4.2021", "noon"])
 @pytest.mark.parametrize("field", ["turn", "timestamp"])
-def test_times_without_a_date_are_told(field, time):
+def test_what_is_no_time_is_told(field, time):
     with pytest.raises(ValueError, match=f"{field} '{time}'.*Write dates as .*seconds"):
         to_frame([RECORDS[0] | {field: time}])
 

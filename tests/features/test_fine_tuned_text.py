@@ -23,7 +23,6 @@ from skmerc import CBERLClassifier, FineTunedTextEmbedder, TextEmbedder
 from skmerc.exceptions import (
     DivergenceError,
     MissingModalityWarning,
-    NoDialogueWarning,
     TextEncodingWarning,
 )
 from skmerc.features import _sentence_model
@@ -64,6 +63,14 @@ def make_table(n_dialogues=10, n_turns=4):
     return X.assign(utterance=texts), label
 
 
+def say_alone(n):
+    """Texts as they are said, each in a dialogue of its own with keys."""
+    texts, label = say(n)
+    return make_frame({"x": np.zeros((n, 1))}, dialogue=range(n)).drop(
+        columns="x__0"
+    ).assign(utterance=texts), label
+
+
 def columns(embedder):
     return ColumnTransformer(
         [
@@ -81,7 +88,7 @@ def fitted(model):
 @pytest.fixture(scope="module")
 def fitted_in_folds(model):
     settings = FAST | LONGER | {"cv": 2}
-    return FineTunedTextEmbedder(model, **settings).fit(*say(40))
+    return FineTunedTextEmbedder(model, **settings).fit(*say_alone(40))
 
 
 # What it learns
@@ -150,7 +157,7 @@ def test_each_parameter_of_training_matters(model, fitted):
 
 def test_embeddings_are_of_unit_length_where_asked(model):
     tuned = FineTunedTextEmbedder(model, **FAST, normalize=True)
-    texts, label = say(40)
+    texts, label = say_alone(40)
     for features in (tuned.fit_transform(texts, label), tuned.transform(texts)):
         np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, atol=1e-5)
 
@@ -238,21 +245,32 @@ def test_folds_are_drawn_by_the_seed_and_equal_in_size():
     assert np.bincount(one).tolist() == np.bincount(other).tolist() == [15] * 4
 
 
-def test_without_keys_each_text_is_left_out_by_itself(model):
-    texts, label = say(12)
-    _, features = embed_in_folds(model, texts, label, cv=12)
-    alone = FineTunedTextEmbedder(model, **ONE).fit(texts[1:], label[1:])
-    np.testing.assert_allclose(features[:1], alone.transform(texts[:1]), atol=1e-5)
+def test_dialogues_of_one_turn_are_left_out_one_by_one(model):
+    X, label = say_alone(12)
+    _, features = embed_in_folds(model, X, label, cv=12)
+    alone = FineTunedTextEmbedder(model, **ONE).fit(X[1:], label[1:])
+    np.testing.assert_allclose(features[:1], alone.transform(X[:1]), atol=1e-5)
 
 
-def test_keys_without_dialogues_are_told(model):
+@pytest.mark.parametrize(
+    ("kept", "told"),
+    [
+        ([], "no dialogue__id and no dialogue__role"),
+        (["dialogue__role"], "no dialogue__id beside"),
+        (["dialogue__id"], "no dialogue__role beside"),
+    ],
+)
+def test_without_keys_nothing_is_left_out_in_silence(model, kept, told):
     X, y = make_table()
-    X = X[["dialogue__role", "utterance"]]
-    with pytest.warns(
-        NoDialogueWarning, match="has dialogue__role but no dialogue__id"
-    ):
-        FineTunedTextEmbedder(model, **FAST).fit(X, y)
-    FineTunedTextEmbedder(model, **ONE).fit(X, y)
+    X = X[["utterance", *kept]]
+    tuned = FineTunedTextEmbedder(model, **FAST)
+    for call in (tuned.fit, tuned.fit_transform):
+        with pytest.raises(ValueError, match=f"{told}.*cv=None"):
+            call(X, y)
+    if not kept:
+        for texts in (X["utterance"], X["utterance"].to_numpy(), list(X["utterance"])):
+            with pytest.raises(ValueError, match=told):
+                tuned.fit(texts, y)
 
 
 def test_a_class_may_be_absent_where_its_only_dialogue_is_left_out(model):

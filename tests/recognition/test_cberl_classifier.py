@@ -318,6 +318,7 @@ def test_who_speaks_matters(table, fitted):
     assert np.abs(fitted.predict_proba(one) - fitted.predict_proba(X)).max() > 1e-4
 
 
+@pytest.mark.filterwarnings("ignore::skmerc.exceptions.NoDialogueWarning")
 def test_weights_two_and_zero_equal_repetition_and_removal(table):
     """Dropout, masking and validation off, one full batch: our exact counterpart of
     scikit-learn's sample-weight checks, which compare batches of other sizes."""
@@ -460,6 +461,7 @@ def test_modalities_given_by_name_override_the_names_of_the_columns(table):
     assert np.abs(one.predict_proba(X) - expected).max() > 1e-4
 
 
+@pytest.mark.filterwarnings("ignore::skmerc.exceptions.NoDialogueWarning")
 def test_modalities_given_as_slices_take_an_array_apart(table):
     X, y = table[0].iloc[:120], table[1][:120]
     blocks = split_frame(X)[1]

@@ -295,6 +295,7 @@ def test_cross_validation_and_grid_search_by_dialogue(table):
     assert search.cv_results_["mean_test_score"][0] == pytest.approx(scores.mean())
 
 
+@pytest.mark.filterwarnings("ignore::skmerc.exceptions.NoDialogueWarning")
 def test_weights_two_and_zero_equal_repetition_and_removal(table):
     X, y = make_frame({"text": table[0].iloc[:60, 4:].to_numpy()}), table[1][:60]
     weight = np.array([0, 1, 2] * 20)

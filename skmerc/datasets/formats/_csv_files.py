@@ -4,6 +4,7 @@ import csv
 import gzip
 import re
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import compress, islice
 from operator import not_
@@ -24,6 +25,7 @@ EMPTY_CELLS = ["", " ", "nan", "NaN", "NA", "N/A", "null", "None"]
 _NAMELESS = re.compile(r"Unnamed: \d+(\.\d+)*")
 """How pandas calls a column without a name."""
 _INDEX = re.compile(r"Unnamed: 0(\.\d+)*")
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)([.,]\d+)?(e[-+]?\d+)?", re.IGNORECASE)
 _WIDE = 10_000
 """Columns from which on a CSV file is read row by row."""
 _CHARACTERS = 2
@@ -34,12 +36,52 @@ _PACKED = 2**20
 
 def read_csv(path, label):
     """Read a file, packed by gzip or not, into a frame."""
-    try:
-        if path.suffix.lower() == ".gz":
-            _claim_packed(path)
+    with _errors_of(path):
         header, dialect = check_csv_shape(path, label)
         read = _read_cells if len(header) <= _WIDE else _read_wide
         return _without_rest(read(dialect, header, label), header)
+
+
+def read_texts(path, numbers):
+    """Read a file into a frame of texts as they stand, None where a cell is empty.
+
+    Columns named in `numbers` are numbers where all of their cells are such; in these
+    a cell is empty, too, where a program has written that nothing is there.
+    """
+    with _errors_of(path):
+        header, dialect = check_csv_shape(path)
+        how = dialect.of_pandas | {"dtype": str, "keep_default_na": False}
+        empty = dict.fromkeys(header, [""])
+        empty |= dict.fromkeys({*numbers} & {*header}, EMPTY_CELLS)
+        frame = pd.read_csv(
+            dialect.path, names=header, header=0, na_values=empty, **how
+        )
+        numeric = {name: _as_numbers(frame[name]) for name in numbers if name in frame}
+        return frame.assign(**numeric)
+
+
+def _as_numbers(column):
+    """Make numbers of cells, unless one is no number or begins with a zero as ids do.
+
+    A comma is the decimal mark where no cell has a point.
+    """
+    cells = column.dropna()
+    if not len(cells) or not cells.str.fullmatch(_NUMBER).all():
+        return column
+    if cells.str.contains(",").any():
+        if cells.str.contains(".", regex=False).any():
+            return column
+        column = column.str.replace(",", ".", regex=False)
+    return pd.to_numeric(column)
+
+
+@contextmanager
+def _errors_of(path):
+    """Tell of all that goes wrong with a file in one way, once it is unpacked."""
+    try:
+        if path.suffix.lower() == ".gz":
+            _claim_packed(path)
+        yield
     except LayoutError as error:
         raise ValueError(f"{path} cannot be read as CSV: {error}.") from error
     except UnicodeDecodeError as error:

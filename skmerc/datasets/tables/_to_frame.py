@@ -1,44 +1,76 @@
-"""Conversations from plain Python objects, JSON lines and tables of ConvoKit."""
+"""Conversations from plain Python objects, files and tables of any library."""
 
-import json
+from dataclasses import dataclass
 from numbers import Number
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from skmerc._utils.compat import HasMethods, validate_params
+from skmerc._utils.compat import validate_params
+from skmerc._utils.warnings import warn_user
 from skmerc.datasets._corpus import TEXT
 from skmerc.datasets._texts import clean_texts
-from skmerc.datasets.formats._csv_dialect import marked_encoding
-from skmerc.datasets.formats._files import check_file, content_of
-from skmerc.datasets.tables._utterance_order import field_of, find_turns
+from skmerc.datasets.formats._files import content_of
+from skmerc.datasets.tables._records import (
+    DIALOGUE_FIELDS,
+    as_items,
+    fields_of,
+    read_utterances,
+)
+from skmerc.datasets.tables._untidy import (
+    note_duplicates,
+    note_empty_texts,
+    note_spellings,
+    tell_of_single_turns,
+    tell_of_unread,
+)
+from skmerc.datasets.tables._utterance_order import TimeFields, field_of, find_turns
+from skmerc.exceptions import UntidyTableWarning
 from skmerc.frame._columns import KEYS, as_text, make_keys
-from skmerc.frame._texts import decode, is_blank, is_missing, refuse_alike
+from skmerc.frame._labels import SEVERAL_LABELS
+from skmerc.frame._names import kind_of
+from skmerc.frame._texts import (
+    decode,
+    find_spellings,
+    in_one_spelling,
+    is_blank,
+    refuse_alike,
+)
 
-_DIALOGUE_FIELDS = ("dialogue", "dialogue_id", "conversation_id")
-_PACKED = b"\x1f\x8b"
-_UTTERANCES_FIELDS = ("utterances", "turns")
+_SEVERAL = (list, tuple, set, frozenset, dict, np.ndarray)
 
 
 @validate_params(
     {
-        "dialogues": [
-            str,
-            Path,
-            list,
-            tuple,
-            pd.DataFrame,
-            HasMethods("to_pandas"),
-        ],
+        "dialogues": "no_validation",  # which would print all of it
         "text": [str],
         "label": [str, None],
-        "speaker": [str],
+        "speaker": [str, None],
         "columns": [list, tuple],
+        "dialogue": [str, None],
+        "turn": [str, None],
+        "timestamp": [str, None],
+        "day_first": ["boolean", None],
+        "normalize_labels": ["boolean"],
+        "normalize_speakers": ["boolean"],
     },
     prefer_skip_nested_validation=True,
 )
-def to_frame(dialogues, *, text="text", label="label", speaker="speaker", columns=()):
+def to_frame(
+    dialogues,
+    *,
+    text="text",
+    label="label",
+    speaker="speaker",
+    columns=(),
+    dialogue=None,
+    turn="turn",
+    timestamp="timestamp",
+    day_first=None,
+    normalize_labels=False,
+    normalize_speakers=False,
+):
     """Turn conversations into a table of utterances and their labels.
 
     Parameters
@@ -50,11 +82,16 @@ def to_frame(dialogues, *, text="text", label="label", speaker="speaker", column
           this list under ``"utterances"`` or ``"turns"`` and, if you like, its
           name under ``"id"``. An utterance is a dict;
         - a list of utterances, each a dict that names its dialogue under
-          ``"dialogue"``, ``"dialogue_id"`` or ``"conversation_id"``;
+          ``"dialogue"``, ``"dialogue_id"`` or ``"conversation_id"``, or under the
+          field that `dialogue` says;
         - a DataFrame with such a column or level of the index, a row for each
           utterance, as ConvoKit's ``corpus.get_utterances_dataframe()``;
-        - a table of polars, Arrow or Hugging Face, which has ``to_pandas``;
-        - the path of a file of JSON lines, each of them a dialogue or each an
+        - a table of polars, Arrow, Hugging Face or another library, which has
+          ``to_pandas`` or ``__arrow_c_stream__``;
+        - the path of such a table in a file that ends in ``.parquet``, ``.csv``,
+          ``.csv.gz``, ``.tsv`` or ``.tsv.gz``; ids stay the text that they are, "007"
+          too;
+        - the path of another file, of JSON lines, each of them a dialogue or each an
           utterance, as ConvoKit's ``utterances.jsonl``, or of one line,
           a list of these.
     text : str, default="text"
@@ -66,11 +103,22 @@ def to_frame(dialogues, *, text="text", label="label", speaker="speaker", column
         The field that holds its label, text or a number. It is looked up in
         ``"meta"`` too (in a DataFrame: ``"meta.<label>"``). With None labels
         are not read.
-    speaker : str, default="speaker"
-        The field that holds who speaks. Where it is absent or empty the speaker
-        is unknown: one person in each dialogue.
+    speaker : str or None, default="speaker"
+        The field that holds who speaks. Where it is absent or empty, and with None, the
+        speaker is unknown: one person in each dialogue.
     columns : list of str, default=()
         Other fields to keep, as columns of X, such as paths of sound files.
+    dialogue : str or None, default=None
+        The field that names the dialogue of an utterance outside of a list; by default
+        the first there is of those above.
+    turn, timestamp : str or None, default="turn" and "timestamp"
+        The fields that order utterances; see Notes. None reads none.
+    day_first : bool or None, default=None
+        Whether ``04/03/2026`` is the fourth of March. By default another date of the
+        field must tell, unless the order of turns is the same either way.
+    normalize_labels, normalize_speakers : bool, default=False
+        Whether to write labels, or speakers, in lower case, with single blanks and none
+        around them, so that "JOY" and "joy " are one.
 
     Returns
     -------
@@ -87,7 +135,7 @@ def to_frame(dialogues, *, text="text", label="label", speaker="speaker", column
     ------
     TypeError
         If a dialogue, a speaker or the id of an utterance is a list, a dict or
-        something else that has no value of its own.
+        something else that has no value of its own, or `dialogues` is no table.
     ValueError
         If an utterance has no text, no utterance has a field that was named,
         dialogues share a name or are 7 here and 7.0 there, names or labels differ in
@@ -100,20 +148,34 @@ def to_frame(dialogues, *, text="text", label="label", speaker="speaker", column
     -----
     TextEncodingWarning
         If texts were decoded or mended, with their number.
+    UnreadColumnWarning
+        If fields look by their names like a key or a label that was not found.
+    UntidyTableWarning
+        If rows stand twice, texts are missing or blank, labels or speakers differ only
+        in case or blanks, or times do not order what they should. All of it stays as
+        it is.
+    NoDialogueWarning
+        If each utterance names another dialogue.
 
     See Also
     --------
+    check_table : Say what to know of a table before training.
     load_table : Read a table of features.
 
     Notes
     -----
-    Utterances in a list of their own are in order. Others are ordered by the field
-    ``"turn"``, if they have it; otherwise by ``"timestamp"``, in dialogues where
-    all have one (a number, a date of Python, NumPy or pandas, or text such as
-    ``"2021-03-28T02:30"``; one without a zone is taken as it stands, whatever the zone
-    of the machine), then by the length of the chain of replies that leads to them
+    Utterances in a list of their own are in order, unless `turn` or `timestamp` names a
+    field. Others are ordered by the field `turn`, if they have it (and `timestamp` does
+    not name another one alone); otherwise by `timestamp`, in dialogues where all have
+    one, then by the length of the chain of replies that leads to them
     (``"reply_to"`` or ``"reply-to"``, with ``"id"``), then as they stand.
     ConvoKit's film dialogues, for example, have no times and stand in reverse.
+
+    A time is a number, a date or span of Python, NumPy or pandas, or text such as
+    ``2021-03-28T02:30``, ``28/03/2021 02:30``, ``28.03.2021, 2:30 pm``,
+    ``28 March 2021``, ``00:01:30`` or ``90 s``. One without a zone is taken as it
+    stands, whatever the zone of the machine. Times of day that begin anew within a
+    dialogue, as after midnight, are refused.
 
     Examples
     --------
@@ -133,38 +195,106 @@ def to_frame(dialogues, *, text="text", label="label", speaker="speaker", column
     ['anger', None, 'neutral']
     """
     _check_columns(columns)
-    if hasattr(dialogues, "to_pandas"):
-        dialogues = dialogues.to_pandas()
+    fields = Fields(
+        dialogue, TimeFields(turn, timestamp, day_first), text, label, speaker, columns
+    )
+    mend = Mending(normalize_labels, normalize_speakers)
     if not isinstance(dialogues, str | Path):
-        return _to_frame(dialogues, text, label, speaker, columns)
-    with content_of(dialogues, "JSON lines"):
-        items = _read_json_lines(Path(dialogues))
-        return _to_frame(items, text, label, speaker, columns)
+        return _to_frame(as_items(dialogues, (), ()), fields, mend)
+    numbers = [name for name in (label, turn, *columns) if name is not None]
+    with content_of(dialogues, "a table of utterances"):
+        items = as_items(dialogues, fields.names, numbers)
+        return _to_frame(items, fields, mend)
 
 
-def _to_frame(dialogues, text, label, speaker, columns):
-    others = {text, label, speaker, *columns}
-    names = [name for name in _DIALOGUE_FIELDS if name not in others]
-    records, ids, turns = _read(dialogues, names)
+@dataclass(frozen=True)
+class Fields:
+    """What the fields of an utterance are called."""
+
+    dialogue: str | None
+    times: TimeFields
+    text: str
+    label: str | None
+    speaker: str | None
+    columns: tuple
+
+    @property
+    def names(self):
+        """All names, those that may be the dialogue's among them."""
+        dialogue = [self.dialogue] if self.dialogue else DIALOGUE_FIELDS
+        named = self.times.turn, self.times.timestamp, self.text, self.label
+        names = [*dialogue, *named, self.speaker, *self.columns]
+        return [name for name in names if name is not None]
+
+    @property
+    def dialogue_names(self):
+        """The fields that may name the dialogue."""
+        if self.dialogue is not None:
+            return [self.dialogue]
+        others = {self.text, self.label, self.speaker, *self.columns}
+        return [name for name in DIALOGUE_FIELDS if name not in others]
+
+    @property
+    def demanded(self):
+        """The fields that some utterance must have, since they were named."""
+        wanted = {
+            self.label: "label",
+            self.speaker: "speaker",
+            self.times.turn: "turn",
+            self.times.timestamp: "timestamp",
+        }
+        named = [name for name, default in wanted.items() if name != default]
+        return [*named, *self.columns]
+
+
+@dataclass(frozen=True)
+class Mending:
+    """What is written in one spelling."""
+
+    labels: bool
+    speakers: bool
+
+
+def _to_frame(dialogues, fields, mend):
+    records, ids, turns = read_utterances(dialogues, fields.dialogue_names)
     dialogue = as_text(pd.Series(ids, dtype=object), "dialogue")
     places = _places(records, dialogue)
-    wanted = {"label": label, "speaker": speaker}
-    _refuse_absent(records, [n for default, n in wanted.items() if n != default])
-    _refuse_absent(records, columns)
-    y, context = _labels(records, places, label)
+    _refuse_absent(records, fields.demanded)
+    notes = []
+    in_order = turns is not None
+    if not in_order or fields.times.is_named:
+        turns = find_turns(records, dialogue, places, fields.times, notes)
+    y, context = _labels(records, places, fields.label, mend.labels)
+    speakers = _speakers(records, fields.speaker, mend.speakers)
     X = make_keys(
         len(records),
         dialogue=dialogue,
-        turn=find_turns(records, dialogue, places) if turns is None else turns,
-        speaker=pd.Series([field_of(r, speaker) for r in records], dtype=object),
+        turn=turns,
+        speaker=speakers,
         role=np.where(context, "context", "utterance"),
     )
-    X[TEXT] = _texts(records, places, text)
-    for column in columns:
+    X[TEXT] = _texts(records, places, fields.text)
+    for column in fields.columns:
         X[column] = _column([field_of(record, column) for record in records], column)
-    if isinstance(dialogues, pd.DataFrame):
+    tell_of_unread(records, fields, in_order)
+    if not in_order:
+        tell_of_single_turns(records, dialogue, fields)
+    note_empty_texts(X[TEXT], notes)
+    note_duplicates(X, y, records, fields, notes)
+    note_spellings("label", y, "normalize_labels", notes)
+    note_spellings("speaker", X[KEYS[2]], "normalize_speakers", notes)
+    if notes:
+        warn_user(_sentence(notes), UntidyTableWarning)
+    if isinstance(dialogues, pd.DataFrame) and len(X) == len(dialogues):
         X = X.set_axis(dialogues.index)
     return X, y
+
+
+def _speakers(records, name, mend):
+    given = [None if name is None else field_of(record, name) for record in records]
+    if mend:
+        given = [in_one_spelling(decode(speaker)) for speaker in given]
+    return pd.Series(given, dtype=object)
 
 
 def _check_columns(columns):
@@ -175,124 +305,6 @@ def _check_columns(columns):
             f"columns holds {wrong[0]!r}; give names of other fields than "
             f"{', '.join(sorted(kept))}."
         )
-
-
-def _read(dialogues, names):
-    """Return all utterances, the dialogue of each, and turns if they are in order."""
-    if isinstance(dialogues, pd.DataFrame):
-        dialogues = _records(dialogues)
-    if not len(dialogues):
-        raise ValueError("There is no dialogue.")
-    listed = [_utterances_of(dialogue) for dialogue in dialogues]
-    if all(utterances is None for utterances in listed):
-        return dialogues, _named_dialogues(dialogues, names), None
-    return _flatten(dialogues, listed, names)
-
-
-def _read_json_lines(path):
-    check_file(path)
-    data = path.read_bytes()
-    encoding = marked_encoding(data)
-    if encoding:
-        data = data.decode(encoding).encode()
-    if data.startswith(_PACKED):
-        raise ValueError(f"{path} is packed by gzip; unpack it first.")
-    lines = enumerate(data.splitlines(), start=1)
-    items = [_parse(path, number, line) for number, line in lines if line.strip()]
-    # What pandas writes as records is one line, which is no dialogue.
-    is_list = len(items) == 1 and isinstance(items[0], list)
-    return items[0] if is_list and all(map(_is_of_its_own, items[0])) else items
-
-
-def _is_of_its_own(item):
-    """Tell whether this is a dialogue, or an utterance that names its dialogue."""
-    named = isinstance(item, dict) and not item.keys().isdisjoint(_DIALOGUE_FIELDS)
-    return named or _utterances_of(item) is not None
-
-
-def _parse(path, number, line):
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(
-            f"{path}: line {number} is no JSON ({error}). Each line is a dialogue or "
-            "an utterance; if the file is one list, give what json.load returns."
-        ) from error
-
-
-def _records(frame):
-    """Make a dict of each row, with what stands in a named index."""
-    names = [name for name in frame.index.names if name is not None]
-    twice = frame.columns[frame.columns.duplicated()]
-    if len(twice) or len(set(names)) < len(names):
-        name = twice[0] if len(twice) else names[0]
-        raise ValueError(f"The table has {name!r} twice; rename or drop one.")
-    records = frame.to_dict("records")
-    for name in set(names) - set(frame.columns):
-        values = frame.index.get_level_values(name)
-        records = [r | {name: v} for r, v in zip(records, values, strict=True)]
-    return records
-
-
-def _utterances_of(dialogue):
-    if isinstance(dialogue, list | tuple):
-        return dialogue
-    if isinstance(dialogue, dict):
-        return next((dialogue[f] for f in _UTTERANCES_FIELDS if f in dialogue), None)
-    return None
-
-
-def _flatten(dialogues, listed, names):
-    records, ids, turns, seen = [], [], [], set()
-    for number, (dialogue, utterances) in enumerate(
-        zip(dialogues, listed, strict=True)
-    ):
-        given = decode(dialogue.get("id")) if isinstance(dialogue, dict) else None
-        given = str(number) if is_missing(given) else given
-        key = str(given)
-        if not isinstance(utterances, list | tuple) or not utterances or key in seen:
-            what = "stands twice" if key in seen else "is no list of utterances"
-            raise ValueError(f"Dialogue {key!r} (number {number}) {what}.")
-        _refuse_several(utterances, names, f"Dialogue {key!r} (number {number})")
-        seen.add(key)
-        records += utterances
-        ids += [given] * len(utterances)
-        turns += range(len(utterances))
-    return records, ids, turns
-
-
-def _refuse_several(utterances, names, where):
-    """Refuse a list, said to be a dialogue, whose utterances name several."""
-    for name in names:
-        records = [record for record in utterances if isinstance(record, dict)]
-        given = {str(decode(field_of(record, name))) for record in records}
-        if len(given) > 1:
-            raise ValueError(
-                f"{where} is one list, and its utterances name {len(given)} under "
-                f"{name!r}, such as {', '.join(map(repr, sorted(given)[:2]))}. Give "
-                "the utterances as they are, without a list around them, or a list "
-                "for each dialogue."
-            )
-
-
-def _named_dialogues(records, names):
-    odd = [at for at, record in enumerate(records) if not isinstance(record, dict)]
-    if odd:
-        raise ValueError(
-            f"Item {odd[0]} is a {type(records[odd[0]]).__name__}; give lists of "
-            "utterances, or dicts."
-        )
-    name = next((name for name in names if name in records[0]), None)
-    ids = [field_of(record, name) for record in records]
-    at = next((at for at, key in enumerate(ids) if key is None), None)
-    if at is not None:
-        raise ValueError(
-            f"Utterance {at} does not name its dialogue under "
-            f"{' or '.join(map(repr, [name] if name else _DIALOGUE_FIELDS))}; it has "
-            f"{', '.join(map(repr, records[at])) or 'nothing'}. Rename the field; or, "
-            "if the list is one dialogue, give it within a list."
-        )
-    return ids
 
 
 def _places(records, dialogue):
@@ -313,8 +325,13 @@ def _refuse_absent(records, names):
         if name and all(field_of(record, name) is None for record in records):
             raise ValueError(
                 f"No utterance has the field {name!r}; the first one has "
-                f"{', '.join(map(repr, records[0]))}."
+                f"{fields_of(records[0])}."
             )
+
+
+def _sentence(notes):
+    text = "; ".join(notes)
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _texts(records, places, name):
@@ -323,9 +340,11 @@ def _texts(records, places, name):
         is_there = isinstance(decode(said), str) or (said is None and name in record)
         if not is_there:
             found = f"{name!r} is {said!r}" if name in record else f"{name!r} is absent"
+            like = [n for n in record if kind_of(n) == "text" and n != name]
+            hint = f" It may be {like[0]!r}: text={like[0]!r}." if like else ""
             raise ValueError(
-                f"{place} has no text: {found}, among "
-                f"{', '.join(map(repr, record))}. Give what was said as one text."
+                f"{place} has no text: {found}, among {fields_of(record)}. Give what "
+                f"was said as one text.{hint}"
             )
     return clean_texts(
         texts, f"The field {name!r}", lambda at: f"{places[at]}: {name!r}"
@@ -346,27 +365,49 @@ def _is_absent(label):
     return label is None or is_blank(label)
 
 
-def _labels(records, places, name):
+def _labels(records, places, name, mend):
     """Return the labels, None or NaN where one is missing, and where that is."""
     labels = [
         None if name is None else decode(field_of(record, name)) for record in records
     ]
+    if mend:
+        labels = list(map(in_one_spelling, labels))
     there = np.array([not _is_absent(label) for label in labels])
     if not there.any():
         return None, np.zeros(len(labels), dtype=bool)
-    first = labels[np.argmax(there)]
-    kind = str if isinstance(first, str) else Number
-    for label, is_there, place in zip(labels, there, places, strict=True):
-        if is_there and not isinstance(label, kind):
-            raise ValueError(
-                f"{place} has the label {label!r}, and the first of all is {first!r}; "
-                "labels are text, or numbers, in all of them."
-            )
+    kind = _kind_of_labels(labels, there, places)
     missing = None if kind is str else np.nan
     labels = [
         x if is_there else missing for x, is_there in zip(labels, there, strict=True)
     ]
     if kind is str:
-        refuse_alike(labels, "label")
+        _refuse_alike(labels)
     gaps_in_text = kind is str and not there.all()
     return np.array(labels, dtype=object if gaps_in_text else None), ~there
+
+
+def _kind_of_labels(labels, there, places):
+    """Tell whether labels are text or numbers; refuse those of both kinds."""
+    first = labels[np.argmax(there)]
+    kind = str if isinstance(first, str) else Number
+    for label, is_there, place in zip(labels, there, places, strict=True):
+        if is_there and not isinstance(label, kind):
+            several = isinstance(label, _SEVERAL)
+            how = f" Read the rest with label=None. {SEVERAL_LABELS}" if several else ""
+            raise ValueError(
+                f"{place} has the label {label!r:.200}, and the first of all is "
+                f"{first!r:.200}; labels are text, or numbers, in all of them.{how}"
+            )
+    return kind
+
+
+def _refuse_alike(labels):
+    try:
+        refuse_alike(labels, "label")
+    except ValueError as error:
+        groups = [group.items() for group in find_spellings(labels)]
+        told = [f"{text!r} ({n})" for group in groups for text, n in group]
+        raise ValueError(
+            f"{error} Those that differ in blanks or case are {', '.join(told)}; "
+            "normalize_labels=True writes them in one way."
+        ) from None

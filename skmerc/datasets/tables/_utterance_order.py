@@ -1,12 +1,19 @@
 """In which order utterances stand that name their dialogue themselves."""
 
-import datetime as dt
 import re
 from collections.abc import Hashable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from skmerc.datasets.tables._times import (
+    CLOCK,
+    SHORT_CLOCK,
+    crosses_midnight,
+    days_in_front,
+    moment_of,
+)
 from skmerc.frame._texts import is_blank, is_missing, name_of
 
 _WHOLE = re.compile(r"-?\d+\.0")
@@ -24,22 +31,44 @@ def field_of(utterance, name):
         raise ValueError(f"The {name} of an utterance is {value!r}.") from error
 
 
-def find_turns(records, dialogue, places):
+@dataclass(frozen=True)
+class TimeFields:
+    """Which fields of an utterance order it, and how dates with slashes are meant."""
+
+    turn: str | None = "turn"
+    timestamp: str | None = "timestamp"
+    day_first: bool | None = None
+
+    @property
+    def is_named(self):
+        """Whether a user has named one of the fields."""
+        return {self.turn, self.timestamp} - {"turn", "timestamp", None} != set()
+
+
+def find_turns(records, dialogue, places, fields, notes):
     """Read the turns of utterances, or number them within their dialogue.
 
-    A field "turn" counts if there is one. Otherwise utterances are in the order of
+    The field of turns counts if there is one. Otherwise utterances are in the order of
     time, where all of a dialogue have one, then of replies, then of rows. `places` says
-    where each is, for messages.
+    where each is, for messages; to `notes` is added what looks like a mistake.
     """
-    turns, _ = _numbers(records, places, "turn")
+    name = fields.turn
+    if name == "turn" and fields.is_named:
+        name = None  # the times that were named come first
+    turns, _ = _numbers(records, dialogue, places, name, fields.day_first)
     if turns.notna().any():
         missing = np.flatnonzero(turns.isna())
         if len(missing):
-            raise ValueError(f"{places[missing[0]]} has no 'turn', which others have.")
+            raise ValueError(
+                f"{places[missing[0]]} has no {name!r}, which others have "
+                f"({len(missing)} of {len(turns)} have none)."
+            )
         return turns
-    times, kinds = _numbers(records, places, "timestamp")
+    name = fields.timestamp
+    times, kinds = _numbers(records, dialogue, places, name, fields.day_first)
     complete = times.notna().groupby(dialogue).transform("all")
     _refuse_mixed_times(kinds.where(complete), dialogue, places)
+    _refuse_midnights(times, kinds, complete, dialogue, name)
     table = pd.DataFrame(
         {
             "dialogue": dialogue,
@@ -48,16 +77,39 @@ def find_turns(records, dialogue, places):
         }
     )
     ordered = table.sort_values(["time", "depth"], kind="stable")
-    return ordered.groupby("dialogue").cumcount().sort_index()
+    turns = ordered.groupby("dialogue").cumcount().sort_index()
+    _note_times(times, turns, complete, dialogue, name, notes)
+    return turns
 
 
-def _numbers(records, places, name):
+def _numbers(records, dialogue, places, name, day_first):
     """Return numbers, seconds where these are dates, and the kind of each."""
+    if name is None:
+        empty = pd.Series(np.nan, index=range(len(records)))
+        return empty, empty.astype(object)
     values = [field_of(record, name) for record in records]
     values = [None if is_blank(value) else value for value in values]
-    moments = list(map(_as_moment, values))
-    given = pd.Series([number for number, _ in moments], dtype=object)
-    kinds = pd.Series([kind for _, kind in moments], dtype=object)
+    days, months, either = days_in_front(values)
+    if day_first is None and days and months:
+        raise ValueError(
+            f"The {name} {values[days[0]]!r} of {_small(places[days[0]])} has the day "
+            f"in front, and {values[months[0]]!r} of {_small(places[months[0]])} the "
+            "month. Write dates as 2021-03-28T02:30."
+        )
+    if day_first is not None or days or months:
+        in_front = bool(days) if day_first is None else day_first
+        return _read_moments(values, places, name, in_front)
+    read = _read_moments(values, places, name, True)
+    if either:
+        other, _ = _read_moments(values, places, name, False)
+        _refuse_two_orders(read[0], other, dialogue, places, name, values)
+    return read
+
+
+def _read_moments(values, places, name, day_first):
+    moments = [moment_of(value, day_first) for value in values]
+    given = pd.Series([moment.number for moment in moments], dtype=object)
+    kinds = pd.Series([moment.kind for moment in moments], dtype=object)
     try:
         numbers = pd.to_numeric(given, errors="coerce")
         numbers = numbers.astype(float) if numbers.dtype == object else numbers
@@ -65,51 +117,31 @@ def _numbers(records, places, name):
         raise ValueError(f"A {name} is no number of usual size ({error}).") from error
     wrong = np.flatnonzero(numbers.isna() & given.notna())
     if len(wrong):
+        more = f" (as {len(wrong) - 1} others)" if len(wrong) > 1 else ""
         raise ValueError(
-            f"{places[wrong[0]]} has the {name} {given[wrong[0]]!r}, which is no "
-            "number and no date. Write dates as 2021-03-28T02:30, or seconds: a time "
-            "without a date does not say whether midnight has come."
+            f"{places[wrong[0]]} has the {name} {given[wrong[0]]!r}{more}, which is no "
+            "number and no date. Write dates as 2021-03-28T02:30 (or 28/03/2021 02:30, "
+            "with day_first=True), or seconds, or 00:01:30."
         )
     return numbers, kinds
 
 
-def _as_moment(value):
-    """Return a number, or the seconds of a date; and which of them it is."""
-    value = _as_date(value)
-    if isinstance(value, dt.datetime):
-        if value.utcoffset() is not None:
-            return value.timestamp(), "a date with a zone"
-        # Python would take it for a time of the machine, whose clock may change.
-        return value.replace(tzinfo=dt.UTC).timestamp(), "a date without a zone"
-    if isinstance(value, dt.timedelta):
-        return value.total_seconds(), "a span of time"
-    return value, None if value is None else "a number"
+def _refuse_two_orders(days, months, dialogue, places, name, values):
+    """Refuse dates whose day may be the month, if that changes the order of turns."""
+    orders = [numbers.groupby(dialogue).rank("dense") for numbers in (days, months)]
+    differ = (orders[0] != orders[1]) & days.notna()
+    if differ.any():
+        n_dialogues = dialogue[differ].nunique()
+        at = int(np.flatnonzero(differ)[0])
+        raise ValueError(
+            f"{places[at]} has the {name} {values[at]!r}, in which day or month may "
+            f"stand in front, and the order of turns in {n_dialogues} dialogues "
+            "depends on it. Say day_first=True or day_first=False."
+        )
 
 
-def _as_date(value):
-    """Make a date of Python of what is one, and leave all else."""
-    if isinstance(value, np.datetime64):
-        return pd.Timestamp(value)
-    if isinstance(value, np.timedelta64):
-        return pd.Timedelta(value)
-    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
-        return dt.datetime.combine(value, dt.time())
-    if isinstance(value, str):
-        return _date_of_text(value)
-    return value
-
-
-def _date_of_text(text):
-    try:
-        float(text)
-    except ValueError:
-        pass
-    else:
-        return text
-    try:
-        return dt.datetime.fromisoformat(text.strip())
-    except ValueError:
-        return text
+def _small(place):
+    return place[0].lower() + place[1:]
 
 
 def _refuse_mixed_times(kinds, dialogue, places):
@@ -120,6 +152,45 @@ def _refuse_mixed_times(kinds, dialogue, places):
             f"{places[wrong[0]]} has {kinds[wrong[0]]} for its timestamp, and one "
             f"before it {first[wrong[0]]}: their order is unclear. Write all of them "
             "in one way."
+        )
+
+
+def _refuse_midnights(times, kinds, complete, dialogue, name):
+    """Refuse times of day that begin anew within a dialogue."""
+    clocks = times[complete & kinds.isin((CLOCK, SHORT_CLOCK))]
+    for key, seconds in clocks.groupby(dialogue):
+        if crosses_midnight(seconds):
+            raise ValueError(
+                f"Dialogue {key!r} has times of day under {name!r} that fall by more "
+                "than twelve hours from one row to the next, and no date: midnight "
+                "seems to have come. Put the date in front, such as "
+                "2021-03-28T00:01:30; or give turn=, or timestamp=None for the order "
+                "of rows."
+            )
+
+
+def _note_times(times, turns, complete, dialogue, name, notes):
+    """Note times that say nothing of the order, and those that are not heeded."""
+    if not times.notna().any():
+        return
+    whole = times[complete].groupby(dialogue)
+    sizes, kinds = whole.size(), whole.nunique()
+    if (sizes > 1).sum() > 1 and (kinds[sizes > 1] == 1).all():
+        notes.append(
+            f"{name!r} is the same in all turns of each dialogue, as where it says "
+            "when a call began; turns are in the order of rows"
+        )
+    broken = [
+        key
+        for key, rows in times[~complete & times.notna()].groupby(dialogue)
+        if not rows[turns[rows.index].sort_values().index].is_monotonic_increasing
+    ]
+    if broken:
+        n_missing = int(times[dialogue.isin(broken)].isna().sum())
+        notes.append(
+            f"{n_missing} utterances have no {name!r}, so that {len(broken)} dialogues "
+            f"(such as {broken[0]!r}) are in the order of rows, which the times of "
+            "their others contradict"
         )
 
 

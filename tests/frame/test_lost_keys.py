@@ -1,0 +1,178 @@
+"""Tables whose keys got lost on the way to an estimator of dialogues."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from skmerc import CBERLClassifier, DJVAEFuser, JoyfulRegressor
+from skmerc.datasets import make_conversations
+from skmerc.exceptions import IdFeatureWarning, NoDialogueWarning
+from skmerc.frame import drop_keys, make_frame, split_frame
+from skmerc.frame._conversations import read_conversations
+
+X, y = make_conversations(8, random_state=0)
+BARE = drop_keys(X)
+
+
+def classifier():
+    settings = {"hidden_size": 4, "heads": 2, "max_epochs": 1, "device": "cpu"}
+    return CBERLClassifier(**settings, random_state=0)
+
+
+def transformer(**settings):
+    text = [name for name in X if name.startswith("text")]
+    steps = [("text", StandardScaler(), text)]
+    return ColumnTransformer(steps, **settings).set_output(transform="pandas")
+
+
+def keys_of_messages():
+    return make_frame({"text": BARE}, dialogue=np.arange(len(X)))
+
+
+@pytest.mark.parametrize(
+    "table",
+    [BARE, pl.from_pandas(BARE), keys_of_messages(), X.drop(columns="dialogue__id")],
+    ids=["no keys", "polars", "a dialogue for each row", "turns without dialogues"],
+)
+def test_tables_in_which_every_dialogue_has_one_turn_are_told(table):
+    with pytest.warns(NoDialogueWarning) as caught:
+        classifier().fit(table, y)
+    told = [w for w in caught if "of one turn" in str(w.message)]
+    assert len(told) == 1
+    assert f"{len(X)} dialogues of one turn, context is unused" in str(told[0].message)
+    assert 'remainder="passthrough"' in str(told[0].message)
+    assert told[0].filename == __file__
+
+
+def test_keys_that_a_column_transformer_drops_are_told():
+    with pytest.warns(NoDialogueWarning, match="of one turn"):
+        make_pipeline(transformer(), classifier()).fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make_pipeline(transformer(remainder="passthrough"), classifier()).fit(X, y)
+
+
+def embed(texts):
+    """Stand in for an embedder, which gives an array of single precision."""
+    return np.resize(BARE.to_numpy(np.float32), (len(texts), 16))
+
+
+def test_a_column_of_texts_has_no_keys():
+    texts, labels = pd.Series(["a"] * 20), np.resize(["joy", "anger"], 20)
+    model = make_pipeline(FunctionTransformer(embed), classifier())
+    with pytest.warns(NoDialogueWarning, match="20 dialogues .*X is an array"):
+        model.fit(texts, labels)
+
+
+def test_regressors_tell_too():
+    model = JoyfulRegressor(
+        fusion_size=4, hidden_size=4, n_bases=2, heads=2, max_epochs=1, random_state=0
+    )
+    with pytest.warns(NoDialogueWarning, match="of one turn"):
+        model.fit(BARE, BARE["text__0"])
+
+
+@pytest.mark.parametrize(
+    "table", [X, BARE.to_numpy(float), BARE.to_numpy()[:, :9], BARE[:5]]
+)
+def test_dialogues_arrays_and_a_handful_of_rows_are_fitted_in_silence(table):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = classifier().fit(table, y[: len(table)])
+        model.predict(table)
+
+
+def test_what_reads_single_rows_needs_no_dialogues():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        DJVAEFuser(latent_size=2, hidden_size=4, max_epochs=1, device="cpu").fit(BARE)
+
+
+# --- Ids among the features
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "call_id", "conversation", "index", "Unnamed: 0", "Unnamed: 0.1", "callid",
+        "remainder__call_id", "session_id", "level_0", "remainder__index", "idx",
+        "speakerID", "text__utterance_id",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", [int, float, "Int64"])
+def test_whole_numbers_that_are_named_like_ids_are_told(name, kind):
+    table = X.assign(**{name: pd.Series(np.arange(len(X))).astype(kind)})
+    with pytest.warns(IdFeatureWarning, match=f"X has '{name}' among its features"):
+        read_conversations(BaseEstimator(), table, reset=True)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        {"audio__spectral_index": 0.5},
+        {"duration": 3},
+        {"text__0": 7},
+        {"remainder__duration": 3},
+        {"valid": True},
+        {"is_agent": 1},
+        {"grid": 1},
+    ],
+)
+def test_other_columns_are_features(column):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_conversations(BaseEstimator(), X.assign(**column), reset=True)
+
+
+def test_ids_are_told_by_fit_alone():
+    table, model = X.assign(call_id=1), classifier()
+    with pytest.warns(IdFeatureWarning):
+        model.fit(table, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.predict(table)
+
+
+# --- Columns that a ColumnTransformer passes on
+
+
+def test_what_is_left_over_is_no_modality():
+    table = X.assign(duration=1.0)
+    _, blocks = split_frame(transformer(remainder="passthrough").fit_transform(table))
+    expected = {"text", "features", *(name.partition("__")[0] for name in BARE)}
+    assert blocks.keys() == expected
+    assert blocks["features"].shape == (len(X), 1)
+    _, before = split_frame(X)
+    for name in blocks.keys() - {"text", "features"}:
+        np.testing.assert_array_equal(blocks[name], before[name])
+
+
+# --- Messages that held whole tables
+
+
+@pytest.mark.parametrize("given", [{"id": ["a"] * 999}, set(range(999))])
+def test_a_key_that_is_no_column_is_shown_in_part(given):
+    with pytest.raises(ValueError, match="dialogue=.* is one value") as caught:
+        make_frame({"text": np.eye(3)}, dialogue=given)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [["joy"], ["joy", "anger"]] * 2,
+        pd.Series([["joy"], ["anger"]] * 2),
+        pd.Series([{"joy"}, {"anger"}] * 2),
+        np.array([("joy",), ("joy", "anger"), None, ("joy",)], dtype=object),
+    ],
+)
+def test_lists_of_labels_are_told_with_a_way(labels):
+    with pytest.raises(ValueError, match="MultiLabelBinarizer"):
+        classifier().fit(X[:4], labels)
