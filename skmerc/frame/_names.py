@@ -77,7 +77,5 @@ def looks_like_id(name: Any) -> bool:
     if not words:
         return False
     alone = len(words) == 1 and words[0] in _DIALOGUES | {"speaker"}
-    of_pandas = re.fullmatch(
-        r"Unnamed: \d+(\.\d+)*|level_\d+", name.rpartition("__")[2]
-    )
+    of_pandas = _OF_PANDAS.fullmatch(name.rpartition("__")[2])
     return alone or bool(of_pandas) or words[-1] in _IDS
