@@ -2,6 +2,7 @@
 
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
@@ -10,7 +11,6 @@ from sklearn.svm import LinearSVC
 from skmerc._utils.compat import check_sample_weight, fit_context
 from skmerc._utils.registry import storable
 from skmerc._utils.types import Table
-from skmerc.frame._columns import parse_table
 from skmerc.ensemble._members import (
     LabelledScoreMixin,
     Member,
@@ -18,6 +18,7 @@ from skmerc.ensemble._members import (
     refuse_ignorant,
     split_dialogues,
 )
+from skmerc.frame._columns import parse_table
 from skmerc.model_selection import fill_labels
 
 
@@ -106,7 +107,7 @@ class DialogueCalibratedClassifier(LabelledScoreMixin, CalibratedClassifierCV):
         ValueError
             If no row is labelled, the label of another row than context is missing,
             the classifier takes every row for labelled, or a fold is without labelled
-            rows.
+            rows, or, for ``"temperature"``, without those of a class.
         TypeError
             If weights are given and the classifier takes none.
         """
@@ -115,13 +116,16 @@ class DialogueCalibratedClassifier(LabelledScoreMixin, CalibratedClassifierCV):
         estimator = self.estimator
         estimator = LinearSVC(random_state=0) if estimator is None else estimator
         refuse_ignorant([("estimator", estimator)], X)
+        folds = split_dialogues(self.cv, X, filled, labelled > 0)
+        if self.method == "temperature":
+            _refuse_absent_classes(filled, labelled > 0, folds)
         is_weighted = sample_weight is not None
         ensemble = self.ensemble
         if ensemble == "auto":
             ensemble = not isinstance(estimator, FrozenEstimator)
         changes = {
             "estimator": Member(estimator, weighted=is_weighted),
-            "cv": split_dialogues(self.cv, X, filled, labelled > 0),
+            "cv": folds,
             "ensemble": ensemble,
         }
         params: dict[str, Any] = {}
@@ -132,3 +136,16 @@ class DialogueCalibratedClassifier(LabelledScoreMixin, CalibratedClassifierCV):
         for calibrated in self.calibrated_classifiers_:
             calibrated.estimator = calibrated.estimator.estimator_
         return self
+
+
+def _refuse_absent_classes(y: np.ndarray, labelled: np.ndarray, folds: list) -> None:
+    """Refuse folds that lack a class, since one temperature is for all columns."""
+    classes = np.unique(y[labelled])
+    for number, (train, _) in enumerate(folds):
+        absent = np.setdiff1d(classes, y[train][labelled[train]])
+        if len(absent):
+            raise ValueError(
+                f"The training part of fold {number} has no labelled row of "
+                f"{absent.tolist()[0]!r}, and method='temperature' needs all classes "
+                "in each. Use method='sigmoid', or label more dialogues."
+            )

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, check_cv
 from sklearn.pipeline import Pipeline
@@ -28,6 +30,11 @@ from skmerc.frame._columns import parse_table
 from skmerc.metrics import accuracy_scorer
 from skmerc.model_selection import StratifiedDialogueKFold
 
+_OF_DIALOGUES = {
+    CalibratedClassifierCV: "DialogueCalibratedClassifier",
+    StackingClassifier: "DialogueStackingClassifier",
+    VotingClassifier: "DialogueVotingClassifier",
+}
 _PASS_LABELS_ON = FrozenEstimator, GridSearchCV, RandomizedSearchCV
 
 
@@ -226,13 +233,22 @@ def refuse_ignorant(estimators: Any, X: Table) -> None:
     for name, member in estimators if n_context else ():
         last = _last_of(member)
         if not isinstance(last, str) and _is_foreign(last):
-            kind = type(last).__name__
             raise ValueError(
                 f"X has {n_context} rows of role 'context', which have no label, and "
-                f"{name!r} ends in {kind}, which takes every row for a labelled one. "
-                f"Put skmerc.UtteranceClassifier around it: it drops the keys and "
-                "learns from the labelled rows alone."
+                f"{name!r} ends in {type(last).__name__}, which takes every row for a "
+                f"labelled one. {_advice(last)}"
             )
+
+
+def _advice(estimator: Any) -> str:
+    """Tell what to take in place of an estimator that knows no roles."""
+    for parent, own in _OF_DIALOGUES.items():
+        if isinstance(estimator, parent):
+            return f"Take skmerc.{own} in its place."
+    return (
+        "Put skmerc.UtteranceClassifier around it: it drops the keys and learns from "
+        "the labelled rows alone."
+    )
 
 
 def _last_of(member: Any) -> Any:

@@ -70,10 +70,9 @@ class DialogueVotingClassifier(LabelledScoreMixin, VotingClassifier):
     >>> X, y = make_conversations(12, random_state=0)
     >>> X.loc[::3, "dialogue__role"] = "context"
     >>> y = [None if i % 3 == 0 else label for i, label in enumerate(y)]
-    >>> members = [
-    ...     (f"seed {seed}", CBERLClassifier(hidden_size=8, max_epochs=1, random_state=seed))
-    ...     for seed in range(2)
-    ... ]
+    >>> network = CBERLClassifier(hidden_size=8, max_epochs=1, random_state=0)
+    >>> other = CBERLClassifier(hidden_size=8, max_epochs=1, random_state=1)
+    >>> members = [("first", network), ("second", other)]
     >>> model = DialogueVotingClassifier(members, voting="soft").fit(X, y)
     >>> model.predict_proba(X).shape  # every row is answered
     (193, 4)

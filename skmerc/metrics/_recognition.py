@@ -353,7 +353,9 @@ def rows_to_score(X, y_true, *others):
     check_consistent_length(X, y_true, *others)
     rows = labelled_rows(X)
     y_true = read_labels(y_true, ~rows)
-    return [None if part is None else np.asarray(part)[rows] for part in (y_true, *others)]
+    return [
+        None if part is None else np.asarray(part)[rows] for part in (y_true, *others)
+    ]
 
 
 def labelled_rows(X):

@@ -14,6 +14,7 @@ import skorch
 import torch
 from sklearn.compose import make_column_selector
 from sklearn.metrics import accuracy_score, f1_score
+from sklearn.utils import Bunch
 from torch_geometric import nn as pyg
 
 from skmerc import (
@@ -109,6 +110,8 @@ def known_names() -> dict[str, set[str]]:
         "TypeNode": names | {*map(name_of, types)} | {"builtins.print"},
         "FunctionNode": {*map(name_of, _FUNCTIONS)},
         "ConstructorFromReduceNode": {*map(name_of, _CALLED)},
+        "DTypeNode": {name_of(np.dtype)},  # of an array that the file holds
+        "DictNode": {name_of(Bunch)},
     }
 
 
