@@ -41,6 +41,9 @@ def fill_labels(X: Table, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     See Also
     --------
     skmerc.metrics.make_dialogue_scorer : Scores that leave these rows out themselves.
+    skmerc.ensemble.DialogueVotingClassifier : Votes that need neither, as do stacks.
+    skmerc.calibration.DialogueCalibratedClassifier : Calibration that needs neither.
+    skmerc.UtteranceClassifier : Any classifier of single rows, without either.
 
     Notes
     -----
