@@ -562,3 +562,18 @@ def test_our_scorers_take_the_gaps_in_a_cross_validation(table, scorer):
             model, X, y, cv=StratifiedDialogueKFold(2), scoring=scorer
         )
         assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize(
+    "name", ["linear", "soft vote", "majority", "stack", "calibrated by temperature"]
+)
+def test_what_is_fitted_beside_gaps_is_saved_and_loaded(name, tmp_path):
+    pytest.importorskip("skops")
+    pytest.importorskip("safetensors")
+    from skmerc.persistence import load_model, save_model
+
+    X, y, _ = conversations(1 / 3)
+    model = clone(MODELS[name]).fit(X, y)
+    save_model(model, tmp_path / "emotions.skmerc")
+    again = load_model(tmp_path / "emotions.skmerc")
+    np.testing.assert_array_equal(answers(again, X), answers(model, X))

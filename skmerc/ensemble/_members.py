@@ -71,7 +71,8 @@ class Wrapper(MetaEstimatorMixin, BaseEstimator):
             )
         fitted = clone(self.estimator).fit(X, y, **given)
         self.estimator_ = fitted
-        self.classes_ = getattr(fitted, "classes_", np.empty(0))
+        if hasattr(fitted, "classes_"):
+            self.classes_ = fitted.classes_
         return self
 
     def _answer(self, method: str, X: Any) -> Any:
@@ -139,7 +140,7 @@ class Member(Wrapper):
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit the member to labels that are None where a row is context."""
         context = parse_table(X).is_context
-        if context.any():
+        if context.any() and np.ndim(y) == 1:
             y = np.array(y, dtype=object)
             y[context] = None
         self._fit_inside(X, y, sample_weight if self.weighted else None)
