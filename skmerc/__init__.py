@@ -4,7 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skmerc.ensemble import FocalAdaBoostClassifier
+    from skmerc.calibration import DialogueCalibratedClassifier
+    from skmerc.ensemble import (
+        DialogueStackingClassifier,
+        DialogueVotingClassifier,
+        FocalAdaBoostClassifier,
+    )
     from skmerc.features import (
         AudioFunctionals,
         FaceFeatures,
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
         DialogueGCNClassifier,
         JoyfulClassifier,
         JoyfulRegressor,
+        UtteranceClassifier,
     )
     from skmerc.sampling import DialogueSampler, MultimodalGANSampler
 
@@ -27,8 +33,11 @@ __all__ = [
     "AudioFunctionals",
     "CBERLClassifier",
     "DJVAEFuser",
+    "DialogueCalibratedClassifier",
     "DialogueGCNClassifier",
     "DialogueSampler",
+    "DialogueStackingClassifier",
+    "DialogueVotingClassifier",
     "FaceFeatures",
     "FineTunedTextEmbedder",
     "FocalAdaBoostClassifier",
@@ -36,12 +45,18 @@ __all__ = [
     "JoyfulRegressor",
     "MultimodalGANSampler",
     "TextEmbedder",
+    "UtteranceClassifier",
     "VideoFunctionals",
 ]
 
 _ROOMS: dict[str, tuple[str, ...]] = {
+    "calibration": ("DialogueCalibratedClassifier",),
     "datasets": (),
-    "ensemble": ("FocalAdaBoostClassifier",),
+    "ensemble": (
+        "DialogueStackingClassifier",
+        "DialogueVotingClassifier",
+        "FocalAdaBoostClassifier",
+    ),
     "exceptions": (),
     "features": (
         "AudioFunctionals",
@@ -64,6 +79,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "DialogueGCNClassifier",
         "JoyfulClassifier",
         "JoyfulRegressor",
+        "UtteranceClassifier",
     ),
     "sampling": ("DialogueSampler", "MultimodalGANSampler"),
     "tuning": (),

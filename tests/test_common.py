@@ -21,8 +21,11 @@ import skmerc
 from skmerc import (
     AudioFunctionals,
     CBERLClassifier,
+    DialogueCalibratedClassifier,
     DialogueGCNClassifier,
     DialogueSampler,
+    DialogueStackingClassifier,
+    DialogueVotingClassifier,
     DJVAEFuser,
     FaceFeatures,
     FineTunedTextEmbedder,
@@ -31,6 +34,7 @@ from skmerc import (
     JoyfulRegressor,
     MultimodalGANSampler,
     TextEmbedder,
+    UtteranceClassifier,
     VideoFunctionals,
 )
 
@@ -68,6 +72,13 @@ CLASSIFIERS = {
     ),
     "joyful": JoyfulClassifier(**TINY, dropout=0.1, max_epochs=5),
 }
+MEMBERS = [("a", LogisticRegression(C=0.1)), ("b", LogisticRegression(C=1))]
+AROUND = {
+    "utterance": UtteranceClassifier(LogisticRegression()),
+    "voting": DialogueVotingClassifier(MEMBERS, voting="soft"),
+    "stacking": DialogueStackingClassifier(MEMBERS, cv=3),
+    "calibrated": DialogueCalibratedClassifier(LogisticRegression(), cv=3),
+}
 REGRESSORS = {
     "score": JoyfulRegressor(
         **TINY | {"batch_size": 25},
@@ -98,7 +109,7 @@ SAMPLERS = {
     "smote": DialogueSampler(SMOTE(random_state=0)),
 }
 EXTRACTORS = {"text": TextEmbedder(), "fine-tuned text": FineTunedTextEmbedder()}
-ESTIMATORS = CLASSIFIERS | REGRESSORS | FUSERS | SAMPLERS | EXTRACTORS
+ESTIMATORS = CLASSIFIERS | AROUND | REGRESSORS | FUSERS | SAMPLERS | EXTRACTORS
 # They take one column of files, for which scikit-learn has a single check;
 # tests/features/test_conventions.py stands in.
 OF_FILES = {AudioFunctionals, FaceFeatures, VideoFunctionals}
@@ -140,6 +151,10 @@ N_PASSED = {
     "focal": 61,
     "dialoguegcn": 67,
     "joyful": 71,
+    "utterance": 63,
+    "voting": 60,
+    "stacking": 61,
+    "calibrated": 63,
     "score": 63,
     "latent": 52,
     "latent+blocks": 52,

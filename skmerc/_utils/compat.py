@@ -8,6 +8,7 @@ from pickle import _Unpickler as PythonUnpickler
 from typing import Any, TypeVar
 
 from sklearn.base import _fit_context
+from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -35,6 +36,7 @@ __all__ = [
     "check_sample_weight",
     "fit_context",
     "num_samples",
+    "safe_indexing",
     "safe_split",
     "validate_parameter_constraints",
     "validate_params",

@@ -132,6 +132,14 @@ class ParsedTable:
             return np.zeros(num_samples(self.data), bool)
         return (self.keys[KEYS[3]] == ROLES[CONTEXT]).to_numpy()
 
+    @property
+    def is_learnable(self) -> np.ndarray:
+        """Whether a model may learn from each row, given its label."""
+        roles, groups = self.keys[KEYS[3]], source_ids(self.keys[KEYS[0]])
+        held_out = groups.isin(groups[roles == ROLES[VALIDATION]])
+        learned = roles.isin([ROLES[UTTERANCE], ROLES[SYNTHETIC]])
+        return (learned & ~held_out).to_numpy()
+
 
 def parse_table(X: Any) -> ParsedTable:
     """Read the column names of a table, unless that was done before."""

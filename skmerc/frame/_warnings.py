@@ -23,6 +23,10 @@ HANDFUL = 5
 """Dialogues of one turn that are no reason to wonder."""
 _WIDE = 16
 """Columns of an array from which on it may be what an embedder has made."""
+_LONG = 4
+"""Turns from which on the gaps of a dialogue are counted."""
+_FEW = 3
+"""Absent turns that say nothing yet."""
 
 
 def warn_without_dialogues(given: Collection[str]) -> None:
@@ -106,12 +110,9 @@ def warn_where_equal(dialogue: np.ndarray, turn: np.ndarray) -> None:
 
 
 def warn_of_split_dialogues(conversations: "Conversations") -> None:
-    if not conversations.keyed or conversations.turn.dtype.kind not in "iu":
-        return
-    real = conversations.role != SYNTHETIC
-    turns = pd.Series(conversations.turn[real]).groupby(conversations.dialogue[real])
-    span, found = turns.max() - turns.min() + 1, turns.nunique()
-    long = span >= 4
+    dialogues = _spans(conversations)
+    span, found = dialogues["span"], dialogues["found"]
+    long = span >= _LONG
     if not long.any():
         return
     broken = float((found < span)[long].mean())
@@ -126,3 +127,70 @@ def warn_of_split_dialogues(conversations: "Conversations") -> None:
             "skmerc.model_selection.DialogueKFold or groups=X['dialogue__id'].",
             SplitDialogueWarning,
         )
+
+
+def gaps_seen(conversations: "Conversations") -> dict[str, Any] | None:
+    """Tell how many turns the dialogues of a fit lack, None where they have none.
+
+    Returns
+    -------
+    dict
+        Mean and deviation of the share of absent turns in a dialogue, and the turn at
+        which nearly all begin, None where they begin anywhere.
+    """
+    dialogues = _spans(conversations)
+    if not (dialogues["found"] > 1).any():
+        return None
+    long = dialogues[dialogues["span"] >= _LONG]
+    absent = 1 - long["found"] / long["span"]
+    known = len(long) > 0
+    beginnings = dialogues["first"].value_counts(normalize=True)
+    common = beginnings.iloc[0] >= 0.9
+    return {
+        "mean": float(absent.mean()) if known else 0.0,
+        "deviation": float(absent.std(ddof=0)) if known else 0.0,
+        "first": int(beginnings.index[0]) if common else None,
+    }
+
+
+def warn_of_torn_dialogues(
+    conversations: "Conversations", seen: dict[str, Any] | None
+) -> None:
+    """Warn where dialogues lack more turns than those of the fit by chance did."""
+    if seen is None:
+        return
+    dialogues = _spans(conversations)
+    span = dialogues["span"]
+    if seen["first"] is not None:
+        # Some count from zero and others from one. Several turns in a row may be the
+        # last ones of a conversation that still goes on.
+        before = (dialogues["first"] - seen["first"] - 1).clip(lower=0)
+        span = span + before.where(dialogues["found"] == 1, 0)
+    absent = (span - dialogues["found"])[span >= _LONG]
+    if absent.sum() < _FEW:
+        return
+    share = float((absent / span[span >= _LONG]).mean())
+    chance = seen["mean"] + 3 * seen["deviation"] / np.sqrt(len(absent))
+    if share > chance + 0.05:
+        warn_user(
+            f"On average {share:.0%} of the turns of a dialogue are absent from X "
+            f"({seen['mean']:.0%} were where the model was fitted): rows seem to be "
+            "torn out of their dialogues, and are answered without what was said "
+            "around them. Give all rows of a dialogue, and take the answers that you "
+            "need: model.predict(X)[rows] in place of model.predict(X[rows]).",
+            SplitDialogueWarning,
+        )
+
+
+def _spans(conversations: "Conversations") -> pd.DataFrame:
+    """First turn, number of turns from the first to the last, and those that are there.
+
+    Empty where turns are no whole numbers.
+    """
+    whole = conversations.keyed and conversations.turn.dtype.kind in "iu"
+    real = (conversations.role != SYNTHETIC) & whole
+    turns = pd.Series(conversations.turn[real]).groupby(conversations.dialogue[real])
+    first = turns.min()
+    return pd.DataFrame(
+        {"first": first, "span": turns.max() - first + 1, "found": turns.nunique()}
+    )

@@ -12,6 +12,7 @@ from skmerc.metrics._quality import (
     two_sample_auc,
 )
 from skmerc.metrics._recognition import (
+    dialogue_confusion_matrix,
     minority_classes,
     minority_f1,
     recognition_report,
@@ -32,6 +33,7 @@ __all__ = [
     "accuracy_scorer",
     "copy_rate",
     "correlation_gap",
+    "dialogue_confusion_matrix",
     "feature_distance",
     "frechet_distance",
     "macro_f1_scorer",

@@ -5,13 +5,17 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.metrics import (
     accuracy_score,
+    confusion_matrix,
     f1_score,
     precision_recall_fscore_support,
 )
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
-from skmerc._utils.compat import validate_params
+from skmerc._utils.compat import StrOptions, validate_params
+from skmerc._utils.types import Table
+from skmerc.frame._columns import parse_table
+from skmerc.frame._labels import read_labels
 
 _MEANS = ["precision", "recall", "f1"]
 
@@ -36,7 +40,7 @@ def weighted_f1(
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        True labels.
+        True labels. Rows without one (None, NaN or ``pandas.NA``) are left out.
     y_pred : array-like of shape (n_samples,)
         Predicted labels.
     sample_weight : array-like of shape (n_samples,), default=None
@@ -58,6 +62,7 @@ def weighted_f1(
     >>> round(score, 3)  # 3 / 4 of the F1 of joy, which is 6 / 7
     0.643
     """
+    y_true, y_pred, sample_weight = _labelled(y_true, y_pred, sample_weight)
     score = f1_score(
         y_true,
         y_pred,
@@ -75,7 +80,7 @@ def minority_classes(y: ArrayLike) -> list:
     Parameters
     ----------
     y : array-like of shape (n_samples,)
-        Labels, usually those of the training rows.
+        Labels, usually those of the training rows. Missing ones are not counted.
 
     Returns
     -------
@@ -90,7 +95,7 @@ def minority_classes(y: ArrayLike) -> list:
     >>> minority_classes(["neutral"] * 6 + ["joy"] * 2 + ["fear"] * 1)
     ['fear', 'joy']
     """
-    y = column_or_1d(y)
+    (y,) = _labelled(column_or_1d(y))
     check_classification_targets(y)
     classes, counts = np.unique(y, return_counts=True)
     return classes[counts < counts.mean()].tolist()
@@ -121,7 +126,7 @@ def minority_f1(
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        True labels.
+        True labels. Rows without one (None, NaN or ``pandas.NA``) are left out.
     y_pred : array-like of shape (n_samples,)
         Predicted labels.
     minority : array-like of labels, default=None
@@ -155,7 +160,7 @@ def minority_f1(
     >>> minority_f1(y_true, y_pred, minority=["fear"])
     1.0
     """
-    y_true, y_pred = _check_labels(y_true, y_pred)
+    y_true, y_pred, sample_weight = _check_labels(y_true, y_pred, sample_weight)
     minority = _check_minority(y_true, minority)
     scores = f1_score(
         y_true,
@@ -172,6 +177,7 @@ def minority_f1(
     {
         "y_true": ["array-like"],
         "y_pred": ["array-like"],
+        "X": "no_validation",
         "labels": ["array-like", None],
         "minority": ["array-like", None],
     },
@@ -181,6 +187,7 @@ def recognition_report(
     y_true: ArrayLike,
     y_pred: ArrayLike,
     *,
+    X: Table | None = None,
     labels: ArrayLike | None = None,
     minority: ArrayLike | None = None,
 ) -> pd.DataFrame:
@@ -189,12 +196,16 @@ def recognition_report(
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        True labels.
+        True labels. Rows without one (None, NaN or ``pandas.NA``) are left out.
     y_pred : array-like of shape (n_samples,)
         Predicted labels.
+    X : DataFrame or array-like of shape (n_samples, n_columns), default=None
+        The table of utterances. With it rows of role ``"context"`` are left out, as by
+        the scorers, whatever stands in `y_true`, and a label that is missing in another
+        row is an error.
     labels : array-like of labels, default=None
         Classes to list, in this order; sorted by default. A listed class
-        without a row gets zeros. The summaries cover all rows in any case.
+        without a row gets zeros. The summaries cover all labelled rows in any case.
     minority : array-like of labels, default=None
         The minority classes, as in :func:`minority_f1`.
 
@@ -219,8 +230,12 @@ def recognition_report(
     Raises
     ------
     ValueError
-        If no class of `labels` occurs, if one is listed twice, or if
+        If no row has a label, no class of `labels` occurs, one is listed twice, or
         `minority` is empty or names a label without a row in `y_true`.
+
+    See Also
+    --------
+    dialogue_confusion_matrix : Which class is taken for which.
 
     Examples
     --------
@@ -238,7 +253,9 @@ def recognition_report(
     weighted F1             0.58    0.67  0.61        6
     minority F1             0.25    0.50  0.33        2
     """
-    y_true, y_pred = _check_labels(y_true, y_pred)
+    if X is not None:
+        y_true, y_pred, _ = rows_to_score(X, y_true, y_pred, None)
+    y_true, y_pred, _ = _check_labels(y_true, y_pred, None)
     table = _class_table(y_true, y_pred)
     if minority is not None or minority_classes(y_true):
         minority = _check_minority(y_true, minority)
@@ -250,19 +267,136 @@ def recognition_report(
     return pd.concat([table, summary])
 
 
-def _check_labels(y_true, y_pred):
+@validate_params(
+    {
+        "y_true": ["array-like"],
+        "y_pred": ["array-like"],
+        "X": "no_validation",
+        "labels": ["array-like", None],
+        "normalize": [StrOptions({"true", "pred", "all"}), None],
+        "sample_weight": ["array-like", None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def dialogue_confusion_matrix(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    X: Table | None = None,
+    labels: ArrayLike | None = None,
+    normalize: str | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> pd.DataFrame:
+    """Count which class is taken for which, over the rows that have a label.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True labels. Rows without one (None, NaN or ``pandas.NA``) are left out.
+    y_pred : array-like of shape (n_samples,)
+        Predicted labels.
+    X : DataFrame or array-like of shape (n_samples, n_columns), default=None
+        The table of utterances. With it rows of role ``"context"`` are left out, as by
+        the scorers, whatever stands in `y_true`, and a label that is missing in another
+        row is an error.
+    labels : array-like of labels, default=None
+        Classes to list, in this order; by default all that occur, sorted.
+    normalize : {"true", "pred", "all"}, default=None
+        Whether rows, columns or all numbers are divided by their sum.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each row; all 1 by default.
+
+    Returns
+    -------
+    DataFrame of shape (n_classes, n_classes)
+        One row per true class and one column per predicted class, under their names.
+
+    Raises
+    ------
+    ValueError
+        If no row has a label, no class of `labels` occurs, or one is listed twice.
+
+    See Also
+    --------
+    sklearn.metrics.ConfusionMatrixDisplay : Draws it, from ``table.to_numpy()`` and
+        ``display_labels=table.index``.
+
+    Examples
+    --------
+    >>> from skmerc.metrics import dialogue_confusion_matrix
+    >>> y_true = ["joy", "joy", None, "fear"]
+    >>> dialogue_confusion_matrix(y_true, ["joy", "fear", "joy", "fear"])
+    predicted  fear  joy
+    true
+    fear          1    0
+    joy           1    1
+    """
+    if X is not None:
+        y_true, y_pred, sample_weight = rows_to_score(X, y_true, y_pred, sample_weight)
+    y_true, y_pred, sample_weight = _check_labels(y_true, y_pred, sample_weight)
+    classes = unique_labels(y_true, y_pred).tolist()
+    if labels is not None:
+        classes = _check_listed(classes, labels)
+    counts = confusion_matrix(
+        y_true,
+        y_pred,
+        labels=classes,
+        normalize=normalize,
+        sample_weight=sample_weight,
+    )
+    names = pd.Index(classes, dtype=object)
+    return pd.DataFrame(counts, names.rename("true"), names.rename("predicted"))
+
+
+def rows_to_score(X, y_true, *others):
+    """Leave context rows out of labels and what belongs to them."""
+    check_consistent_length(X, y_true, *others)
+    rows = labelled_rows(X)
+    y_true = read_labels(y_true, ~rows)
+    return [
+        None if part is None else np.asarray(part)[rows] for part in (y_true, *others)
+    ]
+
+
+def labelled_rows(X):
+    """Rows that can be scored, those that are not context: bool array (n_rows,)."""
+    labelled = ~parse_table(X).is_context
+    if not labelled.any():
+        raise ValueError(
+            f"All {len(labelled)} rows of X have role 'context', so that no labelled "
+            "row is left to score. Score rows of which some have another role."
+        )
+    return labelled
+
+
+def _labelled(y_true, *others):
+    """Leave out rows without a label; where there are none, everything is as it was."""
+    check_consistent_length(y_true, *others)
+    missing = pd.isna(np.asarray(y_true))
+    if missing.ndim != 1 or not missing.any():
+        return y_true, *others
+    if missing.all():
+        raise ValueError(
+            f"None of the {len(missing)} rows of y_true has a label, so that there is "
+            "nothing to score."
+        )
+    y_true = pd.Series(np.asarray(y_true)[~missing]).infer_objects().to_numpy()
+    kept = [None if part is None else np.asarray(part)[~missing] for part in others]
+    return y_true, *kept
+
+
+def _check_labels(y_true, y_pred, sample_weight):
     y_true, y_pred = column_or_1d(y_true), column_or_1d(y_pred)
-    check_consistent_length(y_true, y_pred)
-    for name, labels in (("y_true", y_true), ("y_pred", y_pred)):
-        missing = np.flatnonzero(pd.isna(labels))
-        if len(missing):
-            raise ValueError(
-                f"{name} has no label in row {missing[0]}; score the other rows."
-            )
+    y_true, y_pred, sample_weight = _labelled(y_true, y_pred, sample_weight)
+    missing = np.flatnonzero(pd.isna(y_pred))
+    if len(missing):
+        raise ValueError(
+            f"y_pred has no label in row {missing[0]}; score the other rows."
+        )
     check_classification_targets(y_true)
     if len(y_true) == 0:
         raise ValueError("y_true holds no row, so that there is nothing to score.")
-    return y_true, y_pred
+    return y_true, y_pred, sample_weight
 
 
 def _check_minority(y_true, minority):

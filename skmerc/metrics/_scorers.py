@@ -10,10 +10,9 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.utils import check_consistent_length
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from skmerc.frame._columns import parse_table
 from skmerc.frame._labels import read_labels
 from skmerc.metrics._probabilities import mean_log_loss, mean_roc_auc
-from skmerc.metrics._recognition import minority_f1, weighted_f1
+from skmerc.metrics._recognition import labelled_rows, minority_f1, weighted_f1
 from skmerc.metrics._responses import arrange, ask, check_methods, orient, takes
 
 
@@ -212,17 +211,6 @@ def _shared(score_func, **settings):
     scorer = make_dialogue_scorer(score_func, **settings)
     scorer.is_shared = True
     return scorer
-
-
-def labelled_rows(X):
-    """Rows that can be scored, those that are not context: bool array (n_rows,)."""
-    labelled = ~parse_table(X).is_context
-    if not labelled.any():
-        raise ValueError(
-            f"All {len(labelled)} rows of X have role 'context', so that no labelled "
-            "row is left to score. Score rows of which some have another role."
-        )
-    return labelled
 
 
 #: Accuracy, the papers' WAA, of all but the context rows.

@@ -35,11 +35,15 @@ def fill_labels(X: Table, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     ValueError
-        If the label of another row is missing, or `y` differs in length from `X`.
+        If the label of another row is missing, there is no other row, or `y` differs
+        in length from `X`.
 
     See Also
     --------
     skmerc.metrics.make_dialogue_scorer : Scores that leave these rows out themselves.
+    skmerc.ensemble.DialogueVotingClassifier : Votes that need neither, as do stacks.
+    skmerc.calibration.DialogueCalibratedClassifier : Calibration that needs neither.
+    skmerc.UtteranceClassifier : Any classifier of single rows, without either.
 
     Notes
     -----
@@ -64,7 +68,11 @@ def fill_labels(X: Table, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     >>> calibrated.fit(X, filled, sample_weight=weight).predict_proba(X).shape
     (193, 4)
     """
+    if y is None:
+        raise ValueError("This requires y to be passed, but the target y is None.")
     context = parse_table(X).is_context
+    if len(context) and context.all():
+        raise ValueError("All rows have the role 'context'; none has a label.")
     y = read_labels(y, context)
     is_text = y.dtype == object and all(isinstance(label, str) for label in y.flat)
     return y.astype(str) if is_text else y, (~context).astype(float)

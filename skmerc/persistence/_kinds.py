@@ -14,16 +14,33 @@ import skorch
 import torch
 from sklearn.compose import make_column_selector
 from sklearn.metrics import accuracy_score, f1_score
+from sklearn.utils import Bunch
 from torch_geometric import nn as pyg
 
-from skmerc import ensemble, features, fusion, model_selection, recognition, sampling
+from skmerc import (
+    calibration,
+    ensemble,
+    features,
+    fusion,
+    model_selection,
+    recognition,
+    sampling,
+)
 from skmerc._training import DialogueLoader
 from skmerc._utils.registry import STORABLE
 from skmerc.frame import drop_keys
 from skmerc.metrics import minority_f1, weighted_f1, weighted_f1_scorer
 from skmerc.persistence._checks import nodes
 
-_ROOMS = (ensemble, features, fusion, model_selection, recognition, sampling)
+_ROOMS = (
+    calibration,
+    ensemble,
+    features,
+    fusion,
+    model_selection,
+    recognition,
+    sampling,
+)
 """Whose classes have told that they can be saved, now that they are imported."""
 
 # Made anew, without a call, and given the attributes that a file holds, as are those
@@ -41,6 +58,7 @@ _OBJECTS = (
 _PRIVATE_OBJECTS = {
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
+    "sklearn.calibration._TemperatureScaling",
     "sklearn.metrics._scorer._PassthroughScorer",
 }
 # Values, of which nets are built where they are settings of one, as are the networks of
@@ -92,6 +110,8 @@ def known_names() -> dict[str, set[str]]:
         "TypeNode": names | {*map(name_of, types)} | {"builtins.print"},
         "FunctionNode": {*map(name_of, _FUNCTIONS)},
         "ConstructorFromReduceNode": {*map(name_of, _CALLED)},
+        "DTypeNode": {name_of(np.dtype)},  # of an array that the file holds
+        "DictNode": {name_of(Bunch)},
     }
 
 

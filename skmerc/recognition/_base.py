@@ -51,7 +51,11 @@ from skmerc.frame._columns import (
     parse_table,
 )
 from skmerc.frame._conversations import Conversations, read_conversations
-from skmerc.frame._warnings import warn_of_single_turns
+from skmerc.frame._warnings import (
+    gaps_seen,
+    warn_of_single_turns,
+    warn_of_torn_dialogues,
+)
 from skmerc.recognition._checks import most_speakers, plain
 
 COUNT = Interval(Integral, 1, None, closed="left")
@@ -237,7 +241,7 @@ class DialogueEstimator(
         if epochs or not resume:
             self._learn_scales(table, learned, further=resume)
             task = task.learn_scale(target, table.select(learned > 0), learned)
-        self._task = task
+        self._task, self._gaps = task, gaps_seen(table)
         return TrainingData(table, task.scale(target), learned, scored)
 
     def _y_checks(self, y):
@@ -397,6 +401,7 @@ class DialogueEstimator(
     def _read(self, X):
         check_is_fitted(self, "net_")
         table = read_conversations(self, X, reset=False, modalities=self.modalities)
+        warn_of_torn_dialogues(table, getattr(self, "_gaps", None))
         names = getattr(self, "feature_names_in_", None)
         check_partial_missing(table, self.partial_nan, names)
         warn_of_values_never_seen(table, self._standardize, names)
