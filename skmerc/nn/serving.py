@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from skmerc.graph import N_RELATIONS, RelationalAttention
 from skmerc.nn.blocks import BlockReader
-from skmerc.nn.cberl import CBERLNetwork
+from skmerc.nn.cberl import CBERLNetwork, same_speaker
 from skmerc.nn.dialoguegcn import DialogueGCNNetwork
 from skmerc.nn.joyful import JoyfulNetwork
 from skmerc.nn.joyful_fusion import _project
@@ -42,7 +42,8 @@ class ServedCBERL(nn.Module):
     def forward(self, features: Tensor, speaker: Tensor) -> Tensor:
         """Tell the logits (n, n_classes) of features (n, n_features) of a dialogue."""
         network = self.network
-        fused, *_ = network._fuse(features, torch.zeros_like(speaker), speaker)
+        goes_on = same_speaker(torch.zeros_like(speaker), speaker)
+        fused, *_ = network._fuse(features, goes_on)
         context = network.enter(fused)
         if network.context is not None:
             context = context + network.context(context)
