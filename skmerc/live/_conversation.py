@@ -13,6 +13,10 @@ from skmerc.live._turns import TurnReader, parts_of, speaker_name
 _MOVED = 1e-6
 """What changes by less have not changed."""
 
+_NO_CHANGE = pd.DataFrame(
+    {"before": [], "now": [], "shift": []}, index=pd.Index([], name="turn", dtype=int)
+)
+
 
 @dataclass(frozen=True)
 class LiveTurn:
@@ -148,7 +152,7 @@ class LiveConversation:
         LiveConversation
             This one, without turns.
         """
-        self._rows: list[list] = []
+        self._rows: list[dict] = []
         self._speakers: list[str] = []
         self._answers: list[np.ndarray] = []
         self._state: Any = None
@@ -227,6 +231,8 @@ class LiveConversation:
 
     def _changes(self, first: int, found: np.ndarray) -> pd.DataFrame:
         """Compare new answers for earlier turns with the old ones."""
+        if not len(found):
+            return _NO_CHANGE.copy()
         old = np.reshape(self._answers[first:], found.shape)
         gaps = np.abs(found - old)
         shift = gaps.max(axis=1, initial=0) if gaps.ndim > 1 else gaps

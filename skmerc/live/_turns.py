@@ -113,14 +113,16 @@ class TurnReader:
             for column in _columns_of_texts(transformer)
             if column in self.features
         ]
-        self.place = {name: number for number, name in enumerate(self.columns)}
+        self.empty = {
+            name: None if name in self.texts else np.nan for name in self.columns
+        }
         columns = pd.Index(self.features)
         located = locate_blocks(
             columns, len(columns), getattr(first, "modalities", None)
         )
         self.blocks = {name: columns[where] for name, where in located.items()}
 
-    def read(self, number: int, speaker: str, text: Any, features: Any) -> list:
+    def read(self, number: int, speaker: str, text: Any, features: Any) -> dict:
         """Return the cells of a turn, in the order of the columns."""
         cells = self._cells(features)
         if text is not None:
@@ -131,16 +133,11 @@ class TurnReader:
                 "may be left out or None, but not all of them: give the blocks that "
                 "are missing as None if that is meant."
             )
-        row = [np.nan] * len(self.columns)
-        for column in self.texts:
-            row[self.place[column]] = None
         turn = dict(zip(KEYS, (_DIALOGUE, number, speaker, "utterance"), strict=True))
         cells |= {self.keys[key]: turn[key] for key in self.keys}
-        for column, value in cells.items():
-            row[self.place[column]] = value
-        return row
+        return self.empty | cells
 
-    def table(self, rows: list[list]) -> pd.DataFrame:
+    def table(self, rows: list[dict]) -> pd.DataFrame:
         """Return turns as a table."""
         return pd.DataFrame(rows, columns=self.columns)
 
@@ -172,7 +169,7 @@ class TurnReader:
         return _paired("features", numbers, features)
 
     def _given(self, name: Any, value: Any) -> dict:
-        if name in self.place and name not in self.keys.values():
+        if name in self.empty and name not in self.keys.values():
             return {name: value}
         if name in self.blocks:
             return _paired(f"features[{name!r}]", self.blocks[name], value)
