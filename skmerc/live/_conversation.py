@@ -8,7 +8,8 @@ import pandas as pd
 
 from skmerc._utils.warnings import each_once
 from skmerc.live._followers import follower_of
-from skmerc.live._turns import TurnReader, parts_of, speaker_name
+from skmerc.live._turns import TurnReader, speaker_name
+from skmerc.recognition._parts import parts_of
 
 _MOVED = 1e-6
 """What changes by less have not changed."""

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from skmerc._training import in_double
 from skmerc._utils.divergence import refuse_infinite_answers
 from skmerc._utils.fitting import copy_of
 from skmerc._utils.seeding import undisturbed
@@ -13,7 +14,6 @@ from skmerc.live._stages import (
     Splitter,
     as_read,
     check_row,
-    in_double,
     is_text,
     stage_of,
 )

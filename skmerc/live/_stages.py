@@ -5,9 +5,7 @@ table. A stage makes the cells of its output from those of its last rows.
 """
 
 from collections import Counter
-from copy import deepcopy
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -15,18 +13,15 @@ import torch
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import FunctionTransformer
 
+from skmerc._training import in_double
 from skmerc._utils.divergence import refuse_infinite_answers
 from skmerc._utils.fitting import copy_of
-from skmerc._utils.locks import Turn
 from skmerc._utils.seeding import undisturbed
 from skmerc.frame._columns import KEYS, key_columns
 from skmerc.frame._conversations import Conversations, refuse_infinite
 from skmerc.frame._texts import clean, is_blank
 from skmerc.fusion import DJVAEFuser
 from skmerc.live._turns import turns_read
-
-_COPIES: WeakKeyDictionary = WeakKeyDictionary()
-_COPYING = Turn()
 
 
 def stage_of(transformer: Any) -> Any:
@@ -192,15 +187,6 @@ def check_row(estimator: Any, features: dict) -> np.ndarray:
 def as_read(values: np.ndarray) -> torch.Tensor:
     """Round features as batches do, in double precision."""
     return torch.from_numpy(values.astype(np.float32)).double()
-
-
-def in_double(module: torch.nn.Module) -> torch.nn.Module:
-    """Copy a network to double precision, once for all who ask."""
-    with _COPYING:
-        if module not in _COPIES:
-            copy = deepcopy(module).cpu().double().eval()
-            _COPIES[module] = copy.requires_grad_(False)
-        return _COPIES[module]
 
 
 def is_text(value: Any) -> bool:

@@ -1,58 +1,20 @@
 """From what is said in a turn to a row of the table that a model reads."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils.validation import check_is_fitted
 
-from skmerc.features import FineTunedTextEmbedder, TextEmbedder
 from skmerc.frame._columns import KEYS, is_array_like, key_columns, locate_blocks
 from skmerc.frame._texts import decode, is_missing
 from skmerc.recognition._base import DialogueEstimator
+from skmerc.recognition._parts import Parts, columns_of_texts, is_embedder
 
 _DIALOGUE = "live"
-
-
-class Parts(NamedTuple):
-    """A fitted model taken apart.
-
-    Attributes
-    ----------
-    transformers : list
-        What stands before the last step; samplers are left out, since they do nothing
-        when a model answers.
-    last : object
-        What answers.
-    """
-
-    transformers: list
-    last: Any
-
-    @property
-    def first(self) -> Any:
-        """What reads the table."""
-        return [*self.transformers, self.last][0]
-
-
-def parts_of(model: Any) -> Parts:
-    """Take a fitted model apart; the best one that a search has found."""
-    check_is_fitted(model)
-    model = getattr(model, "best_estimator_", model)
-    if not isinstance(model, Pipeline):
-        return Parts([], model)
-    steps = [step for _, step in model.steps[:-1] if hasattr(step, "transform")]
-    last = parts_of(model.steps[-1][1])
-    return Parts([*steps, *last.transformers], last.last)
-
-
-def is_embedder(transformer: Any) -> bool:
-    """Tell whether it turns texts into features."""
-    return isinstance(transformer, TextEmbedder | FineTunedTextEmbedder)
 
 
 def turns_read(transformer: Any) -> int | None:
@@ -110,7 +72,7 @@ class TurnReader:
         self.texts = [
             column
             for transformer in parts.transformers
-            for column in _columns_of_texts(transformer)
+            for column in columns_of_texts(transformer)
             if column in self.features
         ]
         self.empty = {
@@ -178,21 +140,6 @@ class TurnReader:
             f"the table that the model was fitted on. It has the modalities "
             f"{', '.join(map(repr, self.blocks))}."
         )
-
-
-def _columns_of_texts(transformer: Any) -> list[str]:
-    """Columns that a text embedder inside reads, keys among them."""
-    if isinstance(transformer, Pipeline):
-        return [column for _, step in transformer.steps[:1] for column in
-                _columns_of_texts(step)]
-    if not isinstance(transformer, ColumnTransformer):
-        return []
-    found = []
-    for _, inner, columns in transformer.transformers_:
-        first = inner.steps[0][1] if isinstance(inner, Pipeline) else inner
-        if is_embedder(first):
-            found += [columns] if isinstance(columns, str) else list(columns)
-    return found
 
 
 def _paired(what: str, columns: Any, values: Any) -> dict:
