@@ -55,7 +55,7 @@ class Explanation:
 
     def __str__(self) -> str:
         said = self.turns.loc[self.row]
-        what = "score" if self.target is None else f"probability of {self.target!r}"
+        what = "score" if self.target is None else f"probability of {self.target}"
         lines = [
             f"Turn {said['turn']} ({said['speaker'] or 'unknown speaker'}): {what} "
             f"{self.outcome:.3f}, by {self.method.replace('_', ' ')}"
