@@ -39,9 +39,15 @@ def models():
     yield "CBERL, causal", CBERLClassifier(**CAUSAL, **SHORT)
     coded = {"fusion": "djvae", **CAUSAL}
     yield "CBERL with its code, causal", CBERLClassifier(**coded, **SHORT)
-    yield "CBERL, causal, boosting head", CBERLClassifier(head="boost", **CAUSAL, **SHORT)
+    yield (
+        "CBERL, causal, boosting head",
+        CBERLClassifier(head="boost", **CAUSAL, **SHORT),
+    )
     fuser = DJVAEFuser(**SHORT)
-    yield "fuser, CBERL, causal", make_pipeline(fuser, CBERLClassifier(**CAUSAL, **SHORT))
+    yield (
+        "fuser, CBERL, causal",
+        make_pipeline(fuser, CBERLClassifier(**CAUSAL, **SHORT)),
+    )
     scaled = ColumnTransformer(
         [("text", StandardScaler(), [f"text__{j}" for j in range(WIDTHS["text"])])],
         remainder="passthrough",

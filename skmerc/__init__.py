@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         VideoFunctionals,
     )
     from skmerc.fusion import DJVAEFuser
+    from skmerc.live import LiveConversation
     from skmerc.recognition import (
         CBERLClassifier,
         DialogueGCNClassifier,
@@ -34,6 +35,7 @@ __all__ = [
     "FocalAdaBoostClassifier",
     "JoyfulClassifier",
     "JoyfulRegressor",
+    "LiveConversation",
     "MultimodalGANSampler",
     "TextEmbedder",
     "VideoFunctionals",
@@ -54,6 +56,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "fusion": ("DJVAEFuser",),
     "graph": (),
     "inspection": (),
+    "live": ("LiveConversation",),
     "losses": (),
     "metrics": (),
     "model_selection": (),

@@ -131,8 +131,6 @@ def test_a_long_dialogue_takes_few_calls():
     assert model.n_calls <= 8
 
 
-
-
 def test_words_that_are_the_cause_come_first(monkeypatch):
     from sklearn.compose import ColumnTransformer
 

@@ -250,7 +250,10 @@ def test_features_are_given_by_modality_by_column_or_as_an_array(tables, model):
     }
     given = [table, table.iloc[0], dict(table.iloc[0]), table.to_numpy(), blocks]
     answers = {
-        LiveConversation(model).add(features=features).probabilities.to_numpy().tobytes()
+        LiveConversation(model)
+        .add(features=features)
+        .probabilities.to_numpy()
+        .tobytes()
         for features in given
     }
     assert len(answers) == 1

@@ -61,7 +61,10 @@ class Explanation:
             f"{self.outcome:.3f}, by {self.method.replace('_', ' ')}"
         ]
         turns = self.turns.set_axis(
-            [f"{turn} {who}" for turn, who in self.turns[["turn", "speaker"]].to_numpy()]
+            [
+                f"{turn} {who}"
+                for turn, who in self.turns[["turn", "speaker"]].to_numpy()
+            ]
         )
         lines += _strongest("turns", turns["effect"])
         lines += _strongest("speakers", self.speakers["effect"])

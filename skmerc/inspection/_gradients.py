@@ -93,7 +93,9 @@ def _shares(
 
     total = torch.zeros_like(given)
     at_once = max(1, _ROWS // n_turns)
-    for share, weight in zip(points.split(at_once), weights.split(at_once), strict=True):
+    for share, weight in zip(
+        points.split(at_once), weights.split(at_once), strict=True
+    ):
         # What is missing is missing all along, since NaN stays NaN.
         path = mean + share[:, None, None] * (given - mean)
         path = path.flatten(0, 1).requires_grad_()

@@ -45,7 +45,9 @@ def occlude(scene: Scene, outcomes: Callable[[Any], np.ndarray]) -> dict:
     """
     every = np.arange(len(scene.table))
     features = [c for columns in scene.modalities.values() for c in columns]
-    words = [(column, *each) for column in scene.texts for each in _words(scene, column)]
+    words = [
+        (column, *each) for column in scene.texts for each in _words(scene, column)
+    ]
     changes = [Change([turn], features) for turn in every]
     changes += [Change(w, features) for w in scene.positions_by_speaker.values()]
     changes += [Change(every, columns) for columns in scene.modalities.values()]
@@ -94,13 +96,17 @@ def _effects(
 def _altered(scene: Scene, changes: list[Change]) -> pd.DataFrame:
     """Put altered copies of the dialogue one after another, as dialogues."""
     n_turns, table = len(scene.table), scene.table
-    copies = table.iloc[np.tile(np.arange(n_turns), len(changes))].reset_index(drop=True)
+    copies = table.iloc[np.tile(np.arange(n_turns), len(changes))].reset_index(
+        drop=True
+    )
     if scene.id_column is not None:
         names = [str(number) for number in range(len(changes))]
         copies[scene.id_column] = np.repeat(names, n_turns)
     numbers = copies.select_dtypes("number").columns
     numbers = numbers[numbers.isin([c for each in changes for c in each.columns])]
-    values = copies[numbers].to_numpy(np.result_type(np.float32, *copies[numbers].dtypes))
+    values = copies[numbers].to_numpy(
+        np.result_type(np.float32, *copies[numbers].dtypes)
+    )
     values, place = values.copy(), {name: at for at, name in enumerate(numbers)}
     others = {
         column: copies[column].astype(object).to_numpy(copy=True)

@@ -109,5 +109,3 @@ def _modalities(
         for name, where in locate_blocks(numbers, len(numbers), given).items():
             blocks[name] = list(numbers[where])
     return blocks
-
-

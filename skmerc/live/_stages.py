@@ -17,7 +17,7 @@ from skmerc._training import in_double
 from skmerc._utils.divergence import refuse_infinite_answers
 from skmerc._utils.fitting import copy_of
 from skmerc._utils.seeding import undisturbed
-from skmerc.frame._columns import KEYS, key_columns
+from skmerc.frame._columns import key_columns
 from skmerc.frame._conversations import Conversations, refuse_infinite
 from skmerc.frame._texts import clean, is_blank
 from skmerc.fusion import DJVAEFuser

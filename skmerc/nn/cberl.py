@@ -197,12 +197,12 @@ class CBERLNetwork(DialogueNetwork):
         embedding = self.norm(coded)
         logits, past = self.classify(embedding), self.window[0]
         kept = last_turns(speakers, past), tuple(last_turns(x, past) for x in read)
-        output = Recognition(logits, embedding, torch.zeros_like(loss), loss, divergence)
+        output = Recognition(
+            logits, embedding, torch.zeros_like(loss), loss, divergence
+        )
         return output, (speaker, remembered, *kept)
 
-    def _fuse(
-        self, features: Tensor, goes_on: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _fuse(self, features: Tensor, goes_on: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         blocks, present = self.reader(features)
         shown = hide_modalities(present, self.modality_dropout * self.training)
         fusion_loss = divergence = torch.zeros_like(features[:, 0])

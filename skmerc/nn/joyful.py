@@ -152,7 +152,10 @@ class JoyfulNetwork(DialogueNetwork):
     @property
     def reach(self) -> Reach:
         """See the base class."""
-        if any(isinstance(layer.aggregate, ForeignConvolution) for layer in self.graph.layers):
+        if any(
+            isinstance(layer.aggregate, ForeignConvolution)
+            for layer in self.graph.layers
+        ):
             return Reach(None, None)  # whatever such a layer looks at
         layers = [self.views.window] * len(self.graph.layers)
         if self.graph.n_speakers:

@@ -220,7 +220,9 @@ class _Attention(nn.Module):
     def step(self, x: Tensor, memory: _Memory, angles: Tensor | None) -> Tensor:
         q, k, v = self._project(x, angles).split(self.size, dim=1)
         k, v = memory.add(k, v)
-        q, k, v = (part.unflatten(1, (self.heads, -1)).movedim(0, 1) for part in (q, k, v))
+        q, k, v = (
+            part.unflatten(1, (self.heads, -1)).movedim(0, 1) for part in (q, k, v)
+        )
         out = F.scaled_dot_product_attention(q[None], k[None], v[None])
         return self.out(out[0].movedim(1, 0).flatten(1))
 

@@ -75,7 +75,11 @@ def test_texts_are_heard_as_in_the_whole_conversation(make_model, context):
     for number, (speaker, text) in enumerate(HEARD):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            conversation.add(speaker=speaker, text=text, features={"audio__0": 0.5, "audio__1": number})
+            conversation.add(
+                speaker=speaker,
+                text=text,
+                features={"audio__0": 0.5, "audio__1": number},
+            )
         told += [w.category for w in caught]
     assert told == [MissingModalityWarning]
     whole = X.iloc[: len(HEARD)].assign(
