@@ -58,7 +58,7 @@ def scene_of(parts: Parts, X: Any, row: Any) -> Scene:
     if not isinstance(table, pd.DataFrame):
         raise TypeError(
             f"X is a {type(table).__name__}; an explanation names turns and speakers, "
-            "for which X must be a table with keys, as skmerc.frame.make_frame makes it."
+            "for which X must be a table with keys, as made by skmerc.frame.make_frame."
         )
     chosen = _position(table, row)
     if keys[KEYS[3]].iloc[chosen] == ROLES[SYNTHETIC]:
