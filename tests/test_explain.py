@@ -9,9 +9,8 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.svm import LinearSVC
 
 from skmerc import (
     CBERLClassifier,
@@ -76,7 +75,7 @@ def test_the_turn_that_is_the_cause_comes_first():
     explanation = explain(Echo(), dialogue(), ANSWER)
     effects = explanation.turns["effect"]
     assert_allclose(effects[CAUSE], expit(4) - 0.5)
-    assert (effects.drop(CAUSE) == 0).all()
+    assert_allclose(effects.drop(CAUSE), 0, atol=1e-12)
     assert explanation.turns.loc[CAUSE, ["turn", "speaker", "role"]].tolist() == [
         CAUSE, "Ann", "utterance",
     ]  # fmt: skip
@@ -126,9 +125,9 @@ def test_synthetic_rows_take_no_part():
 def test_a_long_dialogue_takes_few_calls():
     model = Echo()
     explain(model, dialogue(200), 150)
-    # The dialogue as it is, twice, and 200 turns, 3 speakers and 3 modalities.
-    assert model.n_rows == 2 * 200 + (200 + 3 + 2 * 3) * 200
-    assert model.n_calls <= 8
+    # The dialogue as it is, and without 200 turns, 3 speakers and 3 modalities.
+    assert model.n_rows == 200 + (200 + 3 + 2 * 3) * 200
+    assert model.n_calls == 6
 
 
 def test_words_that_are_the_cause_come_first(monkeypatch):
@@ -142,7 +141,7 @@ def test_words_that_are_the_cause_come_first(monkeypatch):
             return self
 
         def transform(self, X):
-            words = [(text or "").split() for text in X]
+            words = [t.split() if isinstance(t, str) else [] for t in X]
             return np.array([[w.count("sad"), w.count("not")] for w in words], float)
 
         def get_feature_names_out(self, names=None):
@@ -200,9 +199,9 @@ def lag():
     """A regressor with a network whose gradients are known, and a table."""
     rng = np.random.default_rng(0)
     X = dialogue()
-    X.iloc[:, 4:] = rng.normal(size=(24, 5))
+    X[X.columns[4:]] = rng.normal(size=(24, 5))
     X.loc[4, "noise__0":"noise__2"] = np.nan
-    model = JoyfulRegressor(**JOYFUL).fit(X, rng.normal(size=24))
+    model = JoyfulRegressor(**JOYFUL, patience=None).fit(X, rng.normal(size=24))
     module = model.net_.module_
     reader = module.reader.standardize.settings | {
         "blocks": [slice(0, 1), slice(1, 2), slice(2, 5)]
@@ -252,12 +251,12 @@ SYSTEMS = {
 def test_shares_add_up_to_what_they_share_out(table, name):
     X, y = table
     model = SYSTEMS[name].fit(X, X["text__0"] if name == "regressor" else y)
-    found = explain(model, X, 2, n_steps=200, **GRADIENTS)
+    found = explain(model, X, 2, n_steps=400, **GRADIENTS)
     answer = model.predict(X) if name == "regressor" else model.predict_proba(X).max(1)
     assert_allclose(found.outcome, answer[2], atol=1e-6)
     gap = found.outcome - found.baseline
     for part in (found.turns, found.speakers, found.modalities):
-        assert_allclose(part["effect"].sum(), gap, atol=5e-3)
+        assert_allclose(part["effect"].sum(), gap, atol=0.01)
     assert found.words is None
 
 
@@ -274,10 +273,11 @@ def test_what_the_network_does_not_read_has_no_share(table):
         model.net_.module_.enter[1].weight[:, n_features] = 0  # that the text is there
     for method in ("occlusion", "integrated_gradients"):
         found = explain(model, X, 2, method=method)
-        assert (found.turns["effect"].drop(2) == 0).all()
-        assert found.turns.loc[2, "effect"] != 0
-        assert (found.modalities.loc["text"] == 0).all()
-        assert (found.modalities["effect"] == found.modalities["own"]).all()
+        assert_allclose(found.turns["effect"].drop(2), 0, atol=1e-9)
+        assert abs(found.turns.loc[2, "effect"]) > 1e-9
+        assert_allclose(found.modalities.loc["text"], 0, atol=1e-9)
+        gap = found.modalities["effect"] - found.modalities["own"]
+        assert_allclose(gap, 0, atol=1e-9)
 
 
 def test_several_emotions_at_once(table):
@@ -302,7 +302,7 @@ def test_an_explanation_changes_neither_model_nor_table(table):
 def test_it_is_printed_with_the_strongest_first():
     lines = str(explain(Echo(), dialogue(), ANSWER)).splitlines()
     assert lines[0] == "Turn 8 (Cem): probability of glad 0.982, by occlusion"
-    assert lines[1:3] == ["  turns", "    3 Ann   +0.482"]
+    assert lines[1:3] == ["  turns", "    3 Ann  +0.482"]
     assert "    and 7 more" in lines
 
 
@@ -323,7 +323,7 @@ def test_what_cannot_be_explained_is_told(row, given, words):
 def test_labels_must_tell_rows_apart():
     X = dialogue()
     with pytest.raises(ValueError, match="2 rows of X have the index label 0"):
-        explain(Echo(), X.set_axis([0] * 2 + list(range(22))), 0)
+        explain(Echo(), X.set_axis([0, 0, *range(1, 23)]), 0)
     with pytest.raises(TypeError, match="ndarray"):
         explain(Echo(), drop_keys(X).to_numpy(), 0)
 
@@ -337,6 +337,6 @@ def test_heads_and_classes_alone_have_no_gradients_or_numbers(table):
         explain(boosted, X, 0, **GRADIENTS)
     assert explain(boosted, X, 0).turns["effect"].notna().all()
     with pytest.raises(ValueError, match="without probabilities"):
-        explain(LinearSVC().fit(drop_keys(X).fillna(0), y), X, 0)
+        explain(RidgeClassifier().fit(drop_keys(X).fillna(0), y), X, 0)
     with pytest.raises(ValueError, match="the model gives scores"):
         explain(SYSTEMS["regressor"].fit(X, X["text__0"]), X, 0, target="joy")

@@ -79,7 +79,7 @@ def explain(
     in its place, and others would seem to follow each other. Of words of the utterance
     each is taken out of the text. All altered copies of the dialogue are asked about
     as dialogues of one table, ten thousand rows at a time, so that a dialogue of 200
-    turns takes five calls. What two turns both say neither loses by itself; effects do
+    turns takes six calls. What two turns both say neither loses by itself; effects do
     not add up.
 
     **Integrated gradients** follow the straight path from the mean of each feature in
@@ -125,7 +125,7 @@ def explain(
     elif target is not None:
         raise ValueError(f"target={target!r} is a class, and the model gives scores.")
     if method == "occlusion":
-        found = occlude(scene, lambda table: answers(table)[:, number])
+        found = occlude(scene, intact[number], lambda X: answers(X)[:, number])
     else:
         found = integrate(parts, scene, number, n_steps)
     speakers = scene.positions_by_speaker

@@ -76,7 +76,7 @@ class Explanation:
 
 
 def _strongest(title: str, effects: pd.Series) -> list[str]:
-    order = effects.abs().to_numpy().argsort(kind="stable")[::-1][:_SHOWN]
+    order = (-effects.abs()).to_numpy().argsort(kind="stable")[:_SHOWN]
     shown = [(str(effects.index[at]) or "unknown", effects.iloc[at]) for at in order]
     width = max((len(name) for name, _ in shown), default=0)
     rest = len(effects) - len(shown)

@@ -7,6 +7,7 @@ import torch
 
 from skmerc._training import in_double
 from skmerc._utils.seeding import undisturbed
+from skmerc._utils.warnings import in_silence
 from skmerc.inspection._scene import Scene
 from skmerc.recognition._base import DialogueEstimator
 from skmerc.recognition._parts import Parts
@@ -32,9 +33,10 @@ def integrate(parts: Parts, scene: Scene, target: int, n_steps: int) -> dict:
     estimator = parts.last
     _check(estimator)
     table: Any = scene.table
-    for transformer in parts.transformers:
-        table = transformer.transform(table)
-    read = estimator._read(table)
+    with in_silence():  # the answer has told it already
+        for transformer in parts.transformers:
+            table = transformer.transform(table)
+        read = estimator._read(table)
     sequences = read.sequences()
     position = int(np.flatnonzero(sequences.rows == scene.at)[0])
     number = np.searchsorted(sequences.offsets, position, side="right") - 1

@@ -33,13 +33,15 @@ class Change:
     text: str | None = None
 
 
-def occlude(scene: Scene, outcomes: Callable[[Any], np.ndarray]) -> dict:
+def occlude(scene: Scene, intact: float, outcomes: Callable[[Any], np.ndarray]) -> dict:
     """Tell the effect of each turn, speaker, modality and word.
 
     Parameters
     ----------
     scene : Scene
         The dialogue.
+    intact : float
+        The outcome of the utterance with all of it.
     outcomes : callable
         Tells the outcome of each row of a table.
     """
@@ -53,7 +55,7 @@ def occlude(scene: Scene, outcomes: Callable[[Any], np.ndarray]) -> dict:
     changes += [Change(every, columns) for columns in scene.modalities.values()]
     changes += [Change([scene.at], columns) for columns in scene.modalities.values()]
     changes += [Change([scene.at], [column], rest) for column, _, rest in words]
-    found = _effects(scene, changes, outcomes)
+    found = intact - _outcomes_without(scene, changes, outcomes)
     n_speakers, n_modalities = len(scene.positions_by_speaker), len(scene.modalities)
     sizes = [len(every), n_speakers, n_modalities, n_modalities]
     turns, speakers, everywhere, own, of_words = np.split(found, np.cumsum(sizes))
@@ -78,11 +80,10 @@ def _words(scene: Scene, column: str) -> Iterator[tuple[str, str]]:
         yield word, " ".join(words[:number] + words[number + 1 :])
 
 
-def _effects(
+def _outcomes_without(
     scene: Scene, changes: list[Change], outcomes: Callable[[Any], np.ndarray]
 ) -> np.ndarray:
     n_turns = len(scene.table)
-    intact = outcomes(scene.table)[scene.at]
     at_once = max(1, _ROWS // n_turns)
     left = []
     with in_silence():  # of modalities that are missing because we took them away
@@ -90,7 +91,7 @@ def _effects(
             part = changes[start : start + at_once]
             values = outcomes(_altered(scene, part))
             left.append(values.reshape(len(part), n_turns)[:, scene.at])
-    return intact - np.concatenate(left)
+    return np.concatenate(left)
 
 
 def _altered(scene: Scene, changes: list[Change]) -> pd.DataFrame:

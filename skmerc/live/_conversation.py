@@ -106,8 +106,8 @@ class LiveConversation:
       those with a Bi-LSTM, a Bi-GRU or a window of None, and JOYFUL with a convolution
       of torch-geometric, of which nobody knows how far it looks.
 
-    In a pipeline, transformers of scikit-learn and of skmerc read the new row alone, and
-    an embedder with ``context_past`` the rows before it that it needs. With
+    In a pipeline, transformers of scikit-learn and of skmerc read the new row alone,
+    and an embedder with ``context_past`` the rows before it that it needs. With
     ``context_future``, a function of the user's or a transformer of another library,
     the pipeline answers for the whole table again. Samplers do nothing, as in
     ``predict``.

@@ -13,6 +13,7 @@ from skmerc.frame._columns import KEYS
 from skmerc.live._stages import (
     Splitter,
     as_read,
+    blocks_of,
     check_row,
     is_text,
     stage_of,
@@ -72,6 +73,7 @@ class NetworkFollower:
         self.stages = [stage_of(each) for each in parts.transformers]
         self.texts, self.n_texts = reader.texts, n_texts
         self.estimator, self.split = copy_of(parts.last), Splitter()
+        self.blocks = blocks_of(self.estimator)
         self.gives_classes = hasattr(self.estimator, "predict_proba")
         self.reach = self.estimator.net_.module_.reach
 
@@ -81,7 +83,7 @@ class NetworkFollower:
         for stage in self.stages:
             read = [stage(read)]
         cells, keys = self.split(read[-1])
-        features = as_read(check_row(self.estimator, cells))
+        features = as_read(check_row(self.estimator, self.blocks, cells))
         people, before = state or ({}, None)
         name = keys.get(KEYS[2], "")
         people = people if name in people else people | {name: len(people)}

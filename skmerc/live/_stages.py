@@ -17,7 +17,7 @@ from skmerc._training import in_double
 from skmerc._utils.divergence import refuse_infinite_answers
 from skmerc._utils.fitting import copy_of
 from skmerc._utils.seeding import undisturbed
-from skmerc.frame._columns import key_columns
+from skmerc.frame._columns import key_columns, locate_blocks
 from skmerc.frame._conversations import Conversations, refuse_infinite
 from skmerc.frame._texts import clean, is_blank
 from skmerc.fusion import DJVAEFuser
@@ -132,14 +132,14 @@ class FuserStage:
 
     def __init__(self, fuser: DJVAEFuser):
         self.fuser, self.split = copy_of(fuser), Splitter()
-        self.names = fuser._value_names()
+        self.blocks, self.names = fuser._blocks, fuser._value_names()
         latent = fuser.output == "latent"
         self.output = "mean" if latent else "mean_and_blocks"
 
     def __call__(self, rows: list[dict]) -> dict:
         """Return the cells of the last row."""
         features, keys = self.split(rows[-1])
-        values = check_row(self.fuser, features)
+        values = check_row(self.fuser, self.blocks, features)
         with undisturbed(), torch.no_grad():
             fused = in_double(self.fuser.net_.module_)(as_read(values))
             values = getattr(fused, self.output).numpy()
@@ -162,7 +162,14 @@ class Splitter:
         return features, {key: features.pop(name) for key, name in self.names.items()}
 
 
-def check_row(estimator: Any, features: dict) -> np.ndarray:
+def blocks_of(estimator: Any) -> dict:
+    """Columns of each modality that a fitted estimator reads."""
+    columns = getattr(estimator, "feature_names_in_", None)
+    columns = None if columns is None else pd.Index(columns)
+    return locate_blocks(columns, estimator.n_features_in_, estimator.modalities)
+
+
+def check_row(estimator: Any, blocks: dict, features: dict) -> np.ndarray:
     """Check the features of a row as those of a table: float64 (1, n_features)."""
     values = _floats(features)
     width = estimator.n_features_in_
@@ -172,10 +179,6 @@ def check_row(estimator: Any, features: dict) -> np.ndarray:
             f"was fitted on {width}."
         )
     zeros = np.zeros(1, np.int64)
-    blocks: dict = {
-        str(number): columns.numpy()
-        for number, columns in enumerate(estimator.net_.module_.reader.columns)
-    }
     refuse_infinite(values, getattr(estimator, "feature_names_in_", None), blocks)
     roles = zeros.astype(np.int8)
     estimator._check_cells(
