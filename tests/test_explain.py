@@ -47,7 +47,7 @@ class Echo(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X):
         self.n_calls, self.n_rows = self.n_calls + 1, self.n_rows + len(X)
         keys = read_keys(X)
-        said = drop_keys(X).fillna(0.0).reset_index(drop=True)
+        said = drop_keys(X).astype(float).fillna(0.0).reset_index(drop=True)
         heard = 3 * said["text__0"] + said["audio__0"]
         order = keys["dialogue__turn"].sort_values(kind="stable").index
         dialogues = keys["dialogue__id"].loc[order]

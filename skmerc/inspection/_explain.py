@@ -114,8 +114,8 @@ def explain(
 
     def answers(table: Any) -> np.ndarray:
         if gives_classes:
-            return np.asarray(model.predict_proba(table))
-        return np.asarray(model.predict(table)).reshape(len(table), 1)
+            return np.asarray(model.predict_proba(table), dtype=float)
+        return np.asarray(model.predict(table), dtype=float).reshape(len(table), 1)
 
     intact = answers(scene.table)[scene.at]
     number = 0
