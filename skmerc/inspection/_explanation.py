@@ -13,10 +13,10 @@ _SHOWN = 5
 class Explanation:
     """Why a model answers so for one utterance.
 
-    Effects are in units of :attr:`outcome`: what it loses without the part, or the
+    Effects are in units of `outcome`: what it loses without the part, or the
     part's share in it by integrated gradients. Above 0 the part speaks for the target.
 
-    Attributes
+    Parameters
     ----------
     row : object
         Index label of the utterance.

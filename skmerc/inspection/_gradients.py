@@ -84,8 +84,8 @@ def _shares(
     network, n_turns = in_double(estimator.net_.module_), len(given)
     mean = network.reader.standardize.mean
     # Gauss's points need fewer steps than even ones.
-    points, weights = np.polynomial.legendre.leggauss(n_steps)
-    points, weights = torch.from_numpy((points + 1) / 2), torch.from_numpy(weights / 2)
+    rule = np.polynomial.legendre.leggauss(n_steps)
+    points, weights = torch.from_numpy((rule[0] + 1) / 2), torch.from_numpy(rule[1] / 2)
 
     def outcomes(features: torch.Tensor) -> torch.Tensor:
         sequence = torch.arange(len(features) // n_turns).repeat_interleave(n_turns)

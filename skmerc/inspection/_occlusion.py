@@ -117,7 +117,8 @@ def _altered(scene: Scene, changes: list[Change]) -> pd.DataFrame:
     }
     for number, change in enumerate(changes):
         rows = number * n_turns + np.asarray(change.rows)
-        gone = [place[column] for column in change.columns if column in place]
+        known = [place[column] for column in change.columns if column in place]
+        gone = np.array(known, dtype=int)
         values[np.ix_(rows, gone)] = np.nan
         for column in change.columns:
             if column in others:

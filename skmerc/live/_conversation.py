@@ -23,7 +23,7 @@ _NO_CHANGE = pd.DataFrame(
 class LiveTurn:
     """What a model says of a turn when it is heard.
 
-    Attributes
+    Parameters
     ----------
     turn : int
         Number of the turn, from 0.

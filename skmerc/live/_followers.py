@@ -18,18 +18,18 @@ from skmerc.live._stages import (
     is_text,
     stage_of,
 )
-from skmerc.live._turns import Parts, TurnReader, turns_read
+from skmerc.live._turns import Parts, TurnReader, most_turns_read
 from skmerc.recognition._base import DialogueEstimator
 
 
 def follower_of(parts: Parts, reader: TurnReader, model: Any) -> Any:
     """Choose how a model follows a conversation."""
-    known = [turns_read(each) for each in parts.transformers]
+    n_texts = most_turns_read(parts.transformers)
     # Texts in their context are read from the rows of the user, and from no others.
-    plain = None not in known and not any(known[1:])
-    if plain and isinstance(parts.last, DialogueEstimator):
-        return NetworkFollower(parts, reader, known[0] if known else 0)
-    return WholeFollower(model, reader)
+    alone = most_turns_read(parts.transformers[1:]) == 0
+    if n_texts is None or not alone or not isinstance(parts.last, DialogueEstimator):
+        return WholeFollower(model, reader)
+    return NetworkFollower(parts, reader, n_texts)
 
 
 class WholeFollower:
@@ -104,7 +104,7 @@ class NetworkFollower:
         return first
 
     @property
-    def _network(self) -> torch.nn.Module:
+    def _network(self) -> Any:
         # In double precision, as it answers for tables.
         return in_double(self.estimator.net_.module_)
 

@@ -25,13 +25,19 @@ def turns_read(transformer: Any) -> int | None:
         return None if transformer.context_future else transformer.context_past
     inner = _inside(transformer)
     if inner is not None:
-        found = [turns_read(each) for each in inner]
-        return None if None in found else max(found, default=0)
+        return most_turns_read(inner)
     if isinstance(transformer, FunctionTransformer):
         return 0 if transformer.func is None else None
     room = type(transformer).__module__.split(".")[0]
     alone = room in ("skmerc", "sklearn")
     return 0 if alone and not isinstance(transformer, DialogueEstimator) else None
+
+
+def most_turns_read(transformers: list) -> int | None:
+    """How many earlier texts any of them reads; None where one is unknown."""
+    known = [turns_read(each) for each in transformers]
+    found = [n for n in known if n is not None]
+    return max(found, default=0) if len(found) == len(known) else None
 
 
 def _inside(transformer: Any) -> list | None:
