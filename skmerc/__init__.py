@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         VideoFunctionals,
     )
     from skmerc.fusion import DJVAEFuser
+    from skmerc.live import LiveConversation
     from skmerc.recognition import (
         CBERLClassifier,
         DialogueGCNClassifier,
@@ -43,6 +44,7 @@ __all__ = [
     "FocalAdaBoostClassifier",
     "JoyfulClassifier",
     "JoyfulRegressor",
+    "LiveConversation",
     "MultimodalGANSampler",
     "TextEmbedder",
     "UtteranceClassifier",
@@ -69,6 +71,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "fusion": ("DJVAEFuser",),
     "graph": (),
     "inspection": (),
+    "live": ("LiveConversation",),
     "losses": (),
     "metrics": (),
     "model_selection": (),

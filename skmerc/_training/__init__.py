@@ -8,7 +8,7 @@ from skmerc._training._callbacks import (
 )
 from skmerc._training._checkpoint import Checkpoint
 from skmerc._training._engine import make_net, summaries_of
-from skmerc._training._inference import infer
+from skmerc._training._inference import in_double, infer
 from skmerc._training._interruption import train_net
 from skmerc._training._measures import Measure
 from skmerc._training._parallel import check_parallel, without_accelerator
@@ -47,6 +47,7 @@ __all__ = [
     "fit_standardize",
     "fit_standardize_on_real",
     "hold_out",
+    "in_double",
     "infer",
     "make_net",
     "redirected",

@@ -2,14 +2,19 @@
 
 from copy import deepcopy
 from functools import partial
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 
+from skmerc._utils.locks import Turn
 from skmerc._utils.seeding import repeatable
 
 _UTTERANCES = 1000
 """How many are answered at once: the fastest number on a processor."""
+
+_COPIES = WeakKeyDictionary()
+_COPYING = Turn()
 
 
 @torch.no_grad()
@@ -45,6 +50,15 @@ def infer(net, dataset, output, dtype=None):
     if training:
         module.train()
     return result
+
+
+def in_double(module):
+    """Copy a network to double precision, once for all who ask, on the processor."""
+    with _COPYING:
+        if module not in _COPIES:
+            copy = deepcopy(module).cpu().double().eval()
+            _COPIES[module] = copy.requires_grad_(False)
+        return _COPIES[module]
 
 
 def _named(name, module, inputs):

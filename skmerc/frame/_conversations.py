@@ -221,7 +221,7 @@ def read_conversations(
     values, y = _validate(estimator, features, y, checks, y_checks)
     columns = getattr(features, "columns", None)
     blocks = locate_blocks(columns, values.shape[1], modalities)
-    _refuse_infinite(values, columns, blocks)
+    refuse_infinite(values, columns, blocks)
     conversations = _take_apart(values, blocks, keys)
     if reset:
         warn_of_ids(features)
@@ -293,7 +293,8 @@ def _refuse_column(column: pd.Series, where: str = "") -> None:
     )
 
 
-def _refuse_infinite(values: np.ndarray, columns: Any, blocks: dict) -> None:
+def refuse_infinite(values: np.ndarray, columns: Any, blocks: dict) -> None:
+    """Refuse values that single precision cannot hold."""
     for rows in chunks(len(values)):
         # Networks compute in float32, where larger values would become infinite.
         found = np.argwhere(np.abs(values[rows]) > FLOAT32_MAX)

@@ -363,6 +363,12 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         self._check_partial_missing(table)
         return table, y
 
+    def _check_cells(self, table):
+        """Refuse, or tell of, cells that are missing or were never seen."""
+        self._check_partial_missing(table)
+        names = getattr(self, "feature_names_in_", None)
+        warn_of_values_never_seen(table, self.standardize_, names)
+
     def _check_partial_missing(self, table):
         names = getattr(self, "feature_names_in_", None)
         check_partial_missing(table, self.partial_nan, names)
@@ -455,9 +461,7 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "net_")
         table = read_conversations(self, X, reset=False, modalities=self.modalities)
-        self._check_partial_missing(table)
-        names = getattr(self, "feature_names_in_", None)
-        warn_of_values_never_seen(table, self.standardize_, names)
+        self._check_cells(table)
         return infer(self.net_, rows_of(table), output, torch.float64)
 
     @of_one_fit

@@ -145,10 +145,28 @@ def speaker_pairs(
     >>> speaker_pairs(edges, torch.tensor([7, 3]), torch.tensor([0, 0]), 2).tolist()
     [0, 5, 2, 6]
     """
-    number = _order_of_appearance(speaker, sequence).clamp(max=n_speakers - 1)
+    return numbered_pairs(
+        edge_index, _order_of_appearance(speaker, sequence), n_speakers
+    )
+
+
+def numbered_pairs(edge_index: Tensor, number: Tensor, n_speakers: int) -> Tensor:
+    """Relations as :func:`speaker_pairs`, of speakers numbered by appearance."""
+    number = number.clamp(max=n_speakers - 1)
     source, target = edge_index
     pair = number[source] * n_speakers + number[target]
     return 2 * pair + (source > target).long()
+
+
+def last_turns(x: Tensor, n: int | None) -> Tensor:
+    """Keep the last n turns, or all where n is None or -1."""
+    return x if n is None or n < 0 else x[max(0, len(x) - n) :]
+
+
+def edges_to_last(n: int, itself: bool, device: torch.device) -> Tensor:
+    """Connect the last of n utterances with all of them, or with the others."""
+    source = torch.arange(n if itself else n - 1, device=device)
+    return torch.stack([source, torch.full_like(source, n - 1)])
 
 
 def _order_of_appearance(speaker: Tensor, sequence: Tensor) -> Tensor:

@@ -1,9 +1,36 @@
 """What networks of dialogues and their losses promise to estimators."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 from skmerc.nn.blocks import BlockReader
+
+
+class Reach(NamedTuple):
+    """How many turns before and behind an utterance its answer depends on.
+
+    Parameters
+    ----------
+    past, future : int or None
+        Numbers of turns; None where there is no bound.
+    """
+
+    past: int | None
+    future: int | None
+
+    @classmethod
+    def of(cls, *windows: tuple[int | None, int | None]) -> "Reach":
+        """Add up the windows of layers that stand one upon the other.
+
+        Parameters
+        ----------
+        *windows : pair of int or None
+            Turns before and behind that a layer sees; None or -1 for all.
+        """
+        sides = zip(*windows, strict=True) if windows else ((), ())
+        return cls(*(None if None in s or -1 in s else sum(s) for s in sides))
 
 
 class DialogueNetwork(nn.Module):
@@ -26,6 +53,14 @@ class DialogueNetwork(nn.Module):
 
     embedding_size: int
 
+    @property
+    def reach(self) -> Reach:
+        """How far an answer looks back and ahead; no bounds unless a subclass has some.
+
+        A subclass whose answers do not look ahead defines :meth:`step`.
+        """
+        return Reach(None, None)
+
     def __init__(self, reader: dict):
         super().__init__()
         self.reader = BlockReader(**reader)
@@ -44,6 +79,30 @@ class DialogueNetwork(nn.Module):
             Number of the dialogue of each utterance: 0, 0, 1, ...
         speaker : Tensor of shape (n,)
             Code of the speaker of each utterance.
+        """
+        raise NotImplementedError
+
+    def step(
+        self, features: Tensor, speaker: int, state: tuple | None
+    ) -> tuple[tuple, tuple]:
+        """Recognise the emotion of the next utterance of one dialogue.
+
+        Parameters
+        ----------
+        features : Tensor of shape (1, n_features)
+            Its raw features, NaN where missing.
+        speaker : int
+            The speaker, numbered in the order in which they first speak.
+        state : tuple or None
+            What the last call returned; None at the beginning of the dialogue.
+
+        Returns
+        -------
+        output : tuple
+            As ``forward`` returns it, of one utterance; what only training needs may
+            be left out.
+        state : tuple
+            What is remembered of the dialogue.
         """
         raise NotImplementedError
 

@@ -9,9 +9,9 @@ from torch.nn import functional as F
 from skmerc._utils.random import Dropout
 from skmerc._utils.registry import storable
 from skmerc.graph import speaker_relations, window_edges
-from skmerc.graph._edges import lengths_of
+from skmerc.graph._edges import edges_to_last, last_turns, lengths_of
 from skmerc.losses import focal_loss, weighted_mean
-from skmerc.nn.base import DialogueLoss, DialogueNetwork
+from skmerc.nn.base import DialogueLoss, DialogueNetwork, Reach
 from skmerc.nn.blocks import hide_modalities, show_blocks
 from skmerc.nn.context import DialogueRNN
 from skmerc.nn.masked_graph import MaskedGraphEncoder, draw_mask
@@ -149,7 +149,8 @@ class CBERLNetwork(DialogueNetwork):
     ) -> Recognition:
         """Recognise the emotions of whole dialogues, as the base class says."""
         lengths = lengths_of(sequence)
-        fused, fusion_loss, divergence = self._fuse(features, sequence, speaker)
+        goes_on = same_speaker(sequence, speaker)
+        fused, fusion_loss, divergence = self._fuse(features, goes_on)
         context = self.enter(fused)
         if self.context is not None:
             # The shortcut keeps what the utterance says itself beside its context.
@@ -168,9 +169,40 @@ class CBERLNetwork(DialogueNetwork):
         logits = self.classify(self.dropout(embedding))
         return Recognition(logits, embedding, error, fusion_loss, divergence)
 
-    def _fuse(
-        self, features: Tensor, sequence: Tensor, speaker: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    @property
+    def reach(self) -> Reach:
+        """See the base class."""
+        # An utterance is told whether the same person spoke before.
+        layers = [(1, 0), *[self.window] * len(self.graph.layers)]
+        if self.context is not None:
+            layers.append((None, None if self.context.bidirectional else 0))
+        return Reach.of(*layers)
+
+    def step(
+        self, features: Tensor, speaker: int, state: tuple | None
+    ) -> tuple[Recognition, tuple]:
+        """Recognise the emotion of the next utterance; see the base class."""
+        person = torch.tensor([speaker], device=features.device)
+        before, remembered, speakers, read = state or (None, None, person[:0], None)
+        goes_on = torch.tensor([speaker == before], device=features.device)
+        fused, loss, divergence = self._fuse(features, goes_on)
+        context = self.enter(fused)
+        if self.context is not None:
+            heard, remembered = self.context.step(context, remembered)
+            context = context + heard
+        speakers = torch.cat([speakers, person])
+        edges = edges_to_last(len(speakers), itself=True, device=features.device)
+        relations = speaker_relations(edges, speakers)
+        coded, read = self.graph.step(context, read, edges, relations)
+        embedding = self.norm(coded)
+        logits, past = self.classify(embedding), self.window[0]
+        kept = last_turns(speakers, past), tuple(last_turns(x, past) for x in read)
+        output = Recognition(
+            logits, embedding, torch.zeros_like(loss), loss, divergence
+        )
+        return output, (speaker, remembered, *kept)
+
+    def _fuse(self, features: Tensor, goes_on: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         blocks, present = self.reader(features)
         shown = hide_modalities(present, self.modality_dropout * self.training)
         fusion_loss = divergence = torch.zeros_like(features[:, 0])
@@ -183,9 +215,25 @@ class CBERLNetwork(DialogueNetwork):
                 divergence = self.beta * terms[0] + self.gamma * terms[1]
         if not self.code_alone:
             parts.append(shown.to(features.dtype))
-        goes_on = (speaker[1:] == speaker[:-1]) & (sequence[1:] == sequence[:-1])
-        parts.append(F.pad(goes_on.to(features.dtype), (1, 0))[:, None])
+        parts.append(goes_on.to(features.dtype)[:, None])
         return torch.cat(parts, dim=1), fusion_loss, divergence
+
+
+def same_speaker(sequence: Tensor, speaker: Tensor) -> Tensor:
+    """Tell whether each utterance is by who spoke before it in its dialogue.
+
+    Parameters
+    ----------
+    sequence, speaker : Tensor of shape (n,)
+        Number of the dialogue, and code of the speaker.
+
+    Returns
+    -------
+    Tensor of int of shape (n,)
+        1 where that is so, 0 elsewhere and at the beginning of a dialogue.
+    """
+    goes_on = (speaker[1:] == speaker[:-1]) & (sequence[1:] == sequence[:-1])
+    return F.pad(goes_on.long(), (1, 0))
 
 
 @storable

@@ -39,6 +39,7 @@ class DialogueRNN(nn.Module):
         bidirectional: bool = True,
     ):
         super().__init__()
+        self.bidirectional = bidirectional
         # Each layer by itself: the dropout between the layers of one nn.LSTM draws from
         # a state of cuDNN's own, which training that goes on later could not restore.
         inner = (1 + bidirectional) * hidden_size
@@ -67,6 +68,30 @@ class DialogueRNN(nn.Module):
             coded = self.dropout(coded) if number else coded
             coded = layer(PackedSequence(coded, batch_sizes))[0].data
         return torch.empty_like(coded).index_copy(0, order, coded)
+
+    def step(self, x: Tensor, state: tuple | None) -> tuple[Tensor, tuple]:
+        """Encode the next utterance of one dialogue, where only the past is heard.
+
+        Parameters
+        ----------
+        x : Tensor of shape (1, in_size)
+            The utterance.
+        state : tuple or None
+            What the last call returned; None at the beginning of the dialogue.
+
+        Returns
+        -------
+        code : Tensor of shape (1, hidden_size)
+            The utterance in its context.
+        state : tuple
+            What the layers remember.
+        """
+        known = state or (None,) * len(self.layers)
+        remembered = []
+        for layer, before in zip(self.layers, known, strict=True):
+            x, after = layer(x, before)
+            remembered.append(after)
+        return x, tuple(remembered)
 
 
 _GATES = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2)}

@@ -8,12 +8,12 @@ from torch.nn import functional as F
 
 from skmerc._utils.random import Dropout
 from skmerc._utils.registry import storable
-from skmerc.graph._edges import lengths_of
+from skmerc.graph._edges import last_turns, lengths_of
 from skmerc.losses import contrastive_loss, focal_loss, weighted_mean
-from skmerc.nn.base import DialogueLoss, DialogueNetwork
+from skmerc.nn.base import DialogueLoss, DialogueNetwork, Reach
 from skmerc.nn.blocks import hide_modalities
 from skmerc.nn.joyful_fusion import JoyfulFusion
-from skmerc.nn.joyful_graph import JoyfulGraph, TwoViews
+from skmerc.nn.joyful_graph import ForeignConvolution, JoyfulGraph, TwoViews
 
 
 class JoyfulOutput(NamedTuple):
@@ -148,6 +148,42 @@ class JoyfulNetwork(DialogueNetwork):
         embedding = view1 + view2
         logits = self.classify(embedding)
         return JoyfulOutput(logits, embedding, view1, view2, sequence, loss)
+
+    @property
+    def reach(self) -> Reach:
+        """See the base class."""
+        if any(
+            isinstance(layer.aggregate, ForeignConvolution)
+            for layer in self.graph.layers
+        ):
+            return Reach(None, None)  # whatever such a layer looks at
+        layers = [self.views.window] * len(self.graph.layers)
+        if self.graph.n_speakers:
+            layers.append((None, 0))  # speakers are numbered from the beginning
+        if self.fusion.in_dialogue:
+            layers.append(self.fusion.in_dialogue.transformer.reach)
+        return Reach.of(*layers)
+
+    def step(
+        self, features: Tensor, speaker: int, state: tuple | None
+    ) -> tuple[JoyfulOutput, tuple]:
+        """Recognise the emotion of the next utterance; see the base class."""
+        person = torch.tensor([speaker], device=features.device)
+        remembered, speakers, read = state or (None, person[:0], None)
+        node, remembered = self.fusion.step(*self.reader(features), remembered)
+        speakers = torch.cat([speakers, person])
+        view, read = self.graph.step(node, read, speakers)
+        past, embedding = self.views.window[0], 2 * view
+        kept = last_turns(speakers, past), tuple(last_turns(x, past) for x in read)
+        output = JoyfulOutput(
+            self.classify(embedding),
+            embedding,
+            view,
+            view,
+            torch.zeros_like(person),
+            torch.zeros_like(features[:, 0]),
+        )
+        return output, (remembered, *kept)
 
 
 @storable

@@ -246,6 +246,36 @@ class JoyfulFusion(nn.Module):
             codes, loss = [*codes, self.norm(code)], loss + part
         return torch.cat(codes or blocks, dim=1), loss
 
+    def step(
+        self, blocks: list[Tensor], present: Tensor, state: tuple | None
+    ) -> tuple[Tensor, tuple | None]:
+        """Fuse the next utterance of one dialogue, which hears the past alone.
+
+        Parameters
+        ----------
+        blocks : list of Tensor of shape (1, width)
+            Its modalities.
+        present : Tensor of shape (1, n_modalities)
+            Which of them are there.
+        state : tuple or None
+            What the last call returned; None at the beginning of the dialogue.
+
+        Returns
+        -------
+        node : Tensor of shape (1, size)
+            The features of its node.
+        state : tuple or None
+            What the transformer over the dialogue remembers.
+        """
+        codes = []
+        if self.in_dialogue:
+            z = _project(self.in_dialogue.project, blocks, present)
+            code, state = self.in_dialogue.transformer.step(z, state)
+            codes.append(code)
+        if self.on_basis:
+            codes.append(self.norm(self.on_basis(blocks, present)[0]))
+        return torch.cat(codes or blocks, dim=1), state
+
 
 def _refuse_unknown(settings):
     """Refuse misspelt names also where there is no fusion that would read them."""

@@ -20,7 +20,7 @@ from skmerc.graph import (
     speaker_relations,
     window_edges,
 )
-from skmerc.graph._edges import ranges
+from skmerc.graph._edges import edges_to_last, numbered_pairs, ranges
 
 _HEADS = 4
 
@@ -175,6 +175,43 @@ class JoyfulGraph(nn.Module):
         for layer in self.layers:
             x = layer(self.dropout(x), edges, relation)
         return x
+
+    def step(
+        self, x: Tensor, before: tuple | None, speaker: Tensor
+    ) -> tuple[Tensor, tuple]:
+        """Encode the next utterance of one dialogue, which hears the past alone.
+
+        Parameters
+        ----------
+        x : Tensor of shape (1, in_size)
+            The utterance.
+        before : tuple of Tensor of shape (n, width), or None
+            What each layer has read of the n turns before that are in the window;
+            None at the beginning of the dialogue.
+        speaker : Tensor of shape (n + 1,)
+            Speakers of these turns and of the utterance, numbered in the order in
+            which they first speak.
+
+        Returns
+        -------
+        code : Tensor of shape (1, size)
+            The utterance in its context.
+        read : tuple of Tensor of shape (n + 1, width)
+            What each layer has read of all these turns.
+        """
+        edges = edges_to_last(len(speaker), itself=False, device=x.device)
+        if self.n_speakers:
+            relation = numbered_pairs(edges, speaker, self.n_speakers)
+        else:
+            relation = speaker_relations(edges, speaker)
+        read = []
+        for layer, past in zip(
+            self.layers, before or (None,) * len(self.layers), strict=True
+        ):
+            seen = x if past is None else torch.cat([past, x])
+            x = layer(seen, edges, relation)[-1:]
+            read.append(seen)
+        return x, tuple(read)
 
 
 def _aggregation(conv, in_size, size, n_relations):

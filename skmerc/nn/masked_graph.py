@@ -59,6 +59,36 @@ class MaskedGraphEncoder(nn.Module):
             x = x + self.dropout(layer(norm(x), edge_index, relation).relu())
         return x
 
+    def step(
+        self, x: Tensor, before: tuple | None, edges: Tensor, relation: Tensor
+    ) -> tuple[Tensor, tuple]:
+        """Encode the next utterance of one dialogue, which hears the past alone.
+
+        Parameters
+        ----------
+        x : Tensor of shape (1, size)
+            The utterance.
+        before : tuple of Tensor of shape (n, size), or None
+            What each layer has read of the n turns before that are in the window;
+            None at the beginning of the dialogue.
+        edges, relation : Tensor of shape (2, n_edges) and (n_edges,)
+            What reaches the utterance, which is the last one.
+
+        Returns
+        -------
+        code : Tensor of shape (1, size)
+            The utterance in its context.
+        read : tuple of Tensor of shape (n + 1, size)
+            What each layer has read of all these turns.
+        """
+        read = []
+        known = before or (x[:0],) * len(self.layers)
+        for layer, norm, past in zip(self.layers, self.norms, known, strict=True):
+            seen = torch.cat([past, norm(x)])
+            x = x + layer(seen, edges, relation)[-1:].relu()
+            read.append(seen)
+        return x, tuple(read)
+
     def reconstruction_error(
         self,
         x: Tensor,

@@ -1,5 +1,6 @@
 """Transformer over the utterances of a dialogue, in linear memory."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -95,6 +96,59 @@ class DialogueTransformer(nn.Module):
             x = layer(x, row, chunks, angles)
         return self.norm(x)
 
+    @property
+    def reach(self) -> tuple[int | None, int | None]:
+        """Turns before and behind that an utterance depends on; None for no bound."""
+        n = None if self.window is None else self.window * len(self.layers)
+        # Waves tell turns by their numbers, which count from the beginning.
+        past = None if self.position == "sinusoidal" else n
+        return past, 0 if self.causal else n
+
+    def step(self, x: Tensor, state: tuple | None) -> tuple[Tensor, tuple]:
+        """Encode the next utterance of one dialogue, where only the past is seen.
+
+        Parameters
+        ----------
+        x : Tensor of shape (1, size)
+            The utterance.
+        state : tuple or None
+            What the last call returned; None at the beginning of the dialogue.
+
+        Returns
+        -------
+        code : Tensor of shape (1, size)
+            The utterance in its context.
+        state : tuple
+            The number of the next turn, and the keys and values of the turns that
+            layers see again.
+        """
+        number, known = state or (0, (None,) * len(self.layers))
+        turn = torch.tensor([number], device=x.device)
+        angles = _angles(turn, self.head_size) if self.position == "rotary" else None
+        if self.position == "sinusoidal":
+            x = x + _waves(turn, x)
+        kept = []
+        for layer, before in zip(self.layers, known, strict=True):
+            memory = _Memory(before, self.window)
+            x = layer.step(x, memory, angles)
+            kept.append(memory.kept)
+        return self.norm(x), (number + 1, tuple(kept))
+
+
+class _Memory:
+    """Keys and values of the turns that one layer sees again, to which it adds one."""
+
+    def __init__(self, kept: tuple[Tensor, Tensor] | None, window: int | None):
+        self.kept, self.window = kept, window
+
+    def add(self, *new: Tensor) -> tuple[Tensor, ...]:
+        seen = new
+        if self.kept:
+            seen = [torch.cat(pair) for pair in zip(self.kept, new, strict=True)]
+        first = 0 if self.window is None else max(0, len(seen[0]) - self.window - 1)
+        self.kept = tuple(x[first:] for x in seen)
+        return self.kept
+
 
 class _Chunks(NamedTuple):
     """Chunks of one size: whole dialogues, or parts, which see their neighbors."""
@@ -132,11 +186,17 @@ class _Layer(nn.Module):
         )
 
     def forward(self, x: Tensor, *where) -> Tensor:
+        return self._around(lambda z: self.attention(z, *where), x)
+
+    def step(self, x: Tensor, memory: _Memory, angles: Tensor | None) -> Tensor:
+        return self._around(lambda z: self.attention.step(z, memory, angles), x)
+
+    def _around(self, attention: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         first, second = self.norms
         if self.norm_first:
-            x = x + self.dropout(self.attention(first(x), *where))
+            x = x + self.dropout(attention(first(x)))
             return x + self.feedforward(second(x))
-        x = first(x + self.dropout(self.attention(x, *where)))
+        x = first(x + self.dropout(attention(x)))
         return second(x + self.feedforward(x))
 
 
@@ -150,15 +210,28 @@ class _Attention(nn.Module):
     def forward(
         self, x: Tensor, row: Tensor, chunks: list[_Chunks], angles: Tensor | None
     ) -> Tensor:
-        qkv = self.qkv(x)
-        if angles is not None:
-            qk, v = qkv.split([2 * self.size, self.size], dim=1)
-            qkv = torch.cat([_rotate(qk, angles), v], dim=1)
+        qkv = self._project(x, angles)
         rows = [each.rows for each in chunks]
         padded = qkv.new_zeros(sum(rows), qkv.shape[1]).index_copy(0, row, qkv)
         parts = zip(padded.split(rows), chunks, strict=True)
         out = torch.cat([self._attend(part, each) for part, each in parts])
         return self.out(out.index_select(0, row))
+
+    def step(self, x: Tensor, memory: _Memory, angles: Tensor | None) -> Tensor:
+        q, k, v = self._project(x, angles).split(self.size, dim=1)
+        k, v = memory.add(k, v)
+        q, k, v = (
+            part.unflatten(1, (self.heads, -1)).movedim(0, 1) for part in (q, k, v)
+        )
+        out = F.scaled_dot_product_attention(q[None], k[None], v[None])
+        return self.out(out[0].movedim(1, 0).flatten(1))
+
+    def _project(self, x: Tensor, angles: Tensor | None) -> Tensor:
+        qkv = self.qkv(x)
+        if angles is None:
+            return qkv
+        qk, v = qkv.split([2 * self.size, self.size], dim=1)
+        return torch.cat([_rotate(qk, angles), v], dim=1)
 
     def _attend(self, qkv: Tensor, chunks: _Chunks) -> Tensor:
         q, k, v = qkv.view(-1, chunks.size, qkv.shape[1]).split(self.size, dim=2)

@@ -119,6 +119,8 @@ class DialogueEstimator(
 
     _network: type
     _loss: type
+    # Output of the network that answers are made of.
+    _answering = "logits"
     # Number of epochs whose mean score on held-out dialogues decides when to stop.
     _window = 1
     _parameter_constraints: dict = {
@@ -402,10 +404,14 @@ class DialogueEstimator(
         check_is_fitted(self, "net_")
         table = read_conversations(self, X, reset=False, modalities=self.modalities)
         warn_of_torn_dialogues(table, getattr(self, "_gaps", None))
+        self._check_cells(table)
+        return table
+
+    def _check_cells(self, table):
+        """Refuse, or tell of, cells that are missing or were never seen."""
         names = getattr(self, "feature_names_in_", None)
         check_partial_missing(table, self.partial_nan, names)
         warn_of_values_never_seen(table, self._standardize, names)
-        return table
 
     @of_one_fit
     def transform(self, X):

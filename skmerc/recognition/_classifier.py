@@ -147,11 +147,16 @@ class DialogueClassifierMixin(ClassifierMixin):
             In the order of ``classes_``; after an indicator matrix, the probability
             that each emotion is there.
         """
-        table = self._read(X)
-        if self.head_ is None:
-            logits = self._infer(table, "logits")
-        else:
-            logits = self._ask_head(self._infer(table, "embedding"))
+        return self._probabilities(self._infer(self._read(X), self._answering))
+
+    @property
+    def _answering(self):
+        """Name the output of the network that answers are made of."""
+        return "logits" if self.head_ is None else "embedding"
+
+    def _probabilities(self, output):
+        """Make probabilities of that output."""
+        logits = output if self.head_ is None else self._ask_head(output)
         return self._task.predict_proba(logits + self._prior_shift())
 
     def _ask_head(self, embedding):

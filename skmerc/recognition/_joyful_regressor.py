@@ -108,7 +108,7 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
         ndarray of shape (n_utterances,)
             The scores.
         """
-        logits = self._infer(self._read(X), "logits")
+        logits = self._infer(self._read(X), self._answering)
         return self._task.predict(logits)
 
     def score(self, X, y, sample_weight=None):

@@ -20,8 +20,6 @@ from skmerc.frame._columns import (
     parse_table,
 )
 
-__all__ = ["modality_importance"]
-
 _CONTEXT = "(context)"  # in brackets, since a modality may be called context
 
 

@@ -1,0 +1,7 @@
+"""What a fitted model relies on, and why it says what it says."""
+
+from skmerc.inspection._explain import explain
+from skmerc.inspection._explanation import Explanation
+from skmerc.inspection._importance import modality_importance
+
+__all__ = ["Explanation", "explain", "modality_importance"]

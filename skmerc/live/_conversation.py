@@ -1,0 +1,259 @@
+"""A conversation that still goes on."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from skmerc._utils.warnings import each_once
+from skmerc.live._followers import follower_of
+from skmerc.live._turns import TurnReader, speaker_name
+from skmerc.recognition._parts import parts_of
+
+_MOVED = 1e-6
+"""What changes by less have not changed."""
+
+_NO_CHANGE = pd.DataFrame(
+    {"before": [], "now": [], "shift": []}, index=pd.Index([], name="turn", dtype=int)
+)
+
+
+@dataclass(frozen=True)
+class LiveTurn:
+    """What a model says of a turn when it is heard.
+
+    Parameters
+    ----------
+    turn : int
+        Number of the turn, from 0.
+    speaker : str
+        Who spoke; empty where unknown.
+    answer : object
+        The most probable class, the list of classes that are there after an indicator
+        matrix, or the score of a regressor.
+    probabilities : Series of shape (n_classes,) or None
+        Probabilities by class; None of a regressor.
+    changed : DataFrame of shape (n_changed, 3)
+        Earlier turns whose answers this one has changed, by their numbers: the answer
+        ``"before"`` and ``"now"``, and ``"shift"``, the largest change of a
+        probability, or that of the score. Empty where the model does not look ahead.
+    """
+
+    turn: int
+    speaker: str
+    answer: Any
+    probabilities: pd.Series | None
+    changed: pd.DataFrame
+
+    def __str__(self) -> str:
+        p = self.probabilities
+        sure = "" if p is None else f" ({p.max():.0%})"
+        moved = f"; {len(self.changed)} earlier answers moved" * bool(len(self.changed))
+        return f"{self.turn} {self.speaker}: {self.answer}{sure}{moved}"
+
+
+class LiveConversation:
+    """Follow a conversation turn by turn with a fitted model.
+
+    After each turn the answers are those of ``model.predict_proba``, or ``predict`` of
+    a regressor, for the whole conversation so far, up to rounding. The model is not
+    changed, so that any number of conversations, in any number of threads, share it;
+    one conversation is for one thread at a time.
+
+    Parameters
+    ----------
+    model : object
+        A fitted :class:`~skmerc.CBERLClassifier`, :class:`~skmerc.JoyfulClassifier`,
+        :class:`~skmerc.JoyfulRegressor` or :class:`~skmerc.DialogueGCNClassifier`; a
+        pipeline that ends in one, with embedders and a fuser before it; or any other
+        fitted model that takes a table of utterances, or a search that found one.
+
+    Attributes
+    ----------
+    turns : DataFrame of shape (n_turns, 3 + n_classes)
+        The conversation so far: ``"turn"``, ``"speaker"``, ``"answer"``, and today's
+        probability of each class.
+    looks_ahead : bool
+        Whether later turns can change an answer.
+
+    Raises
+    ------
+    ValueError
+        If the model was fitted on an array, so that nobody knows its columns.
+    sklearn.exceptions.NotFittedError
+        If it is not fitted.
+
+    See Also
+    --------
+    skmerc.inspection.explain : Why a model says so.
+
+    Notes
+    -----
+    How much is computed for a turn depends on the model:
+
+    * One that never looks ahead computes the new turn alone. It keeps the keys and
+      values of its attention in the turns of ``context_window``, what recurrent layers
+      remember, and what layers of the graph have read in the turns of ``window_past``,
+      so that work and memory of the network do not grow. These are
+      ``JoyfulClassifier(window_future=0)``, its regressor, and
+      ``CBERLClassifier(window_future=0, bidirectional=False)``, or without its LSTM.
+      Where a window is None it grows with the turns in it.
+    * One that looks ahead over a bounded number of turns answers again for the turns
+      that the new one reaches, from those that these depend on: JOYFUL without the
+      global fusion, or with a short ``context_window``, and CBERL without its LSTM.
+    * All others answer again for the whole conversation, in time that grows with it:
+      those with a Bi-LSTM, a Bi-GRU or a window of None, and JOYFUL with a convolution
+      of torch-geometric, of which nobody knows how far it looks.
+
+    In a pipeline, transformers of scikit-learn and of skmerc read the new row alone,
+    and an embedder with ``context_past`` the rows before it that it needs. With
+    ``context_future``, a function of the user's or a transformer of another library,
+    the pipeline answers for the whole table again. Samplers do nothing, as in
+    ``predict``.
+
+    Warnings of this package come once per conversation and kind.
+
+    Examples
+    --------
+    >>> from skmerc import JoyfulClassifier
+    >>> from skmerc.datasets import make_conversations
+    >>> from skmerc.live import LiveConversation
+    >>> X, y = make_conversations(n_dialogues=12, random_state=0)
+    >>> model = JoyfulClassifier(
+    ...     fusion_size=16, window_future=0, max_epochs=2, random_state=0
+    ... ).fit(X, y)
+    >>> conversation = LiveConversation(model)
+    >>> text, audio = X.filter(like="text__"), X.filter(like="audio__")
+    >>> turn = conversation.add(
+    ...     speaker="Ann", features={"text": text.iloc[0], "audio": audio.iloc[0]}
+    ... )
+    >>> turn.probabilities.index.tolist() == model.classes_.tolist()
+    True
+    >>> turn = conversation.add(speaker="Ben", features={"text": text.iloc[1]})
+    >>> turn.turn, len(conversation.turns)
+    (1, 2)
+    """
+
+    def __init__(self, model: Any):
+        parts = parts_of(model)
+        self._last = parts.last
+        self._reader = TurnReader(parts)
+        self._follower = follower_of(parts, self._reader, model)
+        self.classes_ = None
+        if self._follower.gives_classes:
+            self.classes_ = np.asarray(parts.last.classes_)
+        self.reset()
+
+    def reset(self) -> "LiveConversation":
+        """Begin another conversation with the same model.
+
+        Returns
+        -------
+        LiveConversation
+            This one, without turns.
+        """
+        self._rows: list[dict] = []
+        self._speakers: list[str] = []
+        self._answers: list[np.ndarray] = []
+        self._state: Any = None
+        self._told: set = set()
+        return self
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether later turns can change an answer."""
+        reach = getattr(self._follower, "reach", None)
+        return reach is None or reach.future != 0
+
+    @property
+    def turns(self) -> pd.DataFrame:
+        """The conversation so far, with today's answers."""
+        known = {
+            "turn": np.arange(len(self)),
+            "speaker": self._speakers,
+            "answer": [self._answer(values) for values in self._answers],
+        }
+        table = pd.DataFrame(known)
+        if self.classes_ is None:
+            return table
+        values = np.reshape(self._answers, (len(self), len(self.classes_)))
+        return table.join(pd.DataFrame(values, columns=self.classes_))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(
+        self, *, speaker: Any = None, text: Any = None, features: Any = None
+    ) -> LiveTurn:
+        """Hear the next turn.
+
+        Parameters
+        ----------
+        speaker : object, default=None
+            Who speaks, stored as text; None where unknown.
+        text : str, default=None
+            What is said, for a model with one text embedder.
+        features : mapping, Series, DataFrame of one row or array, default=None
+            The features of the turn: a mapping from modalities to arrays, or from
+            columns to values; or all columns in the order of the fitted table. A
+            modality that is left out, or None, is missing.
+
+        Returns
+        -------
+        LiveTurn
+            The answer for the turn, and what it has changed.
+
+        Raises
+        ------
+        ValueError
+            If there is neither text nor features, if they do not fit the table that
+            the model was fitted on, or hold infinity. The conversation stays as it
+            was.
+        TypeError
+            If features are no array or mapping.
+        """
+        number, speaker = len(self), speaker_name(speaker)
+        row = self._reader.read(number, speaker, text, features)
+        rows = [*self._rows, row]
+        with each_once(self._told):
+            first, found, state = self._follower.follow(rows, self._state)
+        changed = self._changes(first, found[:-1])
+        self._rows, self._state = rows, state
+        self._speakers.append(speaker)
+        self._answers[first:] = found
+        return LiveTurn(
+            turn=number,
+            speaker=speaker,
+            answer=self._answer(found[-1]),
+            probabilities=self._by_class(found[-1]),
+            changed=changed,
+        )
+
+    def _changes(self, first: int, found: np.ndarray) -> pd.DataFrame:
+        """Compare new answers for earlier turns with the old ones."""
+        if not len(found):
+            return _NO_CHANGE.copy()
+        old = np.reshape(self._answers[first:], found.shape)
+        gaps = np.abs(found - old)
+        shift = gaps.max(axis=1, initial=0) if gaps.ndim > 1 else gaps
+        moved = np.flatnonzero(shift > _MOVED)
+        columns = {
+            "before": [self._answer(old[at]) for at in moved],
+            "now": [self._answer(found[at]) for at in moved],
+            "shift": shift[moved],
+        }
+        return pd.DataFrame(columns, index=pd.Index(first + moved, name="turn"))
+
+    def _answer(self, values: np.ndarray) -> Any:
+        if self.classes_ is None:
+            return float(values)
+        kind = getattr(getattr(self._last, "_task", None), "kind", "classes")
+        if kind == "label_sets":
+            return self.classes_[values > 0.5].tolist()
+        return self.classes_[np.argmax(values)]
+
+    def _by_class(self, values: np.ndarray) -> pd.Series | None:
+        if self.classes_ is None:
+            return None
+        return pd.Series(values, index=self.classes_, name=len(self) - 1)

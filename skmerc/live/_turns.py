@@ -1,0 +1,167 @@
+"""From what is said in a turn to a row of the table that a model reads."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from skmerc.frame._columns import KEYS, is_array_like, key_columns, locate_blocks
+from skmerc.frame._texts import decode, is_missing
+from skmerc.recognition._base import DialogueEstimator
+from skmerc.recognition._parts import Parts, columns_of_texts, is_embedder
+
+_DIALOGUE = "live"
+
+
+def turns_read(transformer: Any) -> int | None:
+    """How many earlier texts it reads with a row; None where nobody knows what else."""
+    if transformer is None or isinstance(transformer, str):
+        return 0
+    if is_embedder(transformer):
+        return None if transformer.context_future else transformer.context_past
+    inner = _inside(transformer)
+    if inner is not None:
+        return most_turns_read(inner)
+    if isinstance(transformer, FunctionTransformer):
+        return 0 if transformer.func is None else None
+    room = type(transformer).__module__.split(".")[0]
+    alone = room in ("skmerc", "sklearn")
+    return 0 if alone and not isinstance(transformer, DialogueEstimator) else None
+
+
+def most_turns_read(transformers: list) -> int | None:
+    """How many earlier texts any of them reads; None where one is unknown."""
+    known = [turns_read(each) for each in transformers]
+    found = [n for n in known if n is not None]
+    return max(found, default=0) if len(found) == len(known) else None
+
+
+def _inside(transformer: Any) -> list | None:
+    if isinstance(transformer, ColumnTransformer):
+        return [each for _, each, _ in transformer.transformers_]
+    if isinstance(transformer, FeatureUnion):
+        return [each for _, each in transformer.transformer_list]
+    if isinstance(transformer, Pipeline):
+        return [each for _, each in transformer.steps]
+    return None
+
+
+class TurnReader:
+    """Makes rows of the table that a model was fitted on.
+
+    Parameters
+    ----------
+    parts : Parts
+        The model.
+    """
+
+    def __init__(self, parts: Parts):
+        first = parts.first
+        names = getattr(first, "feature_names_in_", None)
+        if names is None:
+            raise ValueError(
+                f"{type(first).__name__} does not know the names of its columns, so "
+                "that turns cannot be put in their places: it was fitted on an array, "
+                "or reads one column. Fit the model on a table as "
+                "skmerc.frame.make_frame makes it, texts in a ColumnTransformer with "
+                'remainder="passthrough".'
+            )
+        names = list(names)
+        keys = key_columns(pd.DataFrame(columns=names))
+        self.features = [name for name in names if name not in keys.values()]
+        self.keys = keys or {key: key for key in KEYS}
+        self.columns = names if keys else [*KEYS, *names]
+        self.texts = [
+            column
+            for transformer in parts.transformers
+            for column in columns_of_texts(transformer)
+            if column in self.features
+        ]
+        self.empty = {
+            name: None if name in self.texts else np.nan for name in self.columns
+        }
+        columns = pd.Index(self.features)
+        located = locate_blocks(
+            columns, len(columns), getattr(first, "modalities", None)
+        )
+        self.blocks = {name: columns[where] for name, where in located.items()}
+
+    def read(self, number: int, speaker: str, text: Any, features: Any) -> dict:
+        """Return the cells of a turn, in the order of the columns."""
+        cells = self._cells(features)
+        if text is not None:
+            cells |= {self._text_column(): text}
+        if not cells:
+            raise ValueError(
+                "The turn has neither text nor features. A modality that is missing "
+                "may be left out or None, but not all of them: give the blocks that "
+                "are missing as None if that is meant."
+            )
+        turn = dict(zip(KEYS, (_DIALOGUE, number, speaker, "utterance"), strict=True))
+        cells |= {self.keys[key]: turn[key] for key in self.keys}
+        return self.empty | cells
+
+    def table(self, rows: list[dict]) -> pd.DataFrame:
+        """Return turns as a table."""
+        return pd.DataFrame(rows, columns=self.columns)
+
+    def _text_column(self) -> str:
+        if len(self.texts) == 1:
+            return self.texts[0]
+        if self.texts:
+            raise ValueError(
+                f"The model reads texts from {self.texts}: give them in features, as "
+                f"features={{{self.texts[0]!r}: ...}}."
+            )
+        raise ValueError(
+            "The model has no text embedder: it reads features, which are given as "
+            "features={...}, and no text."
+        )
+
+    def _cells(self, features: Any) -> dict:
+        if features is None:
+            return {}
+        if isinstance(features, pd.DataFrame):
+            if len(features) != 1:
+                raise ValueError(f"features has {len(features)} rows; a turn is one.")
+            features = features.drop(columns=list(key_columns(features).values()))
+            features = features.iloc[0]
+        if isinstance(features, Mapping | pd.Series):
+            cells = [self._given(name, value) for name, value in features.items()]
+            return {column: value for part in cells for column, value in part.items()}
+        numbers = [name for name in self.features if name not in self.texts]
+        return _paired("features", numbers, features)
+
+    def _given(self, name: Any, value: Any) -> dict:
+        if name in self.empty and name not in self.keys.values():
+            return {name: value}
+        if name in self.blocks:
+            return _paired(f"features[{name!r}]", self.blocks[name], value)
+        raise ValueError(
+            f"features names {name!r}, which is neither a modality nor a column of "
+            f"the table that the model was fitted on. It has the modalities "
+            f"{', '.join(map(repr, self.blocks))}."
+        )
+
+
+def _paired(what: str, columns: Any, values: Any) -> dict:
+    if values is None:
+        return dict.fromkeys(columns, np.nan)
+    if not is_array_like(values):
+        raise TypeError(f"{what} is a {type(values).__name__}; give an array.")
+    values = np.asarray(values)
+    values = values[0] if values.ndim == 2 and len(values) == 1 else values
+    if values.shape != (len(columns),):
+        raise ValueError(
+            f"{what} has the shape {values.shape}; a turn has ({len(columns)},)."
+        )
+    return dict(zip(columns, values.tolist(), strict=True))
+
+
+def speaker_name(speaker: Any) -> str:
+    """Write a speaker as tables do."""
+    return "" if is_missing(speaker) else str(decode(speaker))

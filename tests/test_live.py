@@ -1,0 +1,365 @@
+"""Conversations that still go on give the answers of the whole."""
+
+import pickle
+import threading
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from imblearn.over_sampling import RandomOverSampler
+from imblearn.pipeline import make_pipeline as make_imblearn_pipeline
+from numpy.testing import assert_allclose
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from torch_geometric.nn import GATv2Conv
+
+from skmerc import (
+    CBERLClassifier,
+    DialogueGCNClassifier,
+    DialogueSampler,
+    DJVAEFuser,
+    JoyfulClassifier,
+    JoyfulRegressor,
+)
+from skmerc.datasets import make_conversations
+from skmerc.exceptions import PartialMissingWarning
+from skmerc.frame import drop_keys
+from skmerc.live import LiveConversation
+
+SHORT = {"max_epochs": 1, "random_state": 0, "device": "cpu"}
+JOYFUL = {"fusion_size": 16, "hidden_size": 8, "n_bases": 4, "heads": 2, **SHORT}
+CBERL = {"hidden_size": 4, "heads": 2, **SHORT}
+PAST = {"window_future": 0, "bidirectional": False}
+BOOST = {"head": LogisticRegression()}
+
+
+def joyful(**changes):
+    return JoyfulClassifier(**JOYFUL, **changes)
+
+
+def causal_joyful(**changes):
+    return joyful(window_future=0, **changes)
+
+
+def cberl(**changes):
+    return CBERLClassifier(**CBERL, **changes)
+
+
+def with_net(position, norm_first=True):
+    given = {"module__position": position, "module__norm_first": norm_first}
+    return {"net_params": given}
+
+
+CAUSAL = {
+    "joyful": causal_joyful(context_window=4, window_past=2),
+    "joyful, rotary": causal_joyful(
+        context_window=3, context_layers=3, graph_layers=2, **with_net("rotary")
+    ),
+    "joyful, pairs and waves": causal_joyful(
+        context_window=None,
+        window_past=None,
+        relations="pairs",
+        conv="rgcn",
+        **with_net("sinusoidal", norm_first=False),
+    ),
+    "joyful, alone": causal_joyful(window_past=0, global_fusion=False, conv="mean"),
+    "joyful, head": causal_joyful(context_window=1, prior="uniform", **BOOST),
+    "cberl": cberl(window_past=3, graph_layers=2, **PAST),
+    "cberl, no lstm": cberl(lstm_layers=0, window_future=0, window_past=-1),
+    "cberl, no graph": cberl(graph_layers=0, window_past=0, **PAST),
+    "cberl, code": cberl(fusion="djvae", lstm_layers=1, latent_size=4, **PAST),
+    "cberl, head": cberl(**PAST, **BOOST),
+    "regressor": JoyfulRegressor(window_future=0, context_window=5, **JOYFUL),
+    "fuser": make_pipeline(
+        DJVAEFuser(latent_size=4, hidden_size=8, **SHORT), cberl(**PAST)
+    ),
+    "sampler": make_imblearn_pipeline(
+        DialogueSampler(RandomOverSampler(random_state=0)), cberl(**PAST)
+    ),
+}
+AHEAD = {
+    "joyful": joyful(context_window=2, window_past=2, window_future=1),
+    "joyful, graph": joyful(global_fusion=False, window_past=3, graph_layers=2),
+    "joyful, pairs": joyful(context_window=2, relations="pairs"),
+    "joyful, by default": joyful(),
+    "joyful, foreign": causal_joyful(conv=GATv2Conv),
+    "cberl, by default": cberl(),
+    "cberl, no lstm": cberl(lstm_layers=0, window_future=2, window_past=3),
+    "cberl, lstm": cberl(bidirectional=False, window_future=1),
+    "dialoguegcn": DialogueGCNClassifier(hidden_size=4, n_bases=2, **SHORT),
+}
+
+
+@pytest.fixture(scope="module")
+def tables():
+    """What is learned from, and a long dialogue of three in which much is missing."""
+    X, y = make_conversations(12, n_turns=(3, 6), random_state=0)
+    heard, _ = make_conversations(1, n_turns=36, random_state=3)
+    rng = np.random.default_rng(0)
+    heard["dialogue__speaker"] = rng.choice(["Ann", "Ben", ""], len(heard))
+    for name in ("text", "audio", "visual"):
+        columns = heard.columns[heard.columns.str.startswith(name)]
+        heard.loc[rng.random(len(heard)) < 0.3, columns] = np.nan
+    return X, y, heard
+
+
+def fit(model, X, y):
+    target = X["text__0"] if isinstance(model, JoyfulRegressor) else y
+    return model.fit(X, target)
+
+
+def answers_of(model, X):
+    asked = getattr(model, "predict_proba", model.predict)
+    return asked(X).reshape(len(X), -1)
+
+
+def hear(conversation, heard, turns=slice(None)):
+    features = drop_keys(heard)
+    for at in range(len(heard))[turns]:
+        who = heard["dialogue__speaker"].iloc[at]
+        yield at, conversation.add(speaker=who, features=features.iloc[at])
+
+
+def now(conversation):
+    return conversation.turns.iloc[:, 3:].to_numpy(float)
+
+
+@pytest.mark.parametrize("name", CAUSAL)
+def test_a_turn_is_answered_as_the_whole_is(tables, name):
+    X, y, heard = tables
+    model = fit(CAUSAL[name], X, y)
+    conversation = LiveConversation(model)
+    assert not conversation.looks_ahead
+    for _, turn in hear(conversation, heard):
+        assert turn.changed.empty
+    if name == "regressor":
+        found = conversation.turns[["answer"]].to_numpy(float)
+    else:
+        found = now(conversation)
+    assert_allclose(found, answers_of(model, heard), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", AHEAD)
+def test_where_it_looks_ahead_all_answers_are_those_of_today(tables, name):
+    X, y, heard = tables
+    model = fit(AHEAD[name], X, y)
+    conversation = LiveConversation(model)
+    assert conversation.looks_ahead
+    before = np.empty((0, len(model.classes_)))
+    for at, turn in hear(conversation, heard, slice(12)):
+        whole = answers_of(model, heard.iloc[: at + 1])
+        assert_allclose(now(conversation), whole, rtol=0, atol=1e-9)
+        shift = np.abs(whole[:-1] - before).max(axis=1, initial=0)
+        moved = np.flatnonzero(shift > 1e-6)
+        assert turn.changed.index.tolist() == moved.tolist()
+        assert_allclose(turn.changed["shift"], shift[moved], atol=1e-9)
+        assert turn.changed["now"].tolist() == list(
+            model.classes_[whole[moved].argmax(axis=1)]
+        )
+        before = whole
+
+
+def test_what_is_remembered_does_not_grow_beyond_the_windows(tables):
+    X, y, heard = tables
+    for model in (CAUSAL["joyful"], CAUSAL["cberl"]):
+        conversation = LiveConversation(fit(model, X, y))
+        sizes = []
+        for _ in hear(conversation, heard):
+            sizes.append(len(pickle.dumps(conversation._state[1])))
+        assert sizes[8] == sizes[-1]
+
+
+def test_several_emotions_at_once(tables):
+    X, y, heard = tables
+    Y = np.stack([y == "joy", y != "neutral"], axis=1).astype(int)
+    model = causal_joyful().fit(X, Y)
+    conversation = LiveConversation(model)
+    answers = [turn.answer for _, turn in hear(conversation, heard, slice(9))]
+    found = model.predict(heard.iloc[:9])
+    assert answers == [np.flatnonzero(row).tolist() for row in found]
+    assert_allclose(now(conversation), model.predict_proba(heard.iloc[:9]), atol=1e-9)
+
+
+@pytest.mark.parametrize("output", ["pandas", "default"])
+@pytest.mark.parametrize("scaled", ["names", "slice", "mask"])
+def test_columns_are_transformed_as_in_a_table(tables, output, scaled):
+    X, y, heard = tables
+    text = X.columns.str.startswith("text__")
+    where = np.flatnonzero(text)
+    columns = {
+        "names": list(X.columns[text]),
+        "slice": slice(where[0], where[-1] + 1),
+        "mask": text,
+    }[scaled]
+    features = ColumnTransformer(
+        [("text", StandardScaler(), columns), ("no", "drop", ["visual__0"])],
+        remainder="passthrough",
+        verbose_feature_names_out=False,
+    )
+    if output == "default":  # which loses the names of keys, and with them the texts
+        features.set_params(remainder="drop")
+    features.set_output(transform=output)
+    model = make_pipeline(features, cberl(**PAST)).fit(X, y)
+    conversation = LiveConversation(model)
+    for _ in hear(conversation, heard):
+        pass
+    # The scaler rounds columns of single precision as such, and single numbers not.
+    assert_allclose(now(conversation), model.predict_proba(heard), atol=1e-5)
+
+
+def around(table):
+    """Let the first feature hear the turns before, as only the user knows."""
+    return table.assign(text__0=table["text__0"].rolling(2, min_periods=1).sum())
+
+
+def test_functions_and_other_models_are_asked_for_the_whole(tables):
+    X, y, heard = tables
+    models = [
+        make_pipeline(FunctionTransformer(around), cberl(**PAST)),
+        make_pipeline(
+            FunctionTransformer(drop_keys),
+            SimpleImputer(),
+            LogisticRegression(),
+        ),
+    ]
+    for model in models:
+        conversation = LiveConversation(model.fit(X, y))
+        assert conversation.looks_ahead
+        whole = heard.assign(text__0=1.0).dropna().iloc[:6]
+        for _ in hear(conversation, whole):
+            pass
+        assert_allclose(now(conversation), model.predict_proba(whole), atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def model(tables):
+    X, y, _ = tables
+    return causal_joyful(context_window=4, window_past=2).fit(X, y)
+
+
+def test_features_are_given_by_modality_by_column_or_as_an_array(tables, model):
+    _, _, heard = tables
+    table = drop_keys(heard).iloc[[0]].fillna(0.5)
+    blocks = {
+        name: table.filter(like=f"{name}__").iloc[0].to_numpy()
+        for name in ("text", "audio", "visual")
+    }
+    given = [table, table.iloc[0], dict(table.iloc[0]), table.to_numpy(), blocks]
+    answers = {
+        LiveConversation(model)
+        .add(features=features)
+        .probabilities.to_numpy()
+        .tobytes()
+        for features in given
+    }
+    assert len(answers) == 1
+    conversation = LiveConversation(model)
+    without = conversation.add(features={"text": blocks["text"], "audio": None})
+    gone = table.copy()
+    gone.loc[:, ~gone.columns.str.startswith("text__")] = np.nan
+    assert_allclose(without.probabilities, model.predict_proba(gone)[0], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, "neither text nor features"),
+        ({"text": "Yes."}, "no text embedder"),
+        ({"features": {"smell": [1.0]}}, "'smell'"),
+        ({"features": {"text": [1.0]}}, r"features\['text'\] has the shape \(1,\)"),
+        ({"features": [1.0, 2.0]}, r"has the shape \(2,\)"),
+        ({"features": {"text__0": "high"}}, "'high' in column 'text__0'"),
+        ({"features": {"text__0": np.inf}}, "text__0"),
+    ],
+)
+def test_a_turn_that_cannot_be_read_changes_nothing(tables, model, given, words):
+    _, _, heard = tables
+    conversation = LiveConversation(model)
+    list(hear(conversation, heard, slice(2)))
+    before = conversation.turns
+    with pytest.raises(ValueError, match=words):
+        conversation.add(speaker="Ann", **given)
+    pd.testing.assert_frame_equal(conversation.turns, before)
+    list(hear(conversation, heard, slice(2, 5)))
+    assert_allclose(now(conversation), model.predict_proba(heard.iloc[:5]), atol=1e-9)
+
+
+def test_a_model_that_knows_no_columns_is_refused(tables):
+    X, y, _ = tables
+    fitted = cberl().fit(drop_keys(X).to_numpy(), y)
+    with pytest.raises(ValueError, match="names of its columns"):
+        LiveConversation(fitted)
+
+
+def test_warnings_come_once_in_a_conversation(model, tables):
+    _, _, heard = tables
+    conversation = LiveConversation(model)
+    partial = {"text__0": 1.0}
+    for _ in range(2):
+        with pytest.warns(PartialMissingWarning):
+            conversation.add(features=partial)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for _ in range(3):
+                conversation.add(features=partial)
+        conversation.reset()
+        assert len(conversation) == 0
+
+
+def test_conversations_share_a_model_and_can_be_laid_aside(model, tables):
+    _, _, heard = tables
+    state = pickle.dumps(model.net_.module_.state_dict())
+    conversations = [LiveConversation(model) for _ in range(4)]
+
+    def follow(number):
+        conversation = conversations[number]
+        for at, _ in hear(conversation, heard.iloc[number:]):
+            if at == 5:
+                conversation = pickle.loads(pickle.dumps(conversation))
+        conversations[number] = conversation
+
+    threads = [threading.Thread(target=follow, args=(at,)) for at in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number, conversation in enumerate(conversations):
+        assert_allclose(
+            now(conversation)[:6],
+            model.predict_proba(heard.iloc[number:])[:6],
+            atol=1e-9,
+        )
+    assert pickle.dumps(model.net_.module_.state_dict()) == state
+
+
+def test_a_conversation_goes_on_after_a_pickle(model, tables):
+    _, _, heard = tables
+    conversation = LiveConversation(model)
+    list(hear(conversation, heard, slice(10)))
+    conversation = pickle.loads(pickle.dumps(conversation))
+    list(hear(conversation, heard, slice(10, None)))
+    assert_allclose(now(conversation), model.predict_proba(heard), atol=1e-9)
+
+
+def test_it_answers_with_the_fit_that_it_was_given(tables):
+    X, y, heard = tables
+    model = causal_joyful().fit(X, y)
+    before = model.predict_proba(heard)
+    conversation = LiveConversation(model)
+    list(hear(conversation, heard, slice(5)))
+    model.set_params(max_epochs=2, random_state=1).fit(X, y)
+    list(hear(conversation, heard, slice(5, None)))
+    assert_allclose(now(conversation), before, atol=1e-9)
+
+
+def test_a_turn_can_be_read(model, tables):
+    _, _, heard = tables
+    conversation = LiveConversation(model)
+    *_, (_, turn) = hear(conversation, heard, slice(3))
+    assert str(turn).startswith(f"2 {turn.speaker}: {turn.answer} (")
+    assert turn.probabilities.idxmax() == turn.answer
+    assert conversation.turns["answer"].iloc[2] == turn.answer
