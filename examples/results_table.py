@@ -204,12 +204,14 @@ def score(model, parts, minority, *, stops=True):
     """Fit on the training rows, score once on the test rows."""
     torch.set_num_threads(1)
     X, y, X_test, y_test = parts
-    if not stops:  # it needs no validation rows, and does not know what they are
-        kept = (X["dialogue__role"] != "validation").to_numpy()
-        X, y = X[kept], y[kept]
+    if not stops:  # it knows neither validation rows nor context
+        kept = (X["dialogue__role"] == "utterance").to_numpy()
+        X, y = X[kept], y[kept].astype(str)
     start = time.perf_counter()
     answer = model.fit(X, y).predict(X_test)
     seconds = time.perf_counter() - start
+    labelled = (X_test["dialogue__role"] != "context").to_numpy()
+    y_test, answer = y_test[labelled].astype(str), answer[labelled].astype(str)
     scores = {
         "weighted F1": f1_score(y_test, answer, average="weighted", zero_division=0),
         "macro F1": f1_score(y_test, answer, average="macro", zero_division=0),

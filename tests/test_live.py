@@ -184,6 +184,7 @@ def test_several_emotions_at_once(tables):
     assert_allclose(now(conversation), model.predict_proba(heard.iloc[:9]), atol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::skmerc.exceptions.NoDialogueWarning")
 @pytest.mark.parametrize("output", ["pandas", "default"])
 @pytest.mark.parametrize("scaled", ["names", "slice", "mask"])
 def test_columns_are_transformed_as_in_a_table(tables, output, scaled):
@@ -230,6 +231,7 @@ def test_functions_and_other_models_are_asked_for_the_whole(tables):
         conversation = LiveConversation(model.fit(X, y))
         assert conversation.looks_ahead
         whole = heard.assign(text__0=1.0).dropna().iloc[:6]
+        whole["dialogue__turn"] = np.arange(6)
         for _ in hear(conversation, whole):
             pass
         assert_allclose(now(conversation), model.predict_proba(whole), atol=1e-5)
@@ -288,6 +290,7 @@ def test_a_turn_that_cannot_be_read_changes_nothing(tables, model, given, words)
     assert_allclose(now(conversation), model.predict_proba(heard.iloc[:5]), atol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::skmerc.exceptions.NoDialogueWarning")
 def test_a_model_that_knows_no_columns_is_refused(tables):
     X, y, _ = tables
     fitted = cberl().fit(drop_keys(X).to_numpy(), y)

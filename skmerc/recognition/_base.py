@@ -402,8 +402,10 @@ class DialogueEstimator(
 
     def _read(self, X):
         check_is_fitted(self, "net_")
-        table = read_conversations(self, X, reset=False, modalities=self.modalities)
-        warn_of_torn_dialogues(table, getattr(self, "_gaps", None))
+        given = parse_table(X)
+        table = read_conversations(self, given, reset=False, modalities=self.modalities)
+        if "dialogue__id" in given.key_names:  # or it was told that there is none
+            warn_of_torn_dialogues(table, getattr(self, "_gaps", None))
         self._check_cells(table)
         return table
 
