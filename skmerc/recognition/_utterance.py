@@ -155,9 +155,15 @@ class UtteranceClassifier(LabelledScoreMixin, Wrapper):
         Returns
         -------
         ndarray of shape (n_utterances, n_classes)
-            In the order of ``classes_``.
+            In the order of ``classes_``, in double precision.
         """
-        return self._answer("predict_proba", X)
+        p = self._answer("predict_proba", X)
+        if getattr(p, "dtype", None) != np.float32 or p.ndim != 2:
+            return p
+        # In single precision, that of the table, they sum to one less closely than
+        # scores ask of means that they are part of.
+        p = p.astype(np.float64)
+        return p / p.sum(axis=1, keepdims=True)
 
     @delegated("decision_function")
     def decision_function(self, X: Table) -> Any:
