@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from skmerc.config import config_context, get_config, set_config
     from skmerc.ensemble import FocalAdaBoostClassifier
     from skmerc.features import (
         AudioFunctionals,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
         JoyfulClassifier,
         JoyfulRegressor,
     )
+    from skmerc.recognizer import EmotionRecognizer
     from skmerc.sampling import DialogueSampler, MultimodalGANSampler
 
 __version__ = "0.1.0"
@@ -29,6 +31,7 @@ __all__ = [
     "DJVAEFuser",
     "DialogueGCNClassifier",
     "DialogueSampler",
+    "EmotionRecognizer",
     "FaceFeatures",
     "FineTunedTextEmbedder",
     "FocalAdaBoostClassifier",
@@ -37,9 +40,13 @@ __all__ = [
     "MultimodalGANSampler",
     "TextEmbedder",
     "VideoFunctionals",
+    "config_context",
+    "get_config",
+    "set_config",
 ]
 
 _ROOMS: dict[str, tuple[str, ...]] = {
+    "config": ("config_context", "get_config", "set_config"),
     "datasets": (),
     "ensemble": ("FocalAdaBoostClassifier",),
     "exceptions": (),
@@ -65,6 +72,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "JoyfulClassifier",
         "JoyfulRegressor",
     ),
+    "recognizer": ("EmotionRecognizer",),
     "sampling": ("DialogueSampler", "MultimodalGANSampler"),
     "tuning": (),
 }

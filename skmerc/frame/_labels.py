@@ -1,5 +1,6 @@
 """Labels of a table, some of which may be missing where nobody reads them."""
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,15 @@ def shape_of(y: Any) -> tuple[int, ...]:
         return np.asarray(y).shape
     except ValueError as error:
         raise ValueError("y is no array: its rows differ in length.") from error
+
+
+def column_names(y: Any) -> np.ndarray | None:
+    """Names of the columns of an indicator matrix, None where it is no frame."""
+    columns = list(getattr(y, "columns", ()))
+    if len(columns) < 2:
+        return None
+    whole = all(isinstance(name, Integral) for name in columns)
+    return np.array(columns if whole else [str(name) for name in columns])
 
 
 def _as_series(labels: Any) -> pd.Series:
