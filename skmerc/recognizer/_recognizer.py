@@ -102,9 +102,9 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
     - Texts go through :class:`skmerc.TextEmbedder` as its model is. Fine-tuning is
       worth up to four points from some thousand labelled utterances on, and costs a
       quarter of an hour of one thread on MELD, so it is only named in ``choices_``.
-    - Below ten labelled dialogues of several turns :class:`~sklearn.linear_model.
-      LogisticRegression` reads each utterance by itself, from the rows that have a
-      label; missing modalities are filled with means.
+    - Below ten labelled dialogues of several turns logistic regression reads each
+      utterance by itself, from the rows that have a label; missing modalities are
+      filled with means.
     - From ten on :class:`skmerc.CBERLClassifier` reads whole dialogues.
     - :class:`skmerc.MultimodalGANSampler` and :class:`skmerc.DJVAEFuser` stand in front
       of it where a thousand utterances are labelled and some emotion has thirty of
