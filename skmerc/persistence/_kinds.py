@@ -94,6 +94,7 @@ def known_names() -> dict[str, set[str]]:
         "TypeNode": names | {*map(name_of, types)} | {"builtins.print"},
         "FunctionNode": {*map(name_of, _FUNCTIONS)},
         "ConstructorFromReduceNode": {*map(name_of, _CALLED)},
+        "DTypeNode": {name_of(np.dtype)},  # of an array that the file holds
     }
 
 

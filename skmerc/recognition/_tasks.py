@@ -241,19 +241,19 @@ class LabelSets(Task):
     ----------
     n_outputs : int
         Number of its columns.
-    names : ndarray of shape (n_outputs,), default=None
+    columns : ndarray of shape (n_outputs,), default=None
         What its columns are called; by default numbers.
     """
 
     n_outputs: int
-    names: np.ndarray | None = None
+    columns: np.ndarray | None = None
 
     kind = "label_sets"
 
     @property
     def labels(self):
         """The names of the columns."""
-        return np.arange(self.n_outputs) if self.names is None else self.names
+        return np.arange(self.n_outputs) if self.columns is None else self.columns
 
     def classes(self, logits):
         """Return the names of the labels."""

@@ -33,7 +33,7 @@ class Letters(TransformerMixin, BaseEstimator):
 
     def transform(self, X):
         rows = [
-            [np.nan] * 3 if text is None else [text.count(c) for c in "gle"]
+            [text.count(c) if isinstance(text, str) else np.nan for c in "gle"]
             for text in X
         ]
         return np.array(rows, dtype=float)
