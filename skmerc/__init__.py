@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from skmerc.calibration import DialogueCalibratedClassifier
+    from skmerc.config import config_context, get_config, set_config
     from skmerc.ensemble import (
         DialogueStackingClassifier,
         DialogueVotingClassifier,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         JoyfulRegressor,
         UtteranceClassifier,
     )
+    from skmerc.recognizer import EmotionRecognizer
     from skmerc.sampling import DialogueSampler, MultimodalGANSampler
 
 __version__ = "0.1.0"
@@ -39,6 +41,7 @@ __all__ = [
     "DialogueSampler",
     "DialogueStackingClassifier",
     "DialogueVotingClassifier",
+    "EmotionRecognizer",
     "FaceFeatures",
     "FineTunedTextEmbedder",
     "FocalAdaBoostClassifier",
@@ -49,10 +52,14 @@ __all__ = [
     "TextEmbedder",
     "UtteranceClassifier",
     "VideoFunctionals",
+    "config_context",
+    "get_config",
+    "set_config",
 ]
 
 _ROOMS: dict[str, tuple[str, ...]] = {
     "calibration": ("DialogueCalibratedClassifier",),
+    "config": ("config_context", "get_config", "set_config"),
     "datasets": (),
     "ensemble": (
         "DialogueStackingClassifier",
@@ -84,6 +91,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "JoyfulRegressor",
         "UtteranceClassifier",
     ),
+    "recognizer": ("EmotionRecognizer",),
     "sampling": ("DialogueSampler", "MultimodalGANSampler"),
     "tuning": (),
 }

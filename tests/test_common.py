@@ -27,6 +27,7 @@ from skmerc import (
     DialogueStackingClassifier,
     DialogueVotingClassifier,
     DJVAEFuser,
+    EmotionRecognizer,
     FaceFeatures,
     FineTunedTextEmbedder,
     FocalAdaBoostClassifier,
@@ -67,6 +68,7 @@ CLASSIFIERS = {
         max_epochs=3,
     ),
     "focal": FocalAdaBoostClassifier(),
+    "whole way": EmotionRecognizer(device="cpu"),
     "dialoguegcn": DialogueGCNClassifier(
         **QUICK, hidden_size=16, context_layers=1, dropout=0.1, lr=3e-2, max_epochs=6
     ),
@@ -149,6 +151,7 @@ N_PASSED = {
     "default": 67,
     "whole": 67,
     "focal": 61,
+    "whole way": 58,
     "dialoguegcn": 67,
     "joyful": 71,
     "utterance": 63,

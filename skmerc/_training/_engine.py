@@ -4,17 +4,17 @@ import numpy as np
 import torch
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.utils import noop
-from tqdm.auto import tqdm
 
 from skmerc._training._averaging import WeightAverage
 from skmerc._training._batches import DialogueLoader
 from skmerc._training._callbacks import check_callbacks, names_of
 from skmerc._training._inference import infer
-from skmerc._training._interruption import FinishedEpochs
+from skmerc._training._interruption import FinishedEpochs, was_stopped
 from skmerc._training._measures import BEST_EPOCH
 from skmerc._training._net import DialogueNet, ScoredRows
 from skmerc._training._parallel import ParallelNet
 from skmerc._utils.divergence import refuse_divergence
+from skmerc._utils.progress import is_shown, progress, title
 from skmerc.losses import weighted_mean
 
 
@@ -132,24 +132,57 @@ class LetGo(Callback):
 
 
 class EpochProgress(Callback):
-    """A progress bar over epochs with the latest scores."""
+    """A progress bar over epochs with the latest scores and the best one so far.
+
+    Parameters
+    ----------
+    name : str
+        What the estimator is called.
+    monitor : str
+        The score of which the best is told.
+    """
+
+    def __init__(self, name, monitor):
+        self.name, self.monitor = name, monitor
 
     def on_train_begin(self, net, **kwargs):
         """Open the bar."""
-        self.bar = tqdm(total=net.max_epochs, unit="epoch")
+        self.bar = progress(
+            owner=self.name,
+            step="training",
+            verbose=True,
+            total=net.max_epochs,
+            unit="epoch",
+        )
 
     def on_epoch_end(self, net, **kwargs):
         """Move the bar."""
         names = ("train_loss", "valid_loss", "valid_weighted_f1", "valid_mae")
         latest = {name: net.history[-1].get(name) for name in names}
         latest = {name: value for name, value in latest.items() if value is not None}
-        self.bar.set_postfix(latest)
+        best = net.history[-1].get(BEST_EPOCH)
+        if best:
+            score = net.history[best - 1][self.monitor]
+            latest["best"] = f"{score:.3g} (epoch {best})"
+        self.bar.set_postfix(latest, refresh=False)
         self.bar.update(len(net.history) - self.bar.n)
 
     def on_train_end(self, net, **kwargs):
-        """Close the bar."""
+        """Close the bar, which is full unless training was broken off."""
+        if self.bar.n < self.bar.total:
+            stopped = was_stopped(net)
+            if stopped:
+                self.bar.total = self.bar.n
+            self.bar.set_description(title(self.name, self._end(net, stopped)))
         self.bar.close()
         self.bar = None
+
+    def _end(self, net, stopped):
+        """Say why there were fewer epochs than there could have been."""
+        if not stopped:
+            return "interrupted"
+        best = net.history[-1].get(BEST_EPOCH)
+        return "stopped early" + (f", best epoch {best}" if best else "")
 
 
 def make_net(
@@ -163,6 +196,7 @@ def make_net(
     ema_decay=0.0,
     seed=0,
     standardized=True,
+    name="network",
     **settings,
 ):
     """Build the skorch net that trains a module on dialogues.
@@ -189,6 +223,8 @@ def make_net(
         Seed of the order of dialogues.
     standardized : bool, default=True
         Whether features are, which is told where training diverges.
+    name : str, default="network"
+        What stands in front of the progress bar.
     **settings
         Anything else that a skorch net takes, `callbacks` and `verbose` included; with
         an ``accelerator`` several processes train the net together.
@@ -207,8 +243,9 @@ def make_net(
     callbacks.append(("finished_epochs", FinishedEpochs()))
     if validation is not None and patience is not None:
         callbacks.append(("early_stopping", _early_stopping(patience)))
-    if settings.get("verbose"):
-        callbacks.append(("progress", EpochProgress()))
+    if is_shown(settings.get("verbose", 0)):
+        bar = EpochProgress(name, _monitored(measure, window))
+        callbacks.append(("progress", bar))
     callbacks.append(("let_go", LetGo()))
     taken = names_of(of_user)
     own = [(f"{n}_of_skmerc" if n in taken else n, cb) for n, cb in callbacks]

@@ -44,7 +44,7 @@ def train_net(net, dataset, *, checkpoint=None, prepare=None, watched=False):
     net.module_.eval()
     counted = next(cb for _, cb in net.callbacks_ if isinstance(cb, FinishedEpochs))
     finished = counted.number_
-    if finished == net.max_epochs or any(_stopped(cb) for _, cb in net.callbacks_):
+    if finished == net.max_epochs or was_stopped(net):
         return
     if not finished:
         raise KeyboardInterrupt
@@ -57,6 +57,11 @@ def train_net(net, dataset, *, checkpoint=None, prepare=None, watched=False):
         "model is fitted, and is what it had learned until then.",
         InterruptedTrainingWarning,
     )
+
+
+def was_stopped(net):
+    """Whether early stopping has ended the training of a net."""
+    return any(_stopped(callback) for _, callback in net.callbacks_)
 
 
 def _stopped(callback):

@@ -1,18 +1,18 @@
 """Training one part of a network before the others."""
 
 import torch
-from tqdm.auto import tqdm
 
 from skmerc._training._batches import DialogueLoader
 from skmerc._utils.divergence import refuse_divergence
+from skmerc._utils.progress import progress
 from skmerc.losses import weighted_mean
 
 
-def train_fusion(net, dataset, epochs, seed=0):
+def train_fusion(net, dataset, epochs, seed=0, *, name="network"):
     """Train the part ``fusion`` of a network by its ``fusion_loss``, and freeze it.
 
-    The net is initialised, and `seed` that of the order of dialogues. Returns the mean
-    loss of each epoch.
+    The net is initialised, `seed` that of the order of dialogues, and `name` stands in
+    front of the progress bar. Returns the mean loss of each epoch.
     """
     module = net.module_.train()
     settings = net.get_params_for_optimizer(
@@ -21,7 +21,14 @@ def train_fusion(net, dataset, epochs, seed=0):
     optimizer = net.optimizer(*settings[0], **settings[1])
     loader = DialogueLoader(dataset, net.batch_size, shuffle=True, seed=seed)
     history = []
-    for number in tqdm(range(1, epochs + 1), unit="epoch", disable=not net.verbose):
+    bar = progress(
+        range(1, epochs + 1),
+        owner=name,
+        step="training of the fusion",
+        verbose=net.verbose,
+        unit="epoch",
+    )
+    for number in bar:
         losses = []
         for inputs, answer in loader:
             moved = {name: value.to(net.device) for name, value in inputs.items()}
@@ -32,6 +39,7 @@ def train_fusion(net, dataset, epochs, seed=0):
             module.zero_grad()
             losses.append(loss.detach())
         history.append(float(torch.stack(losses).mean()))
+        bar.set_postfix(loss=history[-1], best=min(history))
         refuse_divergence({"fusion": history[-1]}, number, net.lr, module)
     module.fusion.requires_grad_(False)
     return history

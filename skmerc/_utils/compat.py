@@ -3,6 +3,7 @@
 A release that moves or renames one of these is answered here and nowhere else.
 """
 
+import sys
 from collections.abc import Callable
 from pickle import _Unpickler as PythonUnpickler
 from typing import Any, TypeVar
@@ -38,6 +39,7 @@ __all__ = [
     "num_samples",
     "safe_indexing",
     "safe_split",
+    "step_is_checked",
     "validate_parameter_constraints",
     "validate_params",
 ]
@@ -61,6 +63,16 @@ def validate_params(
     return _validate_params(
         constraints, prefer_skip_nested_validation=prefer_skip_nested_validation
     )
+
+
+def step_is_checked() -> bool:
+    """Whether the caller's attribute is asked for by scikit-learn's own pipeline.
+
+    It does so when it checks its steps; that of imbalanced-learn checks them itself.
+    """
+    frame = sys._getframe(2)
+    room, name = frame.f_globals.get("__name__"), frame.f_code.co_name
+    return (room, name) == ("sklearn.pipeline", "_validate_steps")
 
 
 def arrays_transformer(X: Any, y: Any) -> Any:

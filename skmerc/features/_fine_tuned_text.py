@@ -12,6 +12,7 @@ import torch
 from skmerc._utils.compat import Interval, StrOptions, fit_context
 from skmerc._utils.fitting import all_or_nothing
 from skmerc._utils.locks import LOADING
+from skmerc._utils.progress import title
 from skmerc._utils.registry import storable
 from skmerc._utils.seeding import draw_seed, seeded
 from skmerc.features._fine_tuning import (
@@ -380,7 +381,9 @@ class FineTunedTextEmbedder(TextEmbedder):
                 lower=lower,
                 source=source,
                 saved=checkpoint and checkpoint.of_model(number),
-                name=f"fold {number + 1} of {self.cv}, " if self.cv else "",
+                name=title(self, f"fold {number + 1} of {self.cv}")
+                if self.cv
+                else type(self).__name__,
                 verbose=self.verbose,
             )
         return network, losses

@@ -12,9 +12,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length
 from torch import nn
 from torch.nn import functional as F
-from tqdm.auto import tqdm
 
 from skmerc._utils.divergence import refuse_divergence
+from skmerc._utils.progress import progress, title
 from skmerc.features._reading import count_tokens, embed, prepare
 from skmerc.frame._columns import source_ids
 from skmerc.frame._labels import read_labels
@@ -130,10 +130,12 @@ def fine_tune(
     training = FineTuning(network, texts, target, factor, how, lower, source)
     if found:
         training.go_on_from(*found)
-    with tqdm(unit="step", disable=not verbose) as bar:
+    with progress(owner=name, step="training", verbose=verbose, unit="step") as bar:
         while (n_done := len(training.losses)) < how.max_epochs:
-            bar.set_description(f"{name}pass {n_done + 1} of {how.max_epochs}")
+            step = f"pass {n_done + 1} of {how.max_epochs}"
+            bar.set_description(title(name, step))
             training.one_pass(bar)
+            bar.set_postfix(loss=training.losses[-1], best=min(training.losses))
             if saved:
                 saved.write(*training.state())
     return training.losses

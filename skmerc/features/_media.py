@@ -9,10 +9,10 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
-from tqdm.auto import tqdm
 
 from skmerc._utils.compat import StrOptions, fit_context
 from skmerc._utils.fitting import all_or_nothing
+from skmerc._utils.progress import progress
 from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import MissingModalityWarning
 from skmerc.frame._columns import is_array_like
@@ -214,8 +214,14 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
             delayed(attempt)(extract, row, entry, strict)
             for row, entry in enumerate(entries)
         )
-        name, quiet = type(self).__name__, not self.verbose
-        return tqdm(results, total=len(entries), desc=name, disable=quiet)
+        return progress(
+            results,
+            owner=self,
+            step="reading",
+            verbose=self.verbose,
+            total=len(entries),
+            unit="file",
+        )
 
     def _check_entries(self, entries):
         for row, entry in enumerate(entries):

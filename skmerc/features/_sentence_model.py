@@ -14,6 +14,7 @@ import torch
 
 from skmerc._utils.locks import LOADING, Turn
 from skmerc._utils.optional import need
+from skmerc._utils.progress import is_shown
 from skmerc._utils.seeding import repeatable, seeded
 from skmerc.features._passages import Passage
 from skmerc.features._reading import (
@@ -138,7 +139,7 @@ def _progress_bars(shown):
     from huggingface_hub import utils as hub
     from transformers.utils import logging
 
-    if shown or os.environ.get("HF_HUB_DISABLE_PROGRESS_BARS"):
+    if is_shown(shown) or os.environ.get("HF_HUB_DISABLE_PROGRESS_BARS"):
         yield
         return
     were_shown = logging.is_progress_bar_enabled()

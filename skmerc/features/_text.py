@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
-from tqdm.auto import tqdm
 
 from skmerc._utils.compat import Interval, StrOptions, fit_context
 from skmerc._utils.device import resolve_device
 from skmerc._utils.fitting import all_or_nothing
+from skmerc._utils.progress import progress
 from skmerc._utils.registry import storable
 from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import MissingModalityWarning, TextTruncationWarning
@@ -341,7 +341,13 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         # Texts of like length need little padding; the longest shows at once
         # whether the memory suffices.
         order = sorted(texts, key=lambda key: len(texts[key]), reverse=True)
-        bar = tqdm(total=len(texts), unit="text", disable=not self.verbose)
+        bar = progress(
+            owner=self,
+            step="embedding",
+            verbose=self.verbose,
+            total=len(texts),
+            unit="text",
+        )
         with bar, open_cache(self.cache, self.embedding_size_) as cache:
             return compute_once(
                 cache,

@@ -1,5 +1,6 @@
 """Labels of a table, some of which may be missing where nobody reads them."""
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,15 @@ def _refuse_lists(labels: pd.Series) -> None:
             f"y is {labels.iloc[rows[0]]!r:.200} in row {rows[0]}, which is no label. "
             f"{SEVERAL_LABELS}"
         )
+
+
+def column_names(y: Any) -> np.ndarray | None:
+    """Names of the columns of an indicator matrix, None where it is no frame."""
+    columns = list(getattr(y, "columns", ()))
+    if len(columns) < 2:
+        return None
+    whole = all(isinstance(name, Integral) for name in columns)
+    return np.array(columns if whole else [str(name) for name in columns])
 
 
 def _as_series(labels: Any) -> pd.Series:

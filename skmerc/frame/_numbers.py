@@ -18,6 +18,15 @@ def find_no_number(values: np.ndarray) -> tuple[int, ...] | None:
     return tuple(wrong[0].tolist()) if len(wrong) else None
 
 
+def holds_numbers(column: pd.Series) -> bool:
+    """Tell whether a column is of numbers, or of objects that all are some."""
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return True
+    if column.dtype != object or column.isna().all():
+        return False
+    return find_no_number(column.to_numpy()) is None
+
+
 def as_floats(values: np.ndarray) -> np.ndarray:
     """Make float64 of an array of Python numbers, NaN where one is missing."""
     return np.where(pd.isna(values), np.nan, values).astype(np.float64)

@@ -440,6 +440,7 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
             patience=self.patience,
             seed=seed,
             standardized=self.standardize,
+            name=type(self).__name__,
             **(settings | self._net_settings()),
         )
 

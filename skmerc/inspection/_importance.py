@@ -19,6 +19,7 @@ from skmerc.frame._columns import (
     make_keys,
     parse_table,
 )
+from skmerc.frame._numbers import holds_numbers
 
 _CONTEXT = "(context)"  # in brackets, since a modality may be called context
 
@@ -67,8 +68,9 @@ def modality_importance(
     modalities : mapping of str to list of str, slice or list of int, default=None
         The columns of each modality, by name or by position among the feature
         columns; columns of no modality are left alone. By default a modality
-        is the text before the first ``__``, and the columns of a plain array
-        are one, called ``"features"``.
+        is the text before the first ``__``, a column of texts or files is one that is
+        called as the column, and the columns of a plain array are one, called
+        ``"features"``.
     scoring : str or callable, default=None
         A scorer such as :data:`skmerc.metrics.weighted_f1_scorer`, or the name
         of one of scikit-learn's; by default ``estimator.score``. Those of
@@ -167,8 +169,25 @@ def _block_positions(
     else:
         features = np.flatnonzero(~X.columns.isin(table.key_names.values()))
         columns = X.columns[features]
-    located = locate_blocks(columns, len(features), modalities)
-    return {name: np.unique(features[where]) for name, where in located.items()}
+    raw = {} if modalities is not None else _raw_columns(X, features)
+    features = np.setdiff1d(features, list(raw.values()))
+    columns = None if columns is None else X.columns[features]
+    located = {}
+    if len(features) or not raw:
+        located = locate_blocks(columns, len(features), modalities)
+    blocks = {name: np.unique(features[where]) for name, where in located.items()}
+    return {name: np.array([where]) for name, where in raw.items()} | blocks
+
+
+def _raw_columns(X: Any, features: np.ndarray) -> dict[str, int]:
+    """Positions of columns of texts and files, each of which is a modality."""
+    if not isinstance(X, pd.DataFrame):
+        return {}
+    return {
+        str(X.columns[where]): int(where)
+        for where in features
+        if not holds_numbers(X.iloc[:, where])
+    }
 
 
 def _draw_donors(

@@ -56,6 +56,8 @@ _OBJECTS = (
     type(weighted_f1_scorer),
 )
 _PRIVATE_OBJECTS = {
+    # It stands on this room, which cannot import it.
+    "skmerc.recognizer._recognizer.EmotionRecognizer",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.calibration._TemperatureScaling",

@@ -389,6 +389,7 @@ class DialogueEstimator(
             ema_decay=getattr(self, "ema_decay", 0.0),
             seed=seed,
             standardized=self.standardize,
+            name=type(self).__name__,
             **(settings | self._net_settings()),
         )
 

@@ -6,7 +6,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from skmerc._utils.compat import StrOptions
 from skmerc._utils.registry import Range, storable
-from skmerc.frame._labels import shape_of
+from skmerc.frame._labels import column_names, shape_of
 from skmerc.recognition._base import NOT_NEGATIVE, SHARE
 from skmerc.recognition._classifier import DialogueClassifierMixin
 from skmerc.recognition._docstrings import CLASSES, RIVALS
@@ -64,7 +64,8 @@ class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The emotions; after an indicator matrix, the numbers of its columns.
+        The emotions; after an indicator matrix, the names of its columns where it was a
+        DataFrame, in the order of the columns of answers, and else their numbers.
     class_prior_ : ndarray of shape (n_classes,)
         Their shares among the real training utterances; not after an indicator matrix.
     net_ : skorch.NeuralNet
@@ -253,6 +254,17 @@ class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
         shape = shape_of(y)
         return {"multi_output": len(shape) == 2 and shape[1] > 1}
 
+    def _read_labelled(self, X, y, sample_weight, reset):
+        names = column_names(y)
+        if reset:
+            self._label_names = names
+        elif names is not None and list(names) != list(self.classes_):
+            raise ValueError(
+                f"The columns of y are {list(names)} now, and were "
+                f"{list(self.classes_)} at first; give them in that order."
+            )
+        return super()._read_labelled(X, y, sample_weight, reset)
+
     def _task_of(self, y, labelled, before, classes):
         kind = type_of_target(y)
         if kind == "multiclass-multioutput":
@@ -267,7 +279,7 @@ class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
         if not several:
             return super()._task_of(y, labelled, before, classes)
         self._refuse_what_needs_one_emotion()
-        task = before or LabelSets(y.shape[1])
+        task = before or LabelSets(y.shape[1], self._label_names)
         self.classes_ = task.labels
         return task
 

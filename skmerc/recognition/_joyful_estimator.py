@@ -329,7 +329,9 @@ class JoyfulEstimator(DialogueEstimator):
         self.first_phase_loss_ = []
         if self.training == "two-phase" and fuses:
             epochs = -(-self.max_epochs // 2)
-            self.first_phase_loss_ = train_fusion(net, training, epochs)
+            self.first_phase_loss_ = train_fusion(
+                net, training, epochs, name=type(self).__name__
+            )
 
     def _take_over(self, net, optimizer):
         super()._take_over(net, optimizer)

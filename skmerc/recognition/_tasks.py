@@ -241,19 +241,22 @@ class LabelSets(Task):
     ----------
     n_outputs : int
         Number of its columns.
+    columns : ndarray of shape (n_outputs,), default=None
+        What its columns are called; by default numbers.
     """
 
     n_outputs: int
+    columns: np.ndarray | None = None
 
     kind = "label_sets"
 
     @property
     def labels(self):
-        """The numbers of the columns."""
-        return np.arange(self.n_outputs)
+        """The names of the columns."""
+        return np.arange(self.n_outputs) if self.columns is None else self.columns
 
     def classes(self, logits):
-        """Return the numbers of the labels."""
+        """Return the names of the labels."""
         return self.labels
 
     def encode(self, y, labelled):

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm.auto import tqdm
 
 from skmerc._utils.divergence import refuse_divergence
+from skmerc._utils.progress import progress
 from skmerc._utils.random import rand, randint
 from skmerc.losses import adversarial_loss, weighted_mean
 from skmerc.nn.gan import MultimodalGAN
@@ -229,10 +229,25 @@ class Game:
         return {name: term.detach() for name, term in terms.items()}
 
 
-def play(game, batches, n_steps, *, steps_per_epoch, standardized=True, verbose=0):
-    """Train, and return the history: one dict of floats per epoch."""
+def play(
+    game,
+    batches,
+    n_steps,
+    *,
+    steps_per_epoch,
+    standardized=True,
+    name="GAN",
+    verbose=0,
+):
+    """Train, and return the history: one dict of floats per epoch.
+
+    `name` stands in front of the progress bar.
+    """
     history, epoch = [], []
-    for step in tqdm(range(n_steps), desc="GAN", disable=not verbose, leave=False):
+    steps = progress(
+        range(n_steps), owner=name, step="training", verbose=verbose, unit="step"
+    )
+    for step in steps:
         batch = batches.draw(game.gan)
         fakes = make_fakes(game.gan, batch)
         terms = game.discriminate(batch, fakes) | game.generate(batch, fakes)

@@ -316,6 +316,7 @@ class MultimodalGANSampler(
             self.n_steps,
             steps_per_epoch=-(-len(pool.rows) // self.batch_size),
             standardized=self.standardize,
+            name=type(self).__name__,
             verbose=self.verbose,
         )
         return gan.eval()

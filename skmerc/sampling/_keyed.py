@@ -12,7 +12,7 @@ from scipy.sparse import issparse
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from skmerc._utils.compat import arrays_transformer, fit_context
+from skmerc._utils.compat import arrays_transformer, fit_context, step_is_checked
 from skmerc._utils.fitting import all_or_nothing
 from skmerc.frame._columns import (
     CONTEXT,
@@ -248,6 +248,16 @@ class KeyedSamplerMixin:
     A sampler gives `_count(table)`, the quota per class, and `_fit_resample(table)`:
     features, labels and source rows of the synthetic utterances alone.
     """
+
+    def __getattr__(self, name):
+        # scikit-learn's pipeline tells only that a step is no transformer.
+        if name == "transform" and step_is_checked():
+            raise TypeError(
+                f"{type(self).__name__} is a sampler, which scikit-learn's Pipeline "
+                "cannot hold; use Pipeline or make_pipeline of imblearn.pipeline."
+            )
+        message = f"{type(self).__name__!r} object has no attribute {name!r}"
+        raise AttributeError(message, name=name, obj=self)
 
     @fit_context(prefer_skip_nested_validation=True)
     @all_or_nothing

@@ -1,0 +1,36 @@
+"""Progress bars: one line for each step, with a name and the time left."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from skmerc.config import get_config
+
+
+def is_shown(verbose: int | bool) -> bool:
+    """Whether an estimator, or the settings of this thread, ask for progress bars."""
+    return max(int(verbose), get_config()["verbose"]) > 0
+
+
+def progress(
+    iterable: Iterable | None = None,
+    *,
+    owner: Any,
+    step: str,
+    verbose: int | bool,
+    **settings: Any,
+) -> tqdm:
+    """Open the bar of a step of an estimator, which is named or given.
+
+    Further settings are those of tqdm.
+    """
+    return tqdm(
+        iterable, desc=title(owner, step), disable=not is_shown(verbose), **settings
+    )
+
+
+def title(owner: Any, step: str) -> str:
+    """Name a step of an estimator, as it stands in front of its bar."""
+    name = owner if isinstance(owner, str) else type(owner).__name__
+    return f"{name}, {step}"

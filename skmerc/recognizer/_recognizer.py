@@ -1,0 +1,426 @@
+"""The estimator for those who only want it to work."""
+
+import os
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from imblearn.pipeline import Pipeline as SamplingPipeline
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.compose import ColumnTransformer
+from sklearn.metrics import accuracy_score
+from sklearn.pipeline import Pipeline
+from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
+
+from skmerc._utils.compat import HasMethods, StrOptions, fit_context
+from skmerc._utils.fitting import all_or_nothing, of_one_fit
+from skmerc._utils.progress import is_shown
+from skmerc._utils.seeding import draw_seed
+from skmerc._utils.types import FilePath, Table
+from skmerc.features import AudioFunctionals, TextEmbedder, VideoFunctionals
+from skmerc.frame._columns import ParsedTable, parse_table
+from skmerc.frame._labels import column_names, complete_labels
+from skmerc.persistence import save_model
+from skmerc.recognition._checks import scored_rows
+from skmerc.recognizer._choices import (
+    ENOUGH,
+    Amount,
+    Choice,
+    choose,
+    learnable,
+    refuse_no_label,
+)
+from skmerc.recognizer._columns import Columns, find_columns
+
+_COLUMN = [str, None]
+
+
+class EmotionRecognizer(ClassifierMixin, BaseEstimator):
+    """Recognise emotions in a table of utterances, with all steps chosen for you.
+
+    It makes an ordinary pipeline of a text embedder, extractors of sound and film,
+    a sampler, a fuser and a classifier, by the rules in the notes, and fits it. The
+    attributes ``pipeline_`` and ``choices_`` show which steps, and why, so that you
+    can go on from there without it.
+
+    Parameters
+    ----------
+    text : str or None, default="auto"
+        Column of what was said; by default ``"utterance"``, as
+        :func:`skmerc.datasets.to_frame` calls it, or ``"text"``. None where texts are
+        not read.
+    audio : str or None, default="auto"
+        Column of paths of sound files; by default ``"audio"``, ``"sound"`` or
+        ``"wav"``, if there is one.
+    video : str or None, default="auto"
+        Column of paths of clips; by default ``"video"`` or ``"clip"``, if there is one.
+    embedder : str, Path or transformer, default="auto"
+        What makes features of texts: a transformer such as
+        :class:`skmerc.FineTunedTextEmbedder`, or the name or folder of a sentence
+        model for :class:`skmerc.TextEmbedder`. By default its default model.
+    sampler : "auto", None or sampler, default="auto"
+        What over-samples rare emotions: a sampler of skmerc, or none.
+    classifier : "auto" or classifier, default="auto"
+        What names the emotions: one that takes tables with keys, such as
+        :class:`skmerc.JoyfulClassifier`. With one that is given, sampler and fuser
+        are left out unless they are given, too.
+    random_state : int, RandomState instance or None, default=None
+        Seed of every step.
+    device : str, default="auto"
+        Where to compute; ``"auto"`` is a GPU where there is one.
+    verbose : int, default=0
+        Whether to print what was chosen, and to show progress bars.
+
+    Attributes
+    ----------
+    pipeline_ : imblearn.pipeline.Pipeline or sklearn.pipeline.Pipeline
+        The fitted pipeline, which takes the same tables.
+    choices_ : dict of str to str
+        What was chosen and why, in a sentence for each kind of step.
+    classes_ : ndarray of shape (n_classes,)
+        The emotions; after an indicator matrix, the names of its columns where it was
+        a DataFrame, in the order of the columns of answers, and else their numbers.
+    n_features_in_ : int
+        Number of columns that are no keys.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where X was a table.
+
+    See Also
+    --------
+    skmerc.recognition.make_cberl : CBERL's three steps, for tables of features.
+    skmerc.TextEmbedder : Features of texts.
+
+    Notes
+    -----
+    The rules rest on the page of results.
+
+    - Texts go through :class:`skmerc.TextEmbedder` as its model is. Fine-tuning is
+      worth up to four points from some thousand labelled utterances on, and costs a
+      quarter of an hour of one thread on MELD, so it is only named in ``choices_``.
+    - Below twenty labelled dialogues of several turns logistic regression reads each
+      utterance by itself, from the rows that have a label; missing modalities are
+      filled with means.
+    - From twenty on :class:`skmerc.CBERLClassifier` reads whole dialogues.
+    - :class:`skmerc.MultimodalGANSampler` and :class:`skmerc.DJVAEFuser` stand in front
+      of it where a thousand utterances are labelled and some emotion has thirty of
+      them or more, but less than a quarter of the mean number for an emotion.
+    - After an indicator matrix :class:`skmerc.JoyfulClassifier` takes its place.
+
+    Features of numbers, in columns such as ``audio__0``, are read as they are, beside
+    the texts or without. A column that holds anything else and is none of the above
+    is refused.
+
+    Examples
+    --------
+    >>> from skmerc import EmotionRecognizer
+    >>> from skmerc.datasets import make_conversations
+    >>> X, y = make_conversations(8, random_state=0)  # features; texts work as well
+    >>> model = EmotionRecognizer(random_state=0).fit(X, y)
+    >>> model.predict(X).shape == y.shape
+    True
+    >>> print(model.choices_["classifier"][:39])
+    LogisticRegression on single utterances
+    >>> list(model.pipeline_.named_steps)
+    ['no_keys', 'fill', 'scale', 'classifier']
+    """
+
+    _parameter_constraints: dict = {
+        "text": _COLUMN,
+        "audio": _COLUMN,
+        "video": _COLUMN,
+        "embedder": [str, os.PathLike, HasMethods(["fit", "transform"])],
+        "sampler": [StrOptions({"auto"}), None, HasMethods("fit_resample")],
+        "classifier": [StrOptions({"auto"}), HasMethods(["fit", "predict"])],
+        "random_state": ["random_state"],
+        "device": [str],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        text: str | None = "auto",
+        audio: str | None = "auto",
+        video: str | None = "auto",
+        embedder: Any = "auto",
+        sampler: Any = "auto",
+        classifier: Any = "auto",
+        random_state: Any = None,
+        device: str = "auto",
+        verbose: int = 0,
+    ) -> None:
+        self.text = text
+        self.audio = audio
+        self.video = video
+        self.embedder = embedder
+        self.sampler = sampler
+        self.classifier = classifier
+        self.random_state = random_state
+        self.device = device
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=False)
+    @all_or_nothing
+    def fit(self, X: Table, y: ArrayLike) -> Self:
+        """Choose the steps and fit them.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_utterances, n_columns)
+            Whole dialogues: keys, and a column of texts, of paths, or features.
+        y : array-like of shape (n_utterances,) or (n_utterances, n_classes)
+            The emotion of each, or an indicator matrix where an utterance can have
+            several; those of context rows are ignored.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ImportError
+            If what texts, sounds or clips need is not installed; the message names
+            the extra.
+        OSError
+            If a sentence model is not found.
+        ValueError
+            If X has neither text nor features, or columns of unknown use; if labels
+            are missing or no classes.
+        """
+        table = self._read(X, reset=True)
+        y = self._read_labels(y, table)
+        columns = None
+        if isinstance(table.data, pd.DataFrame):
+            columns = find_columns(table, self._asked())
+        refuse_no_label(table.keys)
+        settings = self._settings()
+        amount = Amount.of(table.keys, y)
+        choice = choose(
+            amount, _cloned(self.sampler), _cloned(self.classifier), settings
+        )
+        before, reasons = self._extract(columns, amount, settings)
+        self.choices_ = reasons | choice.reasons
+        if is_shown(self.verbose):
+            print("\n".join(f"{step}: {why}" for step, why in self.choices_.items()))
+        pipeline = _pipeline(before, choice)
+        rows = learnable(table.keys, choice.in_context)
+        data = table.data
+        if not rows.all():
+            data, y = data[rows], y[rows]
+        self.pipeline_ = pipeline.fit(data, y)
+        return self
+
+    @of_one_fit
+    def predict(self, X: Table) -> np.ndarray:
+        """Emotion of each utterance.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_utterances, n_columns)
+            Whole dialogues, with the columns that :meth:`fit` saw.
+
+        Returns
+        -------
+        ndarray of shape (n_utterances,) or (n_utterances, n_classes)
+            The most probable of ``classes_``; after an indicator matrix, another.
+        """
+        check_is_fitted(self, "pipeline_")
+        return self.pipeline_.predict(self._read(X, reset=False).data)
+
+    @of_one_fit
+    def predict_proba(self, X: Table) -> np.ndarray:
+        """Probabilities of the emotions of each utterance.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_utterances, n_columns)
+            Whole dialogues, with the columns that :meth:`fit` saw.
+
+        Returns
+        -------
+        ndarray of shape (n_utterances, n_classes)
+            In the order of ``classes_``.
+        """
+        check_is_fitted(self, "pipeline_")
+        return self.pipeline_.predict_proba(self._read(X, reset=False).data)
+
+    def score(
+        self, X: Table, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Accuracy over the utterances that are not context.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_utterances, n_columns)
+            Whole dialogues.
+        y : array-like of shape (n_utterances,) or (n_utterances, n_classes)
+            Their emotions; those of context rows are ignored.
+        sample_weight : array-like of shape (n_utterances,), default=None
+            Factor on each utterance.
+
+        Returns
+        -------
+        float
+            Share of right answers.
+        """
+        table = parse_table(X)
+        rows, y, weight = scored_rows(table, y, sample_weight)
+        answers = self.predict(table.data)[rows]
+        return float(accuracy_score(y, answers, sample_weight=weight))
+
+    def explain(self, X: Table, row: Any, **options: Any) -> Any:
+        """Tell what moved the answer for one utterance.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_utterances, n_columns)
+            A table with keys.
+        row : object
+            Index label of the utterance, as in ``X.loc[row]``.
+        **options
+            Those of ``skmerc.inspection.explain``.
+
+        Returns
+        -------
+        object
+            What ``skmerc.inspection.explain`` returns for ``pipeline_``.
+        """
+        check_is_fitted(self, "pipeline_")
+        inspection: Any = import_module("skmerc.inspection")
+        return inspection.explain(self.pipeline_, X, row, **options)
+
+    def save(self, path: FilePath) -> None:
+        """Save it by :func:`skmerc.persistence.save_model`.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file; :func:`skmerc.persistence.load_model` reads it.
+        """
+        save_model(self, path)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def _asked(self) -> dict[str, Any]:
+        return {"text": self.text, "audio": self.audio, "video": self.video}
+
+    def _settings(self) -> dict[str, Any]:
+        """Parameters of all steps; a generator gives them one seed."""
+        seed = self.random_state
+        if seed is not None:
+            seed = draw_seed(check_random_state(seed))
+        return {"random_state": seed, "device": self.device, "verbose": self.verbose}
+
+    def _read(self, X: Any, *, reset: bool) -> ParsedTable:
+        """Read a table, or an array of features."""
+        if hasattr(X, "columns"):
+            table = parse_table(X)
+            validate_data(self, table.features, reset=reset, skip_check_array=True)
+            return table
+        _refuse_texts(X)
+        X = validate_data(
+            self, X, reset=reset, dtype="numeric", ensure_all_finite="allow-nan"
+        )
+        return ParsedTable(X, {})
+
+    def _read_labels(self, y: Any, table: ParsedTable) -> np.ndarray:
+        """Labels of all rows; those of context rows are any."""
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is "
+                "None."
+            )
+        names = column_names(y)
+        check_consistent_length(table.data, y)
+        y = complete_labels(y, table.is_context)
+        if type_of_target(y).startswith("multilabel"):
+            y = np.asarray(y)
+            self.classes_ = np.arange(y.shape[1]) if names is None else names
+        else:
+            y = column_or_1d(y, warn=True)
+            check_classification_targets(y)
+            if y.dtype.kind == "f":
+                assert_all_finite(y, input_name="y")
+            self.classes_ = np.unique(y[~table.is_context])
+        return y
+
+    def _extract(
+        self, columns: Columns | None, amount: Amount, settings: dict[str, Any]
+    ) -> tuple[list, dict[str, str]]:
+        """Make the step before all others, if there is anything but features."""
+        if columns is None or not columns.raw:
+            return [], {"features": "As they are: X has numbers alone."}
+        parts, reasons = [], {}
+        for modality, name in columns.names().items():
+            extractor, why = self._extractor(modality, amount, settings)
+            read = columns.raw[modality]
+            if isinstance(extractor, TextEmbedder):  # some read the dialogue
+                read = [read, *columns.keys]
+            parts.append((name, extractor, read))
+            reasons[modality] = f"Column {columns.raw[modality]!r}, by {why}"
+        if columns.features:
+            named = ", ".join(columns.features)
+            reasons["features"] = f"Numbers of {named} are read as they are."
+        parts += [(n, "passthrough", found) for n, found in columns.features.items()]
+        parts.append(("keys", "passthrough", columns.keys))
+        step = ColumnTransformer(parts).set_output(transform="pandas")
+        return [("features", step)], reasons
+
+    def _extractor(
+        self, modality: str, amount: Amount, settings: dict[str, Any]
+    ) -> tuple[Any, str]:
+        """Make what turns a modality into features, and say why."""
+        device = {"device": self.device}
+        if modality == "audio":
+            name = "AudioFunctionals, descriptors that need no model."
+            return AudioFunctionals(verbose=self.verbose), name
+        if modality == "video":
+            name = "VideoFunctionals, an image model as it is."
+            return VideoFunctionals(**device, verbose=self.verbose), name
+        if not isinstance(self.embedder, str | os.PathLike):
+            return clone(self.embedder), f"{type(self.embedder).__name__}, as you said."
+        given = {} if self.embedder == "auto" else {"model": self.embedder}
+        if isinstance(self.embedder, os.PathLike):
+            given = {"model": Path(self.embedder)}
+        embedder = TextEmbedder(**given, **device, verbose=self.verbose)
+        return embedder, _why_frozen(amount)
+
+
+def _why_frozen(amount: Amount) -> str:
+    why = "TextEmbedder, a sentence model as it is."
+    if amount.n_labelled >= ENOUGH and amount.counts:
+        why += (
+            f" With {amount.n_labelled} labelled utterances "
+            "embedder=FineTunedTextEmbedder() may be worth up to four points, for "
+            "minutes to hours without a GPU."
+        )
+    return why
+
+
+def _cloned(part: Any) -> Any:
+    return part if part is None or isinstance(part, str) else clone(part)
+
+
+def _pipeline(before: list, choice: Choice) -> Pipeline:
+    samples = any(hasattr(step, "fit_resample") for _, step in choice.steps)
+    kind = SamplingPipeline if samples else Pipeline
+    return kind([*before, *choice.steps])
+
+
+def _refuse_texts(X: Any) -> None:
+    first = next(iter(X), None) if isinstance(X, list | tuple | np.ndarray) else None
+    if isinstance(first, str | bytes):
+        raise ValueError(
+            f"X is a {type(X).__name__} of texts, which tells nothing of dialogues: "
+            "give a table, as skmerc.datasets.to_frame makes it of conversations."
+        )
