@@ -235,7 +235,7 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
 
     @of_one_fit
     def predict_proba(self, X: Table) -> np.ndarray:
-        """Probabilities of the emotions of each utterance.
+        """Compute the probabilities of the emotions of each utterance.
 
         Parameters
         ----------
