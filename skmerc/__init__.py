@@ -59,6 +59,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "model_selection": (),
     "nn": (),
     "persistence": (),
+    "plotting": (),
     "recognition": (
         "CBERLClassifier",
         "DialogueGCNClassifier",

@@ -1,5 +1,6 @@
 """Scores of recognised emotions and of synthetic samples."""
 
+from skmerc.metrics._calibration import brier_score, expected_calibration_error
 from skmerc.metrics._distribution import (
     correlation_gap,
     feature_distance,
@@ -30,8 +31,10 @@ from skmerc.metrics._smoothing import mean_average_distance
 
 __all__ = [
     "accuracy_scorer",
+    "brier_score",
     "copy_rate",
     "correlation_gap",
+    "expected_calibration_error",
     "feature_distance",
     "frechet_distance",
     "macro_f1_scorer",
