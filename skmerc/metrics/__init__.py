@@ -6,6 +6,7 @@ from skmerc.metrics._distribution import (
     feature_distance,
     frechet_distance,
 )
+from skmerc.metrics._groups import scores_by_group
 from skmerc.metrics._neighbors import copy_rate, precision_recall_density_coverage
 from skmerc.metrics._quality import (
     sample_quality,
@@ -48,6 +49,7 @@ __all__ = [
     "recognition_report",
     "roc_auc_ovr_scorer",
     "sample_quality",
+    "scores_by_group",
     "train_on_synthetic_score",
     "two_sample_auc",
     "weighted_f1",

@@ -12,6 +12,12 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
 from skmerc._utils.compat import validate_params
+from skmerc._utils.types import Table
+from skmerc.metrics._calibration import (
+    brier_score,
+    class_errors,
+    expected_calibration_error,
+)
 
 _MEANS = ["precision", "recall", "f1"]
 
@@ -174,6 +180,8 @@ def minority_f1(
         "y_pred": ["array-like"],
         "labels": ["array-like", None],
         "minority": ["array-like", None],
+        "y_prob": "no_validation",
+        "classes": ["array-like", None],
     },
     prefer_skip_nested_validation=True,
 )
@@ -183,6 +191,8 @@ def recognition_report(
     *,
     labels: ArrayLike | None = None,
     minority: ArrayLike | None = None,
+    y_prob: Table | None = None,
+    classes: ArrayLike | None = None,
 ) -> pd.DataFrame:
     """Precision, recall and F1 of every class, and the usual summaries.
 
@@ -197,6 +207,11 @@ def recognition_report(
         without a row gets zeros. The summaries cover all rows in any case.
     minority : array-like of labels, default=None
         The minority classes, as in :func:`minority_f1`.
+    y_prob : array-like of shape (n_samples, n_classes), default=None
+        Probabilities, for two columns more; a DataFrame names the classes.
+    classes : array-like of shape (n_classes,), default=None
+        The classes in the order of the columns of `y_prob`, ``model.classes_``; see
+        :func:`expected_calibration_error`.
 
     Returns
     -------
@@ -214,7 +229,11 @@ def recognition_report(
           the classes of precision, recall and F1, each in its column. They
           are NaN for the minority where all classes are equally frequent.
 
-        ``support`` is the number of rows that a line speaks of.
+        ``support`` is the number of rows that a line speaks of. With `y_prob` there
+        are ``brier``, the Brier score, and ``ece``, the expected calibration error: in
+        the line of a class those of its probability against all others, in that of
+        ``accuracy`` those of :func:`brier_score` and
+        :func:`expected_calibration_error`.
 
     Raises
     ------
@@ -247,7 +266,19 @@ def recognition_report(
     summary = _summary(table, accuracy_score(y_true, y_pred), minority)
     if labels is not None:
         table = table.reindex(_check_listed(table.index, labels), fill_value=0)
-    return pd.concat([table, summary])
+    report = pd.concat([table, summary])
+    if y_prob is None:
+        return report
+    return report.join(_errors_of_probabilities(y_true, y_prob, classes))
+
+
+def _errors_of_probabilities(y_true, y_prob, classes):
+    errors = class_errors(y_true, y_prob, classes)
+    errors.loc["accuracy"] = {
+        "brier": brier_score(y_true, y_prob, classes=classes),
+        "ece": expected_calibration_error(y_true, y_prob, classes=classes),
+    }
+    return errors
 
 
 def _check_labels(y_true, y_pred):
