@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from skmerc.conformal import DialogueConformalClassifier
     from skmerc.ensemble import FocalAdaBoostClassifier
     from skmerc.features import (
         AudioFunctionals,
@@ -27,6 +28,7 @@ __all__ = [
     "AudioFunctionals",
     "CBERLClassifier",
     "DJVAEFuser",
+    "DialogueConformalClassifier",
     "DialogueGCNClassifier",
     "DialogueSampler",
     "FaceFeatures",
@@ -40,6 +42,7 @@ __all__ = [
 ]
 
 _ROOMS: dict[str, tuple[str, ...]] = {
+    "conformal": ("DialogueConformalClassifier",),
     "datasets": (),
     "ensemble": ("FocalAdaBoostClassifier",),
     "exceptions": (),

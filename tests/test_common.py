@@ -21,6 +21,7 @@ import skmerc
 from skmerc import (
     AudioFunctionals,
     CBERLClassifier,
+    DialogueConformalClassifier,
     DialogueGCNClassifier,
     DialogueSampler,
     DJVAEFuser,
@@ -63,6 +64,7 @@ CLASSIFIERS = {
         max_epochs=3,
     ),
     "focal": FocalAdaBoostClassifier(),
+    "conformal": DialogueConformalClassifier(),
     "dialoguegcn": DialogueGCNClassifier(
         **QUICK, hidden_size=16, context_layers=1, dropout=0.1, lr=3e-2, max_epochs=6
     ),
