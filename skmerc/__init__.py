@@ -4,7 +4,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skmerc.calibration import DialogueCalibratedClassifier
+    from skmerc.calibration import (
+        DialogueCalibratedClassifier,
+        DialogueConformalClassifier,
+    )
     from skmerc.config import config_context, get_config, set_config
     from skmerc.ensemble import (
         DialogueStackingClassifier,
@@ -37,6 +40,7 @@ __all__ = [
     "CBERLClassifier",
     "DJVAEFuser",
     "DialogueCalibratedClassifier",
+    "DialogueConformalClassifier",
     "DialogueGCNClassifier",
     "DialogueSampler",
     "DialogueStackingClassifier",
@@ -58,7 +62,7 @@ __all__ = [
 ]
 
 _ROOMS: dict[str, tuple[str, ...]] = {
-    "calibration": ("DialogueCalibratedClassifier",),
+    "calibration": ("DialogueCalibratedClassifier", "DialogueConformalClassifier"),
     "config": ("config_context", "get_config", "set_config"),
     "datasets": (),
     "ensemble": (
@@ -84,6 +88,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "model_selection": (),
     "nn": (),
     "persistence": (),
+    "plotting": (),
     "recognition": (
         "CBERLClassifier",
         "DialogueGCNClassifier",

@@ -22,6 +22,7 @@ from skmerc import (
     AudioFunctionals,
     CBERLClassifier,
     DialogueCalibratedClassifier,
+    DialogueConformalClassifier,
     DialogueGCNClassifier,
     DialogueSampler,
     DialogueStackingClassifier,
@@ -69,6 +70,7 @@ CLASSIFIERS = {
     ),
     "focal": FocalAdaBoostClassifier(),
     "whole way": EmotionRecognizer(device="cpu"),
+    "conformal": DialogueConformalClassifier(),
     "dialoguegcn": DialogueGCNClassifier(
         **QUICK, hidden_size=16, context_layers=1, dropout=0.1, lr=3e-2, max_epochs=6
     ),
@@ -152,6 +154,7 @@ N_PASSED = {
     "whole": 67,
     "focal": 61,
     "whole way": 58,
+    "conformal": 55,
     "dialoguegcn": 67,
     "joyful": 71,
     "utterance": 63,

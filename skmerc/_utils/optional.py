@@ -11,6 +11,7 @@ _PURPOSES = {
     "opensmile": "A set of openSMILE",
     "parquet": "Reading Parquet files",
     "persistence": "Saving and loading models",
+    "plot": "Drawing",
     "text": "A sentence model",
     "video": "Reading clips",
 }

@@ -1,10 +1,12 @@
 """Scores of recognised emotions and of synthetic samples."""
 
+from skmerc.metrics._calibration import brier_score, expected_calibration_error
 from skmerc.metrics._distribution import (
     correlation_gap,
     feature_distance,
     frechet_distance,
 )
+from skmerc.metrics._groups import scores_by_group
 from skmerc.metrics._neighbors import copy_rate, precision_recall_density_coverage
 from skmerc.metrics._quality import (
     sample_quality,
@@ -31,9 +33,11 @@ from skmerc.metrics._smoothing import mean_average_distance
 
 __all__ = [
     "accuracy_scorer",
+    "brier_score",
     "copy_rate",
     "correlation_gap",
     "dialogue_confusion_matrix",
+    "expected_calibration_error",
     "feature_distance",
     "frechet_distance",
     "macro_f1_scorer",
@@ -47,6 +51,7 @@ __all__ = [
     "recognition_report",
     "roc_auc_ovr_scorer",
     "sample_quality",
+    "scores_by_group",
     "train_on_synthetic_score",
     "two_sample_auc",
     "weighted_f1",

@@ -16,6 +16,11 @@ from skmerc._utils.compat import StrOptions, validate_params
 from skmerc._utils.types import Table
 from skmerc.frame._columns import parse_table
 from skmerc.frame._labels import read_labels
+from skmerc.metrics._calibration import (
+    brier_score,
+    class_errors,
+    expected_calibration_error,
+)
 
 _MEANS = ["precision", "recall", "f1"]
 
@@ -180,6 +185,8 @@ def minority_f1(
         "X": "no_validation",
         "labels": ["array-like", None],
         "minority": ["array-like", None],
+        "y_prob": "no_validation",
+        "classes": ["array-like", None],
     },
     prefer_skip_nested_validation=True,
 )
@@ -190,6 +197,8 @@ def recognition_report(
     X: Table | None = None,
     labels: ArrayLike | None = None,
     minority: ArrayLike | None = None,
+    y_prob: Table | None = None,
+    classes: ArrayLike | None = None,
 ) -> pd.DataFrame:
     """Precision, recall and F1 of every class, and the usual summaries.
 
@@ -208,6 +217,11 @@ def recognition_report(
         without a row gets zeros. The summaries cover all labelled rows in any case.
     minority : array-like of labels, default=None
         The minority classes, as in :func:`minority_f1`.
+    y_prob : array-like of shape (n_samples, n_classes), default=None
+        Probabilities, for two columns more; a DataFrame names the classes.
+    classes : array-like of shape (n_classes,), default=None
+        The classes in the order of the columns of `y_prob`, ``model.classes_``; see
+        :func:`expected_calibration_error`.
 
     Returns
     -------
@@ -225,7 +239,11 @@ def recognition_report(
           the classes of precision, recall and F1, each in its column. They
           are NaN for the minority where all classes are equally frequent.
 
-        ``support`` is the number of rows that a line speaks of.
+        ``support`` is the number of rows that a line speaks of. With `y_prob` there
+        are ``brier``, the Brier score, and ``ece``, the expected calibration error: in
+        the line of a class those of its probability against all others, in that of
+        ``accuracy`` those of :func:`brier_score` and
+        :func:`expected_calibration_error`.
 
     Raises
     ------
@@ -253,6 +271,7 @@ def recognition_report(
     weighted F1             0.58    0.67  0.61        6
     minority F1             0.25    0.50  0.33        2
     """
+    all_true = y_true
     if X is not None:
         y_true, y_pred, _ = rows_to_score(X, y_true, y_pred, None)
     y_true, y_pred, _ = _check_labels(y_true, y_pred, None)
@@ -264,7 +283,16 @@ def recognition_report(
     summary = _summary(table, accuracy_score(y_true, y_pred), minority)
     if labels is not None:
         table = table.reindex(_check_listed(table.index, labels), fill_value=0)
-    return pd.concat([table, summary])
+    report = pd.concat([table, summary])
+    if y_prob is None:
+        return report
+    given = {"classes": classes, "X": X}
+    errors = class_errors(all_true, y_prob, **given)
+    errors.loc["accuracy"] = {
+        "brier": brier_score(all_true, y_prob, **given),
+        "ece": expected_calibration_error(all_true, y_prob, **given),
+    }
+    return report.join(errors)
 
 
 @validate_params(
