@@ -160,12 +160,15 @@ def warn_of_torn_dialogues(
     if seen is None:
         return
     dialogues = _spans(conversations)
+    if (dialogues["found"] < dialogues["size"]).any():
+        return  # turns that stand twice count nothing
     span = dialogues["span"]
     if seen["first"] is not None:
         # Some count from zero and others from one. Several turns in a row may be the
         # last ones of a conversation that still goes on.
         before = (dialogues["first"] - seen["first"] - 1).clip(lower=0)
-        span = span + before.where(dialogues["found"] == 1, 0)
+        alone = (dialogues["found"] == 1) & (len(dialogues) > 1)
+        span = span + before.where(alone, 0)
     absent = (span - dialogues["found"])[span >= _LONG]
     if absent.sum() < _FEW:
         return
@@ -183,7 +186,7 @@ def warn_of_torn_dialogues(
 
 
 def _spans(conversations: "Conversations") -> pd.DataFrame:
-    """First turn, number of turns from the first to the last, and those that are there.
+    """First turn, turns from the first to the last, those that are there, and rows.
 
     Empty where turns are no whole numbers.
     """
@@ -192,5 +195,10 @@ def _spans(conversations: "Conversations") -> pd.DataFrame:
     turns = pd.Series(conversations.turn[real]).groupby(conversations.dialogue[real])
     first = turns.min()
     return pd.DataFrame(
-        {"first": first, "span": turns.max() - first + 1, "found": turns.nunique()}
+        {
+            "first": first,
+            "span": turns.max() - first + 1,
+            "found": turns.nunique(),
+            "size": turns.size(),
+        }
     )

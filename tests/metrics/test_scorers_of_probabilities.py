@@ -205,6 +205,7 @@ def test_labels_that_lack_a_class_of_the_model_are_refused():
         scorer(model, X, y)
 
 
+@pytest.mark.filterwarnings("ignore::skmerc.exceptions.NoDialogueWarning")
 @pytest.mark.parametrize("n_labels", [2, 3])
 def test_label_sets_are_scored_label_by_label(n_labels):
     X, _ = table(["a", "b", "c"])

@@ -39,7 +39,6 @@ TORN = {
     "a third": some(1 / 3),
     "one in twenty": some(0.05),
     "one in twenty, in disorder": some(0.05).sample(frac=1, random_state=0),
-    "one row": X.iloc[[7]],
     "every other turn": X[TURN % 2 == 0],
     "one call, a third": ONE[ONE["dialogue__turn"] % 3 == 0],
 }
@@ -53,6 +52,8 @@ WHOLE = {
     "first turns": X[TURN == 0],
     "counted from one": X.assign(dialogue__turn=TURN + 1),
     "what was said last": X[TURN >= 5],
+    "one turn alone": X.iloc[[7]],
+    "equal turns": X.assign(dialogue__turn=TURN // 5 * 5),
     "by times": X.assign(dialogue__turn=TURN * 1.5),
 }
 
@@ -84,6 +85,7 @@ def test_gaps_that_the_fit_has_seen_are_natural(fitted_to_gaps):
     assert told(fitted_to_gaps, "predict", some(1 / 3))
 
 
+@pytest.mark.filterwarnings("ignore::skmerc.exceptions.NoDialogueWarning")
 def test_without_keys_or_conversations_nothing_is_torn(model):
     alone = make_model("cberl", max_epochs=1).fit(drop_keys(X).to_numpy(), Y)
     assert not told(alone, "predict", drop_keys(X).iloc[[3]].to_numpy())
