@@ -77,8 +77,14 @@ def _skip_generated(app, what, name, thing, skip, options):
     return True if name.startswith("set_") and name.endswith("_request") else skip
 
 
+def _without_terms(app, what, name, thing, options, lines):
+    """Inherited docstrings name terms of scikit-learn's glossary, which is not ours."""
+    lines[:] = [line.replace(":term:`", "`") for line in lines]
+
+
 def setup(app):
     app.connect("autodoc-skip-member", _skip_generated)
+    app.connect("autodoc-process-docstring", _without_terms)
     app.connect("source-read", _add_gallery)
     if not HAS_GALLERY:  # so that `-D plot_gallery=0` is always a known setting
         app.add_config_value("plot_gallery", "True", "")

@@ -87,16 +87,18 @@ def scores_by_group(
     (all)           3      0.67       0.4         0.53
     """
     members = _read_groups(groups, X)
-    y_true, y_pred, members = rows_with_labels(X, y_true, y_pred, members)
+    true, pred, members = map(
+        np.asarray, rows_with_labels(X, y_true, y_pred, members)
+    )
     scores = _SCORES if scores is None else scores
     kinds = sorted(set(members), key=str)
     rows = {kind: members == kind for kind in kinds} | {
-        _ALL: np.ones(len(y_true), bool)
+        _ALL: np.ones(len(true), dtype=np.bool_)
     }
     table = {
         name: {"support": int(chosen.sum())}
         | {
-            label: score(y_true[chosen], y_pred[chosen])
+            label: score(true[chosen], pred[chosen])
             for label, score in scores.items()
         }
         for name, chosen in rows.items()

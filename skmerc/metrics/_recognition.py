@@ -1,5 +1,7 @@
 """Scores of recognised emotions."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -286,7 +288,7 @@ def recognition_report(
     report = pd.concat([table, summary])
     if y_prob is None:
         return report
-    given = {"classes": classes, "X": X}
+    given: dict[str, Any] = {"classes": classes, "X": X}
     errors = class_errors(all_true, y_prob, **given)
     errors.loc["accuracy"] = {
         "brier": brier_score(all_true, y_prob, **given),

@@ -97,10 +97,11 @@ class LossDisplay(Display):
         """
         ax = self._start(ax, (7.6, 4.2))
         is_loss = {name: _LOSS in str(name) for name in self.history}
-        self.score_ax_ = None if all(is_loss.values()) else ax.twinx()
+        right: Any = None if all(is_loss.values()) else ax.twinx()
+        self.score_ax_ = right
         self.lines_ = {}
         for number, (name, values) in enumerate(self.history.items()):
-            drawn_into = ax if is_loss[name] else self.score_ax_
+            drawn_into = ax if is_loss[name] else right
             shown = values.dropna()
             (self.lines_[name],) = drawn_into.plot(
                 shown.index,

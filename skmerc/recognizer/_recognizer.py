@@ -87,7 +87,7 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
         a DataFrame, in the order of the columns of answers, and else their numbers.
     n_features_in_ : int
         Number of columns that are no keys.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, where X was a table.
 
     See Also
