@@ -87,9 +87,7 @@ def scores_by_group(
     (all)           3      0.67       0.4         0.53
     """
     members = _read_groups(groups, X)
-    true, pred, members = map(
-        np.asarray, rows_with_labels(X, y_true, y_pred, members)
-    )
+    true, pred, members = map(np.asarray, rows_with_labels(X, y_true, y_pred, members))
     scores = _SCORES if scores is None else scores
     kinds = sorted(set(members), key=str)
     rows = {kind: members == kind for kind in kinds} | {
@@ -97,10 +95,7 @@ def scores_by_group(
     }
     table = {
         name: {"support": int(chosen.sum())}
-        | {
-            label: score(true[chosen], pred[chosen])
-            for label, score in scores.items()
-        }
+        | {label: score(true[chosen], pred[chosen]) for label, score in scores.items()}
         for name, chosen in rows.items()
     }
     found = pd.DataFrame.from_dict(table, orient="index").rename_axis("group")
