@@ -145,7 +145,7 @@ class UtteranceClassifier(LabelledScoreMixin, Wrapper):
 
     @delegated("predict_proba")
     def predict_proba(self, X: Table) -> Any:
-        """Probabilities of the emotions of each utterance.
+        """Give the probabilities of the emotions of each utterance.
 
         Parameters
         ----------
