@@ -66,8 +66,6 @@ class DialogueStackingClassifier(LabelledScoreMixin, StackingClassifier):
         The labels of the rows that have one.
     stack_method_ : list of str
         What each member is asked for.
-    n_features_in_ : int
-        Number of feature columns, as the first member counts them.
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the feature columns, if a member knows them.
 

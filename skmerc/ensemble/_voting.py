@@ -52,8 +52,6 @@ class DialogueVotingClassifier(LabelledScoreMixin, VotingClassifier):
         The same by name.
     classes_ : ndarray of shape (n_classes,)
         The labels of the rows that have one.
-    n_features_in_ : int
-        Number of feature columns, as the first member counts them.
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the feature columns, if a member knows them.
 
