@@ -17,7 +17,7 @@ def progress(
     iterable: Iterable | None = None,
     *,
     owner: Any,
-    step: str,
+    step: str = "",
     verbose: int | bool,
     **settings: Any,
 ) -> tqdm:
@@ -30,7 +30,7 @@ def progress(
     )
 
 
-def title(owner: Any, step: str) -> str:
-    """Name a step of an estimator, as it stands in front of its bar."""
+def title(owner: Any, step: str = "") -> str:
+    """Name a step of an estimator, or its only one, as it stands in front of a bar."""
     name = owner if isinstance(owner, str) else type(owner).__name__
-    return f"{name}, {step}"
+    return f"{name}, {step}" if step else name

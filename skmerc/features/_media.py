@@ -217,7 +217,6 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
         return progress(
             results,
             owner=self,
-            step="reading",
             verbose=self.verbose,
             total=len(entries),
             unit="file",
