@@ -11,18 +11,17 @@ from sklearn.metrics import (
     f1_score,
     precision_recall_fscore_support,
 )
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
 from skmerc._utils.compat import StrOptions, validate_params
 from skmerc._utils.types import Table
-from skmerc.frame._columns import parse_table
-from skmerc.frame._labels import read_labels
 from skmerc.metrics._calibration import (
     brier_score,
     class_errors,
     expected_calibration_error,
 )
+from skmerc.metrics._rows import rows_with_labels
 
 _MEANS = ["precision", "recall", "f1"]
 
@@ -69,7 +68,9 @@ def weighted_f1(
     >>> round(score, 3)  # 3 / 4 of the F1 of joy, which is 6 / 7
     0.643
     """
-    y_true, y_pred, sample_weight = _labelled(y_true, y_pred, sample_weight)
+    y_true, y_pred, sample_weight = rows_with_labels(
+        None, y_true, y_pred, sample_weight
+    )
     score = f1_score(
         y_true,
         y_pred,
@@ -102,7 +103,7 @@ def minority_classes(y: ArrayLike) -> list:
     >>> minority_classes(["neutral"] * 6 + ["joy"] * 2 + ["fear"] * 1)
     ['fear', 'joy']
     """
-    (y,) = _labelled(column_or_1d(y))
+    (y,) = rows_with_labels(None, column_or_1d(y))
     check_classification_targets(y)
     classes, counts = np.unique(y, return_counts=True)
     return classes[counts < counts.mean()].tolist()
@@ -274,9 +275,7 @@ def recognition_report(
     minority F1             0.25    0.50  0.33        2
     """
     all_true = y_true
-    if X is not None:
-        y_true, y_pred, _ = rows_to_score(X, y_true, y_pred, None)
-    y_true, y_pred, _ = _check_labels(y_true, y_pred, None)
+    y_true, y_pred, _ = _check_labels(y_true, y_pred, None, X)
     table = _class_table(y_true, y_pred)
     if minority is not None or minority_classes(y_true):
         minority = _check_minority(y_true, minority)
@@ -361,9 +360,7 @@ def dialogue_confusion_matrix(
     fear          1    0
     joy           1    1
     """
-    if X is not None:
-        y_true, y_pred, sample_weight = rows_to_score(X, y_true, y_pred, sample_weight)
-    y_true, y_pred, sample_weight = _check_labels(y_true, y_pred, sample_weight)
+    y_true, y_pred, sample_weight = _check_labels(y_true, y_pred, sample_weight, X)
     classes = unique_labels(y_true, y_pred).tolist()
     if labels is not None:
         classes = _check_listed(classes, labels)
@@ -378,46 +375,9 @@ def dialogue_confusion_matrix(
     return pd.DataFrame(counts, names.rename("true"), names.rename("predicted"))
 
 
-def rows_to_score(X, y_true, *others):
-    """Leave context rows out of labels and what belongs to them."""
-    check_consistent_length(X, y_true, *others)
-    rows = labelled_rows(X)
-    y_true = read_labels(y_true, ~rows)
-    return [
-        None if part is None else np.asarray(part)[rows] for part in (y_true, *others)
-    ]
-
-
-def labelled_rows(X):
-    """Rows that can be scored, those that are not context: bool array (n_rows,)."""
-    labelled = ~parse_table(X).is_context
-    if not labelled.any():
-        raise ValueError(
-            f"All {len(labelled)} rows of X have role 'context', so that no labelled "
-            "row is left to score. Score rows of which some have another role."
-        )
-    return labelled
-
-
-def _labelled(y_true, *others):
-    """Leave out rows without a label; where there are none, everything is as it was."""
-    check_consistent_length(y_true, *others)
-    missing = pd.isna(np.asarray(y_true))
-    if missing.ndim != 1 or not missing.any():
-        return y_true, *others
-    if missing.all():
-        raise ValueError(
-            f"None of the {len(missing)} rows of y_true has a label, so that there is "
-            "nothing to score."
-        )
-    y_true = pd.Series(np.asarray(y_true)[~missing]).infer_objects().to_numpy()
-    kept = [None if part is None else np.asarray(part)[~missing] for part in others]
-    return y_true, *kept
-
-
-def _check_labels(y_true, y_pred, sample_weight):
+def _check_labels(y_true, y_pred, sample_weight, X=None):
     y_true, y_pred = column_or_1d(y_true), column_or_1d(y_pred)
-    y_true, y_pred, sample_weight = _labelled(y_true, y_pred, sample_weight)
+    y_true, y_pred, sample_weight = rows_with_labels(X, y_true, y_pred, sample_weight)
     missing = np.flatnonzero(pd.isna(y_pred))
     if len(missing):
         raise ValueError(

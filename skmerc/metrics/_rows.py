@@ -11,28 +11,38 @@ from skmerc.frame._labels import read_labels
 def rows_with_labels(X, y_true, *others):
     """Leave rows out that have no label, which where X is given are its context rows.
 
-    Each of `others` has a row for each of `y_true`, or is None.
+    Each of `others` has a row for each of `y_true`, or is None. Where X is not given
+    and no label is missing, everything stays as it is.
     """
-    check_consistent_length(
-        *(part for part in (X, y_true, *others) if part is not None)
-    )
-    if X is None:
-        unlabelled = pd.isna(np.asarray(y_true, dtype=object))
-        unlabelled = unlabelled.any(axis=1) if unlabelled.ndim > 1 else unlabelled
+    check_consistent_length(X, y_true, *others)
+    if X is not None:
+        kept = labelled_rows(X)
+        y_true = read_labels(y_true, ~kept)[kept]
     else:
-        unlabelled = parse_table(X).is_context
-    if unlabelled.all():
+        missing = pd.isna(np.asarray(y_true))
+        if missing.ndim != 1 or not missing.any():
+            return y_true, *others
+        kept = ~missing
+        if not kept.any():
+            raise ValueError(
+                f"None of the {len(kept)} rows of y_true has a label, so that there is "
+                "nothing to score."
+            )
+        y_true = pd.Series(np.asarray(y_true)[kept]).infer_objects().to_numpy()
+    return y_true, *(None if part is None else _taken(part, kept) for part in others)
+
+
+def labelled_rows(X):
+    """Rows that can be scored, those that are not context: bool array (n_rows,)."""
+    labelled = ~parse_table(X).is_context
+    if not labelled.any():
         raise ValueError(
-            f"None of the {len(unlabelled)} rows has a label, so that there is nothing "
-            "to score. Give rows of which some have one."
+            f"All {len(labelled)} rows of X have role 'context', so that no labelled "
+            "row is left to score. Score rows of which some have another role."
         )
-    y_true = read_labels(y_true, unlabelled)[~unlabelled]
-    if y_true.dtype == object and all(isinstance(label, str) for label in y_true.flat):
-        y_true = y_true.astype(str)
-    arrays = [_as_rows(part) for part in others]
-    return y_true, *(None if a is None else a[~unlabelled] for a in arrays)
+    return labelled
 
 
-def _as_rows(part):
-    """Take what can be indexed by a mask: a frame as it is, anything else as array."""
-    return part if part is None or hasattr(part, "iloc") else np.asarray(part)
+def _taken(part, kept):
+    """Take some rows of a frame, whose names count, or of an array."""
+    return part[kept] if hasattr(part, "iloc") else np.asarray(part)[kept]

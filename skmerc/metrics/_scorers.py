@@ -12,8 +12,9 @@ from sklearn.utils.metadata_routing import MetadataRequest
 
 from skmerc.frame._labels import read_labels
 from skmerc.metrics._probabilities import mean_log_loss, mean_roc_auc
-from skmerc.metrics._recognition import labelled_rows, minority_f1, weighted_f1
+from skmerc.metrics._recognition import minority_f1, weighted_f1
 from skmerc.metrics._responses import arrange, ask, check_methods, orient, takes
+from skmerc.metrics._rows import labelled_rows
 
 
 def make_dialogue_scorer(

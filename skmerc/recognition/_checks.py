@@ -4,7 +4,7 @@ import numpy as np
 
 from skmerc._training import check_weight
 from skmerc.frame._labels import read_labels
-from skmerc.metrics._recognition import labelled_rows
+from skmerc.metrics._rows import labelled_rows
 
 
 def plain(value):
