@@ -19,7 +19,7 @@ from skmerc._utils.types import Table
 from skmerc._utils.warnings import warn_user
 from skmerc.ensemble._members import refuse_ignorant, split_dialogues
 from skmerc.frame._columns import KEYS, ROLES, SYNTHETIC, parse_table, source_ids
-from skmerc.frame._labels import read_labels
+from skmerc.frame._labels import read_labels, refuse_context_alone
 
 __all__ = ["DialogueConformalClassifier"]
 
@@ -185,11 +185,7 @@ class DialogueConformalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstim
         labels = read_labels(y, table.is_context)
         check_classification_targets(labels)
         labelled = ~table.is_context
-        if not labelled.any():
-            raise ValueError(
-                f"All {len(labelled)} rows have role 'context', so that there is no "
-                "label to calibrate with."
-            )
+        refuse_context_alone(table.is_context)
         self.classes_ = np.unique(labels[labelled])
         calibrates = labelled & (table.keys[KEYS[3]] != ROLES[SYNTHETIC]).to_numpy()
         chosen = LogisticRegression() if self.estimator is None else self.estimator

@@ -76,6 +76,12 @@ def read_labels(y: Any, context: np.ndarray, *, numeric: bool = False) -> np.nda
     return y
 
 
+def refuse_context_alone(context: np.ndarray) -> None:
+    """Refuse a table without a row that has a label."""
+    if len(context) and context.all():
+        raise ValueError("All rows have the role 'context'; none has a label.")
+
+
 def shape_of(y: Any) -> tuple[int, ...]:
     """Shape of labels; empty where they are no array."""
     if not is_array_like(y) or issparse(y):

@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike
 
 from skmerc._utils.types import Table
 from skmerc.frame._columns import parse_table
-from skmerc.frame._labels import read_labels
+from skmerc.frame._labels import read_labels, refuse_context_alone
 
 __all__ = ["fill_labels"]
 
@@ -71,8 +71,7 @@ def fill_labels(X: Table, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     if y is None:
         raise ValueError("This requires y to be passed, but the target y is None.")
     context = parse_table(X).is_context
-    if len(context) and context.all():
-        raise ValueError("All rows have the role 'context'; none has a label.")
+    refuse_context_alone(context)
     y = read_labels(y, context)
     is_text = y.dtype == object and all(isinstance(label, str) for label in y.flat)
     return y.astype(str) if is_text else y, (~context).astype(float)

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from skmerc._utils.types import Table
 from skmerc.frame._columns import parse_table
-from skmerc.plotting._style import Display, fill
+from skmerc.plotting._style import ABOVE, Display, fill
 
 
 class ClassBalanceDisplay(Display):
@@ -114,12 +114,7 @@ class ClassBalanceDisplay(Display):
         ax.margins(x=0.12)
         ax.set(xlabel="utterances with a label", ylabel="emotion")
         if n_tables > 1:
-            ax.legend(
-                loc="lower center",
-                bbox_to_anchor=(0.5, 1.0),
-                ncols=n_tables,
-                frameon=False,
-            )
+            ax.legend(ncols=n_tables, **ABOVE)
         return self
 
 

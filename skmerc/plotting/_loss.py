@@ -4,7 +4,7 @@ from typing import Any, Self
 
 import pandas as pd
 
-from skmerc.plotting._style import COLORS, LINES, MARKERS, Display
+from skmerc.plotting._style import ABOVE, COLORS, LINES, MARKERS, Display
 
 _LOSS = "loss"
 
@@ -129,14 +129,7 @@ class LossDisplay(Display):
         ax.xaxis.get_major_locator().set_params(integer=True)
         if self.score_ax_ is not None:
             self.score_ax_.set_ylabel("score")
-        ax.legend(
-            handles=handles,
-            loc="lower center",
-            bbox_to_anchor=(0.5, 1.0),
-            ncols=3,
-            fontsize="small",
-            frameon=False,
-        )
+        ax.legend(handles=handles, ncols=3, fontsize="small", **ABOVE)
         return self
 
 

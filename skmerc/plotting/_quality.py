@@ -7,7 +7,7 @@ import pandas as pd
 
 from skmerc._utils.types import Table
 from skmerc.metrics import sample_quality
-from skmerc.plotting._style import Display, fill
+from skmerc.plotting._style import ABOVE, Display, fill
 
 _IDEAL = {
     "two_sample_auc": 0.5,
@@ -115,14 +115,7 @@ class SampleQualityDisplay(Display):
         ax.invert_yaxis()
         ax.set(xlim=(-0.2, _END + 0.55), xlabel="value", ylabel="measure")
         shown = [best] if n_tables == 1 else [best, *self.bars_.values()]
-        ax.legend(
-            handles=shown,
-            loc="lower center",
-            bbox_to_anchor=(0.5, 1.0),
-            ncols=4,
-            fontsize="small",
-            frameon=False,
-        )
+        ax.legend(handles=shown, ncols=4, fontsize="small", **ABOVE)
         return self
 
     def _write(

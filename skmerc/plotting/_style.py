@@ -24,6 +24,12 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "h")
 LINES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)))
 
 BAR = {"edgecolor": "black", "linewidth": 0.6}
+ABOVE: dict[str, Any] = {
+    "loc": "lower center",
+    "bbox_to_anchor": (0.5, 1.0),
+    "frameon": False,
+}
+"""A legend above the axes, where it covers nothing."""
 
 
 class Display:

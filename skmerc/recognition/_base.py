@@ -51,6 +51,7 @@ from skmerc.frame._columns import (
     parse_table,
 )
 from skmerc.frame._conversations import Conversations, read_conversations
+from skmerc.frame._labels import refuse_context_alone
 from skmerc.frame._warnings import (
     gaps_seen,
     warn_of_single_turns,
@@ -212,8 +213,7 @@ class DialogueEstimator(
         names = getattr(self, "feature_names_in_", None)
         check_partial_missing(table, self.partial_nan, names)
         weight = check_weight(sample_weight, table.features)
-        if not (table.role != CONTEXT).any():
-            raise ValueError("All rows have the role 'context'; none has a label.")
+        refuse_context_alone(table.role == CONTEXT)
         return table, y, weight
 
     def _prepare(self, table, y, weight, rng, resume, epochs, classes):

@@ -14,7 +14,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skmerc.frame import drop_keys
-from skmerc.frame._columns import CONTEXT, KEYS, ROLES, SYNTHETIC, UTTERANCE
+from skmerc.frame._columns import KEYS, ROLES, SYNTHETIC, UTTERANCE
 from skmerc.fusion import DJVAEFuser
 from skmerc.recognition import CBERLClassifier, JoyfulClassifier
 from skmerc.sampling import MultimodalGANSampler
@@ -173,17 +173,3 @@ def _why_none(amount: Amount) -> str:
         f"{RARE:.0%} of the mean; there are {amount.n_labelled} in "
         f"{amount.n_dialogues}."
     )
-
-
-def learnable(keys: Any, in_context: bool) -> np.ndarray:
-    """Rows that a pipeline is fitted on: one without context needs labelled ones."""
-    role = keys[KEYS[3]]
-    if in_context:
-        return np.ones(len(keys), bool)
-    return role.isin([ROLES[UTTERANCE], ROLES[SYNTHETIC]]).to_numpy()
-
-
-def refuse_no_label(keys: Any) -> None:
-    """Refuse a table of context alone."""
-    if (keys[KEYS[3]] == ROLES[CONTEXT]).all():
-        raise ValueError("All rows have the role 'context'; none has a label.")

@@ -24,7 +24,11 @@ from skmerc._utils.seeding import draw_seed
 from skmerc._utils.types import FilePath, Table
 from skmerc.features import AudioFunctionals, TextEmbedder, VideoFunctionals
 from skmerc.frame._columns import ParsedTable, parse_table
-from skmerc.frame._labels import column_names, complete_labels
+from skmerc.frame._labels import (
+    column_names,
+    complete_labels,
+    refuse_context_alone,
+)
 from skmerc.persistence import save_model
 from skmerc.recognition._checks import scored_rows
 from skmerc.recognizer._choices import (
@@ -32,8 +36,6 @@ from skmerc.recognizer._choices import (
     Amount,
     Choice,
     choose,
-    learnable,
-    refuse_no_label,
 )
 from skmerc.recognizer._columns import Columns, find_columns
 
@@ -198,7 +200,7 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
         columns = None
         if isinstance(table.data, pd.DataFrame):
             columns = find_columns(table, self._asked())
-        refuse_no_label(table.keys)
+        refuse_context_alone(table.is_context)
         settings = self._settings()
         amount = Amount.of(table.keys, y)
         choice = choose(
@@ -209,10 +211,9 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
         if is_shown(self.verbose):
             print("\n".join(f"{step}: {why}" for step, why in self.choices_.items()))
         pipeline = _pipeline(before, choice)
-        rows = learnable(table.keys, choice.in_context)
         data = table.data
-        if not rows.all():
-            data, y = data[rows], y[rows]
+        if table.key_names and not choice.in_context:
+            data, y = data[table.is_learnable], y[table.is_learnable]
         self.pipeline_ = pipeline.fit(data, y)
         return self
 
