@@ -234,9 +234,8 @@ def test_a_baseline_learns_from_the_labelled_rows_alone(table):
     np.testing.assert_allclose(p, expected.predict_proba(drop_keys(X)), atol=1e-6)
     np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-12)
     order = np.random.RandomState(0).permutation(len(X))
-    np.testing.assert_array_equal(
-        model.predict_proba(X.iloc[order]), model.predict_proba(X)[order]
-    )
+    # What a row is multiplied with depends, in the last digits, on its place.
+    np.testing.assert_allclose(model.predict_proba(X.iloc[order]), p[order], atol=1e-5)
     shares = clone(CONSTANT).fit(X, y).estimator_.class_prior_
     assert shares == pytest.approx(np.unique(truth, return_counts=True)[1] / rows.sum())
 
