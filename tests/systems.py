@@ -45,10 +45,16 @@ NAMES = [*ANSWERING, "sampler"]
 SAVED = list(_MODELS)  # trees are code of C, which is not trusted unless one says so
 
 
-def mostly_slow(names):
-    """Leave all names but the first to the slow tests."""
-    first, *others = names
-    return [first, *(pytest.param(name, marks=pytest.mark.slow) for name in others)]
+def mostly_slow(cases):
+    """Leave all cases but the first to the slow tests; a tuple is several arguments."""
+    first, *others = cases
+    return [first, *map(_slow, others)]
+
+
+def _slow(case):
+    if not isinstance(case, type(pytest.param())):
+        case = pytest.param(*case) if isinstance(case, tuple) else pytest.param(case)
+    return case._replace(marks=[*case.marks, pytest.mark.slow])
 
 
 def make_model(name, **changes):

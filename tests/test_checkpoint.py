@@ -17,7 +17,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.utils import noop
-from systems import FURTHER, answer_of, make_model
+from systems import FURTHER, answer_of, make_model, mostly_slow
 
 from skmerc import CBERLClassifier, DJVAEFuser, JoyfulClassifier, JoyfulRegressor
 from skmerc._training import Checkpoint
@@ -150,7 +150,8 @@ def assert_equal(model, expected, X):
 
 
 @pytest.mark.parametrize(
-    ("name", "written"), [*((name, True) for name in MODELS), ("joyful", False)]
+    ("name", "written"),
+    mostly_slow([*((name, True) for name in MODELS), ("joyful", False)]),
 )
 def test_killed_at_each_epoch_it_ends_with_the_same_weights(
     table, tmp_path, kill, name, written, global_state_untouched
@@ -223,6 +224,7 @@ class Count(Callback):
         self.epochs.append(len(net.history))
 
 
+@pytest.mark.slow
 def test_it_goes_on_after_all_epochs_when_the_head_was_not_fitted(
     table, tmp_path, monkeypatch
 ):
@@ -291,7 +293,7 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("change", OTHERS)
+@pytest.mark.parametrize("change", mostly_slow(OTHERS))
 def test_the_checkpoint_of_another_fit_is_refused_by_name(
     table, tmp_path, kill, change
 ):
@@ -321,7 +323,8 @@ def test_other_weights_are_another_fit_and_another_device_is_not(table, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("damage", "how_many"), [("cut", 1), ("cut", 2), ("empty", 1), ("flipped", 1)]
+    ("damage", "how_many"),
+    mostly_slow([("cut", 1), ("cut", 2), ("empty", 1), ("flipped", 1)]),
 )
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     table, tmp_path, kill, damage, how_many
@@ -447,7 +450,9 @@ def test_a_file_of_the_user_is_not_written_over(table, tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "dangling link"])
+@pytest.mark.parametrize(
+    "kind", mostly_slow(["pipe", "device", "folder", "dangling link"])
+)
 def test_what_is_no_file_is_told_and_passed_over(table, tmp_path, kill, kind):
     model = clone(MODELS["cberl"]).set_params(checkpoint=tmp_path)
     interrupt(model, table, kill)
@@ -571,7 +576,7 @@ FORGED = {
 }
 
 
-@pytest.mark.parametrize("kind", FORGED)
+@pytest.mark.parametrize("kind", mostly_slow(FORGED))
 def test_a_forged_state_is_one_kind_of_error(table, tmp_path, kill, kind):
     model = clone(MODELS["cberl"]).set_params(checkpoint=tmp_path)
     interrupt(model, table, kill, epoch=1)

@@ -172,8 +172,10 @@ N_PASSED = {
 }
 N_PASSED_OF_IMBLEARN = {"gan": 15, "repeat": 15, "smote": 14}
 LEAST_SHARE = 0.8
-# Those that train longest, and the fuser of "latent" once more with other columns.
-LONG = {"whole", "score", "latent+blocks"}
+# Those that train longest or several times, and the fuser of "latent" once more with
+# other columns.
+LONG = {"whole", "dialoguegcn", "score", "latent+blocks"}
+LONG |= {"stacking", "calibrated", "conformal"}
 
 
 def pinned(package):

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
+from systems import mostly_slow
 
 from skmerc import (
     CBERLClassifier,
@@ -131,10 +132,12 @@ def test_validation_rows_teach_no_step_anything(table):
     np.testing.assert_array_equal(with_rows.predict_proba(X), without.predict_proba(X))
 
 
-@pytest.mark.parametrize("model", [CLASSIFIER, three_steps()], ids=["alone", "steps"])
+@pytest.mark.parametrize(
+    "model", mostly_slow([CLASSIFIER, three_steps()]), ids=["alone", "steps"]
+)
 @pytest.mark.parametrize(
     "roles",
-    [["context"], ["validation"], ["context", "utterance", "validation"]],
+    mostly_slow([["context"], ["validation"], ["context", "utterance", "validation"]]),
     ids="-".join,
 )
 def test_answers_do_not_depend_on_the_roles_of_real_rows(table, model, roles):
@@ -182,11 +185,13 @@ def test_order_of_rows_never_changes_a_prediction(table):
 
 @pytest.mark.parametrize(
     "model",
-    [
-        three_steps(),
-        clone(CLASSIFIER).set_params(fusion="djvae", latent_size=8),
-        clone(CLASSIFIER).set_params(head="boost"),
-    ],
+    mostly_slow(
+        [
+            three_steps(),
+            clone(CLASSIFIER).set_params(fusion="djvae", latent_size=8),
+            clone(CLASSIFIER).set_params(head="boost"),
+        ]
+    ),
     ids=["steps", "djvae", "boost"],
 )
 def test_a_dialogue_alone_is_answered_as_among_others(table, model):
@@ -269,7 +274,9 @@ def test_random_over_sampler_without_a_wrapper_repeats_utterances(table):
         clone(CLASSIFIER).fit(enlarged, labels)
 
 
-@pytest.mark.parametrize("keyed", [True, False], ids=["keyed frame", "array"])
+@pytest.mark.parametrize(
+    "keyed", mostly_slow([True, False]), ids=["keyed frame", "array"]
+)
 @pytest.mark.filterwarnings("ignore::skmerc.exceptions.NoDialogueWarning")
 def test_read_only_memory_maps_are_read(table, tmp_path, keyed):
     X, y = table

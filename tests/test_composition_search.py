@@ -23,6 +23,7 @@ from sklearn.model_selection import (
     learning_curve,
 )
 from sklearn.preprocessing import StandardScaler
+from systems import mostly_slow
 from test_composition import CLASSIFIER, three_steps
 
 from skmerc.datasets import make_conversations
@@ -50,7 +51,9 @@ def table():
     return X, y
 
 
-@pytest.mark.parametrize("cv", [StratifiedGroupKFold(3), DialogueKFold(3)], ids=name_of)
+@pytest.mark.parametrize(
+    "cv", mostly_slow([StratifiedGroupKFold(3), DialogueKFold(3)]), ids=name_of
+)
 def test_cross_validation_by_dialogue(table, cv):
     X, y = table
     scores = cross_validate(
@@ -117,7 +120,9 @@ def test_out_of_fold_answers_are_those_of_models_fitted_by_hand(table):
 
 @pytest.mark.parametrize(
     "cv",
-    [DialogueKFold(2), StratifiedGroupKFold(2), StratifiedDialogueKFold(2)],
+    mostly_slow(
+        [DialogueKFold(2), StratifiedGroupKFold(2), StratifiedDialogueKFold(2)]
+    ),
     ids=name_of,
 )
 def test_a_class_absent_from_a_training_fold_gets_probability_zero(table, cv):
@@ -140,6 +145,7 @@ def test_a_class_absent_from_a_training_fold_gets_probability_zero(table, cv):
     np.testing.assert_allclose(answers.sum(axis=1), 1)
 
 
+@pytest.mark.slow
 def test_calibration_by_dialogue_learns_from_dialogues_that_were_not_sampled(table):
     X, y = table
     model = CalibratedClassifierCV(three_steps(), cv=DialogueKFold(2)).fit(X, y)
@@ -161,6 +167,7 @@ def test_voting_gives_the_mean_of_its_members(table):
     assert np.abs(apart[0] - apart[1]).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_stacking_reads_the_out_of_fold_answers_of_its_members(table):
     X, y = table
     members = [("small", clone(CLASSIFIER)), ("steps", three_steps())]
@@ -175,6 +182,7 @@ def test_stacking_reads_the_out_of_fold_answers_of_its_members(table):
     np.testing.assert_allclose(stacking.predict_proba(X).sum(axis=1), 1)
 
 
+@pytest.mark.slow
 def test_learning_curve_by_dialogue(table):
     X, y = table
     sizes, train, test = learning_curve(

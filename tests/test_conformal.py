@@ -6,6 +6,7 @@ import pytest
 from scipy.stats import beta, binom
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.frozen import FrozenEstimator
+from systems import mostly_slow
 
 from skmerc import DialogueConformalClassifier
 from skmerc.frame import drop_keys, make_frame
@@ -39,8 +40,8 @@ def covered(sets, y):
     return sets.to_numpy()[np.arange(len(y)), np.searchsorted(sets.columns, y)]
 
 
-@pytest.mark.parametrize("method", ["lac", "aps"])
-@pytest.mark.parametrize("per_class", [False, True])
+@pytest.mark.parametrize("method", mostly_slow(["lac", "aps"]))
+@pytest.mark.parametrize("per_class", mostly_slow([False, True]))
 def test_sets_cover_as_often_as_is_promised_in_new_dialogues(method, per_class):
     """With exact probabilities utterances are independent, and counts binomial."""
     alpha, (X, y) = 0.2, drawn(2000)

@@ -11,6 +11,7 @@ from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
+from systems import mostly_slow
 
 from skmerc import (
     CBERLClassifier,
@@ -247,7 +248,7 @@ SYSTEMS = {
 }
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("name", mostly_slow(SYSTEMS))
 def test_shares_add_up_to_what_they_share_out(table, name):
     X, y = table
     model = SYSTEMS[name].fit(X, X["text__0"] if name == "regressor" else y)

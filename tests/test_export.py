@@ -16,6 +16,7 @@ from imblearn.pipeline import make_pipeline
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from systems import mostly_slow
 
 from skmerc import (
     CBERLClassifier,
@@ -182,19 +183,19 @@ def assert_same_logits(model, dialogues, **parts):
         np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-5)
 
 
-@pytest.mark.parametrize("settings", GRAPHS_OF_CBERL, ids=str)
+@pytest.mark.parametrize("settings", mostly_slow(GRAPHS_OF_CBERL), ids=str)
 def test_matrices_of_turns_give_the_logits_of_cberl(table, dialogues, settings):
     model = cberl(lstm_layers=0, **settings).fit(*table)
     assert_same_logits(model, dialogues)
 
 
-@pytest.mark.parametrize("settings", GRAPHS_OF_JOYFUL, ids=str)
+@pytest.mark.parametrize("settings", mostly_slow(GRAPHS_OF_JOYFUL), ids=str)
 def test_matrices_of_turns_give_the_logits_of_joyful(table, dialogues, settings):
     model = joyful(**settings).fit(*table)
     assert_same_logits(model, dialogues)
 
 
-@pytest.mark.parametrize("settings", GRAPHS_OF_DIALOGUEGCN, ids=str)
+@pytest.mark.parametrize("settings", mostly_slow(GRAPHS_OF_DIALOGUEGCN), ids=str)
 def test_matrices_of_turns_give_the_logits_of_dialoguegcn(table, dialogues, settings):
     model = dialoguegcn(**settings).fit(*table)
     # The operator that stands for the recurrent layers computes in runtimes only.
@@ -218,6 +219,7 @@ def test_dialoguegcn_answers_alike(table, dialogues, exported):
     assert_same(exported(model), model.predict_proba, dialogues)
 
 
+@pytest.mark.slow
 def test_a_pipeline_with_fuser_and_cberl_answers_alike(table, dialogues, served):
     model, session = served.model, opened(served.path)
     assert_same(session, model.predict_proba, dialogues)

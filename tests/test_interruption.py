@@ -10,7 +10,7 @@ import pytest
 from imblearn.pipeline import make_pipeline
 from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback, EarlyStopping
-from systems import FURTHER, answer_of, make_model
+from systems import FURTHER, answer_of, make_model, mostly_slow
 
 from skmerc import (
     CBERLClassifier,
@@ -59,7 +59,7 @@ def table():
     return make_conversations(12, n_turns=(7, 10), random_state=0)
 
 
-@pytest.fixture(params=MODELS)
+@pytest.fixture(params=mostly_slow(MODELS))
 def make(request):
     kind, settings = MODELS[request.param]
     return lambda **changes: kind(**(settings | changes))
@@ -74,8 +74,8 @@ def target_for(model, table):
     return table[0]["text__0"] if isinstance(model, JoyfulRegressor) else table[1]
 
 
-@pytest.mark.parametrize("patience", [None, 10])
-@pytest.mark.parametrize("moment", ["on_epoch_begin", "on_batch_end"])
+@pytest.mark.parametrize("patience", mostly_slow([None, 10]))
+@pytest.mark.parametrize("moment", mostly_slow(["on_epoch_begin", "on_batch_end"]))
 def test_an_interrupt_leaves_the_finished_epochs(table, make, moment, patience):
     model = make(callbacks=[Interrupt(3, moment)], patience=patience)
     y = target_for(model, table)
@@ -98,6 +98,7 @@ def test_an_interrupt_after_an_epoch_is_that_epoch_s_model(table):
     np.testing.assert_array_equal(model.predict_proba(X), expected.predict_proba(X))
 
 
+@pytest.mark.slow
 def test_with_early_stopping_the_best_epoch_is_kept(table):
     X, y = table
     settings = SMALL | {"max_epochs": 8, "lr": 0.05, "validation_fraction": 0.4}

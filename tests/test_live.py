@@ -15,6 +15,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from systems import mostly_slow
 from torch_geometric.nn import GATv2Conv
 
 from skmerc import (
@@ -128,7 +129,7 @@ def now(conversation):
     return conversation.turns.iloc[:, 3:].to_numpy(float)
 
 
-@pytest.mark.parametrize("name", CAUSAL)
+@pytest.mark.parametrize("name", mostly_slow(CAUSAL))
 def test_a_turn_is_answered_as_the_whole_is(tables, name):
     X, y, heard = tables
     model = fit(CAUSAL[name], X, y)
@@ -143,7 +144,7 @@ def test_a_turn_is_answered_as_the_whole_is(tables, name):
     assert_allclose(found, answers_of(model, heard), rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", AHEAD)
+@pytest.mark.parametrize("name", mostly_slow(AHEAD))
 def test_where_it_looks_ahead_all_answers_are_those_of_today(tables, name):
     X, y, heard = tables
     model = fit(AHEAD[name], X, y)
@@ -185,8 +186,8 @@ def test_several_emotions_at_once(tables):
 
 
 @pytest.mark.filterwarnings("ignore::skmerc.exceptions.NoDialogueWarning")
-@pytest.mark.parametrize("output", ["pandas", "default"])
-@pytest.mark.parametrize("scaled", ["names", "slice", "mask"])
+@pytest.mark.parametrize("output", mostly_slow(["pandas", "default"]))
+@pytest.mark.parametrize("scaled", mostly_slow(["names", "slice", "mask"]))
 def test_columns_are_transformed_as_in_a_table(tables, output, scaled):
     X, y, heard = tables
     text = X.columns.str.startswith("text__")
@@ -313,6 +314,7 @@ def test_warnings_come_once_in_a_conversation(model, tables):
         assert len(conversation) == 0
 
 
+@pytest.mark.slow
 def test_conversations_share_a_model_and_can_be_laid_aside(model, tables):
     _, _, heard = tables
     state = pickle.dumps(model.net_.module_.state_dict())

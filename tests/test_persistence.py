@@ -22,7 +22,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, RobustScaler, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import EarlyStopping, GradientNormClipping
-from systems import FURTHER, make_model
+from systems import FURTHER, make_model, mostly_slow
 
 from skmerc import (
     CBERLClassifier,
@@ -145,7 +145,7 @@ PIPELINES = {
 }
 
 
-@pytest.mark.parametrize("name", [*CLASSIFIERS, *PIPELINES])
+@pytest.mark.parametrize("name", mostly_slow([*CLASSIFIERS, *PIPELINES]))
 def test_a_fitted_model_answers_exactly_as_before(table, again, name):
     X, y = table
     model = clone((CLASSIFIERS | PIPELINES)[name])
@@ -210,8 +210,8 @@ def test_a_text_embedder_is_saved_without_its_model(again, tmp_path):
     np.testing.assert_array_equal(loaded._probe, embedder._probe)
 
 
-@pytest.mark.parametrize("make", [cberl, joyful])
-@pytest.mark.parametrize("how", ["partial_fit", "warm_start"])
+@pytest.mark.parametrize("make", mostly_slow([cberl, joyful]))
+@pytest.mark.parametrize("how", mostly_slow(["partial_fit", "warm_start"]))
 def test_training_goes_on_as_after_a_pickle(table, again, make, how):
     X, y = table
     model = make().partial_fit(X, y, np.unique(y))
@@ -224,6 +224,7 @@ def test_training_goes_on_as_after_a_pickle(table, again, make, how):
         np.testing.assert_array_equal(other.predict_proba(X), expected.predict_proba(X))
 
 
+@pytest.mark.slow
 def test_training_goes_on_for_scores_and_other_optimizers(table, again):
     X, _ = table
     y = X["text__0"]
@@ -345,6 +346,7 @@ class TestEqualFiles:
         assert load_model(first).kw_args == {"kept": {0, 8}}
 
 
+@pytest.mark.slow
 def test_threads_save_to_one_path_while_others_load_it(tmp_path):
     X, y = make_conversations(n_dialogues=12, random_state=0)
     models = [cberl(random_state=seed).fit(X, y) for seed in (0, 1)]

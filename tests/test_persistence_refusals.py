@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from skorch import NeuralNet
+from systems import mostly_slow
 
 from skmerc import CBERLClassifier, FocalAdaBoostClassifier
 from skmerc.datasets import make_conversations
@@ -139,7 +140,7 @@ class Mkdir:
         return os.mkdir, (self.mark,)
 
 
-@pytest.mark.parametrize("attack", FORGED)
+@pytest.mark.parametrize("attack", mostly_slow(FORGED))
 def test_forged_files_are_refused_before_anything_runs(saved, tmp_path, attack):
     mark = str(tmp_path / "mark")
     rewrite(saved, structure=structure_of(FORGED[attack](mark)))
@@ -229,6 +230,7 @@ def test_a_flipped_bit_is_told_or_makes_no_difference(saved):
     assert refused > 50
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_at_the_end_is_told_or_makes_no_difference(path):
     """The directory of the file, where wrong places end in errors of all kinds."""
     save_model(LogisticRegression(C=0.5), path)
@@ -364,24 +366,25 @@ def setting(name, value):
 
 
 @pytest.mark.parametrize(
-    "setting_",
-    [
-        ("module__lstm_layers", 10**7),
-        ("module__graph_layers", 10**9),
-        ("module__hidden_size", 9000),
-        ("module__hidden_size", 10**12),
-        ("module__n_outputs", 9999),
-        ("iterator_train__passed", 10**15),
-    ],
-    ids=lambda setting_: f"{setting_[0]}={setting_[1]:g}",
+    ("name", "value"),
+    mostly_slow(
+        [
+            ("module__lstm_layers", 10**7),
+            ("module__graph_layers", 10**9),
+            ("module__hidden_size", 9000),
+            ("module__hidden_size", 10**12),
+            ("module__n_outputs", 9999),
+            ("iterator_train__passed", 10**15),
+        ]
+    ),
 )
-def test_networks_that_no_saved_tensor_supports_are_refused(saved, setting_):
-    change_schema(saved, setting(*setting_))
+def test_networks_that_no_saved_tensor_supports_are_refused(saved, name, value):
+    change_schema(saved, setting(name, value))
     with pytest.raises(ValueError, match=r"cannot be loaded.*claims"):
         load_model(saved)
 
 
-@pytest.mark.parametrize("part", ["module", "criterion", "optimizer"])
+@pytest.mark.parametrize("part", mostly_slow(["module", "criterion", "optimizer"]))
 def test_the_parts_of_a_net_are_of_their_kinds(saved, part):
     def change(found):
         if found["__class__"] == "StoredNet":

@@ -210,6 +210,7 @@ def test_the_package_imports_where_no_optional_one_is_installed():
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, check=True)
 
 
+@pytest.mark.slow
 def test_tables_are_read_split_and_scored_without_loading_torch():
     code = (
         "import sys, skmerc\n"

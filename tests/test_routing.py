@@ -12,7 +12,7 @@ from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
-from systems import NAMES, answer_of, fit_model, make_model
+from systems import NAMES, answer_of, fit_model, make_model, mostly_slow
 
 from skmerc import DialogueSampler
 from skmerc.datasets import make_conversations
@@ -41,7 +41,7 @@ def routed():
         yield
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", mostly_slow(NAMES))
 def test_routing_changes_no_fit(table, name):
     X, y = table
     model = make_model(name)
@@ -54,7 +54,9 @@ def test_routing_changes_no_fit(table, name):
             np.testing.assert_array_equal(there, here)
 
 
-@pytest.mark.parametrize("head", HEADS, ids=lambda head: type(head).__name__)
+@pytest.mark.parametrize(
+    "head", mostly_slow(HEADS), ids=lambda head: type(head).__name__
+)
 def test_a_head_gets_its_weights_with_routing_and_without(table, head):
     X, y = table
     weight = np.linspace(1, 3, len(y))

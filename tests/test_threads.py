@@ -86,7 +86,7 @@ def test_a_fitted_model_is_ready_to_answer_and_answers_change_nothing(table, nam
     assert_ready_to_answer(fit_model(make_model(name), name, *table), name, table[0])
 
 
-@pytest.mark.parametrize("name", SAVED)
+@pytest.mark.parametrize("name", mostly_slow(SAVED))
 def test_so_is_a_loaded_one(table, tmp_path, name):
     save_model(fit_model(make_model(name), name, *table), tmp_path / "model")
     assert_ready_to_answer(load_model(tmp_path / "model"), name, table[0])

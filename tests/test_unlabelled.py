@@ -26,7 +26,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-from systems import make_model
+from systems import make_model, mostly_slow
 
 from skmerc import (
     DialogueCalibratedClassifier,
@@ -112,7 +112,9 @@ def conversations(share):
     return X, np.where(labelled, truth, None), np.asarray(truth)
 
 
-@pytest.fixture(params=[1 / 3, 0.95], ids=["a third unlabelled", "95 % unlabelled"])
+@pytest.fixture(
+    params=mostly_slow([1 / 3, 0.95]), ids=["a third unlabelled", "95 % unlabelled"]
+)
 def table(request):
     X, y, _ = conversations(request.param)
     gaps = (X["dialogue__role"] == "context").mean()
@@ -132,7 +134,7 @@ def answers(model, X):
     )
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", mostly_slow(MODELS))
 def test_what_stands_in_rows_without_a_label_decides_about_nothing(table, name):
     X, y = table
     found = [
@@ -144,7 +146,7 @@ def test_what_stands_in_rows_without_a_label_decides_about_nothing(table, name):
         np.testing.assert_array_equal(found[0], other)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", mostly_slow(MODELS))
 def test_scores_leave_rows_without_a_label_out(table, name):
     X, y = table
     model = clone(MODELS[name]).fit(X, y)
@@ -190,8 +192,10 @@ def test_members_hear_whole_dialogues_and_no_label_that_was_made_up(table, kind)
             assert [label is None for label in labels] == context.tolist()
 
 
-@pytest.mark.parametrize("kind", [list, pd.Series, lambda y: np.array(y, object)])
-@pytest.mark.parametrize("missing", [None, np.nan, pd.NA], ids=repr)
+@pytest.mark.parametrize(
+    "kind", mostly_slow([list, pd.Series, lambda y: np.array(y, object)])
+)
+@pytest.mark.parametrize("missing", mostly_slow([None, np.nan, pd.NA]), ids=repr)
 def test_gaps_of_any_kind_and_classes_that_are_numbers(kind, missing):
     X, y, _ = conversations(1 / 3)
     named = kind([missing if label is None else label for label in y])
@@ -260,6 +264,7 @@ def test_a_baseline_learns_from_synthetic_rows_and_not_from_held_out_dialogues()
         clone(model).fit(X.assign(dialogue__role=role), y)
 
 
+@pytest.mark.slow
 def test_without_context_rows_all_do_what_scikit_learn_does():
     X, _, y = conversations(1 / 3)
     X = X.assign(dialogue__role="utterance")
@@ -303,21 +308,37 @@ def test_a_model_that_is_fitted_already_is_calibrated_on_other_dialogues():
 
 @pytest.mark.parametrize(
     "model",
-    [
-        LINEAR.__class__(LogisticRegression(tol=1e-8, max_iter=1000)),
-        DialogueVotingClassifier(
-            [("a", UtteranceClassifier(LogisticRegression(tol=1e-8, max_iter=1000)))],
-            voting="soft",
-        ),
-        DialogueStackingClassifier(
-            [("a", UtteranceClassifier(LogisticRegression(tol=1e-8, max_iter=1000)))],
-            cv=DialogueKFold(2),
-        ),
-        DialogueCalibratedClassifier(
-            UtteranceClassifier(LogisticRegression(tol=1e-8, max_iter=1000)),
-            cv=DialogueKFold(2),
-        ),
-    ],
+    mostly_slow(
+        [
+            LINEAR.__class__(LogisticRegression(tol=1e-8, max_iter=1000)),
+            DialogueVotingClassifier(
+                [
+                    (
+                        "a",
+                        UtteranceClassifier(
+                            LogisticRegression(tol=1e-8, max_iter=1000)
+                        ),
+                    )
+                ],
+                voting="soft",
+            ),
+            DialogueStackingClassifier(
+                [
+                    (
+                        "a",
+                        UtteranceClassifier(
+                            LogisticRegression(tol=1e-8, max_iter=1000)
+                        ),
+                    )
+                ],
+                cv=DialogueKFold(2),
+            ),
+            DialogueCalibratedClassifier(
+                UtteranceClassifier(LogisticRegression(tol=1e-8, max_iter=1000)),
+                cv=DialogueKFold(2),
+            ),
+        ]
+    ),
     ids=lambda model: type(model).__name__,
 )
 def test_a_weight_of_zero_is_a_row_without_a_label(model):
@@ -553,7 +574,9 @@ def test_answers_of_left_out_dialogues_come_by_labels_that_are_filled(table):
     assert set(np.flatnonzero(weight)) == set(np.flatnonzero(~pd.isna(y)))
 
 
-@pytest.mark.parametrize("scorer", [weighted_f1_scorer, neg_log_loss_scorer])
+@pytest.mark.parametrize(
+    "scorer", mostly_slow([weighted_f1_scorer, neg_log_loss_scorer])
+)
 def test_our_scorers_take_the_gaps_in_a_cross_validation(table, scorer):
     X, y = table
     vote = DialogueVotingClassifier([("a", LINEAR), ("b", CONSTANT)], voting="soft")
@@ -565,7 +588,10 @@ def test_our_scorers_take_the_gaps_in_a_cross_validation(table, scorer):
 
 
 @pytest.mark.parametrize(
-    "name", ["linear", "soft vote", "majority", "stack", "calibrated by temperature"]
+    "name",
+    mostly_slow(
+        ["linear", "soft vote", "majority", "stack", "calibrated by temperature"]
+    ),
 )
 def test_what_is_fitted_beside_gaps_is_saved_and_loaded(name, tmp_path):
     pytest.importorskip("skops")

@@ -10,6 +10,7 @@ from judging import BOOSTING, CLASSIFIERS, NETWORKS, few, fitted, judge
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils._param_validation import InvalidParameterError, make_constraint
+from systems import mostly_slow
 
 from skmerc.datasets import make_conversations
 from skmerc.frame import drop_keys
@@ -119,8 +120,8 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("parameters", "message"), WRONG, ids=str)
-@pytest.mark.parametrize("name", ["cberl", "joyful"])
+@pytest.mark.parametrize(("parameters", "message"), mostly_slow(WRONG), ids=str)
+@pytest.mark.parametrize("name", mostly_slow(["cberl", "joyful"]))
 def test_special_values_are_refused(name, parameters, message):
     classes = {label: label for label in np.unique(y)}
     if "joy" in str(parameters) and "joy" not in classes:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from systems import mostly_slow
 
 from skmerc.datasets import check_table, make_conversations, to_frame
 from skmerc.frame import KEYS, drop_keys, make_frame
@@ -283,7 +284,7 @@ def test_it_is_printed_for_reading():
 REAL = ["emotionpush_text", "maia_text", "meld_text", "mosi_tav", "iemocap6_ta"]
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", mostly_slow(REAL))
 @pytest.mark.filterwarnings("ignore::skmerc.exceptions.UntidyTableWarning")
 def test_real_tables_are_sound_english(real_data, name):
     path = real_data / f"{name}_sentences.csv.gz"

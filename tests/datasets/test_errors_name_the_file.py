@@ -9,6 +9,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from systems import mostly_slow
 
 pytest.importorskip("pyarrow", reason="needs pyarrow: skmerc[parquet]")
 
@@ -76,7 +77,7 @@ def put(value, way, part):
     return value
 
 
-@pytest.mark.parametrize("reader", PICKLES)
+@pytest.mark.parametrize("reader", mostly_slow(PICKLES))
 def test_members_of_a_pickle(reader, good):
     path, _ = good(reader)
     content = pickle.loads(path.read_bytes())
@@ -86,7 +87,7 @@ def test_members_of_a_pickle(reader, good):
         check(reader, path)
 
 
-@pytest.mark.parametrize("reader", TEXTS)
+@pytest.mark.parametrize("reader", mostly_slow(TEXTS))
 def test_cells_of_a_text(reader, good):
     path, target = good(reader)
     files = [target] if path == target else sorted(path.rglob("*.*"))
@@ -103,7 +104,7 @@ def test_cells_of_a_text(reader, good):
         file.write_text(texts[file])
 
 
-@pytest.mark.parametrize("reader", TABLES)
+@pytest.mark.parametrize("reader", mostly_slow(TABLES))
 def test_columns_of_a_table(reader, good):
     path, _ = good(reader)
     if path.suffix == ".npz":

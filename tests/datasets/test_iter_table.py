@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from systems import mostly_slow
 
 from skmerc.datasets import iter_table, load_table, make_conversations
 
@@ -33,7 +34,7 @@ def joined(parts):
     return pd.concat(X, ignore_index=True), np.concatenate(y)
 
 
-@pytest.mark.parametrize("rows", [1, 5, 20, 1000])
+@pytest.mark.parametrize("rows", mostly_slow([1, 5, 20, 1000]))
 def test_parts_are_the_table_in_whole_dialogues(frame, tmp_path, rows):
     write(frame, tmp_path, cuts=[10, 11, 37])
     parts = list(iter_table(tmp_path, rows=rows))

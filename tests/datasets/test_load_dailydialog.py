@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from systems import mostly_slow
 
 from skmerc.datasets import load_dailydialog
 from skmerc.frame import split_frame
@@ -181,7 +182,7 @@ def test_pickle_without_acts_says_so(write_pickle):
         load_dailydialog(write_pickle(FAMILIES["cosmic"]), label="act")
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", mostly_slow(ORDERS))
 def test_whole_pickle_tells_its_classes_by_their_sizes(write_pickle, order):
     names = [ORDER[position] for position in order]
     labels = {

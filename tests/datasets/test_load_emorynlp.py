@@ -5,6 +5,7 @@ from itertools import accumulate
 
 import numpy as np
 import pytest
+from systems import mostly_slow
 
 from skmerc.datasets import load_emorynlp
 from skmerc.frame import split_frame
@@ -123,8 +124,8 @@ def test_parts_are_chosen_and_files_may_lack(folder):
     assert len(load_emorynlp(folder / "emorynlp_dev_final.csv").target) == 1
 
 
-@pytest.mark.parametrize("order", [ORDER, ORDER[::-1]])
-@pytest.mark.parametrize("protocol", [2, None])
+@pytest.mark.parametrize("order", mostly_slow([ORDER, ORDER[::-1]]))
+@pytest.mark.parametrize("protocol", mostly_slow([2, None]))
 def test_whole_pickle_tells_its_classes_by_their_sizes(write_pickle, order, protocol):
     labels, names = whole_corpus(order)
     emory = load_emorynlp(write_pickle(cosmic(labels), protocol))

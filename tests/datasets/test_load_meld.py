@@ -716,6 +716,7 @@ def test_real_annotations_have_the_published_counts(real_meld):
     assert meld.metadata["utterance_id"].is_unique
 
 
+@pytest.mark.slow
 def test_real_feature_file_has_the_labels_of_the_annotations(real_meld):
     for label in ("emotion", "sentiment"):
         annotated = load_meld(real_meld, label=label)
@@ -739,6 +740,7 @@ def test_real_feature_file_has_the_labels_of_the_annotations(real_meld):
         assert len(people[["dialogue", column]].drop_duplicates()) == len(pairs)
 
 
+@pytest.mark.slow
 def test_real_annotations_take_features_of_their_shape(real_meld, write_pickle):
     with (real_meld / "cosmic_meld.pkl").open("rb") as file:
         cosmic = pickle.load(file, encoding="latin1")

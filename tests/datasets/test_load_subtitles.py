@@ -346,6 +346,7 @@ def test_columns_are_numbers(written):
     assert X[["start", "end"]].dtypes.eq(np.dtype(float)).all()
 
 
+@pytest.mark.slow
 def test_more_rows_than_a_file_of_its_size_has_are_refused(written):
     text = "WEBVTT\n\n00:01.000 --> 00:02.000\n" + "<v A>a<v B>b" * 150_000
     with pytest.raises(ValueError, match=r"call\.vtt.* 300000 rows, .* asks for"):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from systems import mostly_slow
 
 from skmerc.datasets import to_frame
 from skmerc.exceptions import (
@@ -492,7 +493,7 @@ REAL = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", mostly_slow(REAL))
 @pytest.mark.filterwarnings("ignore::skmerc.exceptions.UntidyTableWarning")
 def test_real_tables_of_sentences_are_read(real_data, name):
     path = real_data / f"{name}_sentences.csv.gz"

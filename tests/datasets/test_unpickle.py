@@ -305,6 +305,7 @@ def test_a_class_among_the_data_cannot_be_called(write):
     assert not any(callable(value) for value in values)
 
 
+@pytest.mark.slow
 def test_real_files_read_as_the_standard_library_reads_them(real_data):
     paths = [*real_data.glob("raw/**/*.pkl"), *real_data.glob("raw/**/*.pickle")]
     if not paths:

@@ -14,6 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
+from systems import mostly_slow
 
 from skmerc.ensemble import FocalAdaBoostClassifier
 from skmerc.ensemble._focal_adaboost import samme_vote
@@ -81,9 +82,9 @@ def seven_classes_with_eight_of_twenty_wrong():
     return np.column_stack([told, sure, told_later]), y, told != y
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("n_classes", [2, 3, 6])
-@pytest.mark.parametrize("name", WEAK_LEARNERS)
+@pytest.mark.parametrize("weighted", mostly_slow([False, True]))
+@pytest.mark.parametrize("n_classes", mostly_slow([2, 3, 6]))
+@pytest.mark.parametrize("name", mostly_slow(WEAK_LEARNERS))
 def test_gamma_zero_is_the_adaboost_of_scikit_learn(name, n_classes, weighted):
     X, y = make_table(n_classes)
     y = np.array(list("fedcba"))[y]

@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from making import plain, sine, write_clip
+from systems import mostly_slow
 
 from skmerc.features._files import read_sound, sample_frames
 from skmerc.features._media import Unreadable
@@ -81,15 +82,19 @@ def test_pictures_may_stay_as_long_as_they_like(
     assert len(frames_of(path)) == n_seen
 
 
-@pytest.mark.parametrize("ending", ["mp4", "mov", "mkv", "avi", "flv", "wmv", "ts"])
+@pytest.mark.parametrize(
+    "ending", mostly_slow(["mp4", "mov", "mkv", "avi", "flv", "wmv", "ts"])
+)
 @pytest.mark.parametrize(
     ("times", "seconds", "sound_start"),
-    [
-        ([0], 5, 0),  # a picture of the speaker
-        ([0, 0.5, 1, 1.5, 2, 2.5, 3], 0.5, 0),  # the sound ends first
-        ([2, 2.5, 3], 5, 0),  # the picture begins late
-        ([0, 0.5, 1, 4], 1, 3),  # the sound does
-    ],
+    mostly_slow(
+        [
+            ([0], 5, 0),  # a picture of the speaker
+            ([0, 0.5, 1, 1.5, 2, 2.5, 3], 0.5, 0),  # the sound ends first
+            ([2, 2.5, 3], 5, 0),  # the picture begins late
+            ([0, 0.5, 1, 4], 1, 3),  # the sound does
+        ]
+    ),
 )
 def test_sound_and_picture_need_not_begin_or_end_together(
     times, seconds, sound_start, ending, tmp_path
@@ -296,8 +301,8 @@ NAMES = [
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
-@pytest.mark.parametrize("ending", ["", ".mp4", ".wav", ".jpg", ".m3u8"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("ending", mostly_slow(["", ".mp4", ".wav", ".jpg", ".m3u8"]))
+@pytest.mark.parametrize("name", mostly_slow(NAMES))
 def test_a_name_is_but_a_name(name, ending, tmp_path, monkeypatch):
     clip = write_clip(tmp_path / "clip.mp4", [plain()] * 10, sound=sine())
     soundfile.write(tmp_path / "sound.wav", sine(), 16000)

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from sklearn.base import clone
+from systems import mostly_slow
 
 from skmerc import (
     AudioFunctionals,
@@ -34,7 +35,7 @@ def sounds(model):
     return AudioFunctionals(rate=16000), column
 
 
-@pytest.mark.parametrize("make", [texts, tuned_texts, sounds])
+@pytest.mark.parametrize("make", mostly_slow([texts, tuned_texts, sounds]))
 def test_eight_threads_beside_a_fit_get_the_answers_of_one(model, make):
     extractor, X = make(model)
     extractor.fit(X, LABELS[: len(X)])

@@ -18,6 +18,7 @@ from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_checks
+from systems import mostly_slow
 
 from skmerc import CBERLClassifier, FineTunedTextEmbedder, TextEmbedder
 from skmerc.exceptions import (
@@ -182,7 +183,7 @@ def embed_in_folds(model, X, y, **changes):
     return embedder, embedder.fit_transform(X, y)
 
 
-@pytest.mark.parametrize("cache", [None, "process", "folder"])
+@pytest.mark.parametrize("cache", mostly_slow([None, "process", "folder"]))
 def test_a_dialogue_is_embedded_by_a_model_that_learned_from_all_others(
     model, cache, tmp_path
 ):
@@ -441,6 +442,7 @@ def test_parameters_out_of_range_are_refused(model):
 # Among others
 
 
+@pytest.mark.slow
 def test_it_stands_in_a_pipeline_and_a_search(model):
     X, y = make_table(40)
     reader = make_pipeline(

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from systems import mostly_slow
 
 from skmerc import FineTunedTextEmbedder
 from skmerc.exceptions import (
@@ -95,7 +96,7 @@ def test_it_learns_from_neighbours(model):
     assert differ(with_context, before)
 
 
-@pytest.mark.parametrize("settings", [{}, {"layers": 1}])
+@pytest.mark.parametrize("settings", mostly_slow([{}, {"layers": 1}]))
 def test_a_dialogue_is_embedded_by_a_model_that_learned_from_all_others(
     model, settings
 ):
@@ -233,7 +234,9 @@ def test_what_was_kept_is_what_the_layers_would_say(
     np.testing.assert_allclose(kept.transform(X), anew.transform(X), atol=1e-3)
 
 
-@pytest.mark.parametrize("kind", ["MPNet", "DistilBert", "Roberta", "ModernBert"])
+@pytest.mark.parametrize(
+    "kind", mostly_slow(["MPNet", "DistilBert", "Roberta", "ModernBert"])
+)
 def test_layers_of_other_models_are_found(model, kind, tmp_path):
     import transformers
     from sentence_transformers import SentenceTransformer
@@ -381,8 +384,8 @@ def kill(monkeypatch):
     return set_up
 
 
-@pytest.mark.parametrize("settings", [{}, CONTEXT | {"layers": 1}])
-@pytest.mark.parametrize("written", [True, False])
+@pytest.mark.parametrize("settings", mostly_slow([{}, CONTEXT | {"layers": 1}]))
+@pytest.mark.parametrize("written", mostly_slow([True, False]))
 def test_killed_in_each_pass_it_ends_with_the_same_weights(
     model, tmp_path, kill, written, settings
 ):

@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
+from systems import mostly_slow
 
 from skmerc import JoyfulClassifier, TextEmbedder
 from skmerc.datasets import make_conversations
@@ -58,12 +59,14 @@ def table():
 
 @pytest.mark.parametrize(
     "context",
-    [
-        {},
-        {"context_past": 2},
-        {"context_past": 1, "speakers": True},
-        {"context_past": 1, "context_future": 1},
-    ],
+    mostly_slow(
+        [
+            {},
+            {"context_past": 2},
+            {"context_past": 1, "speakers": True},
+            {"context_past": 1, "context_future": 1},
+        ]
+    ),
     ids=str,
 )
 def test_texts_are_heard_as_in_the_whole_conversation(make_model, context):

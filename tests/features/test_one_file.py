@@ -342,6 +342,7 @@ def test_what_is_neither_path_nor_array_is_refused(entry):
         AudioFunctionals(rate=16000).fit_transform(column)
 
 
+@pytest.mark.slow
 def test_where_numba_can_store_nothing_the_way_out_is_named():
     code = "from skmerc import AudioFunctionals; AudioFunctionals().fit([])"
     environment = os.environ | {"NUMBA_CACHE_LOCATOR_CLASSES": "ZipCacheLocator"}

@@ -8,6 +8,7 @@ import pytest
 from making import RATE, draw_face, plain, write_clip
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
+from systems import mostly_slow
 
 from skmerc import (
     AudioFunctionals,
@@ -47,7 +48,7 @@ def recordings(speak, tmp_path_factory):
     return table.drop(columns="emotion"), table["emotion"].to_numpy()
 
 
-@pytest.fixture(params=["video", "face"])
+@pytest.fixture(params=mostly_slow(["video", "face"]))
 def visual(request):
     """An extractor of what is seen; skipped where its model is not there."""
     if request.param == "video":
@@ -101,6 +102,7 @@ def test_extracted_tables_have_our_layout(recordings, extractors):
     assert blocks["audio"].shape == (6, 202)
 
 
+@pytest.mark.slow
 def test_a_pickled_pipeline_answers_the_same_with_gaps_too(
     recordings, extractors, tmp_path
 ):

@@ -17,6 +17,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_checks, get_tags
+from systems import mostly_slow
 
 from skmerc.exceptions import (
     MissingModalityWarning,
@@ -151,7 +152,7 @@ def test_the_first_token_is_what_cls_takes(model):
         )
 
 
-@pytest.mark.parametrize("pooling", [None, "cls"])
+@pytest.mark.parametrize("pooling", mostly_slow([None, "cls"]))
 def test_normalize_decides_about_unit_length(minilm, pooling):
     settings = {"model": minilm, "pooling": pooling}
     unit = TextEmbedder(**settings).fit_transform(TEXTS)

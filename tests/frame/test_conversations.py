@@ -107,6 +107,7 @@ class TestOrder:
         assert orders(np.ones((3, 2))) == [[0], [1], [2]]
         assert not read(np.ones((3, 2))).keyed
 
+    @pytest.mark.slow
     @quick
     @given(st.data())
     def test_sequences_of_a_shuffled_table_show_the_same_rows(self, data):
@@ -216,6 +217,7 @@ class TestAlternatives:
         X = table(["a", "a", "a"], [0, 1, 1], ["utterance", "context", "synthetic"])
         assert orders(X) == [[0, 1], [0, 2]]
 
+    @pytest.mark.slow
     @quick
     @given(st.data())
     def test_every_row_answers_once_and_real_rows_see_nothing_synthetic(self, data):

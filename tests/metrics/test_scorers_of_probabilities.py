@@ -229,6 +229,7 @@ def test_label_sets_are_scored_label_by_label(n_labels):
         assert roc_auc_ovr_scorer(model, X, y) == pytest.approx(np.mean(areas))
 
 
+@pytest.mark.slow
 def test_context_is_read_and_not_scored_in_cross_validation_and_searches():
     X, y = make_conversations(12, n_turns=(4, 8), random_state=0)
     context = np.arange(len(X)) % 6 == 0

@@ -10,7 +10,7 @@ from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.metrics import classification_report, confusion_matrix
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
-from systems import make_model
+from systems import make_model, mostly_slow
 
 from skmerc.datasets import make_conversations, to_frame
 from skmerc.frame import drop_keys
@@ -65,7 +65,7 @@ def other_fill(y, weight, emotion):
     return np.where(weight == 0, emotion, y)
 
 
-@pytest.mark.parametrize("model", META.values(), ids=list(META))
+@pytest.mark.parametrize("model", mostly_slow(META.values()), ids=list(META))
 def test_no_answer_depends_on_what_was_filled_in(table, model):
     X, y = table
     filled, weight = fill_labels(X, y)

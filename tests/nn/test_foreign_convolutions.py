@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from systems import mostly_slow
 from torch_geometric import nn as pyg
 
 from skmerc import JoyfulClassifier, JoyfulRegressor
@@ -43,7 +44,7 @@ class Own(pyg.SAGEConv):
     """Of nobody's list."""
 
 
-@pytest.mark.parametrize(("conv", "params"), FITTING)
+@pytest.mark.parametrize(("conv", "params"), mostly_slow(FITTING))
 def test_they_train_repeat_clone_and_are_saved(conv, params, table, tmp_path):
     X, y = table
     model = classifier(conv, params).fit(X, y)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import BaseEstimator
+from systems import mostly_slow
 from torch.nn import functional as F
 
 from skmerc._training import DialogueDataset, fit_standardize
@@ -226,7 +227,7 @@ class TestBothViews:
 
 
 class TestCausal:
-    @pytest.mark.parametrize("parts", PARTS[:5] + PARTS[7:8], ids=str)
+    @pytest.mark.parametrize("parts", mostly_slow(PARTS[:5] + PARTS[7:8]), ids=str)
     def test_a_growing_dialogue_keeps_its_answers(self, parts, X):
         longest = X[X["dialogue__id"] == X["dialogue__id"].value_counts().index[0]]
         causal = network(read(X), **(parts | {"window_future": 0, "graph_layers": 2}))

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from systems import mostly_slow
 from torch import nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -111,9 +112,9 @@ def largest_tensor(lengths, **settings):
     return largest.numel
 
 
-@pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("position", POSITIONS)
-@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("causal", mostly_slow([False, True]))
+@pytest.mark.parametrize("position", mostly_slow(POSITIONS))
+@pytest.mark.parametrize("window", mostly_slow(WINDOWS))
 def test_outputs_and_gradients_are_those_of_dense_attention(window, position, causal):
     x, n = dialogues(LENGTHS)
     module = encoder(window=window, position=position, causal=causal)

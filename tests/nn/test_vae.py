@@ -76,6 +76,7 @@ def test_code_is_a_draw_in_training_and_the_mean_in_evaluation(posterior):
     assert torch.equal(drawn.mean, fused.mean)
 
 
+@pytest.mark.slow
 def test_draws_have_the_variance_of_the_posterior():
     vae, (blocks, present) = make_vae(), make_batch()
     with torch.no_grad(), torch.random.fork_rng(devices=[]):

@@ -86,6 +86,7 @@ def drawn_of_each_kind(table, model, network):
     ]
 
 
+@pytest.mark.slow
 def test_every_display_draws_into_axes_of_its_own_and_again_into_those_given(
     table, model, network
 ):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import make_classification
 from sklearn.metrics import f1_score
+from systems import mostly_slow
 
 from skmerc import CBERLClassifier, DialogueGCNClassifier, JoyfulClassifier
 from skmerc.datasets import make_conversations
@@ -70,8 +71,10 @@ def test_left_out_rows_choose_the_penalty(rows, monkeypatch):
     assert chosen == min(equal)  # the largest penalty of those that score alike
 
 
-@pytest.mark.parametrize(("kind", "settings"), KINDS, ids=lambda part: str(part)[:24])
-@pytest.mark.parametrize("patience", [None, 3])
+@pytest.mark.parametrize(
+    ("kind", "settings"), mostly_slow(KINDS), ids=lambda part: str(part)[:24]
+)
+@pytest.mark.parametrize("patience", mostly_slow([None, 3]))
 def test_they_are_those_that_decide_when_to_stop(kind, settings, patience, monkeypatch):
     X, y = make_conversations(12, n_turns=(3, 6), random_state=0)
     marked = mark_validation(X, fraction=0.3, random_state=0)

@@ -8,6 +8,7 @@ import torch
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
+from systems import mostly_slow
 
 from skmerc import (
     CBERLClassifier,
@@ -107,22 +108,24 @@ def test_the_dialogue_around_an_utterance_matters(table, fitted):
 
 @pytest.mark.parametrize(
     "part",
-    [
-        {"fusion": "djvae"},
-        {"fusion": "djvae_latent", "posterior": "poe"},
-        {"fusion": "djvae", "beta": 1.0, "gamma": 0.1},
-        {"bidirectional": False},
-        {"mask_rate": 0.0},
-        {"mask": "neighbor"},
-        {"focal_gamma": 0.0},
-        {"head": "boost"},
-        {"head": LogisticRegression(max_iter=1000)},
-        {"class_weight": "balanced"},
-        {"modality_dropout": 0.5},
-        {"label_smoothing": 0.1},
-        {"window_past": None, "window_future": 0},
-        {"graph_layers": 2},
-    ],
+    mostly_slow(
+        [
+            {"fusion": "djvae"},
+            {"fusion": "djvae_latent", "posterior": "poe"},
+            {"fusion": "djvae", "beta": 1.0, "gamma": 0.1},
+            {"bidirectional": False},
+            {"mask_rate": 0.0},
+            {"mask": "neighbor"},
+            {"focal_gamma": 0.0},
+            {"head": "boost"},
+            {"head": LogisticRegression(max_iter=1000)},
+            {"class_weight": "balanced"},
+            {"modality_dropout": 0.5},
+            {"label_smoothing": 0.1},
+            {"window_past": None, "window_future": 0},
+            {"graph_layers": 2},
+        ]
+    ),
     ids=str,
 )
 def test_each_part_can_be_switched_and_repeats_exactly(table, fitted, part):
@@ -175,6 +178,7 @@ def test_history_holds_every_term_of_the_loss(table):
     assert all(model.history_[0][name] > 0 for name in expected)
 
 
+@pytest.mark.slow
 def test_training_stops_early_and_restores_the_best_epoch():
     X, y = make_conversations(30, information=8, random_state=0)
     marked = mark_validation(X, fraction=0.3, random_state=0)
@@ -258,7 +262,7 @@ def test_synthetic_rows_of_a_held_out_dialogue_teach_nothing(table):
     np.testing.assert_array_equal(with_them.predict_proba(X), without.predict_proba(X))
 
 
-@pytest.mark.parametrize("placement", ["dialogue", "isolated"])
+@pytest.mark.parametrize("placement", mostly_slow(["dialogue", "isolated"]))
 def test_synthetic_rows_of_a_dialogue_held_out_in_fit_teach_nothing(placement):
     X, y = make_conversations(10, n_turns=10, random_state=0)
     enlarged, labels = pd.concat([X, X], ignore_index=True), np.tile(y, 2)
@@ -335,7 +339,7 @@ def test_weights_two_and_zero_equal_repetition_and_removal(table):
 
 
 @pytest.mark.filterwarnings("ignore::skmerc.exceptions.SplitDialogueWarning")
-@pytest.mark.parametrize("head", [None, "boost"])
+@pytest.mark.parametrize("head", mostly_slow([None, "boost"]))
 def test_weight_zero_is_the_role_context(table, head):
     """A row of weight 0 is heard by its neighbours, and so is no removed row."""
     X, y = table
@@ -461,6 +465,7 @@ def test_modalities_given_by_name_override_the_names_of_the_columns(table):
     assert np.abs(one.predict_proba(X) - expected).max() > 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::skmerc.exceptions.NoDialogueWarning")
 def test_modalities_given_as_slices_take_an_array_apart(table):
     X, y = table[0].iloc[:120], table[1][:120]
@@ -504,7 +509,7 @@ def test_net_params_reach_the_net_and_have_the_last_word(table):
     assert model.net_params == given
 
 
-@pytest.mark.parametrize("head", [None, "boost"])
+@pytest.mark.parametrize("head", mostly_slow([None, "boost"]))
 def test_verbose_shows_a_bar_and_silence_is_the_default(table, capsys, head):
     X, y = table
     CBERLClassifier(**SMALL, head=head).fit(X, y).predict(X)
@@ -517,8 +522,8 @@ def test_verbose_shows_a_bar_and_silence_is_the_default(table, capsys, head):
     assert "valid_weighted_f1" in shown.err
 
 
-@pytest.mark.parametrize("fusion", ["concat", "djvae", "djvae_latent"])
-@pytest.mark.parametrize("layers", [0, 1, 2])
+@pytest.mark.parametrize("fusion", mostly_slow(["concat", "djvae", "djvae_latent"]))
+@pytest.mark.parametrize("layers", mostly_slow([0, 1, 2]))
 def test_answers_of_a_causal_model_stay_as_a_conversation_goes_on(
     table, fusion, layers
 ):
@@ -560,7 +565,7 @@ SMALL_STEPS = {
 }
 
 
-@pytest.mark.parametrize("preset", [None, "paper"])
+@pytest.mark.parametrize("preset", mostly_slow([None, "paper"]))
 def test_one_call_makes_all_steps_of_cberl(table, preset):
     X, y = table
     model = make_cberl(preset, random_state=0, device="cpu").set_params(
@@ -646,13 +651,15 @@ def single_holes(X):
 
 @pytest.mark.parametrize(
     ("spoil", "category"),
-    [
-        (equal_turns, DuplicateTurnWarning),
-        (split_by_rows, SplitDialogueWarning),
-        (single_holes, PartialMissingWarning),
-    ],
+    mostly_slow(
+        [
+            (equal_turns, DuplicateTurnWarning),
+            (split_by_rows, SplitDialogueWarning),
+            (single_holes, PartialMissingWarning),
+        ]
+    ),
 )
-@pytest.mark.parametrize("head", [None, "boost"])
+@pytest.mark.parametrize("head", mostly_slow([None, "boost"]))
 def test_a_fit_warns_once_of_what_looks_wrong(table, spoil, category, head):
     X, y = spoil(table[0]), table[1]
     with warnings.catch_warnings(record=True) as found:

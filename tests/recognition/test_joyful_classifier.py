@@ -11,6 +11,7 @@ from imblearn.pipeline import make_pipeline
 from sklearn.base import clone
 from sklearn.metrics import f1_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from systems import mostly_slow
 
 from skmerc import (
     DialogueSampler,
@@ -81,7 +82,7 @@ def test_order_of_rows_never_matters(table, fitted):
     np.testing.assert_allclose(again.predict_proba(X), answers, atol=1e-5)
 
 
-@pytest.mark.parametrize("conv", ["mean", "rgcn", "attention"])
+@pytest.mark.parametrize("conv", mostly_slow(["mean", "rgcn", "attention"]))
 def test_answers_of_a_causal_model_stay_as_a_conversation_goes_on(table, conv):
     X, y = table
     talk = X[X["dialogue__id"] == "dia3"]

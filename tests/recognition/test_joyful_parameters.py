@@ -6,6 +6,7 @@ import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import check_param_validation
+from systems import mostly_slow
 from test_joyful_classifier import SMALL, weights_of
 from torch_geometric.nn import GATConv
 
@@ -83,7 +84,7 @@ def fitted(table):
     return JoyfulClassifier(**SMALL).fit(*table)
 
 
-@pytest.mark.parametrize("change", CHANGES, ids=str)
+@pytest.mark.parametrize("change", mostly_slow(CHANGES), ids=str)
 def test_each_parameter_changes_answers_and_repeats_exactly(table, fitted, change):
     X, y = table
     model = JoyfulClassifier(**(SMALL | change)).fit(X, y)

@@ -9,6 +9,7 @@ import torch
 from sklearn.base import clone
 from sklearn.metrics import mean_absolute_error, r2_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from systems import mostly_slow
 
 from skmerc import JoyfulRegressor
 from skmerc.datasets import make_conversations
@@ -99,6 +100,7 @@ def test_answers_of_a_causal_model_stay_as_a_conversation_goes_on(table):
     assert changes[1] > 1e-4
 
 
+@pytest.mark.slow
 def test_history_holds_every_term_and_the_best_epoch_is_restored():
     X, y = scored_conversations(16, information=8)
     marked = mark_validation(X, fraction=0.4, random_state=0)
@@ -122,7 +124,9 @@ def test_history_holds_every_term_and_the_best_epoch_is_restored():
 
 
 class TestUnits:
-    @pytest.mark.parametrize(("mean", "spread"), [(1000, 1), (-5, 0.01), (0, 300)])
+    @pytest.mark.parametrize(
+        ("mean", "spread"), mostly_slow([(1000, 1), (-5, 0.01), (0, 300)])
+    )
     def test_a_scale_of_its_own_is_no_obstacle(self, table, mean, spread):
         X, y = table
         settings = SMALL | {"max_epochs": 8, "patience": None}
@@ -136,7 +140,7 @@ class TestUnits:
         first, second = plain.history_[0], moved.history_[0]
         assert second["task_loss"] == pytest.approx(first["task_loss"], rel=1e-2)
 
-    @pytest.mark.parametrize("value", [0.0, 1 / 3, 1234.56])
+    @pytest.mark.parametrize("value", mostly_slow([0.0, 1 / 3, 1234.56]))
     def test_a_constant_target_is_learned(self, table, value):
         X, _ = table
         settings = SMALL | {"max_epochs": 15, "lr": 2e-2, "dropout": 0.0}

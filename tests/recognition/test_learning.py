@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
-from systems import FURTHER, make_model
+from systems import FURTHER, make_model, mostly_slow
 
 from skmerc import CBERLClassifier, JoyfulClassifier, JoyfulRegressor
 from skmerc.frame import make_frame
@@ -36,7 +36,9 @@ def table_of(shown):
 
 
 @pytest.mark.parametrize(
-    "model", [*CLASSIFIERS, JoyfulRegressor(**JOYFUL)], ids=lambda m: type(m).__name__
+    "model",
+    mostly_slow([*CLASSIFIERS, JoyfulRegressor(**JOYFUL)]),
+    ids=lambda m: type(m).__name__,
 )
 def test_what_another_turn_shows_is_learned(model):
     """Of the other turns, who reads them alone is right in half."""
@@ -48,7 +50,9 @@ def test_what_another_turn_shows_is_learned(model):
     assert (answers == y[~LEARNED])[~shows.ravel()[~LEARNED]].mean() > 0.9
 
 
-@pytest.mark.parametrize("model", CLASSIFIERS, ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize(
+    "model", mostly_slow(CLASSIFIERS), ids=lambda m: type(m).__name__
+)
 def test_what_nothing_shows_is_not_learned(model):
     """More than two thirds of 180 fair coins would be one case in a million."""
     rng = np.random.default_rng(0)

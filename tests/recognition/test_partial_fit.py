@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from systems import FURTHER, make_model
+from systems import FURTHER, make_model, mostly_slow
 
 from skmerc import CBERLClassifier, JoyfulClassifier, JoyfulRegressor
 from skmerc.datasets import make_conversations
@@ -20,7 +20,9 @@ MODELS = [
     JoyfulRegressor(**JOYFUL),
     *(make_model(name, hidden_size=4, **TRAINING) for name in FURTHER),
 ]
-every_model = pytest.mark.parametrize("model", MODELS, ids=lambda m: type(m).__name__)
+every_model = pytest.mark.parametrize(
+    "model", mostly_slow(MODELS), ids=lambda m: type(m).__name__
+)
 pytestmark = [
     pytest.mark.filterwarnings("ignore::skmerc.exceptions.PartialMissingWarning"),
     pytest.mark.filterwarnings("ignore::skmerc.exceptions.SplitDialogueWarning"),
@@ -137,7 +139,7 @@ def test_balanced_weights_follow_the_counts_of_all_parts(data):
 
 
 @every_model
-@pytest.mark.parametrize("way", ["pickle", "save_model"])
+@pytest.mark.parametrize("way", mostly_slow(["pickle", "save_model"]))
 def test_it_goes_on_after_loading(model, data, way, tmp_path):
     parts = list(parts_of(data))
     model, classes = begin(model)

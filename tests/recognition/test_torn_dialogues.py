@@ -85,6 +85,7 @@ def test_gaps_that_the_fit_has_seen_are_natural(fitted_to_gaps):
     assert told(fitted_to_gaps, "predict", some(1 / 3))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::skmerc.exceptions.NoDialogueWarning")
 def test_without_keys_or_conversations_nothing_is_torn(model):
     alone = make_model("cberl", max_epochs=1).fit(drop_keys(X).to_numpy(), Y)

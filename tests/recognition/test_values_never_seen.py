@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from systems import answer_of, fit_model, make_model
+from systems import answer_of, fit_model, make_model, mostly_slow
 
 from skmerc.datasets import make_conversations
 from skmerc.exceptions import PartialMissingWarning, UnseenModalityWarning
@@ -29,8 +29,8 @@ def scaled(X, columns, factor):
     return pd.concat([X.drop(columns=columns), X[columns] * factor], axis=1)[X.columns]
 
 
-@pytest.mark.parametrize("standardize", [True, False])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("standardize", mostly_slow([True, False]))
+@pytest.mark.parametrize("name", mostly_slow(NETWORKS))
 def test_a_modality_that_no_training_row_had_is_missing_in_answers(
     table, tmp_path, name, standardize
 ):
@@ -60,8 +60,8 @@ def test_so_is_a_single_column(table, name):
     np.testing.assert_array_equal(found, answer_of(model, name, without))
 
 
-@pytest.mark.parametrize("standardize", [True, False])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("standardize", mostly_slow([True, False]))
+@pytest.mark.parametrize("name", mostly_slow(NETWORKS))
 def test_a_column_that_never_varied_is_read_as_it_was(table, name, standardize):
     X, y = table
     constant = with_values(X, ["audio__1"], 0.25)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from systems import make_model
+from systems import make_model, mostly_slow
 
 from skmerc import CBERLClassifier
 from skmerc.datasets import make_conversations
@@ -35,7 +35,7 @@ def test_without_validation_all_is_learned_to_the_end(name, table):
     np.testing.assert_array_equal(model.predict_proba(X), other.predict_proba(X))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", mostly_slow(NAMES))
 def test_too_few_validation_utterances_are_scored_and_stop_nothing(
     name, table, monkeypatch
 ):
@@ -61,6 +61,7 @@ def test_who_asks_for_it_stops_early(name, asked, table, monkeypatch):
     assert model.n_iter_ < 12
 
 
+@pytest.mark.slow
 def test_the_boosting_head_keeps_dialogues_for_its_penalty(table, monkeypatch):
     X, _, y = table
     monkeypatch.setattr(_base, "FRACTION", 0.4)

@@ -9,6 +9,7 @@ from imblearn.pipeline import make_pipeline
 from pandas.testing import assert_frame_equal
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
+from systems import mostly_slow
 
 from skmerc.exceptions import PartialMissingWarning
 from skmerc.frame import KEYS, drop_keys, make_frame, mark_validation, split_frame
@@ -466,7 +467,7 @@ def test_a_random_state_instance_moves_on(table):
     assert not one.equals(two)
 
 
-@pytest.mark.parametrize("adversarial", ["least_squares", "log", "hinge"])
+@pytest.mark.parametrize("adversarial", mostly_slow(["least_squares", "log", "hinge"]))
 def test_the_history_names_every_loss_and_the_health_of_the_run(table, adversarial):
     terms = {"identity_weight": 5.0}
     sampler = quick(adversarial=adversarial, n_steps=20, **terms)
@@ -513,6 +514,7 @@ def test_verbose_shows_a_bar_and_silence_is_the_default(table, capsys):
     assert "GAN" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_synthetic_utterances_teach_what_real_ones_are():
     rng = np.random.default_rng(0)
 
@@ -533,6 +535,7 @@ def test_synthetic_utterances_teach_what_real_ones_are():
     assert model.score(X_test, y_test) > 0.9
 
 
+@pytest.mark.slow
 def test_diversity_makes_translations_of_an_utterance_differ():
     rng = np.random.default_rng(0)
     X, y = make_frame({"text": rng.normal(size=(60, 4))}), [0] * 59 + [1]
@@ -548,6 +551,7 @@ def test_diversity_makes_translations_of_an_utterance_differ():
     assert spread(1.0) > spread(0.0)
 
 
+@pytest.mark.slow
 def test_any_sources_are_moved_to_the_wanted_class():
     rng = np.random.default_rng(0)
     y = np.r_[np.zeros(200, int), np.ones(40, int)]

@@ -36,7 +36,7 @@ from skorch.callbacks import (
     TrainEndCheckpoint,
     WandbLogger,
 )
-from systems import make_model
+from systems import make_model, mostly_slow
 
 from skmerc.datasets import make_conversations
 from skmerc.frame import mark_validation
@@ -78,9 +78,9 @@ def rows_of(X, role):
 # Scores of rows
 
 
-@pytest.mark.parametrize("use_caching", [True, False])
-@pytest.mark.parametrize("scoring", SCORES.values(), ids=list(SCORES))
-@pytest.mark.parametrize("role", ["utterance", "validation"])
+@pytest.mark.parametrize("use_caching", mostly_slow([True, False]))
+@pytest.mark.parametrize("scoring", mostly_slow(SCORES.values()), ids=list(SCORES))
+@pytest.mark.parametrize("role", mostly_slow(["utterance", "validation"]))
 def test_epochs_are_scored_on_training_and_on_validation_rows(
     table, role, scoring, use_caching
 ):
@@ -336,16 +336,18 @@ def test_what_has_nothing_to_do_is_refused(table, callback, message):
 
 @pytest.mark.parametrize(
     "callback",
-    [
-        EpochTimer(),
-        EpochTimer,
-        Freezer("*lstm*"),
-        GradientNormClipping(1.0),
-        LRScheduler("StepLR", step_size=1),
-        PassthroughScoring("train_loss", on_train=True),
-        PrintLog(),
-        ProgressBar(),
-    ],
+    mostly_slow(
+        [
+            EpochTimer(),
+            EpochTimer,
+            Freezer("*lstm*"),
+            GradientNormClipping(1.0),
+            LRScheduler("StepLR", step_size=1),
+            PassthroughScoring("train_loss", on_train=True),
+            PrintLog(),
+            ProgressBar(),
+        ]
+    ),
     ids=lambda cb: getattr(cb, "__name__", type(cb).__name__),
 )
 def test_the_others_of_skorch_work(table, callback, capsys):

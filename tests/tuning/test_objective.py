@@ -345,6 +345,7 @@ def test_callbacks_of_the_user_stay(table):
     assert len(model.callbacks) == 1
 
 
+@pytest.mark.slow
 def test_a_search_over_the_classifier_fits_the_steps_before_once_per_fold(
     table, monkeypatch, tmp_path
 ):
@@ -365,6 +366,7 @@ def test_a_search_over_the_classifier_fits_the_steps_before_once_per_fold(
     assert (len(samples), len(fusions), len(fits)) == (2, 2, 6)
 
 
+@pytest.mark.slow
 def test_two_threads_find_what_one_finds(table, tmp_path, global_state_untouched):
     pipeline = Pipeline(
         [

@@ -16,6 +16,7 @@ from sklearn.model_selection import (
     HalvingGridSearchCV,
     RandomizedSearchCV,
 )
+from systems import mostly_slow
 
 from skmerc import CBERLClassifier, DJVAEFuser, MultimodalGANSampler
 from skmerc.datasets import make_conversations
@@ -100,7 +101,9 @@ def numbers(counts):
     return tuple(len(tables) for tables in counts.values())
 
 
-@pytest.mark.parametrize("cached", [False, True], ids=["no memory", "memory"])
+@pytest.mark.parametrize(
+    "cached", mostly_slow([False, True]), ids=["no memory", "memory"]
+)
 def test_with_memory_the_steps_before_are_fitted_once_per_fold(
     table, counts, tmp_path, cached
 ):
@@ -110,6 +113,7 @@ def test_with_memory_the_steps_before_are_fitted_once_per_fold(
     assert numbers(counts) == ((2, 2, 6) if cached else (6, 6, 6))
 
 
+@pytest.mark.slow
 def test_a_change_of_the_fuser_spares_the_sampler(table, counts, tmp_path):
     grid = {"fuser__beta": [1e-3, 1e-2], "clf__lr": [1e-3, 1e-2]}
     GridSearchCV(three_steps(str(tmp_path)), grid, refit=False, **SEARCH).fit(*table)
@@ -128,6 +132,7 @@ def test_memory_changes_no_score_in_two_processes(table, tmp_path):
     assert cached.best_params_ == alone.best_params_
 
 
+@pytest.mark.slow
 def test_a_random_search_takes_the_ranges(table):
     pipeline = three_steps().set_params(sampler="passthrough", clf__max_epochs=1)
     space = search_space(pipeline)
@@ -142,6 +147,7 @@ def test_a_random_search_takes_the_ranges(table):
     assert {name: best[name] for name in space} == search.best_params_
 
 
+@pytest.mark.slow
 def test_halving_gives_epochs_to_the_best(table, counts):
     X, y = table
     search = HalvingGridSearchCV(
@@ -180,6 +186,7 @@ def test_halving_by_rows_tears_dialogues(table, counts):
     assert (turns["kept"] < turns["all"]).mean() > 0.5
 
 
+@pytest.mark.slow
 def test_the_search_of_optuna_integration(table):
     integration = pytest.importorskip(
         "optuna_integration", reason="needs optuna-integration"

@@ -10,6 +10,7 @@ from optuna.distributions import (
 )
 from sklearn.model_selection import ParameterSampler
 from sklearn.preprocessing import FunctionTransformer
+from systems import mostly_slow
 
 import skmerc
 from skmerc.datasets import make_conversations
@@ -140,12 +141,14 @@ def test_random_searches_draw_from_the_same_ranges(name):
 
 @pytest.mark.parametrize(
     ("name", "small"),
-    [
-        ("CBERLClassifier", {"hidden_size": 8, "max_epochs": 1}),
-        ("JoyfulClassifier", {"fusion_size": 8, "hidden_size": 8, "max_epochs": 1}),
-        ("DJVAEFuser", {"latent_size": 4, "hidden_size": 8, "max_epochs": 1}),
-        ("MultimodalGANSampler", {"hidden_size": 8, "n_steps": 3}),
-    ],
+    mostly_slow(
+        [
+            ("CBERLClassifier", {"hidden_size": 8, "max_epochs": 1}),
+            ("JoyfulClassifier", {"fusion_size": 8, "hidden_size": 8, "max_epochs": 1}),
+            ("DJVAEFuser", {"latent_size": 4, "hidden_size": 8, "max_epochs": 1}),
+            ("MultimodalGANSampler", {"hidden_size": 8, "n_steps": 3}),
+        ]
+    ),
 )
 def test_numbers_of_numpy_mean_what_those_of_python_do(name, small):
     X, y = make_conversations(12, n_turns=(4, 6), random_state=0)
