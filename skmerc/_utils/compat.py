@@ -26,7 +26,20 @@ from sklearn.utils.validation import _check_feature_names_in as check_feature_na
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
 
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn before 1.9 has no callbacks
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stands for the mixin of estimators with callbacks."""
+
+    def with_callbacks(method):  # type: ignore[no-untyped-def, no-redef]
+        """Return a method that fits, as it is."""
+        return method
+
+
 __all__ = [
+    "CallbackSupportMixin",
     "HasMethods",
     "Interval",
     "Options",
@@ -42,6 +55,7 @@ __all__ = [
     "step_is_checked",
     "validate_parameter_constraints",
     "validate_params",
+    "with_callbacks",
 ]
 
 
