@@ -3,8 +3,10 @@
 A release that moves or renames one of these is answered here and nowhere else.
 """
 
+import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pickle import _Unpickler as PythonUnpickler
 from typing import Any, TypeVar
 
@@ -52,6 +54,7 @@ __all__ = [
     "num_samples",
     "safe_indexing",
     "safe_split",
+    "silent_on_torchvision",
     "step_is_checked",
     "validate_parameter_constraints",
     "validate_params",
@@ -87,6 +90,21 @@ def step_is_checked() -> bool:
     frame = sys._getframe(2)
     room, name = frame.f_globals.get("__name__"), frame.f_code.co_name
     return (room, name) == ("sklearn.pipeline", "_validate_steps")
+
+
+@contextmanager
+def silent_on_torchvision() -> Iterator[None]:
+    """Let torch's export not tell that torchvision is absent, which nothing needs."""
+    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return "torchvision" not in record.getMessage()
+
+    logger.addFilter(is_other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_other)
 
 
 def arrays_transformer(X: Any, y: Any) -> Any:
