@@ -133,7 +133,7 @@ def without_handles(callbacks):
 
 def _without_handles(item):
     held = vars(alone(item)).items()
-    known = {name: type(v) if _handle_in(v) else v for name, v in held}
+    known = {name: str(type(v)) if _handle_in(v) else v for name, v in held}
     return sorted(names_of([item])), type(alone(item)), known
 
 
