@@ -328,9 +328,7 @@ def test_an_utterance_is_asked_about_in_its_dialogue(table, fitted, monkeypatch)
     assert together.shape == (6, expected.shape[1])
     changed = X.copy()
     changed.loc[row, features.columns] = variants[3]
-    np.testing.assert_allclose(
-        together[3], fitted.predict_proba(changed)[4], atol=1e-6
-    )
+    np.testing.assert_allclose(together[3], fitted.predict_proba(changed)[4], atol=1e-6)
     monkeypatch.setattr("skmerc.inspection._in_place._ROWS", 1)
     np.testing.assert_allclose(
         answer_function(fitted, X, row)(variants), together, atol=1e-6
@@ -411,7 +409,7 @@ def test_importing_loads_no_more_than_is_needed():
         "late = {'torch', 'torch_geometric', 'skorch', 'optuna', 'imblearn'}\n"
         "assert not (late | {'matplotlib', 'polars', 'onnx'}) & set(sys.modules)\n"
         "from skmerc import CBERLClassifier\n"
-        "late = {'optuna', 'matplotlib', 'polars', 'onnx', 'skops', 'transformers'}\n"
+        "late = {'optuna', 'matplotlib', 'polars', 'onnx', 'skops', 'safetensors'}\n"
         "assert not late & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
