@@ -99,6 +99,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "recognizer": ("EmotionRecognizer",),
     "sampling": ("DialogueSampler", "MultimodalGANSampler"),
     "tuning": (),
+    "utils": (),
 }
 """Public modules, and what each of them gives to this one when it is first asked for.
 

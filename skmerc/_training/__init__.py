@@ -7,7 +7,8 @@ from skmerc._training._callbacks import (
     runs_code_of_others,
 )
 from skmerc._training._checkpoint import Checkpoint
-from skmerc._training._engine import make_net, summaries_of
+from skmerc._training._engine import make_net
+from skmerc._training._history import summaries_of
 from skmerc._training._inference import in_double, infer
 from skmerc._training._interruption import train_net
 from skmerc._training._measures import Measure
@@ -22,6 +23,7 @@ from skmerc._training._standardize import (
     warn_of_values_never_seen,
 )
 from skmerc._training._stored import NetworkHolder
+from skmerc._training._tasks import FitTasks
 from skmerc._training._weights import check_weight, refuse_nothing_to_learn
 from skmerc._utils.device import resolve_device
 from skmerc._utils.random import redirected
@@ -34,6 +36,7 @@ __all__ = [
     "Checkpoint",
     "DialogueDataset",
     "DialogueLoader",
+    "FitTasks",
     "Measure",
     "Moments",
     "NetworkHolder",

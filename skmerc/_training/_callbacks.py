@@ -14,8 +14,9 @@ from skorch.callbacks import (
     WandbLogger,
 )
 
+from skmerc._training._history import summaries_of
 from skmerc._training._stored import NetworkHolder
-from skmerc._utils.compat import validate_parameter_constraints
+from skmerc._utils.compat import CallbackSupportMixin, validate_parameter_constraints
 from skmerc._utils.device import resolve_device
 from skmerc._utils.fitting import copy_of
 
@@ -46,10 +47,11 @@ def copy_callbacks(callbacks):
     ]
 
 
-class CallbackHolder(NetworkHolder):
-    """Mixin of estimators with networks that take callbacks of skorch.
+class CallbackHolder(CallbackSupportMixin, NetworkHolder):
+    """Mixin of estimators with networks that take callbacks.
 
-    They come in the parameter ``callbacks``, or under that name in ``net_params``.
+    Those of skorch come in the parameter ``callbacks``, or under that name in
+    ``net_params``; those of scikit-learn by ``set_callbacks``.
     """
 
     def __sklearn_clone__(self):
@@ -65,16 +67,29 @@ class CallbackHolder(NetworkHolder):
         return twin
 
     def __getstate__(self):
+        self._refuse_handles()
+        return super().__getstate__()
+
+    def __reduce_ex__(self, protocol):
+        self._refuse_handles()
+        return super().__reduce_ex__(protocol)
+
+    def _refuse_handles(self):
+        """Refuse to be pickled with callbacks that cannot be."""
         inside = self.net_params
         given = self.callbacks if isinstance(self.callbacks, list) else []
         for callback in given + (inside["callbacks"] if _has_callbacks(inside) else []):
             _refuse_to_pickle(callback)
-        return super().__getstate__()
 
     def _callbacks(self, epochs=None):
         """Those of the user, for a fit of a number of epochs, or to the end."""
         inside = (self.net_params or {}).get("callbacks")
         return copy_callbacks((self.callbacks or []) + (inside or []))
+
+    def _so_far(self, net):
+        """Attributes that make the estimator answer while its net is trained."""
+        history = summaries_of(net.history)
+        return {"net_": net, "history_": history, "n_iter_": len(history)}
 
     def _net_settings(self):
         """What `net_params` gives to the net, but for callbacks."""
@@ -88,17 +103,38 @@ def _has_callbacks(net_params):
 
 
 def _refuse_to_pickle(callback):
-    try:
-        pickle.dumps(callback)
-    except (pickle.PicklingError, AttributeError):
-        return  # a function without a name, which joblib sends to its workers
-    except Exception as error:
+    error = _handle_in(callback)
+    if error:
         name = type(alone(callback)).__name__
         raise TypeError(
             f"The callback {name} holds what cannot be pickled ({error}), so that the "
             "model can neither be saved nor sent to another process. Take the callback "
             "out first: model.set_params(callbacks=None)."
         ) from error
+
+
+def _handle_in(thing):
+    """Return what pickle says of a file, a lock or the like in a thing; else None."""
+    try:
+        pickle.dumps(thing)
+    except (pickle.PicklingError, AttributeError):
+        return None  # a function without a name, which joblib sends to its workers
+    except Exception as error:
+        return error
+    return None
+
+
+def without_handles(callbacks):
+    """Put the kinds of handles in their places: a fit goes on with another handle."""
+    return callbacks and [
+        _without_handles(item) if _handle_in(item) else item for item in callbacks
+    ]
+
+
+def _without_handles(item):
+    held = vars(alone(item)).items()
+    known = {name: str(type(v)) if _handle_in(v) else v for name, v in held}
+    return sorted(names_of([item])), type(alone(item)), known
 
 
 def check_net_settings(estimator):
@@ -132,7 +168,8 @@ def runs_code_of_others(estimator):
     optimizer = getattr(estimator, "optimizer", torch.optim.AdamW)
     known = getattr(optimizer, "__module__", "").startswith("torch.optim.")
     foreign = isinstance(getattr(estimator, "conv", None), type)
-    return not known or foreign or bool(estimator.callbacks or estimator.net_params)
+    called = estimator.callbacks or getattr(estimator, "_skl_callbacks", None)
+    return not known or foreign or bool(called or estimator.net_params)
 
 
 def alone(item):

@@ -8,6 +8,7 @@ import torch
 from skorch.callbacks import Callback
 from skorch.history import History
 
+from skmerc._training._callbacks import without_handles
 from skmerc._training._checkpoint_folder import CheckpointFolder
 from skmerc._utils.checkpoints import check_same_fit, fingerprint_of
 from skmerc._utils.random import current_source
@@ -69,7 +70,12 @@ class Checkpoint(Callback):
         if estimator.checkpoint is None:
             return nullcontext()
         weights = start.module_.state_dict().values() if start else ()
+        inside = estimator.net_params
+        if inside and "callbacks" in inside:
+            inside = inside | {"callbacks": without_handles(inside["callbacks"])}
         data = data | {
+            "callbacks": without_handles(estimator.callbacks),
+            "net_params": inside,
             "the weights at the start": [w.cpu().numpy() for w in weights],
             "the format": FORMAT,
         }

@@ -13,6 +13,7 @@ from skmerc._training._interruption import FinishedEpochs, was_stopped
 from skmerc._training._measures import BEST_EPOCH
 from skmerc._training._net import DialogueNet, ScoredRows
 from skmerc._training._parallel import ParallelNet
+from skmerc._training._tasks import EpochTasks
 from skmerc._utils.divergence import refuse_divergence
 from skmerc._utils.progress import is_shown, progress, title
 from skmerc.losses import weighted_mean
@@ -194,6 +195,7 @@ def make_net(
     patience=None,
     window=1,
     ema_decay=0.0,
+    tasks=None,
     seed=0,
     standardized=True,
     name="network",
@@ -219,6 +221,8 @@ def make_net(
     ema_decay : float, default=0.0
         Decay of the :class:`WeightAverage` that is scored and kept; 0 for the weights
         themselves.
+    tasks : FitTasks, optional
+        What tells callbacks of scikit-learn of each epoch.
     seed : int
         Seed of the order of dialogues.
     standardized : bool, default=True
@@ -246,6 +250,8 @@ def make_net(
     if is_shown(settings.get("verbose", 0)):
         bar = EpochProgress(name, _monitored(measure, window))
         callbacks.append(("progress", bar))
+    if tasks is not None:
+        callbacks.append(("tasks", EpochTasks(tasks)))
     callbacks.append(("let_go", LetGo()))
     taken = names_of(of_user)
     own = [(f"{n}_of_skmerc" if n in taken else n, cb) for n, cb in callbacks]
@@ -284,20 +290,3 @@ def _early_stopping(patience):
         load_best=True,
         sink=noop,
     )
-
-
-def summaries_of(history, before=()):
-    """What an estimator tells of its epochs, those of the fits before among them."""
-    numbered = enumerate(history, start=len(before) + 1)
-    return [*before, *(_summary_of(epoch, number) for number, epoch in numbered)]
-
-
-def _summary_of(epoch, number):
-    flags = {f"{name}_best" for name in epoch}
-    hidden = flags | {BEST_EPOCH, "batches", "train_batch_count", "valid_batch_count"}
-    shown = {
-        name: value
-        for name, value in epoch.items()
-        if name not in hidden and not name.startswith("event_")
-    }
-    return shown | {"epoch": number}

@@ -4,6 +4,7 @@ from contextlib import nullcontext
 
 from skorch.callbacks import Callback, EarlyStopping
 
+from skmerc._training._tasks import EpochTasks
 from skmerc._utils.random import redirected
 from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import InterruptedTrainingWarning
@@ -39,12 +40,13 @@ def train_net(net, dataset, *, checkpoint=None, prepare=None, watched=False):
     done = checkpoint.attach(net) if checkpoint else 0
     if prepare is not None:
         prepare(net)
+    planned = net.max_epochs  # which a callback may set to something else
     with redirected() if watched else nullcontext():
-        net.partial_fit(dataset, None, epochs=net.max_epochs - done)
+        net.partial_fit(dataset, None, epochs=planned - done)
     net.module_.eval()
     counted = next(cb for _, cb in net.callbacks_ if isinstance(cb, FinishedEpochs))
     finished = counted.number_
-    if finished == net.max_epochs or was_stopped(net):
+    if finished == planned or was_stopped(net):
         return
     if not finished:
         raise KeyboardInterrupt
@@ -53,17 +55,19 @@ def train_net(net, dataset, *, checkpoint=None, prepare=None, watched=False):
     if checkpoint:
         checkpoint.folder.interrupted = True
     warn_user(
-        f"Training was interrupted in epoch {finished + 1} of {net.max_epochs}. The "
+        f"Training was interrupted in epoch {finished + 1} of {planned}. The "
         "model is fitted, and is what it had learned until then.",
         InterruptedTrainingWarning,
     )
 
 
 def was_stopped(net):
-    """Whether early stopping has ended the training of a net."""
+    """Whether a callback has ended the training of a net, as it is there to do."""
     return any(_stopped(callback) for _, callback in net.callbacks_)
 
 
 def _stopped(callback):
+    if isinstance(callback, EpochTasks):
+        return callback.stopped_
     is_stopper = isinstance(callback, EarlyStopping)
     return is_stopper and callback.misses_ >= callback.patience

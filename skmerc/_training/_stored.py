@@ -1,10 +1,12 @@
 """Networks as settings and tensors, for files from which no code is run."""
 
+import copyreg
 import json
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.history import History
@@ -12,6 +14,7 @@ from torch import nn
 
 from skmerc._training._stored_checks import check_module, check_net
 from skmerc._utils.device import resolve_device
+from skmerc._utils.fitting import copy_of
 from skmerc._utils.registry import storable
 from skmerc._utils.seeding import seeded
 
@@ -48,15 +51,27 @@ class StoredNet:
 
 
 class NetworkHolder:
-    """Mixin of estimators with networks, which are set apart in a :class:`Store`."""
+    """Mixin of estimators with networks, which skops reads as arrays and settings.
+
+    Inside a :class:`Store` that is opened their tensors are set apart.
+    """
 
     def __getstate__(self):
-        state, store = super().__getstate__(), _STORE.get()
-        return state if store is None else store.take_out(self, state)
+        store = _STORE.get() or Arrays()
+        state = super().__getstate__()
+        kept = {k: value for k, value in state.items() if k != "_skl_callbacks"}
+        return store.take_out(self, kept)
 
     def __setstate__(self, state):
-        store = _STORE.get()
-        super().__setstate__(state if store is None else store.put_back(state))
+        store = _STORE.get() or Arrays()
+        super().__setstate__(store.put_back(state))
+
+    def __reduce_ex__(self, protocol):
+        # What pickle asks for, and skops does not: a pickle keeps networks as they are.
+        return copyreg.__newobj__, (type(self),), super().__getstate__()
+
+    def __copy__(self):
+        return copy_of(self)
 
 
 class Store:
@@ -105,13 +120,17 @@ class Store:
 
     def _name(self, thing, name):
         if isinstance(thing, torch.Tensor):
-            self.tensors[name] = thing.detach().cpu().clone().contiguous()
-            return StoredTensor(name)
+            return self._keep(thing.detach().cpu().clone().contiguous(), name)
         if isinstance(thing, dict):
             return {k: self._name(value, f"{name}.{k}") for k, value in thing.items()}
         if isinstance(thing, list):
             return [self._name(value, f"{name}.{k}") for k, value in enumerate(thing)]
         return thing
+
+    def _keep(self, tensor, name):
+        """Keep a tensor; return what stands for it."""
+        self.tensors[name] = tensor
+        return StoredTensor(name)
 
     def put_back(self, state):
         """Build the networks again."""
@@ -150,16 +169,32 @@ class Store:
         return module.eval()
 
     def _tensors_of(self, thing):
-        if isinstance(thing, StoredTensor):
-            # Each once, so that networks are no larger than what was saved.
-            if thing.name not in self.tensors:
-                raise ValueError(f"{thing.name!r} is no tensor, or in two places")
-            return self.tensors.pop(thing.name)
         if isinstance(thing, dict):
             return {key: self._tensors_of(value) for key, value in thing.items()}
         if isinstance(thing, list):
             return [self._tensors_of(value) for value in thing]
-        return thing
+        return self._find(thing)
+
+    def _find(self, thing):
+        """Return the tensor that something stands for, or else the thing itself."""
+        if not isinstance(thing, StoredTensor):
+            return thing
+        # Each once, so that networks are no larger than what was saved.
+        if thing.name not in self.tensors:
+            raise ValueError(f"{thing.name!r} is no tensor, or in two places")
+        return self.tensors.pop(thing.name)
+
+
+class Arrays(Store):
+    """Tensors as arrays, each where it stands in the state of a model."""
+
+    def _keep(self, tensor, name):
+        return tensor.numpy()
+
+    def _find(self, thing):
+        if not isinstance(thing, np.ndarray):
+            return thing
+        return torch.from_numpy(thing.copy())  # which may be read-only
 
 
 def _settings(net):

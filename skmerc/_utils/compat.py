@@ -3,8 +3,10 @@
 A release that moves or renames one of these is answered here and nowhere else.
 """
 
+import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pickle import _Unpickler as PythonUnpickler
 from typing import Any, TypeVar
 
@@ -26,7 +28,20 @@ from sklearn.utils.validation import _check_feature_names_in as check_feature_na
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
 
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn before 1.9 has no callbacks
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stands for the mixin of estimators with callbacks."""
+
+    def with_callbacks(method):  # type: ignore[no-untyped-def, no-redef]
+        """Return a method that fits, as it is."""
+        return method
+
+
 __all__ = [
+    "CallbackSupportMixin",
     "HasMethods",
     "Interval",
     "Options",
@@ -39,9 +54,11 @@ __all__ = [
     "num_samples",
     "safe_indexing",
     "safe_split",
+    "silent_on_torchvision",
     "step_is_checked",
     "validate_parameter_constraints",
     "validate_params",
+    "with_callbacks",
 ]
 
 
@@ -73,6 +90,21 @@ def step_is_checked() -> bool:
     frame = sys._getframe(2)
     room, name = frame.f_globals.get("__name__"), frame.f_code.co_name
     return (room, name) == ("sklearn.pipeline", "_validate_steps")
+
+
+@contextmanager
+def silent_on_torchvision() -> Iterator[None]:
+    """Let torch's export not tell that torchvision is absent, which nothing needs."""
+    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return "torchvision" not in record.getMessage()
+
+    logger.addFilter(is_other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_other)
 
 
 def arrays_transformer(X: Any, y: Any) -> Any:

@@ -1,7 +1,11 @@
 """What a system tells of itself: published settings, searches, how it is saved."""
 
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, metadata
 from typing import Any, Self, TypeVar
+
+from sklearn.base import BaseEstimator
 
 _Kind = TypeVar("_Kind", bound=type)
 
@@ -16,7 +20,32 @@ def storable(kind: _Kind) -> _Kind:
     given the attributes that stand in the file.
     """
     STORABLE.append(kind)
+    return documented(kind) if issubclass(kind, BaseEstimator) else kind
+
+
+def documented(kind: _Kind) -> _Kind:
+    """Let the diagram of an estimator of this package link to its page."""
+    # Names that scikit-learn asks other packages to set.
+    for name, value in (("module", "skmerc"), ("template", property(_page_of))):
+        setattr(kind, f"_doc_link_{name}", value)
     return kind
+
+
+def _page_of(estimator: Any) -> str:
+    """Address of a page, for scikit-learn to write the names into."""
+    page = "generated/{estimator_module}.{estimator_name}.html"
+    return f"{_site()}/{page}" if _site() else ""
+
+
+@cache
+def _site() -> str:
+    """Address of the documentation, as the installed package tells it."""
+    try:
+        urls = metadata("skmerc").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return ""
+    named = dict(url.split(", ", 1) for url in urls)
+    return str(named.get("Documentation", "")).rstrip("/")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
-from skmerc.frame._columns import FLOAT32_MAX, check_modality
+from skmerc.frame._columns import FLOAT32_MAX, check_modality, frame_of, is_foreign
 from skmerc.frame._numbers import NOT_NUMBERS, as_floats, find_no_number, refuse_masked
 
 
@@ -45,6 +45,9 @@ def join_blocks(blocks: list[Block]) -> pd.DataFrame:
 def read_block(name: str, block: Any) -> Block:
     """Check the name and the shape of a modality."""
     check_modality(name)
+    if is_foreign(block):
+        frame = frame_of(block)
+        block = block if frame is None else frame
     names = getattr(block, "columns", None)
     values = _as_array(name, block)
     if values.ndim != 2:

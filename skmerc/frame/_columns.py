@@ -3,6 +3,7 @@
 import re
 import reprlib
 from collections.abc import Hashable, Mapping, Set, Sized
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Integral
@@ -13,6 +14,7 @@ import pandas as pd
 from scipy.sparse import issparse
 
 from skmerc._utils.compat import num_samples
+from skmerc._utils.optional import need
 from skmerc.frame._texts import decode, is_whole, refuse_alike
 
 KEYS = ("dialogue__id", "dialogue__turn", "dialogue__speaker", "dialogue__role")
@@ -31,17 +33,55 @@ _EXACT = 2.0**53
 
 
 def as_pandas(X: Any) -> Any:
-    """Return a frame as pandas (polars is converted), anything else as it is."""
+    """Return a table of any library as a frame of pandas, anything else as it is."""
     if isinstance(X, pd.DataFrame):
         return X
     if hasattr(X, "get_column"):
-        return pd.DataFrame({name: X.get_column(name).to_numpy() for name in X.columns})
+        return _by_column(X)
+    frame = frame_of(X) if is_foreign(X) else None
+    if frame is not None:
+        return frame
     if hasattr(X, "columns") or not is_array_like(X):
         raise TypeError(
             f"X is a {type(X).__module__}.{type(X).__name__}; give a pandas or polars "
-            "DataFrame or an array."
+            "DataFrame, an Arrow table or an array."
         )
     return X
+
+
+def is_foreign(given: Any) -> bool:
+    """Tell whether this may be a table of another library than pandas."""
+    if isinstance(given, pd.DataFrame | pd.Series | np.ndarray):
+        return False
+    named = hasattr(given, "columns") or hasattr(given, "column_names")
+    converts = named and hasattr(given, "to_pandas")
+    return converts or hasattr(given, "__arrow_c_stream__")
+
+
+def frame_of(given: Any) -> pd.DataFrame | None:
+    """Make a frame of pandas of a table of another library; None if it is none.
+
+    Such are Arrow, polars, narwhals, Hugging Face's datasets, and what else has
+    ``to_pandas`` or ``__arrow_c_stream__``.
+    """
+    frame = None
+    if hasattr(given, "to_pandas"):
+        try:
+            frame = given.to_pandas()
+        except ImportError:  # polars converts itself by pyarrow only
+            if not hasattr(given, "get_column"):
+                raise
+            frame = _by_column(given)
+    elif hasattr(given, "__arrow_c_stream__") and not isinstance(given, pd.Series):
+        (pyarrow,) = need("parquet", "pyarrow")
+        with suppress(pyarrow.ArrowInvalid):  # a stream of one column
+            frame = pyarrow.table(given).to_pandas()
+    return frame if isinstance(frame, pd.DataFrame) else None
+
+
+def _by_column(frame: Any) -> pd.DataFrame:
+    columns = {name: frame.get_column(name).to_numpy() for name in frame.columns}
+    return pd.DataFrame(columns)
 
 
 def is_array_like(values: Any) -> bool:

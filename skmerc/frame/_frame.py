@@ -38,9 +38,9 @@ def make_frame(
     ----------
     blocks : mapping of str to array-like of shape (n_utterances, n_features)
         The features of each modality. A row that is NaN throughout means that
-        the modality is missing there. Columns of a DataFrame keep their names
-        behind the prefix ``<modality>__``; others are numbered. Rows belong
-        together by position.
+        the modality is missing there. Columns of a table, of pandas, polars or
+        Arrow, keep their names behind the prefix ``<modality>__``; others are
+        numbered. Rows belong together by position.
     dialogue : array-like of shape (n_utterances,), default=None
         Identity of the dialogue, stored as text. By default every utterance
         is a dialogue of its own; turns or speakers without dialogues warn.

@@ -17,6 +17,7 @@ from skorch.callbacks import GradientNormClipping
 from skmerc._training import (
     CallbackHolder,
     Checkpoint,
+    FitTasks,
     check_net_settings,
     check_parallel,
     check_partial_missing,
@@ -39,6 +40,7 @@ from skmerc._utils.compat import (
     StrOptions,
     check_feature_names_in,
     fit_context,
+    with_callbacks,
 )
 from skmerc._utils.divergence import refuse_infinite_answers
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
@@ -305,6 +307,7 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=True)
     @all_or_nothing
+    @with_callbacks
     def fit(self, X, y=None, sample_weight=None):
         """Learn to fuse the modalities.
 
@@ -339,6 +342,7 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         """
         check_parallel(self)
         check_net_settings(self)
+        tasks = FitTasks.of(self, X, y, sample_weight)
         table, y = self._read_training(X, y)
         weight = check_weight(sample_weight, table.features)
         learned, scored = weight * table.learnable, weight * (table.role == VALIDATION)
@@ -350,7 +354,9 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         seed = draw_seed(check_random_state(self.random_state))
         data = {"X": table, "y": target, "sample_weight": learned, "roles": scored}
         with Checkpoint.of(self, data | {"random_state": seed}) as checkpoint:
-            self._train(table, target, learned, scored, seed, checkpoint)
+            self._train(table, target, learned, scored, seed, checkpoint, tasks)
+        if tasks:
+            tasks.end()
         return self
 
     def _read_training(self, X, y):
@@ -388,19 +394,19 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
                 "code that name. Rename the modality, or use output='latent'."
             )
 
-    def _train(self, table, target, learned, scored, seed, checkpoint):
+    def _train(self, table, target, learned, scored, seed, checkpoint, tasks):
         device = resolve_device(self.device)
         training = rows_of(table, learned, target)
         validation = rows_of(table, scored, target) if scored.any() else None
         with drawing(seed, device):
-            net = self._make_net(table, training, validation, device, seed)
+            net = self._make_net(table, training, validation, device, seed, tasks)
             watched = runs_code_of_others(self)
             train_net(net, training, checkpoint=checkpoint, watched=watched)
         self.net_ = _to_cpu(without_accelerator(net))
         self.history_ = summaries_of(net.history)
         self.n_iter_ = len(self.history_)
 
-    def _make_net(self, table, training, validation, device, seed):
+    def _make_net(self, table, training, validation, device, seed, tasks):
         rows = table.select(training.weight > 0)
         standardize = fit_standardize_on_real(
             table, rows, training.weight, active=self.standardize
@@ -438,6 +444,7 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
             validation=validation,
             measure=FusionMeasure(FusionLoss(**objective), self.classes_ is not None),
             patience=self.patience,
+            tasks=tasks,
             seed=seed,
             standardized=self.standardize,
             name=type(self).__name__,

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from skmerc import __version__
+from skmerc._utils.compat import silent_on_torchvision
 from skmerc._utils.files import write_atomically
 from skmerc._utils.locks import LOADING
 from skmerc._utils.optional import need
@@ -81,7 +82,11 @@ def export_model(model: BaseEstimator, path: FilePath) -> None:
     first, last = steps[0], steps[-1]
     name, answer = _answer(last)
     graph = _Graph(steps, answer)
-    with LOADING, undisturbed():  # torch traces for one thread at a time
+    with (
+        LOADING,
+        undisturbed(),
+        silent_on_torchvision(),
+    ):  # torch traces for one thread at a time
         exported = _to_onnx(graph, first.n_features_in_, name)
     for key, value in (_input(first) | _output(last)).items():
         exported.metadata_props.add(key=key, value=json.dumps(value, default=str))
@@ -118,15 +123,26 @@ class _Affine(nn.Module):
 
 def _steps(model: Any) -> list[Any]:
     """The fusers and the estimator that answer, all of them fit for export."""
-    steps = [model]
+    model, name = _pipeline_of(model)
+    given = [model]
     if isinstance(model, Pipeline):
-        steps = [step for _, step in model.steps if _answers(step)]
-    for number, step in enumerate(steps, start=1):
-        _refuse_other(step, last=number == len(steps))
+        given = [step for _, step in model.steps]
+    steps = [step for step in given if _answers(step)]
+    for number, step in enumerate(given, start=1):
+        if _answers(step):
+            _refuse_other(step, number, len(given), name)
+    for step in steps:
         check_is_fitted(step, "net_")
         _refuse_head(step)
         _refuse_convolution(step)
     return steps
+
+
+def _pipeline_of(model: Any) -> tuple[Any, str]:
+    """Return what answers inside a recognizer, and what a user calls it."""
+    if hasattr(model, "pipeline_"):
+        return model.pipeline_, "model.pipeline_"
+    return model, "model"
 
 
 def _answers(step: Any) -> bool:
@@ -134,14 +150,23 @@ def _answers(step: Any) -> bool:
     return step not in (None, "passthrough") and not hasattr(step, "fit_resample")
 
 
-def _refuse_other(step: Any, last: bool) -> None:
+def _refuse_other(step: Any, number: int, n_steps: int, name: str) -> None:
+    last = number == n_steps
     if isinstance(step, DJVAEFuser) or (last and isinstance(step, DialogueEstimator)):
         return
-    place = "" if last else " before the last step of a pipeline"
+    kind, holds = type(step).__name__, "the graph holds networks of skmerc only"
+    if last:
+        raise ValueError(
+            f"{kind} cannot be exported: {holds}. Keep the model with save_model, for "
+            "Python."
+        )
+    behind, before = f"{name}[{number}:]", f"{name}[:{number}]"
     raise ValueError(
-        f"{type(step).__name__} cannot be exported{place}: the graph holds networks of "
-        "skmerc only. Export the steps behind it alone, and give them what it makes; "
-        "or keep everything with save_model, for Python."
+        f"{kind} cannot be exported before the last step of a pipeline: {holds}. "
+        f"Export the steps behind it alone, export_model({behind}, path), and give "
+        f"the graph what those before make, {before}.transform(X) without its keys: a "
+        "sentence model stays in Python, or is exported by its own library. Or keep "
+        "everything with save_model, for Python."
     )
 
 

@@ -21,6 +21,7 @@ from skmerc._training import (
     CallbackHolder,
     Checkpoint,
     DialogueDataset,
+    FitTasks,
     Moments,
     check_net_settings,
     check_parallel,
@@ -39,7 +40,7 @@ from skmerc._training import (
     warn_of_values_never_seen,
     without_accelerator,
 )
-from skmerc._utils.compat import Interval, StrOptions, fit_context
+from skmerc._utils.compat import Interval, StrOptions, fit_context, with_callbacks
 from skmerc._utils.divergence import refuse_infinite_answers
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc._utils.registry import PresetMixin
@@ -146,6 +147,7 @@ class DialogueEstimator(
 
     @fit_context(prefer_skip_nested_validation=False)
     @all_or_nothing
+    @with_callbacks
     def fit(self, X, y, sample_weight=None):
         """Train the network on whole dialogues.
 
@@ -189,6 +191,7 @@ class DialogueEstimator(
         """Fit, or go on for a number of epochs from where the last fit ended."""
         check_parallel(self)
         check_net_settings(self)
+        tasks = None if epochs else FitTasks.of(self, X, y, sample_weight)
         resume = hasattr(self, "net_") and bool(self.warm_start or epochs)
         table, y, weight = self._read_labelled(X, y, sample_weight, reset=not resume)
         rng = check_random_state(self.random_state)
@@ -199,8 +202,10 @@ class DialogueEstimator(
             start = self.net_ if resume else None
             kept = Checkpoint.of(self, data.parts() | {"random_state": seed}, start)
         with kept as checkpoint:
-            self._train(data, seed, resume, epochs, checkpoint)
+            self._train(data, seed, resume, epochs, checkpoint, tasks)
             self._finish(data, rng)
+        if tasks:
+            tasks.end()
         return self
 
     def _read_labelled(self, X, y, sample_weight, reset):
@@ -301,7 +306,7 @@ class DialogueEstimator(
     def _pretrain(self, net, training):
         """Train parts of the network beforehand."""
 
-    def _train(self, data, seed, resume, epochs, checkpoint):
+    def _train(self, data, seed, resume, epochs, checkpoint, tasks):
         """Train on the data from the start, or from the last fit."""
         training = data.dataset(data.weight)
         if "mask_weight" in inspect.signature(self._network.forward).parameters:
@@ -318,7 +323,8 @@ class DialogueEstimator(
 
         seed += len(before)  # or each further pass would draw what the last one drew
         with drawing(seed, device):
-            net = self._make_net(data, training, validation, device, seed, epochs)
+            parts = data, training, validation
+            net = self._make_net(*parts, device, seed, epochs, tasks)
             train_net(
                 net,
                 training,
@@ -355,7 +361,7 @@ class DialogueEstimator(
         share = min(_UTTERANCES_IN_BATCH / n_utterances, _LARGEST_BATCH)
         return max(1, round(share * len(training)))
 
-    def _make_net(self, data, training, validation, device, seed, epochs):
+    def _make_net(self, data, training, validation, device, seed, epochs, tasks):
         reader = self._standardize.settings | {
             "blocks": list(data.table.blocks.values())
         }
@@ -387,6 +393,7 @@ class DialogueEstimator(
             patience=None if epochs else self._stops_after(data.scored),
             window=self._window,
             ema_decay=getattr(self, "ema_decay", 0.0),
+            tasks=tasks,
             seed=seed,
             standardized=self.standardize,
             name=type(self).__name__,

@@ -93,6 +93,10 @@ class DialogueClassifierMixin(ClassifierMixin):
         self.class_prior_ = self._task.prior
         self._fit_head(data, rng)
 
+    def _so_far(self, net):
+        # A head learns after the network, and until then nothing stands in its place.
+        return None if self.head is not None else super()._so_far(net) | {"head_": None}
+
     def _fit_head(self, data, rng):
         self.head_ = None
         if self.head is None:

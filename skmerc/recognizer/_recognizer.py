@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted, check_random_state, valida
 from skmerc._utils.compat import HasMethods, StrOptions, fit_context
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc._utils.progress import is_shown
+from skmerc._utils.registry import documented
 from skmerc._utils.seeding import draw_seed
 from skmerc._utils.types import FilePath, Table
 from skmerc.features import AudioFunctionals, TextEmbedder, VideoFunctionals
@@ -42,6 +43,7 @@ from skmerc.recognizer._columns import Columns, find_columns
 _COLUMN = [str, None]
 
 
+@documented
 class EmotionRecognizer(ClassifierMixin, BaseEstimator):
     """Recognise emotions in a table of utterances, with all steps chosen for you.
 

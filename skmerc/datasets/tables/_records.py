@@ -13,7 +13,7 @@ from skmerc.datasets.formats._csv_files import read_texts
 from skmerc.datasets.formats._files import check_file
 from skmerc.datasets.formats._parquet import read_frame
 from skmerc.datasets.tables._utterance_order import field_of
-from skmerc.frame._columns import as_pandas
+from skmerc.frame._columns import frame_of
 from skmerc.frame._names import kind_of
 from skmerc.frame._texts import decode, is_blank, is_missing
 
@@ -34,8 +34,10 @@ def as_items(given, names, numbers):
         return _read_file(Path(given), names, numbers)
     if isinstance(given, list | tuple | pd.DataFrame):
         return given
-    frame = _as_frame(given)
-    if isinstance(frame, pd.DataFrame):
+    if hasattr(given, "get_utterances_dataframe"):  # a Corpus of ConvoKit
+        return given.get_utterances_dataframe()
+    frame = frame_of(given)
+    if frame is not None:
         return frame
     raise TypeError(
         f"dialogues is a {type(given).__module__}.{type(given).__name__}; give a list "
@@ -54,26 +56,6 @@ def _how(given):
     if hasattr(given, "__next__"):
         return "; of a generator make a list: list(dialogues)"
     return ""
-
-
-def _as_frame(given):
-    """Make a frame of pandas of a table of another library; None if it is none."""
-    if isinstance(given, pd.Series):
-        return None
-    if hasattr(given, "to_pandas"):
-        try:
-            return given.to_pandas()
-        except ImportError:  # polars converts itself by pyarrow only
-            if not hasattr(given, "get_column"):
-                raise
-            return as_pandas(given)
-    if hasattr(given, "__arrow_c_stream__"):
-        (pyarrow,) = need("parquet", "pyarrow")
-        try:
-            return pyarrow.table(given).to_pandas()
-        except pyarrow.ArrowInvalid:  # a stream of one column
-            return None
-    return None
 
 
 def _read_file(path, names, numbers):

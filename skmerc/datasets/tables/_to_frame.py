@@ -85,7 +85,8 @@ def to_frame(
           ``"dialogue"``, ``"dialogue_id"`` or ``"conversation_id"``, or under the
           field that `dialogue` says;
         - a DataFrame with such a column or level of the index, a row for each
-          utterance, as ConvoKit's ``corpus.get_utterances_dataframe()``;
+          utterance, as ConvoKit's ``corpus.get_utterances_dataframe()``, or the
+          ``Corpus`` itself;
         - a table of polars, Arrow, Hugging Face or another library, which has
           ``to_pandas`` or ``__arrow_c_stream__``;
         - the path of such a table in a file that ends in ``.parquet``, ``.csv``,

@@ -1,8 +1,8 @@
-"""Folders that ConvoKit writes."""
+"""Corpora of ConvoKit, in memory or in the folders that it writes."""
 
 from pathlib import Path
 
-from skmerc._utils.compat import validate_params
+from skmerc._utils.compat import HasMethods, validate_params
 from skmerc.datasets.formats._files import content_of
 from skmerc.datasets.tables._to_frame import to_frame
 from skmerc.datasets.transcripts._dialogues import name_of_speaker, told_apart
@@ -16,7 +16,7 @@ _OLD_NAMES = {"root": "conversation_id", "user": "speaker"}
 
 @validate_params(
     {
-        "path": [str, Path],
+        "path": [str, Path, HasMethods(["iter_utterances", "iter_speakers"])],
         "label": [str, None],
         "speaker_name": [str, None],
         "columns": [list, tuple],
@@ -24,13 +24,13 @@ _OLD_NAMES = {"root": "conversation_id", "user": "speaker"}
     prefer_skip_nested_validation=True,
 )
 def load_convokit(path, *, label="label", speaker_name=None, columns=()):
-    r"""Read the folder of a corpus that ConvoKit has written.
+    r"""Read a corpus of ConvoKit, or the folder that it has written.
 
     Parameters
     ----------
-    path : str or Path
+    path : str, Path or convokit.Corpus
         The folder, with ``utterances.jsonl``; and for `speaker_name` with
-        ``speakers.json``.
+        ``speakers.json``. Or the corpus itself.
     label : str or None, default="label"
         The field of an utterance, or of its ``"meta"``, that holds its label.
     speaker_name : str, default=None
@@ -62,7 +62,7 @@ def load_convokit(path, *, label="label", speaker_name=None, columns=()):
 
     See Also
     --------
-    to_frame : Read ``corpus.get_utterances_dataframe()``.
+    to_frame : Read any other conversations.
 
     Notes
     -----
@@ -96,6 +96,12 @@ def load_convokit(path, *, label="label", speaker_name=None, columns=()):
     0           L1               1               BEN   I know.
     1           L1               0              ANNA     Late!
     """
+    if not isinstance(path, str | Path):
+        people = {one.id: dict(one.meta) for one in path.iter_speakers()}
+        records = list(map(_record_of, path.iter_utterances()))
+        if speaker_name is not None:
+            records = _renamed(records, _names("the corpus", people, speaker_name))
+        return to_frame(records, label=label, columns=columns)
     path = Path(path)
     if not path.is_dir():
         kind = "is a file; give the folder that it is in" if path.exists() else ""
@@ -105,9 +111,22 @@ def load_convokit(path, *, label="label", speaker_name=None, columns=()):
     with content_of(file, "JSON lines"):
         records = _records(file)
     if speaker_name is not None:
-        records = _with_names(path, records, speaker_name)
+        records = _with_names_of_file(path, records, speaker_name)
     with content_of(file, "JSON lines"):
         return to_frame(records, label=label, columns=columns)
+
+
+def _record_of(utterance):
+    """Tell of an utterance in memory what a file would."""
+    return {
+        "id": utterance.id,
+        "speaker": utterance.speaker.id,
+        "conversation_id": utterance.conversation_id,
+        "reply-to": utterance.reply_to,
+        "timestamp": utterance.timestamp,
+        "text": utterance.text,
+        "meta": dict(utterance.meta),
+    }
 
 
 def _records(file):
@@ -129,12 +148,16 @@ def _with_present_names(record):
     return record | renamed
 
 
-def _with_names(folder, records, speaker_name):
-    """Put the names of speakers in the place of their ids."""
+def _with_names_of_file(folder, records, speaker_name):
     files = [folder / name for name in _SPEAKERS]
     file = next((one for one in files if one.exists()), files[0])
     with content_of(file, "JSON"):
-        names = told_apart(_names(file, speaker_name))
+        names = _names(file, _people(file), speaker_name)
+    return _renamed(records, names)
+
+
+def _renamed(records, names):
+    """Put the names of speakers in the place of their ids."""
     return [
         record | {"speaker": names.get(key, key) if isinstance(key, str) else key}
         for record in records
@@ -142,17 +165,22 @@ def _with_names(folder, records, speaker_name):
     ]
 
 
-def _names(file, field):
+def _people(file):
+    """What is known of speakers, by their ids."""
     people = read_json(file)
     if not isinstance(people, dict):
         raise ValueError(f"{file} holds no speakers by their ids.")
-    known = {
+    return {
         key: about.get("meta", about)
         for key, about in people.items()
         if isinstance(about, dict)
     }
+
+
+def _names(where, known, field):
+    """Names of speakers, by their ids."""
     names = {
-        key: name_of_speaker(meta.get(field), f"{file}: {field!r} of {key!r}")
+        key: name_of_speaker(meta.get(field), f"{where}: {field!r} of {key!r}")
         for key, meta in known.items()
         if isinstance(meta, dict)
     }
@@ -160,7 +188,7 @@ def _names(file, field):
     if not names:
         fields = {name for meta in known.values() for name in meta or ()}
         raise ValueError(
-            f"{file}: no speaker has {field!r}; known are "
+            f"{where}: no speaker has {field!r}; known are "
             f"{', '.join(sorted(map(repr, fields))) or 'none':.200}."
         )
-    return names
+    return told_apart(names)
