@@ -25,7 +25,8 @@ SECONDS = 60
 
 READERS = (
     "load_table.npz", "load_table.csv", "load_table.csv.gz", "load_table.parquet",
-    "iter_table", "load_meld", "load_meld.csv", "load_emorynlp", "load_emorynlp.csv",
+    "iter_table", "iter_table.csv", "load_meld", "load_meld.csv", "load_emorynlp",
+    "load_emorynlp.csv",
     "load_dailydialog", "load_dailydialog.txt", "load_iemocap", "load_iemocap.txt",
     "load_iemocap.npy", "load_iemocap.joblib", "load_mosei", "load_mosei.padded",
     "load_mosi", "load_mosi.csv", "load_subtitles", "load_subtitles.vtt",
@@ -404,6 +405,7 @@ _GOOD = {
     "load_table.csv.gz": _gz,
     "load_table.parquet": _parquet,
     "iter_table": _parquet,
+    "iter_table.csv": _csv,
     "load_meld": _pickled(_meld, "a.pkl"),
     "load_meld.csv": _meld_csv,
     "load_emorynlp": _pickled(_cosmic, "a.pkl"),
