@@ -273,7 +273,8 @@ def parse(description, models, **more):
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--save", help="a CSV file for the scores of every run")
     for name, default in more.items():
-        parser.add_argument(f"--{name}", default=default)
+        switch = {"action": "store_true"} if default is False else {}
+        parser.add_argument(f"--{name}", default=default, **switch)
     return parser.parse_args()
 
 

@@ -15,7 +15,9 @@ Embeddings are made within each pipeline, and kept in a folder, so that each tex
 embedded once, and models are fine-tuned once for each seed, on the account of the first
 row that needs them: ``--epochs`` passes of ``--cv`` models, each of which leaves out a
 part of the dialogues, or of one model with ``--cv 0``. The time for embedding is
-printed first. ``--model`` is the name or the folder of a sentence model. "Class
+printed first. ``--model`` is the name or the folder of a sentence model.
+``--context-past 4`` lets it read each utterance behind the four before it,
+``--context-future`` those after it, and ``--speakers`` the names of who speaks. "Class
 weights" are the square roots of the balanced ones. Everything else is as in
 ``results_table.py``.
 """
@@ -95,15 +97,23 @@ class Models(dict):
         What stands beside the text.
     class_weight : dict or None
         Weights for the rows that say so.
+    context : dict or None
+        Parameters of the embedders that say what is read beside each utterance.
     **tuning : object
         Parameters of fine-tuning.
     """
 
     def __init__(
-        self, model=LOCAL, cache=None, modalities=(), class_weight=None, **tuning
+        self,
+        model=LOCAL,
+        cache=None,
+        modalities=(),
+        class_weight=None,
+        context=None,
+        **tuning,
     ):
         self.model, self.cache, self.modalities = model, cache, modalities
-        self.tuning = tuning
+        self.context, self.tuning = context or {}, tuning
         weighted = partial(joyful, class_weight=class_weight)
         frozen, tuned = self.behind_embedding, self.behind_fine_tuning
         super().__init__(
@@ -134,7 +144,7 @@ class Models(dict):
         )
 
     def embedder(self):
-        return TextEmbedder(self.model, cache=self.cache)
+        return TextEmbedder(self.model, cache=self.cache, **self.context)
 
     def behind_embedding(self, *steps):
         """Put what knows nothing of emotions before other steps."""
@@ -144,14 +154,19 @@ class Models(dict):
         """Put what has learned emotions before them."""
         return lambda seed: self.pipeline(
             FineTunedTextEmbedder(
-                self.model, cache=self.cache, random_state=seed, **self.tuning
+                self.model,
+                cache=self.cache,
+                random_state=seed,
+                **self.context,
+                **self.tuning,
             ),
             steps,
             seed,
         )
 
     def pipeline(self, embedder, steps, seed):
-        keys = list(KEYS) * isinstance(embedder, FineTunedTextEmbedder)
+        tuned = isinstance(embedder, FineTunedTextEmbedder)
+        keys = list(KEYS) * (tuned or any(self.context.values()))
         columns = ColumnTransformer(
             [
                 ("keys", "passthrough", list(KEYS)),
@@ -213,6 +228,7 @@ if __name__ == "__main__":
         sentences=None,
         epochs=2,
         cv=4,
+        **{"context-past": 0, "context-future": 0, "speakers": False},
     )
     if arguments.folds or (arguments.modalities and not arguments.sentences):
         raise SystemExit("There are no folds here, and no modalities in annotations.")
@@ -223,11 +239,16 @@ if __name__ == "__main__":
             cache,
             arguments.modalities or (),
             soft_weights(of_utterances(*parts[:2])[1]),
+            {
+                "context_past": int(arguments.context_past),
+                "context_future": int(arguments.context_future),
+                "speakers": arguments.speakers,
+            },
             max_epochs=int(arguments.epochs),
             cv=int(arguments.cv) or None,
         )
         for X in (parts[0], parts[2]):
-            models.embedder().fit_transform(X["utterance"])
+            models.embedder().fit_transform(X[["utterance", *KEYS]])
         print(f"Embedding: {time.perf_counter() - start:.0f} s\n")
         fixed = [
             name

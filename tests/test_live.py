@@ -1,5 +1,6 @@
 """Conversations that still go on give the answers of the whole."""
 
+import json
 import pickle
 import threading
 import warnings
@@ -348,6 +349,74 @@ def test_a_conversation_goes_on_after_a_pickle(model, tables):
     conversation = pickle.loads(pickle.dumps(conversation))
     list(hear(conversation, heard, slice(10, None)))
     assert_allclose(now(conversation), model.predict_proba(heard), atol=1e-9)
+
+
+def put_away(conversation, model):
+    """Write it, and go on with a model that was loaded again."""
+    text = conversation.to_json()
+    json.loads(text, parse_constant=pytest.fail)  # words that JSON does not know
+    return LiveConversation.from_json(pickle.loads(pickle.dumps(model)), text)
+
+
+@pytest.mark.parametrize("name", ["joyful", "cberl", "regressor", "joyful, by default"])
+def test_a_conversation_goes_on_from_json(tables, name):
+    X, y, heard = tables
+    model = fit((CAUSAL | AHEAD)[name], X, y)
+    conversation = put_away(LiveConversation(model), model)
+    for part in (slice(1), slice(1, 8), slice(8, 12)):
+        list(hear(conversation, heard, part))
+        before = conversation.turns
+        conversation = put_away(conversation, model)
+        pd.testing.assert_frame_equal(conversation.turns, before)
+    columns = conversation.turns.columns[3:] if hasattr(model, "classes_") else "answer"
+    found = conversation.turns[columns].to_numpy(float).reshape(12, -1)
+    assert_allclose(found, answers_of(model, heard.iloc[:12]), rtol=0, atol=1e-9)
+
+
+def test_rows_that_are_read_again_are_put_away(tables):
+    X, y, heard = tables
+    model = make_pipeline(FunctionTransformer(around), cberl(**PAST)).fit(X, y)
+    whole = heard.assign(text__0=1.0).dropna().iloc[:6]
+    whole["dialogue__turn"] = np.arange(6)
+    conversation = LiveConversation(model)
+    list(hear(conversation, whole, slice(3)))
+    conversation = put_away(conversation, model)
+    list(hear(conversation, whole, slice(3, 6)))
+    assert_allclose(now(conversation), model.predict_proba(whole), atol=1e-5)
+
+
+def test_a_conversation_that_was_put_away_has_warned(model):
+    conversation = LiveConversation(model)
+    with pytest.warns(PartialMissingWarning):
+        conversation.add(features={"text__0": 1.0})
+    put_away(conversation, model).add(features={"text__0": 1.0})
+
+
+def test_what_is_no_conversation_of_the_model_is_refused(tables, model):
+    X, y, heard = tables
+    conversation = LiveConversation(model)
+    list(hear(conversation, heard, slice(3)))
+    good = json.loads(conversation.to_json())
+    turns = good["answers"]["shape"]
+    tensor = {"kind": "int64", "shape": [1], "data": "AQAAAAAAAAA="}
+    damaged = [
+        {"format": 2},
+        {"speakers": ["Ann"]},
+        {"speakers": [1, 2, 3]},
+        {"rows": [{"smell": 1.0}]},
+        {"answers": good["answers"] | {"shape": [turns[0] + 1, turns[1]]}},
+        {"answers": good["answers"] | {"kind": "object"}},
+        {"state": None},
+        {"state": [{"names": {"Ann": 0}}, [tensor] * 3]},
+        {"told": None},
+    ]
+    texts = [json.dumps(good | change) for change in damaged]
+    for text in [*texts, "", "[1]", "[" * 100_000, texts[0][:-9], "{}"]:
+        with pytest.raises(ValueError, match="no conversation with this model"):
+            LiveConversation.from_json(model, text)
+    other = causal_joyful(context_window=4, window_past=3).fit(X, y)
+    with pytest.raises(ValueError, match="the model has other weights"):
+        LiveConversation.from_json(other, json.dumps(good))
 
 
 def test_it_answers_with_the_fit_that_it_was_given(tables):

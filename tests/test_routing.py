@@ -1,5 +1,7 @@
 """scikit-learn's metadata routing switched on, with and without metadata."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from imblearn.over_sampling import RandomOverSampler
@@ -11,7 +13,10 @@ from sklearn.ensemble import AdaBoostClassifier, BaggingClassifier, VotingClassi
 from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
-from sklearn.pipeline import make_pipeline
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 from systems import NAMES, answer_of, fit_model, make_model, mostly_slow
 
 from skmerc import DialogueSampler
@@ -65,6 +70,53 @@ def test_a_head_gets_its_weights_with_routing_and_without(table, head):
     with config_context(enable_metadata_routing=True):
         found = clone(model).fit(X, y, sample_weight=weight).predict_proba(X)
     np.testing.assert_array_equal(found, expected)
+
+
+class Watching(LogisticRegression):
+    """Remembers the weights that it was given."""
+
+    def fit(self, X, y, sample_weight=None):
+        self.given_ = sample_weight
+        return super().fit(X, y, sample_weight)
+
+
+def test_weights_reach_the_head_inside_a_pipeline_or_a_search(table):
+    X, y = table
+    weight = np.linspace(1, 3, len(y))
+    inside = make_pipeline(StandardScaler(), make_pipeline(Watching()))
+    search = GridSearchCV(inside, {"pipeline__watching__C": [1.0]}, cv=2)
+    model = make_model("cberl", head=search, patience=None).fit(X, y, weight)
+    found = model.head_.best_estimator_[-1][-1].given_
+    np.testing.assert_allclose(np.sort(found), weight, rtol=1e-6)
+
+
+@pytest.mark.parametrize("head", [KNeighborsClassifier(), make_pipeline(GaussianNB())])
+def test_a_head_without_weights_is_told(table, head):
+    X, y = table
+    weight = np.linspace(1, 3, len(y))
+    knows = isinstance(head, Pipeline)
+    model = make_model("cberl", head=head)
+    assert clone(model).fit(X, y).predict(X).shape == y.shape
+    skewed = np.where(np.arange(len(y)) % 5, "anger", "joy")
+    calls = [
+        lambda: clone(model).fit(X, y, weight),
+        lambda: clone(model).set_params(class_weight="balanced").fit(X, skewed),
+    ]
+    for call in calls:
+        with (
+            nullcontext()
+            if knows
+            else pytest.raises(
+                ValueError, match="head=KNeighborsClassifier takes no sample_weight"
+            )
+        ):
+            call()
+
+
+def test_a_head_of_others_without_weights_is_fitted_without(table):
+    X, y = table
+    head = BaggingClassifier(KNeighborsClassifier(), 2, random_state=0)
+    assert make_model("cberl", head=head).fit(X, y).predict(X).shape == y.shape
 
 
 def test_weights_are_routed_through_pipelines_and_searches(table, routed):

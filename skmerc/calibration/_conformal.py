@@ -91,13 +91,20 @@ class DialogueConformalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstim
 
     - with probability 1 - alpha at least, if the estimator is frozen and has not seen
       the dialogues of the table;
-    - with 1 - 2 alpha - 2 (1 - alpha) (F - 1) / (K + F) at least, by F folds of equally
-      many dialogues [4]_, and in practice with about 1 - alpha.
+    - with 1 - 2 alpha - 2 (1 - alpha) (F - 1) / (K + F) at least, by F folds into which
+      dialogues come without a look at what is in them, such as those of
+      ``DialogueKFold(shuffle=True)``: p(c) is an average of a p-value from each fold
+      but for the last term, and twice an average of p-values is one [4]_ [5]_.
 
-    Neither speaks of one dialogue alone, of kinds of speakers, or of dialogues from
-    another source. With ``per_class=True`` the same holds for the utterances of each
-    emotion, over the dialogues in which it occurs. With fewer than 1 / alpha - 1 of
-    them nothing can be ruled out; a warning says so, and the emotion is in every set.
+    In practice it is about 1 - alpha by folds, too, and by folds that are stratified by
+    labels, as by default, for which no bound is known. With few dialogues in a fold
+    the bound says nothing: take few folds.
+
+    Utterances are drawn as those here are labelled. Neither speaks of one dialogue
+    alone, of kinds of speakers, or of dialogues from another source. With
+    ``per_class=True`` the same holds for the utterances of each emotion, over the
+    dialogues in which it occurs. With fewer than 1 / alpha - 1 of them nothing can be
+    ruled out; a warning says so, and the emotion is in every set.
 
     Context and synthetic rows do not calibrate; the former get sets as all rows do.
 
@@ -110,7 +117,9 @@ class DialogueConformalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstim
     .. [3] Lee, Y., Barber, R. F. and Willett, R. (2023). "Distribution-free inference
        with hierarchical data". arXiv:2306.06342.
     .. [4] Barber, R. F. et al. (2021). "Predictive inference with the jackknife+".
-       Annals of Statistics 49.
+       Annals of Statistics 49. Its section on cross-conformal prediction has the bound.
+    .. [5] Vovk, V. and Wang, R. (2020). "Combining p-values via averaging". Biometrika
+       107. Averages may be weighted, so that folds may differ in size.
 
     Examples
     --------

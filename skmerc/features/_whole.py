@@ -73,14 +73,66 @@ def size_of_box(head):
     return int.from_bytes(head[8:16], "big") if size == 1 else size
 
 
-def size_of_element(head):
-    """Return the size of an element of a Matroska or WebM file."""
-    if not head.startswith(EBML):
+def size_of_element(head, inside=False):
+    """Return the size of an element of a Matroska or WebM file.
+
+    Where what is inside counts, that of a part without an end is the size of its head.
+    """
+    if not head.startswith(EBML + WITHIN_EBML * inside):
         return None
-    width = 9 - head[4].bit_length() if len(head) > 4 else 9
+    place = 9 - head[0].bit_length()
+    width = 9 - head[place].bit_length() if len(head) > place else 9
     largest = (1 << 7 * width) - 1
-    size = int.from_bytes(head[4 : 4 + width], "big") & largest
-    return 0 if width > 8 or size == largest else 4 + width + size
+    size = int.from_bytes(head[place : place + width], "big") & largest
+    if width > 8 or size == largest:
+        return place + width if inside and head.startswith(ENDLESS_EBML) else 0
+    return place + width + size
+
+
+def end_of_matroska(file):
+    """Return where a Matroska or WebM file ends, that of a live recording too."""
+    end = end_of_parts(file, size_of_element)
+    return end_of_parts(file, partial(size_of_element, inside=True), end or 0)
+
+
+def size_of_pack(head):
+    """Return the size of a header or packet of an MPEG program stream."""
+    if not head.startswith(b"\0\0\1") or len(head) < 14 or head[3] < 0xB9:
+        return None
+    if head[3] == 0xB9:
+        return 4
+    if head[3] == 0xBA:
+        return 14 + head[13] % 8 if head[4] >> 6 == 1 else 12
+    return 6 + int.from_bytes(head[4:6], "big")
+
+
+def end_of_packets(file, size, first=0):
+    """Return where the packets of an MPEG transport stream end, all of one size."""
+    if any(read_at(file, first + n * size, 1) != b"G" for n in range(4)):
+        return None
+    return -(-file.seek(0, os.SEEK_END) // size) * size
+
+
+def end_of_gif(file):
+    """Return where the pictures of a GIF file end; infinity where one breaks off."""
+    place = 13 + size_of_colors(read_at(file, 10, 1))
+    while head := read_at(file, place, 10):
+        if head.startswith(b";"):
+            return place + 1
+        if head[:1] not in b"!,":
+            return None
+        place += 2 if head.startswith(b"!") else 11 + size_of_colors(head[9:])
+        while (size := read_at(file, place, 1)) and size != b"\0":
+            place += 1 + size[0]
+        if not size:
+            return math.inf
+        place += 1
+    return None
+
+
+def size_of_colors(flags):
+    """Return the bytes of the colours that a byte of a GIF file announces."""
+    return 3 << (flags[0] % 8 + 1) if flags and flags[0] & 0x80 else 0
 
 
 def size_of_page(head):
@@ -148,6 +200,14 @@ def parts(size_of, start=0, **settings):
 
 BOXES = b"ftyp styp moov mdat moof free skip wide uuid sidx mfra meta pnot junk".split()
 EBML = (bytes.fromhex("1a45dfa3"), bytes.fromhex("18538067"))
+ENDLESS_EBML = (bytes.fromhex("18538067"), bytes.fromhex("1f43b675"))
+WITHIN_EBML = tuple(
+    map(
+        bytes.fromhex,
+        "1f43b675 114d9b74 1549a966 1654ae6b 1c53bb6b 1254c367 1043a770 1941a469 5854 "
+        "ec bf e7 a3 a0 a7 ab af".split(),
+    )
+)
 ASF = tuple(map(bytes.fromhex, ("3026b275", "3626b275", "90080033", "d329e2d6")))
 W64 = (b"riff\x2e\x91\xcf\x11",)
 FLV = (b"\x08", b"\x09", b"\x12")
@@ -168,7 +228,11 @@ KINDS = [  # the first that fits counts
     ((b"caff",), 0, parts(size_of_caf_chunk, start=8)),
     ((b"NIST_1A",), 0, end_of_sphere),
     (tuple(BOXES), 4, parts(size_of_box)),
-    (EBML[:1], 0, parts(size_of_element)),
+    (EBML[:1], 0, end_of_matroska),
     ((b"OggS",), 0, parts(size_of_page)),
     ((b"FLV\x01",), 0, parts(size_of_tag, start=13)),
+    ((b"GIF8",), 0, end_of_gif),
+    ((b"\0\0\1\xba",), 0, parts(size_of_pack)),
+    ((b"G",), 0, partial(end_of_packets, size=188)),
+    ((b"G",), 4, partial(end_of_packets, size=192, first=4)),
 ]

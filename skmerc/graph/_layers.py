@@ -91,6 +91,18 @@ class RelationalAttention(MessagePassing):
         weight = softmax(score + self.preference[relation], index, num_nodes=dim_size)
         return self.dropout(weight)[..., None] * value.index_select(0, row)
 
+    def to_last(self, x: Tensor, relation: Tensor) -> Tensor:
+        """Pass messages to the last utterance alone, as `forward` does: (1, out_size).
+
+        They come from the first utterances, as many as there are relations.
+        """
+        n, turn = x.shape[0], torch.arange(len(relation), device=x.device)
+        query, key = self.query_key(x).view(n, 2, self.heads, -1).unbind(1)
+        value = self.value(x).view(n, self.n_relations, self.heads, -1)[turn, relation]
+        score = (query[-1] * key[: len(turn)]).sum(-1) / math.sqrt(key.shape[-1])
+        weight = (score + self.preference[relation]).softmax(0)
+        return (weight[..., None] * value).sum(0).view(1, -1)
+
 
 class RelationalConvolution(MessagePassing):
     r"""Weighted sum of what neighbours say, with a transformation per relation.
@@ -226,3 +238,14 @@ class NeighborMean(nn.Module):
                 torch.stack([edge_index[1], source]), share, (n, n * kinds)
             )
             return torch.sparse.mm(mean, value)
+
+    def to_last(self, x: Tensor, relation: Tensor) -> Tensor:
+        """Pass messages to the last utterance alone, as `forward` does: (1, out_size).
+
+        They come from the first utterances, as many as there are relations.
+        """
+        kind = relation if self.n_relations > 1 else torch.zeros_like(relation)
+        turn = torch.arange(len(kind), device=x.device)
+        value = self.value(x[: len(kind)]).unflatten(1, (self.n_relations, -1))
+        share = 1 / kind.bincount(minlength=self.n_relations)[kind].to(x.dtype)
+        return (share[:, None] * value[turn, kind]).sum(0, keepdim=True)

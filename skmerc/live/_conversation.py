@@ -1,5 +1,6 @@
 """A conversation that still goes on."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,15 @@ import pandas as pd
 
 from skmerc._utils.warnings import each_once
 from skmerc.live._followers import follower_of
+from skmerc.live._state import (
+    FORMAT,
+    cells_of,
+    names_of,
+    pack,
+    parse,
+    unfit,
+    warnings_of,
+)
 from skmerc.live._turns import TurnReader, speaker_name
 from skmerc.recognition._parts import parts_of
 
@@ -143,6 +153,8 @@ class LiveConversation:
         self.classes_ = None
         if self._follower.gives_classes:
             self.classes_ = np.asarray(parts.last.classes_)
+        # Made once, since an index of texts takes longer than a turn needs otherwise.
+        self._index = pd.Index(() if self.classes_ is None else self.classes_)
         self.reset()
 
     def reset(self) -> "LiveConversation":
@@ -230,6 +242,102 @@ class LiveConversation:
             changed=changed,
         )
 
+    def to_json(self) -> str:
+        """Write the conversation as text, to go on with it in another process.
+
+        The model is not in it. What was said is, as far as the model reads it again:
+        texts and features for a model that answers for the whole, else none, or the
+        last texts of an embedder that reads them in context.
+
+        Returns
+        -------
+        str
+            JSON, which :meth:`from_json` reads.
+
+        Raises
+        ------
+        TypeError
+            If a turn that is read again holds something else than text and numbers.
+        """
+        first = self._follower.first_needed(self._rows)
+        rows = [
+            cells_of(row, turn) for turn, row in enumerate(self._rows[first:], first)
+        ]
+        found = {
+            "format": FORMAT,
+            "model": self._identity(),
+            "speakers": self._speakers,
+            "answers": pack(np.array(self._answers, dtype=np.float64)),
+            "rows": rows,
+            "told": names_of(self._told),
+            "state": pack(self._state),
+        }
+        return json.dumps(found)
+
+    @classmethod
+    def from_json(cls, model: Any, text: str) -> "LiveConversation":
+        """Go on with a conversation that :meth:`to_json` has written.
+
+        Nothing in the text is run, and what does not fit the model is refused.
+
+        Parameters
+        ----------
+        model : object
+            The fitted model that answered, such as one that was loaded again.
+        text : str
+            The conversation.
+
+        Returns
+        -------
+        LiveConversation
+            It answers as the one that was written, up to rounding, and does not repeat
+            the warnings of that one.
+
+        Raises
+        ------
+        ValueError
+            If the text is damaged or something else, or the model has other columns,
+            classes or weights.
+        """
+        made = cls(model)
+        found = parse(text, made._identity())
+        try:
+            made._take_over(**found)
+        except Exception as error:  # whatever a network says of numbers that do not fit
+            raise unfit(error) from error
+        return made
+
+    def _identity(self) -> dict:
+        """Tell what another model must share to go on from here."""
+        classes = None if self.classes_ is None else self.classes_.astype(str).tolist()
+        return {"classes": classes} | self._follower.identity()
+
+    def _take_over(
+        self,
+        speakers: list,
+        answers: np.ndarray,
+        rows: list,
+        told: list,
+        state: Any,
+        **others: Any,
+    ) -> None:
+        """Stand where another conversation stood, if that is possible."""
+        n, empty = len(speakers), self._reader.empty
+        wanted = (n,) if self.classes_ is None else (n, len(self.classes_))
+        if answers.shape != wanted and n:
+            raise ValueError(f"answers of the shape {answers.shape}, and {n} turns")
+        if not all(isinstance(name, str) for name in speakers):
+            raise ValueError("speakers are no texts")
+        if len(rows) > n or any(row.keys() - empty.keys() for row in rows):
+            raise ValueError("rows of another table")
+        if n:
+            self._follower.check(state)
+        self._rows = [{}] * (n - len(rows)) + [empty | row for row in rows]
+        if self._follower.first_needed(self._rows) < n - len(rows):
+            raise ValueError("rows are missing")
+        self._speakers, self._answers = speakers, list(answers)
+        self._state, self._told = state, warnings_of(told)
+
     def _changes(self, first: int, found: np.ndarray) -> pd.DataFrame:
         """Compare new answers for earlier turns with the old ones."""
         if not len(found):
@@ -256,4 +364,4 @@ class LiveConversation:
     def _by_class(self, values: np.ndarray) -> pd.Series | None:
         if self.classes_ is None:
             return None
-        return pd.Series(values, index=self.classes_, name=len(self) - 1)
+        return pd.Series(values, index=self._index.view(), name=len(self) - 1)

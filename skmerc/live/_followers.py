@@ -18,6 +18,7 @@ from skmerc.live._stages import (
     is_text,
     stage_of,
 )
+from skmerc.live._state import fingerprint
 from skmerc.live._turns import Parts, TurnReader, most_turns_read
 from skmerc.recognition._base import DialogueEstimator
 
@@ -52,6 +53,19 @@ class WholeFollower:
         answer = self.model.predict_proba if self.gives_classes else self.model.predict
         return 0, np.asarray(answer(self.reader.table(rows))), None
 
+    def first_needed(self, rows: list[dict]) -> int:
+        """Number of the first row that is read again."""
+        return 0
+
+    def identity(self) -> dict:
+        """Tell what a conversation that was put away must fit."""
+        return {"columns": self.reader.columns}
+
+    def check(self, state: Any) -> None:
+        """Refuse a state that it never has."""
+        if state is not None:
+            raise ValueError("the model remembers nothing")
+
 
 class NetworkFollower:
     """Asks the network of an estimator: for the new turn alone, if it may.
@@ -71,7 +85,7 @@ class NetworkFollower:
 
     def __init__(self, parts: Parts, reader: TurnReader, n_texts: int):
         self.stages = [stage_of(each) for each in parts.transformers]
-        self.texts, self.n_texts = reader.texts, n_texts
+        self.columns, self.texts, self.n_texts = reader.columns, reader.texts, n_texts
         self.estimator, self.split = copy_of(parts.last), Splitter()
         self.blocks = blocks_of(self.estimator)
         self.gives_classes = hasattr(self.estimator, "predict_proba")
@@ -94,6 +108,25 @@ class NetworkFollower:
             outputs, after = run(features, people[name], before)
         answers = self._answers(outputs.numpy())
         return len(rows) - len(answers), answers, (people, after)
+
+    def first_needed(self, rows: list[dict]) -> int:
+        """Number of the first row that is read again: with the next one, if at all."""
+        return self._first_read([*rows, {}])
+
+    def identity(self) -> dict:
+        """Tell what a conversation that was put away must fit."""
+        weights = fingerprint(self.estimator.net_.module_)
+        return {"columns": self.columns, "weights": weights}
+
+    def check(self, state: Any) -> None:
+        """Refuse a state that the network cannot go on from."""
+        people, before = state
+        if not all(type(number) is int for number in people.values()):
+            raise ValueError("speakers have no numbers")
+        nothing = torch.full((1, self.estimator.n_features_in_), torch.nan).double()
+        with undisturbed(), torch.no_grad():
+            run = self._step if self.reach.future == 0 else self._run_again
+            run(nothing, len(people), before)
 
     def _first_read(self, rows: list[dict]) -> int:
         """Number of the first row that is read with the last one."""

@@ -81,6 +81,7 @@ class TurnReader:
             for column in columns_of_texts(transformer)
             if column in self.features
         ]
+        self.numbers = [name for name in self.features if name not in self.texts]
         self.empty = {
             name: None if name in self.texts else np.nan for name in self.columns
         }
@@ -133,8 +134,7 @@ class TurnReader:
         if isinstance(features, Mapping | pd.Series):
             cells = [self._given(name, value) for name, value in features.items()]
             return {column: value for part in cells for column, value in part.items()}
-        numbers = [name for name in self.features if name not in self.texts]
-        return _paired("features", numbers, features)
+        return _paired("features", self.numbers, features)
 
     def _given(self, name: Any, value: Any) -> dict:
         if name in self.empty and name not in self.keys.values():

@@ -193,7 +193,7 @@ class CBERLNetwork(DialogueNetwork):
         speakers = torch.cat([speakers, person])
         edges = edges_to_last(len(speakers), itself=True, device=features.device)
         relations = speaker_relations(edges, speakers)
-        coded, read = self.graph.step(context, read, edges, relations)
+        coded, read = self.graph.step(context, read, relations)
         embedding = self.norm(coded)
         logits, past = self.classify(embedding), self.window[0]
         kept = last_turns(speakers, past), tuple(last_turns(x, past) for x in read)

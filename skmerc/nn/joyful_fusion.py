@@ -169,6 +169,16 @@ class SpecificFusion(nn.Module):
         target = z.detach() if self.detach_targets else z
         return code, _mean_square(code - target, there)
 
+    def step(self, blocks: list[Tensor], present: Tensor) -> Tensor:
+        """Represent one utterance, without entering all basis vectors: (1, size)."""
+        if self.similarity == "cosine":  # whose norms are those of entered vectors
+            return self(blocks, present)[0]
+        z = _project(self.project, blocks, present).chunk(len(blocks), dim=1)
+        z = torch.cat([enter(part) for enter, part in zip(self.enter, z, strict=True)])
+        scores = self._scores(z @ self.enter_basis.weight, self.basis)
+        mixed = self.enter_basis(scores.softmax(1) @ self.basis)
+        return mixed.view(1, -1) * present.repeat_interleave(mixed.shape[1], dim=1)
+
     def _scores(self, z: Tensor, basis: Tensor) -> Tensor:
         if self.similarity == "cosine":
             return F.normalize(z) @ F.normalize(basis).T / 0.1
@@ -273,7 +283,7 @@ class JoyfulFusion(nn.Module):
             code, state = self.in_dialogue.transformer.step(z, state)
             codes.append(code)
         if self.on_basis:
-            codes.append(self.norm(self.on_basis(blocks, present)[0]))
+            codes.append(self.norm(self.on_basis.step(blocks, present)))
         return torch.cat(codes or blocks, dim=1), state
 
 

@@ -50,6 +50,11 @@ class JoyfulLayer(nn.Module):
         heard = self.aggregate(x, edges, relation)
         return self.combine(torch.cat([x, heard], dim=1)).relu()
 
+    def last(self, x: Tensor, relation: Tensor) -> Tensor:
+        """Encode the last utterance, which hears those before it: (1, size)."""
+        heard = self.aggregate.to_last(x, relation)
+        return self.combine(torch.cat([x[-1:], heard], dim=1)).relu()
+
 
 class ForeignConvolution(nn.Module):
     """A layer of torch-geometric in the place of ours.
@@ -209,7 +214,7 @@ class JoyfulGraph(nn.Module):
             self.layers, before or (None,) * len(self.layers), strict=True
         ):
             seen = x if past is None else torch.cat([past, x])
-            x = layer(seen, edges, relation)[-1:]
+            x = layer.last(seen, relation)
             read.append(seen)
         return x, tuple(read)
 

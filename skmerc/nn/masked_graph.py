@@ -60,7 +60,7 @@ class MaskedGraphEncoder(nn.Module):
         return x
 
     def step(
-        self, x: Tensor, before: tuple | None, edges: Tensor, relation: Tensor
+        self, x: Tensor, before: tuple | None, relation: Tensor
     ) -> tuple[Tensor, tuple]:
         """Encode the next utterance of one dialogue, which hears the past alone.
 
@@ -71,8 +71,8 @@ class MaskedGraphEncoder(nn.Module):
         before : tuple of Tensor of shape (n, size), or None
             What each layer has read of the n turns before that are in the window;
             None at the beginning of the dialogue.
-        edges, relation : Tensor of shape (2, n_edges) and (n_edges,)
-            What reaches the utterance, which is the last one.
+        relation : Tensor of shape (n + 1,)
+            Relations of these turns, and of the utterance itself, to it.
 
         Returns
         -------
@@ -85,7 +85,7 @@ class MaskedGraphEncoder(nn.Module):
         known = before or (x[:0],) * len(self.layers)
         for layer, norm, past in zip(self.layers, self.norms, known, strict=True):
             seen = torch.cat([past, norm(x)])
-            x = x + layer(seen, edges, relation)[-1:].relu()
+            x = x + layer.to_last(seen, relation).relu()
             read.append(seen)
         return x, tuple(read)
 

@@ -243,6 +243,7 @@ class DialogueEstimator(
         scored = weight * factor * scored * task.validation_factor(target)
         if not learned.any():
             raise ValueError("No row is left to learn from: all have class weight 0.")
+        self._check_weights(learned)
         if not resume:
             self._n_speakers = self._count_speakers(table, learned > 0)
         if epochs or not resume:
@@ -263,6 +264,9 @@ class DialogueEstimator(
         """Count the speakers that relations tell apart, None where they do not."""
         pairs = getattr(self, "relations", None) == "pairs"
         return most_speakers(table, rows) if pairs else None
+
+    def _check_weights(self, weight):
+        """Refuse weights of rows that could not be heeded after training."""
 
     def _divide(self, table, kinds, weight, rng, hold):
         """Tell which rows are learned from, and which are only scored."""

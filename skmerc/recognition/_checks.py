@@ -1,6 +1,9 @@
 """What is refused before a network is built, and what `score` takes."""
 
 import numpy as np
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
 
 from skmerc._training import check_weight
 from skmerc.frame._labels import read_labels
@@ -26,3 +29,17 @@ def most_speakers(table, rows):
     """Count the speakers of the dialogue that has the most, among some rows."""
     voices = np.stack([table.dialogue, table.speaker])[:, rows]
     return int(np.bincount(np.unique(voices, axis=1)[0]).max())
+
+
+def weight_parameter(estimator):
+    """Name the parameter of `fit` that takes weights of rows; None if there is none.
+
+    That of a pipeline is for its last step, and a search hands weights on.
+    """
+    if isinstance(estimator, Pipeline):
+        step, last = estimator.steps[-1]
+        name = weight_parameter(last)
+        return name and f"{step}__{name}"
+    if isinstance(estimator, GridSearchCV | RandomizedSearchCV):
+        return weight_parameter(estimator.estimator)
+    return "sample_weight" if has_fit_parameter(estimator, "sample_weight") else None

@@ -6,7 +6,6 @@ from sklearn import config_context
 from sklearn.base import ClassifierMixin, clone
 from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import has_fit_parameter
 
 from skmerc._training import draw_seed, infer
 from skmerc._utils.compat import HasMethods, StrOptions, check_partial_fit_first_call
@@ -14,7 +13,7 @@ from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc.frame._columns import parse_table
 from skmerc.frame._labels import refuse_mixed, shape_of
 from skmerc.recognition._base import NOT_NEGATIVE
-from skmerc.recognition._checks import scored_rows
+from skmerc.recognition._checks import scored_rows, weight_parameter
 from skmerc.recognition._imbalance import (
     SMALLEST,
     boost,
@@ -89,6 +88,17 @@ class DialogueClassifierMixin(ClassifierMixin):
         if hasattr(head, "_validate_params"):
             head._validate_params()
 
+    def _check_weights(self, weight):
+        """Refuse weights that a head would leave out."""
+        given, differ = self.head, np.ptp(weight[weight > 0]) > 0
+        if given is None or given == "boost" or not differ or weight_parameter(given):
+            return
+        raise ValueError(
+            f"head={type(given).__name__} takes no sample_weight, and utterances have "
+            "weights that differ, by sample_weight or class_weight. Leave these out, "
+            "or take a head that heeds them."
+        )
+
     def _finish(self, data, rng):
         self.class_prior_ = self._task.prior
         self._fit_head(data, rng)
@@ -122,9 +132,9 @@ class DialogueClassifierMixin(ClassifierMixin):
         if "random_state" in head.get_params():
             head.set_params(random_state=draw_seed(rng))
         embedding, target, weight = self._embedded(data, data.weight)
-        weights = {"sample_weight": weight}
-        if not has_fit_parameter(head, "sample_weight"):
-            weights = {}
+        name = weight_parameter(head)
+        # Some take no weights, not even those that are all one.
+        weights = {} if name is None or (weight == 1).all() else {name: weight}
         return head.fit(embedding, target, **weights)
 
     def _embedded(self, data, weight):

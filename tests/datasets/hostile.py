@@ -25,11 +25,13 @@ SECONDS = 60
 
 READERS = (
     "load_table.npz", "load_table.csv", "load_table.csv.gz", "load_table.parquet",
-    "iter_table", "load_meld", "load_meld.csv", "load_emorynlp", "load_emorynlp.csv",
+    "iter_table", "iter_table.csv", "load_meld", "load_meld.csv", "load_emorynlp",
+    "load_emorynlp.csv",
     "load_dailydialog", "load_dailydialog.txt", "load_iemocap", "load_iemocap.txt",
     "load_iemocap.npy", "load_iemocap.joblib", "load_mosei", "load_mosei.padded",
     "load_mosi", "load_mosi.csv", "load_subtitles", "load_subtitles.vtt",
-    "load_segments", "load_segments.rttm", "load_messages", "load_slack",
+    "load_segments", "load_segments.rttm", "load_messages", "load_messages.tree",
+    "load_slack",
     "load_whatsapp", "load_telegram", "load_convokit",
     "read_pickle.torch", "to_frame", "to_frame.csv", "to_frame.parquet", "load_model",
 )  # fmt: skip
@@ -313,6 +315,20 @@ def _messages(folder, rng):
     return folder / "a.jsonl", folder / "a.jsonl"
 
 
+def _tree(folder, rng):
+    said = {"content_type": "text", "parts": ["Hm."]}
+    mapping = {
+        str(n): {
+            "parent": str(n - 1) if n else None,
+            "message": {"author": {"role": "user"}, "content": said},
+        }
+        for n in range(4)
+    }
+    content = [{"id": str(n), "current_node": "3", "mapping": mapping} for n in "ab"]
+    (folder / "conversations.json").write_text(json.dumps(content))
+    return folder / "conversations.json", folder / "conversations.json"
+
+
 def _slack(folder, rng):
     (folder / "general").mkdir()
     users = [{"id": "U1", "profile": {"display_name": "anna"}}, {"id": "U2"}]
@@ -389,6 +405,7 @@ _GOOD = {
     "load_table.csv.gz": _gz,
     "load_table.parquet": _parquet,
     "iter_table": _parquet,
+    "iter_table.csv": _csv,
     "load_meld": _pickled(_meld, "a.pkl"),
     "load_meld.csv": _meld_csv,
     "load_emorynlp": _pickled(_cosmic, "a.pkl"),
@@ -408,6 +425,7 @@ _GOOD = {
     "load_segments": _segments,
     "load_segments.rttm": _rttm,
     "load_messages": _messages,
+    "load_messages.tree": _tree,
     "load_slack": _slack,
     "load_whatsapp": _whatsapp,
     "load_telegram": _telegram,
@@ -633,6 +651,36 @@ def flood(path, rng):
     path.write_text(data + sign * (3 * 2**20 // len(sign)))
 
 
+def flood_json(path, rng):
+    """Repeat a part of a file of JSON, or blow it up, so that it is JSON still."""
+    content = json.loads(path.read_text())
+    nodes = [content]
+    for part in nodes:
+        inner = part.values() if isinstance(part, dict) else part
+        nodes += [x for x in inner if isinstance(x, dict | list)]
+    part = rng.choice([x for x in nodes if x])
+    key = rng.choice([*part]) if isinstance(part, dict) else rng.randrange(len(part))
+    mega = rng.choice([10, 1000, 10**5])
+    part[key] = rng.choice([
+        [part[key]] * min(mega, 5000), [[]] * mega, [{}] * mega, [""] * mega,
+        "<@U1> " * mega,
+        {str(n): part[key] for n in range(min(mega, 1000))}, 10**4000, -1e308, None,
+        "\ud800", {"a": {"b": [True] * mega}},
+    ])  # fmt: skip
+    path.write_text(json.dumps(content))
+
+
+def pack(path, rng):
+    """Put a zip archive in the place of a file: a good one, or one of zeros."""
+    name, data = rng.choice([path.name, "_chat.txt", "result.json"]), path.read_bytes()
+    data = rng.choice([data, b"\0" * 10**8, b" " * 10**8, b"[[]," * 10**7, data * 1000])
+    path.unlink()
+    method = rng.choice([zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+    with zipfile.ZipFile(path, "w", method) as file:
+        for number in range(rng.choice([1, 1, 5])):
+            file.writestr("a/" * number + name, data)
+
+
 def change_setting(path, rng):
     """Change a word or number within the structure of a saved model."""
 
@@ -708,8 +756,8 @@ _FORGERIES = {
     ".parquet": (equal_rows,),
     ".csv": (many_columns, nest_text, nest_text),
     ".jsonl": (nest_text, nest_text, flood),
-    ".json": (nest_text, nest_text, flood),
-    ".txt": (flood, flood),
+    ".json": (nest_text, flood, flood_json, flood_json, flood_json, pack),
+    ".txt": (flood, flood, pack),
     ".srt": (flood, flood, flood),
     ".vtt": (flood, flood, flood),
     ".rttm": (flood, flood),

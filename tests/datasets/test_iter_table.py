@@ -221,9 +221,42 @@ def test_nothing_to_read_is_refused(frame, tmp_path):
         iter_table(tmp_path, rows=0)
 
 
-def test_without_pyarrow_it_says_what_to_install(tmp_path, monkeypatch):
+def test_without_pyarrow_it_says_what_to_install(frame, tmp_path, monkeypatch):
+    write(frame, tmp_path)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ImportError, match=r"skmerc\[parquet\]"):
+        iter_table(tmp_path)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv.gz"])
+def test_parts_of_csv_are_those_of_the_whole_table(frame, tmp_path, ending):
+    separator = "\t" if "tsv" in ending else ","
+    frame = frame.assign(dialogue__id="00" + frame["dialogue__id"])
+    written = {"index": False, "sep": separator}
+    frame.to_csv(tmp_path / f"whole{ending}", **written)
+    (tmp_path / "parts").mkdir()
+    for number, part in enumerate((frame[:10], frame[10:37], frame[37:]), 9):
+        part.to_csv(tmp_path / "parts" / f"part-{number}{ending}", **written)
+    whole, labels = load_table(tmp_path / f"whole{ending}")
+    for path in (tmp_path / "parts", tmp_path / f"whole{ending}"):
+        X, y = joined(iter_table(path, rows=11))
+        pd.testing.assert_frame_equal(X, whole)
+        assert (y == labels).all()
+
+
+def test_labels_of_csv_are_of_one_kind_in_all_parts(tmp_path):
+    for number, label in enumerate(("1", "2", "joy")):
+        text = f"dialogue,turn,text__0,label\n{number},0,0.5,{label}\n"
+        (tmp_path / f"{number}.csv").write_text(text)
+    assert joined(iter_table(tmp_path, rows=1))[1].tolist() == ["1", "2", "joy"]
+    (tmp_path / "2.csv").unlink()
+    assert joined(iter_table(tmp_path, rows=1))[1].tolist() == [1, 2]
+
+
+def test_files_of_several_kinds_are_refused(frame, tmp_path):
+    write(frame, tmp_path)
+    (tmp_path / "part-1.csv").write_text("dialogue,label\n")
+    with pytest.raises(ValueError, match=r"parquet and of CSV, such as part-8\.parq"):
         iter_table(tmp_path)
 
 

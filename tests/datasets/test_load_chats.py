@@ -1,7 +1,9 @@
 """Exports of Slack, WhatsApp and Telegram, and folders of ConvoKit."""
 
 import json
+import shutil
 import warnings
+import zipfile
 from datetime import datetime, timedelta
 
 import pandas as pd
@@ -434,3 +436,71 @@ def test_nothing_warns_of_good_chats(chat):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         load_whatsapp(chat(*TestWhatsApp.ANDROID))
+
+
+class TestArchives:
+    """What programs export as zip archives is read as it is downloaded."""
+
+    def test_of_slack(self, tmp_path):
+        users = [{"id": "U1", "name": "anna"}]
+        days = {"2023-12-31": [message("Hm.", "5.0")]}
+        folder = tmp_path / "all" / "export"
+        folder.mkdir(parents=True)
+        slack(folder, {"general": days, "random": days}, users)
+        expected = load_slack(folder)[0]
+        for base in (folder, folder.parent):  # with a folder around all, or without
+            shutil.make_archive(tmp_path / "a", "zip", base)
+            pd.testing.assert_frame_equal(load_slack(tmp_path / "a.zip")[0], expected)
+        found = load_slack(tmp_path / "a.zip", channels=["random"])
+        assert spoken(found) == [("anna", "Hm.")]
+
+    def test_of_whatsapp_with_what_was_sent(self, tmp_path):
+        path = tmp_path / "WhatsApp Chat - Anna.zip"
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("_chat.txt", "\n".join(TestWhatsApp.IPHONE))
+            file.writestr("notes.txt", "what Anna has sent")
+            file.writestr("00000001-PHOTO.jpg", b"\xff\xd8")
+            file.writestr("__MACOSX/._chat.txt", b"\0")
+        found = load_whatsapp(path)
+        assert ("Anna", "Where are you?") in spoken(found)
+        assert ids(found)[0] == "WhatsApp Chat - Anna_0"
+
+    def test_of_telegram(self, tmp_path):
+        content = {"name": "Ben", "messages": TestTelegram.SAID}
+        path = tmp_path / "ben.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+            file.writestr("ChatExport_2024-01-01/result.json", json.dumps(content))
+            file.writestr("ChatExport_2024-01-01/css/style.css", "")
+        assert ids(load_telegram(path)) == ["ben_0", "ben_0", "ben_1"]
+
+    @pytest.mark.parametrize(
+        ("forge", "told"),
+        [
+            (lambda file: file.writestr("a.png", b""), "holds no file that ends in"),
+            (
+                lambda file: file.writestr("a.txt", " " * 10**8),
+                "a.txt, which is packed",
+            ),
+            (lambda file: file.writestr("a/" * 50 + "a.txt", ""), "more than 20"),
+            (lambda file: file.writestr("a.txt", "", zipfile.ZIP_LZMA), "unusual way"),
+            (lambda file: file.writestr("../../a.txt", b"?"), "begins with a date"),
+        ],
+    )
+    def test_hostile_ones_are_refused(self, tmp_path, forge, told):
+        path = tmp_path / "a.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+            forge(file)
+        with pytest.raises(ValueError, match=told):
+            load_whatsapp(path)
+
+    def test_damaged_ones_are_refused(self, tmp_path):
+        path = tmp_path / "a.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+            file.writestr("a.txt", "1/1/20, 1:10 PM - a: b\n" * 9)
+        data = path.read_bytes()
+        size = data.index(b"PK\1\2") + 24
+        forged = data[:size] + b"\xff\xff\xff\x7f" + data[size + 4 :]
+        for content in (data[:60], data[:40] + b"\0" + data[41:], forged):
+            path.write_bytes(content)
+            with pytest.raises(ValueError, match=r"a\.zip"):
+                load_whatsapp(path, day_first=True)

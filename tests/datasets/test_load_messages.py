@@ -1,6 +1,7 @@
 """Conversations with assistants, in the format of OpenAI's chat models."""
 
 import json
+import zipfile
 
 import pytest
 
@@ -135,3 +136,62 @@ def test_other_files(written, text):
 def test_conversations_of_one_name(written):
     with pytest.raises(ValueError, match=r"chat\.jsonl.*'chat_a'.*stands twice"):
         load_messages(written(lines(*[{"id": "a", "messages": CHAT}] * 2)))
+
+
+def node(key, parent, role, *parts, kind="text", **more):
+    content = {"content_type": kind, "parts": [*parts]}
+    message = {"author": {"role": role}, "content": content, **more}
+    return {key: {"id": key, "message": message, "parent": parent}}
+
+
+TREE = {
+    "title": "An order",
+    "conversation_id": "c1",
+    "current_node": "f",
+    "mapping": {
+        "root": {"id": "root", "message": None, "parent": None, "children": ["a"]},
+        **node("a", "root", "system", ""),
+        **node("b", "a", "user", "Where is my order?"),
+        **node("old", "b", "assistant", "No idea."),
+        **node("c", "b", "assistant", "look()", kind="code", recipient="python"),
+        **node("d", "c", "tool", "on its way", kind="execution_output"),
+        **node("e", "d", "assistant", "On its way.", recipient="all"),
+        **node("f", "e", "user", {"content_type": "image"}, "Look!", metadata={}),
+    },
+}
+TREE_SAID = [
+    ("user", "Where is my order?"),
+    ("assistant", "On its way."),
+    ("user", "Look!"),
+]
+
+
+def test_the_export_of_chatgpt_holds_trees_of_which_one_branch_shows(tmp_path):
+    silent = {"id": "c2", "mapping": node("a", None, "system", "")}
+    content = json.dumps([TREE, silent])
+    with zipfile.ZipFile(tmp_path / "export.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("conversations.json", content)
+        file.writestr("user.json", "{}")
+        file.writestr("chat.html", "<html>")
+    for given in (json.loads(content), tmp_path / "export.zip"):
+        X, y = load_messages(given)
+        assert y is None
+        assert spoken(X) == TREE_SAID
+    assert X["dialogue__id"].unique().tolist() == ["export_c1"]
+    early = TREE | {"current_node": None}
+    assert spoken(load_messages(early)[0]) == TREE_SAID
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"current_node": "z"}, "'current_node' is 'z'"),
+        ({"mapping": node("f", "f", "user", "a")}, "goes in a circle at node 'f'"),
+        ({"mapping": node("f", "g", "user", "a")}, "leads nowhere at node 'g'"),
+        ({"mapping": {"f": {"message": 3}}}, "node 'f' has no message with author"),
+        ({"mapping": node("f", None, "tool", "a")}, "no message of a person"),
+    ],
+)
+def test_trees_that_are_none(change, told):
+    with pytest.raises(ValueError, match=told):
+        load_messages(TREE | change)

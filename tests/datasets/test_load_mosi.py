@@ -188,6 +188,16 @@ def test_mmsa_parts_that_contradict_themselves_are_refused(write, changes, messa
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("train", "test"), [(["a$_$1", "a$_$1"], ["d$_$1"]), (["a$_$1"], ["a$_$01"])]
+)
+def test_an_utterance_that_stands_twice_is_refused(write, train, test):
+    parts = {"train": train, "test": test}
+    content = {n: mmsa_part(ids, [0.5] * len(ids)) for n, ids in parts.items()}
+    with pytest.raises(ValueError, match=r"the id 'a\$_\$1' stands 2 times, in 'tr"):
+        load_mosi(write(content))
+
+
 def test_a_video_in_two_parts_is_no_dialogue(write):
     content = mmsa() | {"test": mmsa_part(["d$_$1", "a$_$3"], [1.5, -0.5])}
     with pytest.raises(ValueError, match="video 'a' is in 2 parts.*official file"):

@@ -133,6 +133,19 @@ def test_times_that_a_gap_puts_aside_are_told():
         assert turns_of(table) == ROWS
 
 
+def test_turns_and_times_that_contradict_each_other_are_told():
+    table = TABLE.assign(turn=ROWS)
+    times = pd.Series(range(len(table)))
+    assert turns_of(table.assign(timestamp=times)) == ROWS
+    for junk in ("noon", None):
+        assert turns_of(table.assign(timestamp=junk)) == ROWS
+    told = "order of 'turn', in which 'timestamp' goes backwards in .* dialogues"
+    days = pd.date_range("2026", periods=len(times))
+    for wrong in (times[::-1].to_numpy(), days[::-1]):
+        with pytest.warns(UntidyTableWarning, match=told):
+            assert turns_of(table.assign(timestamp=wrong)) == ROWS
+
+
 def test_a_named_time_comes_before_turns_that_nobody_named():
     table = with_times(TIMES["ISO"], "Time").assign(turn=ROWS)
     assert turns_of(table, timestamp="Time") == ORDER

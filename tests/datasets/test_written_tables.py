@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skmerc.datasets import iter_table, load_table
+from skmerc.datasets import iter_table, load_table, to_frame
 
 GOOD = (
     "dialogue,turn,label,text__0,text__1\n1,0,joy,0.5,-1e-3\n1,1,sad,,2\n2,0,joy,1,3\n"
@@ -626,3 +626,21 @@ def test_classes_without_a_name_are_told(classes):
         load_table(classes([0, 1, 7, 0], LABEL))
     with pytest.raises(ValueError, match=r"a\.parquet.*features is damaged"):
         load_table(classes([0, 1, 1, 0], {"_type": "ClassLabel"}))
+
+
+def test_a_table_of_texts_is_read_in_the_encoding_that_is_told(tmp_path):
+    path = tmp_path / "said.csv"
+    for encoding, told in (("cp1252", "cp1252"), ("utf-8-sig", "UTF8")):
+        path.write_text("dialogue,text\n1,Grüße – “ja”\n", encoding=encoding)
+        X, _ = to_frame(path, encoding=told)
+        assert X["utterance"].tolist() == ["Grüße – “ja”"]
+    lines = path.with_suffix(".jsonl")
+    lines.write_text('{"dialogue": 1, "text": "Grüße"}', encoding="cp1252")
+    assert to_frame(lines, encoding="cp1252")[0]["utterance"].tolist() == ["Grüße"]
+    path.write_text("dialogue,text\n1,Grüße\n", encoding="cp1252")
+    with pytest.raises(ValueError, match=r"'CSV UTF-8'.*encoding='cp1252'"):
+        to_frame(path)
+    with pytest.raises(ValueError, match="encoding='cp9' is none that Python knows"):
+        to_frame(path, encoding="cp9")
+    with pytest.raises(ValueError, match="is for the path of a file"):
+        to_frame([{"dialogue": 1, "text": "a"}], encoding="cp1252")

@@ -76,6 +76,13 @@ def test_quality_of_samples_is_told_per_class_and_sampler(example, table_file):
     assert output.count("| anger |") == 5
 
 
+def test_coverage_of_sets_is_told_for_all_and_for_each_emotion(example, table_file):
+    arguments = ["--data", table_file, "--modalities", "text", "--alpha", "0.3"]
+    rows = example("conformal_coverage.py", *arguments).splitlines()[2:]
+    starts = [row.rpartition(" | ")[0].split(" | ")[:2] for row in rows]
+    assert starts == [["| 0.70", "all utterances"], ["| 0.70", "each emotion"]]
+
+
 def test_text_scores_of_annotations_and_of_a_table_with_sentences(
     example, meld_folder, table_file, minilm, tmp_path
 ):
@@ -98,6 +105,7 @@ def test_text_scores_of_annotations_and_of_a_table_with_sentences(
     rows = example(
         "text_scores.py", "--data", table_file, "--sentences", tmp_path / "said.csv",
         "--modalities", "audio", "--minority", "anger", "--cv", "0", *shared,
+        "--context-future", "0", "--speakers",
     ).splitlines()[2:]  # fmt: skip
     # Sentences that name the emotion of their own row leave nothing to get wrong.
     assert rows[0].startswith("| embedding, logistic regression | 100.0 | 100.0 |")

@@ -254,6 +254,35 @@ def test_a_clip_that_is_cut_is_told(ending, share, tmp_path):
         frames_of(path)
 
 
+@pytest.mark.parametrize(
+    ("ending", "codec", "pixels", "options"),
+    [
+        ("ts", "mpeg2video", "yuv420p", {}),
+        ("mpg", "mpeg2video", "yuv420p", {}),
+        ("gif", "gif", "rgb8", {}),
+        ("webm", "libvpx", "yuv420p", {"live": "1"}),
+    ],
+)
+def test_cuts_of_what_tells_no_length_are_told(
+    ending, codec, pixels, options, tmp_path
+):
+    path = tmp_path / f"a.{ending}"
+    noise = np.random.default_rng(0).integers(0, 255, (25, 64, 64, 3), dtype=np.uint8)
+    with av.open(str(path), "w", container_options=options) as container:
+        stream = container.add_stream(codec, rate=25, pix_fmt=pixels)
+        stream.width = stream.height = 64
+        for picture in noise:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        container.mux(stream.encode())
+    assert frames_of(path)
+    data = path.read_bytes()
+    for share in (0.5, 0.9):
+        n_packets = int(share * len(data)) // 188
+        path.write_bytes(data[: 188 * n_packets + 100])
+        with pytest.raises(Unreadable, match="^a clip cut short$"):
+            frames_of(path)
+
+
 def test_a_coding_that_is_not_known_is_no_absent_stream(tmp_path):
     path = tmp_path / "a.mkv"
     write_clip(path, [plain()] * 4)

@@ -1,5 +1,6 @@
 """How a program has written a table of text: encoding, separator and decimal mark."""
 
+import codecs
 import csv
 import gzip
 import re
@@ -76,14 +77,14 @@ class Dialect:
         }
 
 
-def find_dialect(path):
+def find_dialect(path, encoding=None):
     """Find out how a table is written, all but its decimal mark.
 
     Excel begins its text of Unicode with a byte order mark. It writes semicolons where
     the comma is the decimal mark, and tabs where it is told so; the line ``sep=;`` in
     front tells it what it reads. People put a blank behind the comma.
     """
-    dialect = Dialect(path, _encoding_of(path))
+    dialect = Dialect(path, _encoding_of(path, encoding))
     with dialect.open() as lines:
         told = _TOLD.fullmatch(lines.readline(9))
     if told:
@@ -101,7 +102,19 @@ def marked_encoding(head):
     return next((encoding for mark, encoding in marks if head.startswith(mark)), None)
 
 
-def _encoding_of(path):
+def known_encoding(name):
+    """Name an encoding of text as Python does, with its byte order mark for UTF-8."""
+    try:
+        known = codecs.lookup(name).name
+        "".encode(known)
+    except LookupError as error:
+        raise LayoutError(
+            f"encoding={name!r} is none that Python knows; give one such as 'cp1252'"
+        ) from error
+    return "utf-8-sig" if known == "utf-8" else known
+
+
+def _encoding_of(path, told):
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     with opened(path, "rb") as file:
         head = file.read(_HEAD)
@@ -114,6 +127,8 @@ def _encoding_of(path):
         raise LayoutError("it is packed by gzip: unpack it, or let its name end in .gz")
     if marked_encoding(head):
         return marked_encoding(head)
+    if told is not None:
+        return known_encoding(told)
     if b"\0" in head:
         raise LayoutError(
             "it holds zero bytes: if it is UTF-16, write it with a byte order mark, or "

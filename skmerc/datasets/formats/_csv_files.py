@@ -42,14 +42,51 @@ def read_csv(path, label):
         return _without_rest(read(dialect, header, label), header)
 
 
-def read_texts(path, numbers):
+def read_csv_parts(path, label, n_rows, columns=None, *, as_text=False):
+    """Yield frames of so many rows, whose index counts the rows of the file.
+
+    Of columns all are read, or those given; labels are text where that is said.
+    """
+    with _errors_of(path):
+        header, dialect = check_csv_shape(path, label)
+        if columns is None and len(header) > _WIDE:
+            whole = _read_wide(dialect, header, label, as_text=as_text)
+            yield _without_rest(whole, header)
+            return
+        how = {"chunksize": n_rows, "usecols": columns, "as_text": as_text}
+        with _read_cells(dialect, header, label, **how) as parts:
+            for part in parts:
+                yield part if columns else _without_rest(part, header)
+
+
+def read_csv_header(path, label):
+    """Read the names of the columns, and whether a label is no number."""
+    with _errors_of(path):
+        header, dialect = check_csv_shape(path, label)
+        if label not in header:
+            return header, False
+        at = header.index(label)
+        with dialect.open() as lines:
+            rows = islice(filter(None, dialect.rows(lines)), 1, None)
+            return header, any(_is_text(row[at], dialect.decimal) for row in rows)
+
+
+def _is_text(cell, decimal):
+    try:
+        numbers_of([cell.replace(decimal, ".")])
+    except ValueError:
+        return True
+    return False
+
+
+def read_texts(path, numbers, encoding=None):
     """Read a file into a frame of texts as they stand, None where a cell is empty.
 
     Columns named in `numbers` are numbers where all of their cells are such; in these
     a cell is empty, too, where a program has written that nothing is there.
     """
-    with _errors_of(path):
-        header, dialect = check_csv_shape(path)
+    with _errors_of(path, "tell its encoding, such as encoding='cp1252'"):
+        header, dialect = check_csv_shape(path, dialect=find_dialect(path, encoding))
         how = dialect.of_pandas | {"dtype": str, "keep_default_na": False}
         empty = dict.fromkeys(header, [""])
         empty |= dict.fromkeys({*numbers} & {*header}, EMPTY_CELLS)
@@ -75,9 +112,18 @@ def _as_numbers(column):
     return pd.to_numeric(column)
 
 
+_UTF = {"utf-8": "UTF-8"}
+_WRITE_ANEW = (
+    "write it anew: pandas.read_csv(path, encoding='cp1252').to_csv(path, index=False)"
+)
+
+
 @contextmanager
-def _errors_of(path):
-    """Tell of all that goes wrong with a file in one way, once it is unpacked."""
+def _errors_of(path, other_way=_WRITE_ANEW):
+    """Tell of all that goes wrong with a file in one way, once it is unpacked.
+
+    Where its encoding is another one, the other way is said besides.
+    """
     try:
         if path.suffix.lower() == ".gz":
             _claim_packed(path)
@@ -86,8 +132,10 @@ def _errors_of(path):
         raise ValueError(f"{path} cannot be read as CSV: {error}.") from error
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{path} is no text of UTF-8 ({error}); if a spreadsheet has saved it, "
-            "choose 'CSV UTF-8' there."
+            f"{path} is no text of {_UTF.get(error.encoding, error.encoding)} "
+            f"({error}). If a spreadsheet has saved it, choose 'CSV UTF-8' there, for "
+            "Windows else writes the encoding of the country (cp1252 in Western Europe "
+            f"and America); or {other_way}."
         ) from error
     except Exception as error:
         raise damaged(path, "CSV", error) from error
@@ -102,13 +150,13 @@ def _without_rest(frame, header):
     out = []
     for column in filter(_NAMELESS.fullmatch, header):
         cells = frame[column]
-        counts = cells.tolist() in [[*range(n, n + len(cells))] for n in (0, 1)]
+        counts = cells.tolist() in [(frame.index + n).tolist() for n in (0, 1)]
         if (counts and _INDEX.fullmatch(column)) or (cells.astype(str) == "").all():
             out.append(column)
     return frame.drop(columns=out)
 
 
-def _read_cells(dialect, header, label, **settings):
+def _read_cells(dialect, header, label, *, as_text=False, **settings):
     return pd.read_csv(
         dialect.path,
         names=header,
@@ -116,17 +164,17 @@ def _read_cells(dialect, header, label, **settings):
         keep_default_na=False,
         low_memory=False,
         **dialect.of_pandas,
-        **_csv_types(header, label),
+        **_csv_types(header, label, as_text),
         **settings,
     )
 
 
-def _read_wide(dialect, header, label):
+def _read_wide(dialect, header, label, *, as_text=False):
     """Read features row by row: for pandas each column is a work of its own."""
     keys = key_columns(pd.DataFrame(columns=header)).values()
     is_feature = ["__" in name and name not in {*keys, label} for name in header]
     others = list(compress(header, map(not_, is_feature)))
-    frame = _read_cells(dialect, header, label, usecols=others)
+    frame = _read_cells(dialect, header, label, usecols=others, as_text=as_text)
     with dialect.open() as lines:
         rows = dialect.rows(lines)
         next(rows)
@@ -232,12 +280,13 @@ def _other_length(line, cells, header):
     return told
 
 
-def _csv_types(header, label):
+def _csv_types(header, label, as_text):
     """Read ids as text ("007" stays) and empty cells by what the column is."""
     long = key_columns(pd.DataFrame(columns=header))
     keys = {column: SHORT_KEYS[key] for key, column in long.items()}
     keys |= {short: short for short in SHORT_KEYS.values()}
     texts = [column for column, short in keys.items() if short != "turn"]
+    texts += [label] * as_text
     empty = {name: EMPTY_CELLS for name in header if "__" in name}
     empty |= dict.fromkeys(keys, [""]) | {label: EMPTY_CELLS}
     dtype = dict.fromkeys([c for c in [*texts, "split"] if c in header], str)

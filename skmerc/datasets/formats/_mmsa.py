@@ -37,6 +37,7 @@ def read_mmsa(path, content):
     present = set().union(*parts.values())
     tables = [_rows(path, name, part, present) for name, part in parts.items()]
     rows = pd.concat(tables, ignore_index=True)
+    _refuse_twice(path, rows)
     blocks, left_out = {}, {}
     for key, ours in _MODALITIES.items():
         if key in present:
@@ -46,6 +47,21 @@ def read_mmsa(path, content):
     labels = [_labels(path, name, part) for name, part in parts.items()]
     targets = targets_of(stack_parts(path, "labels", labels))
     return Clips(rows, targets, blocks, left_out)
+
+
+def _refuse_twice(path, rows):
+    """Refuse an utterance that stands twice, or in two parts."""
+    for names in (["id"], ["dialogue", "turn"]):
+        twice = np.flatnonzero(rows.duplicated(names, keep=False))
+        if len(twice):
+            key = rows["id"][twice[0]]
+            same = rows[names].eq(rows.loc[twice[0], names]).all(axis=1)
+            parts = " and ".join(map(repr, rows["split"][same].unique()))
+            raise ValueError(
+                f"{path}: the id {key!r} stands {same.sum()} times, in {parts}; "
+                f"{rows.duplicated(names).sum()} utterances of {len(rows)} stand there "
+                "before. Leave out those that were written twice."
+            )
 
 
 def _rows(path, name, part, present):

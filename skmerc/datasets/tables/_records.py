@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from skmerc._utils.optional import need
-from skmerc.datasets.formats._csv_dialect import marked_encoding
+from skmerc.datasets.formats._csv_dialect import known_encoding, marked_encoding
 from skmerc.datasets.formats._csv_files import read_texts
 from skmerc.datasets.formats._files import check_file
 from skmerc.datasets.formats._parquet import read_frame
@@ -24,14 +24,15 @@ _CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 _WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods")
 
 
-def as_items(given, names, numbers):
+def as_items(given, names, numbers, encoding=None):
     """Make a list of dicts or dialogues, or a frame of pandas, of what a user has.
 
     `names` are fields that may stand in the index of a parquet file, and `numbers`
     those of a text table that are read as numbers where all of their cells are such.
+    `encoding` is that of a file of text, where it is told.
     """
     if isinstance(given, str | Path):
-        return _read_file(Path(given), names, numbers)
+        return _read_file(Path(given), names, numbers, encoding)
     if isinstance(given, list | tuple | pd.DataFrame):
         return given
     if hasattr(given, "get_utterances_dataframe"):  # a Corpus of ConvoKit
@@ -58,11 +59,11 @@ def _how(given):
     return ""
 
 
-def _read_file(path, names, numbers):
+def _read_file(path, names, numbers, encoding):
     ending = path.name.lower()
     if ending.endswith(_CSV):
         check_file(path)
-        return read_texts(path, numbers)
+        return read_texts(path, numbers, encoding)
     if ending.endswith(".parquet"):
         need("parquet", "pyarrow")
         return read_frame(path, names)
@@ -71,13 +72,13 @@ def _read_file(path, names, numbers):
             f"{path} is a workbook; save its table as 'CSV UTF-8', or give "
             "pandas.read_excel(path, dtype=str)."
         )
-    return _read_json_lines(path)
+    return _read_json_lines(path, encoding)
 
 
-def _read_json_lines(path):
+def _read_json_lines(path, encoding):
     check_file(path)
     data = path.read_bytes()
-    encoding = marked_encoding(data)
+    encoding = marked_encoding(data) or (encoding and known_encoding(encoding))
     if encoding:
         data = data.decode(encoding).encode()
     if data.startswith(_PACKED):

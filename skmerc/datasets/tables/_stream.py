@@ -1,4 +1,4 @@
-"""Conversations from parquet files that are larger than memory, part by part."""
+"""Conversations from files that are larger than memory, part by part."""
 
 import re
 from numbers import Integral
@@ -8,17 +8,11 @@ import numpy as np
 import pandas as pd
 
 from skmerc._utils.compat import Interval, validate_params
-from skmerc._utils.optional import need
 from skmerc.datasets.formats._budget import Budget
 from skmerc.datasets.formats._files import check_file, content_of
-from skmerc.datasets.formats._parquet import (
-    class_names,
-    read_frames,
-    read_schema,
-)
+from skmerc.datasets.tables._part_files import KINDS
 from skmerc.datasets.tables._table import as_names, labels_of, refuse_absent
 from skmerc.datasets.tables._table_files import (
-    KEYS_AND_PART,
     Table,
     keys_of,
     table_of,
@@ -53,9 +47,10 @@ def iter_table(path, *, rows=50_000, modalities=None, label="label"):
     Parameters
     ----------
     path : str or Path
-        A file ending in ``.parquet``, or a folder of them, with folders inside such
-        as ``part=0`` or without. Files and folders that begin with a dot or an
-        underscore are left out.
+        A file ending in ``.parquet``, ``.csv``, ``.csv.gz``, ``.tsv`` or ``.tsv.gz``,
+        or a folder of parquet or of CSV files, with folders inside such as ``part=0``
+        or without. Files and folders that begin with a dot or an underscore are left
+        out.
     rows : int, default=50_000
         Number of utterances after which a part ends with the dialogue at hand.
     modalities : list of str, default=None
@@ -72,13 +67,14 @@ def iter_table(path, *, rows=50_000, modalities=None, label="label"):
     Raises
     ------
     FileNotFoundError
-        If there is no such file, or no parquet file in the folder.
+        If there is no such file, or none of these kinds in the folder.
     ImportError
-        If pyarrow is not installed.
+        If pyarrow is not installed, which parquet needs.
     ValueError
-        If files differ in their columns, one is damaged, a dialogue goes on after
-        another one has begun or is larger than files of their size can hold, there
-        is no key ``dialogue``, a part has no label, or for the reasons of
+        If files are of several kinds or differ in their columns, one is damaged, a
+        dialogue goes on after another one has begun or is larger than files of their
+        size can hold, there is no key ``dialogue``, a part has no label, or for the
+        reasons of
         :func:`load_table`.
 
     See Also
@@ -94,6 +90,9 @@ def iter_table(path, *, rows=50_000, modalities=None, label="label"):
     read in the order of their names, where ``part-10`` comes behind ``part-9``. What
     folders are called is not read: keys and labels are columns of the files, and a
     split such as training has a folder of its own.
+
+    Files of CSV are laid out as for :func:`load_table`, and read twice, since their
+    labels are text throughout if one of them is no number.
 
     ``partial_fit`` shuffles the dialogues of a part, not those of the table, so write
     dialogues in random order. Write row groups of no more than `rows` rows, since
@@ -126,39 +125,54 @@ def iter_table(path, *, rows=50_000, modalities=None, label="label"):
     6
     """
     path = Path(path)
-    need("parquet", "pyarrow")
     names = as_names("modalities", modalities)
-    with content_of(path, "parquet"):
-        files = _files_of(path, label)
-        _refuse_other_columns(files, label)
-        widths = _widths(files, rows, names, label)
-    tables = _tables(files, rows, names, label, widths)
-    return _checked(_parts(tables, path, rows, files), path)
+    with content_of(path, "a table"):
+        kind, files = _files_of(path, label)
+    with content_of(path, kind.name):
+        reader = kind(label)
+        _refuse_other_columns(files, reader)
+        widths = _widths(files, rows, names, reader)
+    tables = _tables(files, rows, names, reader, widths)
+    return _checked(_parts(tables, path, rows, files), path, kind)
 
 
-def _checked(parts, path):
-    with content_of(path, "parquet"):
+def _checked(parts, path, kind):
+    with content_of(path, kind.name):
         yield from parts
 
 
 def _files_of(path, label):
-    """Parquet files of a folder, in the order of their names and numbers."""
+    """Kind of the files of a folder, and these in the order of names and numbers."""
     if path.exists() and not path.is_dir():
         check_file(path)
         found, inside = [path], {path: Path(path.name)}
     else:
-        found = [file for file in path.rglob("*.parquet") if not file.is_dir()]
+        found = [file for file in path.rglob("*") if not file.is_dir()]
         inside = {file: file.relative_to(path) for file in found}
-    files = [f for f in found if not any(p[0] in "._" for p in inside[f].parts)]
-    if not files:
+    shown = [f for f in found if not any(p[0] in "._" for p in inside[f].parts)]
+    fitting = {
+        kind: [f for f in shown if f.name.lower().endswith(kind.endings)]
+        for kind in KINDS
+    }
+    kinds = [kind for kind, files in fitting.items() if files]
+    if not kinds and shown and found == [path]:  # a file of any name is to be parquet
+        kinds, fitting = KINDS[:1], {KINDS[0]: shown}
+    if not kinds:
         raise FileNotFoundError(
-            f"There is no parquet file at {path}; give one, or a folder of them. "
-            "Parts of other kinds are for load_table, one by one, or are written as "
-            "parquet first."
+            f"There is no parquet file at {path}, and no CSV file; give one, or a "
+            "folder of them. Parts of other kinds are for load_table, one by one, or "
+            "are written as parquet first."
         )
+    if len(kinds) > 1:
+        raise ValueError(
+            f"{path} holds files of {' and of '.join(kind.name for kind in kinds)}, "
+            f"such as {' and '.join(fitting[kind][0].name for kind in kinds)}; give a "
+            "folder for each, or leave out those that are no part of the table."
+        )
+    files = fitting[kinds[0]]
     for file in files:
         _refuse_columns_in_folder_names(file, label)
-    return sorted(files, key=lambda file: _by_number(inside[file]))
+    return kinds[0], sorted(files, key=lambda file: _by_number(inside[file]))
 
 
 def _by_number(file):
@@ -178,45 +192,32 @@ def _refuse_columns_in_folder_names(file, label):
             )
 
 
-def _refuse_other_columns(files, label):
-    first, *others = ((file, read_schema(file)) for file in files)
-    for file, schema in others:
-        names = set(schema.names) ^ set(first[1].names)
+def _refuse_other_columns(files, reader):
+    first, *others = ((file, reader.columns(file)) for file in files)
+    for file, columns in others:
+        names = set(columns) ^ set(first[1])
         different = sorted(name for name in names if not _LEVEL.fullmatch(name))
         if different:
             raise ValueError(
                 f"{file} and {first[0]} differ in the columns {different[:10]} "
                 f"({len(different)} in all); all files of a table have the same."
             )
-        kinds = [_kind(part, label) for part in (schema, first[1])]
+        kinds = [reader.kind(part) for part in (file, first[0])]
         if None not in kinds and kinds[0] != kinds[1]:
             raise ValueError(
-                f"{file} holds {label!r} as {kinds[0]}, and {first[0]} as {kinds[1]}; "
-                "write it as the same in all files."
+                f"{file} holds {reader.label!r} as {kinds[0]}, and {first[0]} as "
+                f"{kinds[1]}; write it as the same in all files."
             )
 
 
-def _kind(schema, label):
-    """Type of the labels; None if there is none in a file."""
-    from pyarrow import types
-
-    if label in class_names(schema):
-        return "text"
-    kind = schema.field(label).type if label in schema.names else None
-    if kind is None or types.is_null(kind):
-        return None
-    kind = kind.value_type if types.is_dictionary(kind) else kind
-    return "text" if types.is_string(kind) or types.is_large_string(kind) else kind
-
-
-def _widths(files, size, names, label):
+def _widths(files, size, names, reader):
     """Find the length of vectors in columns, which parts of a table may lack."""
-    columns = read_schema(files[0]).names
+    columns = reader.columns(files[0])
     empty = pd.DataFrame(columns=[c for c in columns if not _LEVEL.fullmatch(c)])
     _refuse_tuples(files[0], empty)
     found = {}
-    for column in vector_columns(empty, files[0], names, label):
-        widths = (_width(file, size, column) for file in files)
+    for column in vector_columns(empty, files[0], names, reader.label):
+        widths = (_width(file, size, column, reader) for file in files)
         width = next((width for width in widths if width), None)
         if width:
             found[column] = width
@@ -234,21 +235,21 @@ def _refuse_tuples(file, frame):
         )
 
 
-def _width(file, size, column):
+def _width(file, size, column, reader):
     """Find the first vector of a file, and its length; None if there is none."""
-    for frame in read_frames(file, size, (), [column]):
+    for frame in reader.frames(file, size, [column]):
         given = frame[column].dropna()
         if len(given):
             return width_of(given[:1], file)
     return None
 
 
-def _tables(files, size, names, label, widths):
+def _tables(files, size, names, reader, widths):
     """Read all files in batches, with ids as text."""
     for file in files:
-        for frame in read_frames(file, size, [*KEYS_AND_PART, label]):
-            table = table_of(frame, file, names, label, widths)
-            refuse_absent(table, label, file)
+        for frame in reader.frames(file, size):
+            table = table_of(frame, file, names, reader.label, widths)
+            refuse_absent(table, reader.label, file)
             table.keys["dialogue"] = _ids_of(table, file)
             yield file, table
 

@@ -54,6 +54,7 @@ _SEVERAL = (list, tuple, set, frozenset, dict, np.ndarray)
         "day_first": ["boolean", None],
         "normalize_labels": ["boolean"],
         "normalize_speakers": ["boolean"],
+        "encoding": [str, None],
     },
     prefer_skip_nested_validation=True,
 )
@@ -70,6 +71,7 @@ def to_frame(
     day_first=None,
     normalize_labels=False,
     normalize_speakers=False,
+    encoding=None,
 ):
     """Turn conversations into a table of utterances and their labels.
 
@@ -120,6 +122,9 @@ def to_frame(
     normalize_labels, normalize_speakers : bool, default=False
         Whether to write labels, or speakers, in lower case, with single blanks and none
         around them, so that "JOY" and "joy " are one.
+    encoding : str or None, default=None
+        The encoding of a file of text, such as ``"cp1252"`` where a spreadsheet of
+        Windows has saved it. By default UTF-8, or what a byte order mark says.
 
     Returns
     -------
@@ -153,8 +158,8 @@ def to_frame(
         If fields look by their names like a key or a label that was not found.
     UntidyTableWarning
         If rows stand twice, texts are missing or blank, labels or speakers differ only
-        in case or blanks, or times do not order what they should. All of it stays as
-        it is.
+        in case or blanks, or times do not order what they should or go against the
+        turns. All of it stays as it is.
     NoDialogueWarning
         If each utterance names another dialogue.
 
@@ -201,10 +206,15 @@ def to_frame(
     )
     mend = Mending(normalize_labels, normalize_speakers)
     if not isinstance(dialogues, str | Path):
+        if encoding is not None:
+            raise ValueError(
+                f"encoding={encoding!r} is for the path of a file, and dialogues is a "
+                f"{type(dialogues).__name__}."
+            )
         return _to_frame(as_items(dialogues, (), ()), fields, mend)
     numbers = [name for name in (label, turn, *columns) if name is not None]
     with content_of(dialogues, "a table of utterances"):
-        items = as_items(dialogues, fields.names, numbers)
+        items = as_items(dialogues, fields.names, numbers, encoding)
         return _to_frame(items, fields, mend)
 
 

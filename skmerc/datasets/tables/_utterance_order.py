@@ -16,6 +16,7 @@ from skmerc.datasets.tables._times import (
 )
 from skmerc.frame._texts import is_blank, is_missing, name_of
 
+_CLOCKS = (CLOCK, SHORT_CLOCK)
 _WHOLE = re.compile(r"-?\d+\.0")
 
 
@@ -63,6 +64,7 @@ def find_turns(records, dialogue, places, fields, notes):
                 f"{places[missing[0]]} has no {name!r}, which others have "
                 f"({len(missing)} of {len(turns)} have none)."
             )
+        _note_contradiction(records, dialogue, places, turns, fields, notes)
         return turns
     name = fields.timestamp
     times, kinds = _numbers(records, dialogue, places, name, fields.day_first)
@@ -80,6 +82,29 @@ def find_turns(records, dialogue, places, fields, notes):
     turns = ordered.groupby("dialogue").cumcount().sort_index()
     _note_times(times, turns, complete, dialogue, name, notes)
     return turns
+
+
+def _note_contradiction(records, dialogue, places, turns, fields, notes):
+    """Note dialogues whose times go backwards from turn to turn."""
+    name, by_turn = fields.timestamp, turns.sort_values(kind="stable").index
+    try:
+        times, kinds = _numbers(records, dialogue, places, name, fields.day_first)
+    except (TypeError, ValueError):  # which need not be times, since nobody reads them
+        return
+    table = pd.DataFrame({"time": times, "kind": kinds}).loc[by_turn].dropna()
+    wrong = [
+        key
+        for key, rows in table.groupby(dialogue[table.index])
+        if rows["kind"].nunique() == 1
+        and not rows["time"].is_monotonic_increasing
+        and not (rows["kind"].iloc[0] in _CLOCKS and crosses_midnight(rows["time"]))
+    ]
+    if wrong:
+        notes.append(
+            f"turns are in the order of {fields.turn!r}, in which {name!r} goes "
+            f"backwards in {len(wrong)} dialogues (such as {wrong[0]!r}): say "
+            "turn=None if the times are right, and timestamp=None if they are not"
+        )
 
 
 def _numbers(records, dialogue, places, name, day_first):
@@ -157,7 +182,7 @@ def _refuse_mixed_times(kinds, dialogue, places):
 
 def _refuse_midnights(times, kinds, complete, dialogue, name):
     """Refuse times of day that begin anew within a dialogue."""
-    clocks = times[complete & kinds.isin((CLOCK, SHORT_CLOCK))]
+    clocks = times[complete & kinds.isin(_CLOCKS)]
     for key, seconds in clocks.groupby(dialogue):
         if crosses_midnight(seconds):
             raise ValueError(

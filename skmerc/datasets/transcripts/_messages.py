@@ -4,6 +4,7 @@ from pathlib import Path
 
 from skmerc._utils.compat import StrOptions, validate_params
 from skmerc.datasets.formats._files import content_of
+from skmerc.datasets.transcripts._chatgpt import is_tree, messages_of
 from skmerc.datasets.transcripts._dialogues import (
     as_table,
     name_of_speaker,
@@ -18,6 +19,8 @@ from skmerc.datasets.transcripts._sources import (
 )
 
 _ENDINGS = {".json", ".jsonl"}
+_EXPORT = r"conversations(-\d+)?"
+"""How the conversations of ChatGPT's export are called, among other files."""
 _NOBODY = {"system", "developer", "tool", "function"}
 _IDS = ("id", "conversation_id", "custom_id")
 
@@ -31,18 +34,20 @@ _IDS = ("id", "conversation_id", "custom_id")
     prefer_skip_nested_validation=True,
 )
 def load_messages(messages, *, instructions="drop", label="label"):
-    """Read conversations with an assistant, in the format of OpenAI's chat models.
+    """Read conversations with an assistant: of chat models, or ChatGPT's export.
 
     Parameters
     ----------
     messages : str, Path, list or dict
         A file of JSON or JSON lines; several; a folder, of which all files that end in
-        ``.json`` or ``.jsonl`` are read; or what stands in such files:
+        ``.json`` or ``.jsonl`` are read; the zip archive that ChatGPT exports, of which
+        ``conversations.json`` is read, or another one; or what stands in such files:
 
         - a conversation: a list of messages, or a dict that holds it under
           ``"messages"`` and maybe its name under ``"id"``, ``"conversation_id"`` or
           ``"custom_id"``. A message is a dict of ``role``, ``content`` and maybe
           ``name`` and a label;
+        - a conversation of ChatGPT's export, a dict with ``"mapping"``;
         - a list, or lines, of conversations.
     instructions : {"drop", "context"}, default="drop"
         What becomes of messages of the roles system, developer, tool and function,
@@ -78,9 +83,17 @@ def load_messages(messages, *, instructions="drop", label="label"):
     own, and pictures, sounds and files are left out. Messages without a text, such as
     calls of tools, are left out.
 
+    ChatGPT's export holds a tree for each conversation, with a branch for each question
+    that was asked again. The branch that was seen last is read (``"current_node"``),
+    and of it what people and the assistant say to each other. A conversation in which
+    nobody says anything is left out, if others do.
+
     References
     ----------
     .. [1] OpenAI, "Chat completions", https://platform.openai.com/docs/api-reference/chat.
+    .. [2] OpenAI, "How do I export my ChatGPT history and data?",
+       https://help.openai.com/en/articles/7260999. The format of the export has no
+       public description.
 
     Examples
     --------
@@ -106,7 +119,7 @@ def load_messages(messages, *, instructions="drop", label="label"):
 def _read_all(given, reader):
     if not are_paths(given):
         return reader.dialogues_of(given, "messages", ""), None
-    files, dialogues = find_files(given, _ENDINGS), []
+    files, dialogues = find_files(given, _ENDINGS, _EXPORT), []
     for name, file in files:
         with content_of(file, "messages"):
             dialogues += reader.dialogues_of(read_json(file), str(file), name)
@@ -127,24 +140,32 @@ class _Reader:
         """Return pairs of a name and the utterances of a conversation."""
         is_list = isinstance(value, list | tuple)
         if not is_list or (value and all(map(_is_message, value))):
-            return [(name or "0", self._utterances(value, where))]
-        if any(map(_is_message, value)):
+            found = [(name or "0", self._utterances(value, where))]
+        elif any(map(_is_message, value)):
             at = next(at for at, one in enumerate(value) if not _is_message(one))
             raise ValueError(
                 f"{where}, {_place_of(value, at)} is no message with a role, and "
                 "others are."
             )
-        beginning = f"{name}_" if name else ""
-        return [
-            (
-                f"{beginning}{_id_of(one, at)}",
-                self._utterances(one, f"{where}, {_place_of(value, at)}"),
-            )
-            for at, one in enumerate(value)
-        ]
+        else:
+            beginning = f"{name}_" if name else ""
+            found = [
+                (
+                    f"{beginning}{_id_of(one, at)}",
+                    self._utterances(one, f"{where}, {_place_of(value, at)}"),
+                )
+                for at, one in enumerate(value)
+            ]
+        there = [(name, rows) for name, rows in found if rows]
+        if found and not there:
+            raise _silent(where)
+        return there
 
     def _utterances(self, conversation, where):
+        """Make utterances of a conversation; none of one of an export may be left."""
         messages = conversation
+        if is_tree(conversation):
+            return self._rows(messages_of(conversation, where), where)
         if isinstance(conversation, dict):
             messages = conversation.get("messages")
         if not isinstance(messages, list | tuple):
@@ -152,14 +173,17 @@ class _Reader:
                 f"{where} is no conversation: give a list of messages, or a dict that "
                 "holds it under 'messages'."
             )
+        rows = self._rows(messages, where)
+        if not rows:
+            raise _silent(where)
+        return rows
+
+    def _rows(self, messages, where):
         rows = [
             self._utterance(message, f"{where}, {_place_of(messages, at, 'message')}")
             for at, message in enumerate(messages)
         ]
-        rows = [row for row in rows if row]
-        if not rows:
-            raise ValueError(f"{where} has no message of a person with a text.")
-        return rows
+        return [row for row in rows if row]
 
     def _utterance(self, message, where):
         """Make an utterance of a message; None if it is left out."""
@@ -177,6 +201,10 @@ class _Reader:
             "label": None if nobody else message.get(self.label),
             "role": "context" if nobody else "utterance",
         }
+
+
+def _silent(where):
+    return ValueError(f"{where} has no message of a person with a text.")
 
 
 def _place_of(values, at, kind="conversation"):

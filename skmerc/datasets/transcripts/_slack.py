@@ -7,7 +7,8 @@ from pathlib import Path
 
 from skmerc._utils.compat import validate_params
 from skmerc.datasets.formats._budget import Budget
-from skmerc.datasets.formats._files import check_file, content_of
+from skmerc.datasets.formats._files import content_of
+from skmerc.datasets.transcripts._archives import Archive, is_archive
 from skmerc.datasets.transcripts._dialogues import (
     as_table,
     cut_at_pauses,
@@ -15,7 +16,7 @@ from skmerc.datasets.transcripts._dialogues import (
     seconds_of_pause,
     told_apart,
 )
-from skmerc.datasets.transcripts._sources import JsonLines, read_json
+from skmerc.datasets.transcripts._sources import JsonLines, bytes_of, read_json
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}\.json")
 _USERS = ("users.json", "org_users.json")
@@ -43,8 +44,9 @@ def load_slack(
     Parameters
     ----------
     path : str or Path
-        The folder of the unpacked export, with ``users.json`` and a folder for each
-        channel; or one of these, with its files ``2023-12-31.json``.
+        The zip archive that Slack exports, or its folder, unpacked, with ``users.json``
+        and a folder for each channel; or one of these, with its files
+        ``2023-12-31.json``.
     channels : list of str, default=None
         The names of the channels to read. By default all.
     threads : bool, default=True
@@ -70,7 +72,7 @@ def load_slack(
     FileNotFoundError
         If there is no such folder, or no channel in it.
     NotADirectoryError
-        If it is a file, such as the archive that Slack gives: unpack it.
+        If it is a file other than a zip archive.
     ValueError
         If a file is damaged or of another kind, or nobody has written anything. The
         error names the file and the message.
@@ -117,7 +119,7 @@ def load_slack(
     path, pause = Path(path), seconds_of_pause(new_dialogue_after)
     folders, root = _find_channels(path, channels)
     days = {folder: _days_of(folder) for folder in folders}
-    size = sum(check_file(day) for found in days.values() for day in found)
+    size = bytes_of(day for found in days.values() for day in found)
     names, n_bytes = _read_names(root)
     reader = _Reader(names, bots, Budget(size + n_bytes))
     dialogues = []
@@ -133,9 +135,12 @@ def _find_channels(path, channels):
     """Return the folders of channels, and the one that has the users."""
     if not path.exists():
         raise FileNotFoundError(f"There is no folder {path}.")
+    if is_archive(path):
+        path = Archive(path).top()
     if not path.is_dir():
         raise NotADirectoryError(
-            f"{path} is a file; give the folder of the export, unpacked."
+            f"{path} is a file; give the zip archive that Slack exports, or its "
+            "folder, unpacked."
         )
     if _days_of(path):
         return [path], path.resolve().parent
@@ -165,7 +170,7 @@ def _read_names(root):
     with content_of(file, "JSON"):
         users = _list_of(file, read_json(file))
         given = [_name_of(user, f"{file}, user {at}") for at, user in enumerate(users)]
-    return told_apart(dict(given)), check_file(file)
+    return told_apart(dict(given)), bytes_of([file])
 
 
 def _list_of(file, value):

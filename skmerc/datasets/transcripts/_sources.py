@@ -2,12 +2,13 @@
 
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from skmerc._utils.warnings import warn_user
 from skmerc.datasets.formats._csv_dialect import marked_encoding
 from skmerc.datasets.formats._files import check_file
+from skmerc.datasets.transcripts._archives import Archive, Packed, is_archive
 from skmerc.exceptions import TextEncodingWarning
 from skmerc.frame._texts import mend_controls
 
@@ -29,18 +30,22 @@ def are_paths(given):
     return isinstance(given, str | Path)
 
 
-def find_files(path, endings):
+def find_files(path, endings, known=None):
     """List the files that a path, several paths or a folder name, with their names.
 
+    Of a zip archive the files with these endings are listed, or, where there are such,
+    those alone whose stems a program writes that the pattern `known` fits.
+
     Each is named without its ending, or with it, or with the whole path, whichever
-    tells all of them apart.
+    tells all of them apart. A file that is the only one of an archive is called after
+    this.
     """
     if not are_paths(path):
         raise ValueError(
             f"{path!r:.200} names no file; give a path, a list of paths or a folder."
         )
     given = [path] if isinstance(path, str | Path) else path
-    files = [file for one in given for file in _files_of(Path(one), endings)]
+    files = [file for one in given for file in _files_of(Path(one), endings, known)]
     for name_of in (lambda file: file.stem, lambda file: file.name, str):
         names = list(map(name_of, files))
         if len(set(names)) == len(names):
@@ -49,7 +54,9 @@ def find_files(path, endings):
     raise ValueError(f"{twice} is given twice; each file is a dialogue of its own.")
 
 
-def _files_of(path, endings):
+def _files_of(path, endings, known):
+    if is_archive(path):
+        return _packed_files(path, endings, known)
     if not path.is_dir():
         return [path]
     found = sorted(
@@ -66,14 +73,41 @@ def _files_of(path, endings):
     return found
 
 
+def _packed_files(path, endings, known):
+    files = [f for f in Archive(path).all_files() if f.suffix.lower() in endings]
+    usual = [f for f in files if known and re.fullmatch(known, f.stem, re.IGNORECASE)]
+    files = usual or files
+    if not files:
+        raise ValueError(
+            f"{path} is a zip archive, and holds no file that ends in "
+            f"{' or '.join(sorted(endings))}."
+        )
+    if len(files) == 1:
+        files[0].stem, files[0].name = path.stem, path.name
+    return files
+
+
 def total_size(files):
-    """Count the bytes of files, all of which have been read."""
-    return sum(check_file(file) for _, file in files)
+    """Count the bytes of files with their names."""
+    return bytes_of(file for _, file in files)
+
+
+def bytes_of(files):
+    """Count the bytes of files, some of which may be packed."""
+    plain, packed = [], defaultdict(list)
+    for file in files:
+        if isinstance(file, Packed):
+            packed[file.archive].append(file.place)
+        else:
+            plain.append(file)
+    sizes = [archive.size_of(places) for archive, places in packed.items()]
+    return sum(map(check_file, plain)) + sum(sizes)
 
 
 def read_text(path, encoding=None):
     """Read a file as text, in the encoding told, marked or found."""
-    check_file(path)
+    if not isinstance(path, Packed):
+        check_file(path)
     data = path.read_bytes()
     if data.startswith(_PACKED):
         raise ValueError(f"{path} is packed (zip or gzip); unpack it first.")

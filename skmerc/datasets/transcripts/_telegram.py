@@ -30,8 +30,8 @@ def load_telegram(path, *, new_dialogue_after="6h"):
     Parameters
     ----------
     path : str, Path or list of these
-        A file ``result.json`` of one chat or of all; several; or a folder, of which all
-        files that end in ``.json`` are read.
+        A file ``result.json`` of one chat or of all; several; a folder, of which all
+        files that end in ``.json`` are read; or a zip archive of it.
     new_dialogue_after : str or timedelta, default="6h"
         The pause after which a new dialogue begins. The default is our choice. With
         None each chat is one dialogue.
@@ -88,7 +88,7 @@ def load_telegram(path, *, new_dialogue_after="6h"):
     1     result_0               Ben      Yes.       25.0
     """
     pause = seconds_of_pause(new_dialogue_after)
-    files, dialogues = find_files(path, {".json"}), []
+    files, dialogues = find_files(path, {".json"}, "result"), []
     for name, file in files:
         with content_of(file, "a chat of Telegram"):
             n_before = len(dialogues)

@@ -20,6 +20,8 @@ from skmerc.datasets.transcripts._sources import (
     total_size,
 )
 
+_USUAL = r"_chat|.*whatsapp.*"
+"""How telephones call the chat in an archive, beside what was sent in it."""
 _INVISIBLE = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _BLANKS = re.compile("[\u00a0\u2007\u202f]")
 _MOMENT = (
@@ -61,7 +63,8 @@ def load_whatsapp(path, *, day_first=None, new_dialogue_after="6h", encoding=Non
     Parameters
     ----------
     path : str, Path or list of these
-        A file, several, or a folder, of which all files that end in ``.txt`` are read.
+        A file, several, or a folder, of which all files that end in ``.txt`` are read;
+        or the zip archive that telephones make, which may hold sounds and pictures.
     day_first : bool, default=None
         Whether dates begin with the day, as 31/12/23, and not with the month. By
         default each file tells: by a number above 12, by points between the numbers
@@ -139,7 +142,7 @@ def load_whatsapp(path, *, day_first=None, new_dialogue_after="6h", encoding=Non
     2       chat_1              Anna   Good morning!
     """
     pause = seconds_of_pause(new_dialogue_after)
-    files, dialogues = find_files(path, {".txt"}), []
+    files, dialogues = find_files(path, {".txt"}, _USUAL), []
     for name, file in files:
         with content_of(file, "a chat of WhatsApp"):
             entries = _read_entries(file, lines_of(read_text(file, encoding)))
