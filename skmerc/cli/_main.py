@@ -17,7 +17,7 @@ _EXPECTED = (OSError, ImportError, ValueError, TypeError, FloatingPointError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command ``skmerc``.
+    r"""Run the command ``skmerc``.
 
     Parameters
     ----------

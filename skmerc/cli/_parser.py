@@ -27,8 +27,8 @@ FORMATS = ("csv", "json", "jsonl", "parquet")
 _FIELDS = {
     "text": "the column of what was said (default: text)",
     "label": "the column of emotions (default: label)",
-    "dialogue": "the column that names the dialogue of an utterance (default: dialogue, "
-    "dialogue_id or conversation_id)",
+    "dialogue": "the column that names the dialogue (default: dialogue, dialogue_id or "
+    "conversation_id)",
     "turn": "the column of numbers that order a dialogue (default: turn)",
     "timestamp": "the column of times that order it (default: timestamp)",
     "speaker": "the column of who speaks (default: speaker)",
@@ -113,7 +113,9 @@ def _fit(commands: _SubParsersAction) -> None:
         help="fit the sentence model to the labels too: better from a thousand "
         "utterances on, and takes minutes to hours without a GPU",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of all chance (default: 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of all chance (default: 0)"
+    )
     parser.add_argument("--device", default="auto", help="cpu or cuda (default: auto)")
 
 
@@ -185,7 +187,9 @@ def _add_file(parser: ArgumentParser, what: str) -> None:
 def _add_output(parser: ArgumentParser, default: str) -> None:
     formats: Any = FORMATS if default in FORMATS else (default, *FORMATS)
     group = parser.add_argument_group("what comes out")
-    group.add_argument("--out", metavar="FILE", default="-", help="(default: -, stdout)")
+    group.add_argument(
+        "--out", metavar="FILE", default="-", help="(default: -, stdout)"
+    )
     group.add_argument(
         "--format",
         choices=formats,

@@ -6,7 +6,6 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-
 from skmerc import datasets
 from skmerc.cli._parser import KINDS, PARAMETERS, option
 from skmerc.cli._words import UsageError

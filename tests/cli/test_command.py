@@ -22,13 +22,10 @@ def folder(tmp_path_factory):
     """A folder with a table of labelled calls, and one of new calls."""
     folder = tmp_path_factory.mktemp("calls")
     emotions = [*SAID, "neutral", "joy"]
-    calls = pd.DataFrame(
-        [
-            {"call": f"c{n}", "turn": t, "who": "ab"[t % 2], "said": SAID[e], "emotion": e}
-            for n in range(4)
-            for t, e in enumerate(emotions)
-        ]
-    )
+    rows = [(f"c{n}", t, e) for n in range(4) for t, e in enumerate(emotions)]
+    calls = pd.DataFrame(rows, columns=["call", "turn", "emotion"])
+    calls["who"] = calls["turn"].map(lambda turn: "ab"[turn % 2])
+    calls["said"] = calls["emotion"].map(SAID)
     calls.to_csv(folder / "calls.csv", index=False)
     calls.drop(columns="emotion").to_csv(folder / "new.csv", index=False)
     return folder

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from making import load_espeak, sing
 
+
 @pytest.fixture(scope="session")
 def model(make_model):
     """The folder of a small model."""
