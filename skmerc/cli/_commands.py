@@ -14,7 +14,7 @@ from skmerc.cli._reading import columns_to_learn, how_to_read, read
 from skmerc.cli._words import as_options
 from skmerc.cli._writing import format_of, refuse_no_folder, write
 from skmerc.config import config_context
-from skmerc.datasets import check_table
+from skmerc.datasets import TableCheck, check_table
 from skmerc.datasets._corpus import TEXT
 from skmerc.frame import KEYS
 from skmerc.metrics import recognition_report
@@ -28,8 +28,8 @@ def check(arguments: Namespace) -> int:
     format_ = format_of(arguments, "text")
     how = how_to_read(arguments)
     X, y = read(arguments.file, how)
-    found = check_table(X[columns_to_learn(how)], y)
-    write(found.findings, as_options(repr(found)), arguments.out, format_)
+    found = _in_options(check_table(X[columns_to_learn(how)], y))
+    write(found.findings, repr(found), arguments.out, format_)
     return int((found.findings["severity"] == "error").any())
 
 
@@ -87,6 +87,14 @@ def report(arguments: Namespace) -> int:
     text = scores.round(3).to_string(na_rep="")
     write(scores.reset_index(names="class"), text, arguments.out, format_)
     return 0
+
+
+def _in_options(found: TableCheck) -> TableCheck:
+    """Write options where findings name parameters."""
+    findings = found.findings.map(
+        lambda cell: as_options(cell) if isinstance(cell, str) else cell
+    )
+    return TableCheck(list(findings.itertuples(index=False, name=None)))
 
 
 def _read_with_labels(path: str, how: dict[str, Any]) -> tuple[Any, Any]:
