@@ -87,7 +87,7 @@ def _sentence(error: Exception) -> str:
 def _told_in_words(debug: bool) -> Iterator[None]:
     """Print warnings as sentences, and hide those that are meant for programmers."""
 
-    def show(message: Warning | str, *_: Any) -> None:
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
         _tell(f"warning: {as_options(str(message))}")
 
     with warnings.catch_warnings():

@@ -36,8 +36,9 @@ def how_to_read(arguments: Namespace, before: dict | None = None) -> dict[str, A
             f"Give it another --kind, or of {', '.join(map(option, known))} what you "
             "need."
         )
-    same_kind = before is not None and before["kind"] == kind
-    return (before if same_kind else {}) | {"kind": kind} | given
+    if before is None or before["kind"] != kind:
+        before = {}
+    return before | {"kind": kind} | given
 
 
 def read(path: str, how: dict[str, Any], *, labelled: bool = True) -> tuple[Any, Any]:

@@ -171,6 +171,7 @@ def test_messages_name_options():
     assert as_options("make_frame(dialogue=...)") == "make_frame(dialogue=...)"
 
 
+@pytest.mark.slow
 def test_help_comes_without_the_libraries_of_learning():
     code = (
         "import sys\n"
