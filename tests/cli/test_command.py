@@ -1,0 +1,186 @@
+"""The command `skmerc`: what it prints, writes, refuses, and by which exit code."""
+
+import io
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from skmerc.cli import main
+from skmerc.cli._words import as_options
+
+pytest.importorskip("skops", reason="needs skops: skmerc[persistence]")
+
+SAID = {"joy": "great i am so happy", "anger": "awful why", "neutral": "a day ."}
+NAMED = ["--text", "said", "--label", "emotion", "--dialogue", "call"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a table of labelled calls, and one of new calls."""
+    folder = tmp_path_factory.mktemp("calls")
+    emotions = [*SAID, "neutral", "joy"]
+    rows = [(f"c{n}", t, e) for n in range(4) for t, e in enumerate(emotions)]
+    calls = pd.DataFrame(rows, columns=["call", "turn", "emotion"])
+    calls["who"] = calls["turn"].map(lambda turn: "ab"[turn % 2])
+    calls["said"] = calls["emotion"].map(SAID)
+    calls.to_csv(folder / "calls.csv", index=False)
+    calls.drop(columns="emotion").to_csv(folder / "new.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(folder, make_model):
+    """The file of a model that `skmerc fit` has saved."""
+    out = folder / "model.skmerc"
+    options = [*NAMED, "--speaker", "who", "--model", str(make_model())]
+    assert main(["fit", str(folder / "calls.csv"), *options, "--out", str(out)]) == 0
+    return str(out)
+
+
+def refusal(capsys, *arguments):
+    """What is told, without a traceback, where a table or a model is refused."""
+    assert main([str(one) for one in arguments]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[-1].startswith("skmerc: error: ")
+    assert "Traceback" not in err
+    return err
+
+
+def misuse(capsys, *arguments):
+    """What is told of arguments that make no sense."""
+    with pytest.raises(SystemExit) as stop:
+        main([str(one) for one in arguments])
+    assert stop.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_answers_are_a_row_for_each_utterance_with_all_probabilities(
+    model, folder, capsys
+):
+    assert main(["predict", model, str(folder / "new.csv")]) == 0
+    out, err = capsys.readouterr()
+    answers = pd.read_csv(io.StringIO(out))
+    new = pd.read_csv(folder / "new.csv")
+    assert answers["utterance"].tolist() == new["said"].tolist()
+    assert answers["dialogue__id"].tolist() == new["call"].tolist()
+    assert answers["dialogue__speaker"].tolist() == new["who"].tolist()
+    p = answers[[f"p_{emotion}" for emotion in sorted(SAID)]]
+    assert p.sum(axis=1).to_numpy() == pytest.approx(1)
+    assert (p.idxmax(axis=1) == "p_" + answers["emotion"]).all()
+    assert err == ""
+
+
+def test_answers_are_the_same_in_every_format(model, folder, capsys):
+    pytest.importorskip("pyarrow", reason="needs pyarrow: skmerc[parquet]")
+    read = {
+        "a.csv": pd.read_csv,
+        "a.json": pd.read_json,
+        "a.jsonl": lambda path: pd.read_json(path, lines=True),
+        "a.parquet": pd.read_parquet,
+    }
+    tables = []
+    for name, reader in read.items():
+        out = folder / name
+        assert main(["predict", model, str(folder / "new.csv"), "--out", str(out)]) == 0
+        tables.append(reader(out))
+    assert capsys.readouterr().out == ""
+    for table in tables[1:]:
+        pd.testing.assert_frame_equal(table, tables[0], check_dtype=False)
+
+
+def test_transcripts_are_answered_with_their_times(model, folder, capsys):
+    file = folder / "scene.srt"
+    file.write_text("1\n00:00:01,000 --> 00:00:02,000\nANNA: Great.\n")
+    assert main(["predict", model, str(file), "--speaker-prefixes", "--json"]) == 0
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert answer["dialogue__speaker"] == "ANNA"
+    assert answer["start"] == 1
+    assert answer["emotion"] in SAID
+    assert "--dialogue" in misuse(capsys, "predict", model, file, "--dialogue", "call")
+
+
+def test_a_report_has_the_scores_of_each_emotion(model, folder, capsys):
+    calls = str(folder / "calls.csv")
+    assert main(["report", model, calls]) == 0
+    assert "weighted F1" in capsys.readouterr().out
+    assert main(["report", model, calls, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    scores = {row.pop("class"): row for row in rows}
+    assert {*SAID, "accuracy", "macro F1"} <= scores.keys()
+    assert scores["joy"]["support"] == 8
+
+
+def test_a_check_says_what_was_found_and_ends_in_one_where_fitting_would_fail(
+    folder, capsys
+):
+    assert main(["check", str(folder / "calls.csv"), *NAMED]) == 0
+    assert "Check of a table" in capsys.readouterr().out
+    one = folder / "one.csv"
+    one.write_text("dialogue,text,label\n1,Hello there,joy\n1,Well,joy\n")
+    assert main(["check", str(one), "--json"]) == 1
+    findings = json.loads(capsys.readouterr().out)
+    assert findings[0]["severity"] == "error"
+    assert "all labels are 'joy'" in findings[0]["what"]
+
+
+def test_tables_and_models_are_refused_in_words(model, folder, capsys):
+    calls, new = folder / "calls.csv", folder / "new.csv"
+    told = refusal(capsys, "check", calls, "--text", "said")
+    assert "Say --dialogue call" in told
+    told = refusal(capsys, "fit", new, *NAMED[:2], *NAMED[4:], "--out", folder / "m")
+    assert "no utterance has a label" in told
+    assert "no folder" in refusal(capsys, "fit", calls, "--out", folder / "none" / "m")
+    assert "damaged" in refusal(capsys, "predict", calls, new)
+    assert "--model" in refusal(
+        capsys, "fit", calls, *NAMED, "--model", "./none", "--out", folder / "m"
+    )
+    assert not (folder / "m").exists()
+
+
+def test_arguments_without_sense_are_told_before_any_work(folder, capsys):
+    assert "COMMAND" in misuse(capsys)
+    assert "ending" in misuse(capsys, "predict", "m", "x.csv", "--out", "a.xlsx")
+    assert "needs --out" in misuse(capsys, "check", "x.csv", "--format", "parquet")
+    assert "no meaning" in misuse(capsys, "check", "a.srt", "--label", "emotion")
+
+
+def test_a_traceback_comes_only_when_asked_for(folder, capsys):
+    assert main(["check", str(folder / "absent.csv"), "--debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_warnings_are_sentences_in_the_words_of_the_command(folder, capsys):
+    file = folder / "odd.csv"
+    file.write_text("dialogue,said,mood\n1,Hello,joy\n1,hm,anger\n")
+    assert main(["check", str(file), "--text", "said"]) in (0, 1)
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert warning.startswith("skmerc: warning: ")
+    assert "--label mood" in warning
+
+
+def test_messages_name_options():
+    assert as_options("Say dialogue='my call'.") == "Say --dialogue 'my call'."
+    assert as_options("to_frame(normalize_labels=True) helps") == (
+        "--normalize-labels helps"
+    )
+    assert as_options("day_first=False, turn=None") == "--no-day-first, --turn ''"
+    assert as_options("make_frame(dialogue=...)") == "make_frame(dialogue=...)"
+
+
+@pytest.mark.slow
+def test_help_comes_without_the_libraries_of_learning():
+    code = (
+        "import sys\n"
+        "from skmerc.cli import main\n"
+        "try: main(['fit', '--help'])\n"
+        "except SystemExit: pass\n"
+        "assert not {'torch', 'pandas', 'sklearn', 'numpy'} & set(sys.modules)\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout
+    assert told.startswith("usage: skmerc fit FILE --out MODEL")
