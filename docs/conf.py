@@ -59,6 +59,7 @@ sphinx_gallery_conf = {
     "filename_pattern": r"/plot_",
     "ignore_pattern": r"^(?!plot_)",
     "show_memory": False,
+    "write_computation_times": False,
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("skmerc",),
 }
@@ -95,10 +96,12 @@ def _without_others(app, what, name, thing, options, lines):
 def _with_comments(app, what, name, thing, options, lines):
     """Describe constants by the comments above them, which stand in private modules."""
     room, _, constant = name.rpartition(".")
+    if what != "data":
+        return
     for module in [known for known in sys.modules if known.startswith(f"{room}._")]:
-        comments = ModuleAnalyzer.for_module(module).find_attr_docs()
-        if what == "data" and ("", constant) in comments:
-            lines[:] = comments["", constant]
+        if hasattr(sys.modules[module], constant):
+            comments = ModuleAnalyzer.for_module(module).find_attr_docs()
+            lines[:] = comments.get(("", constant), lines)
 
 
 def _find_in_room(app, env, node, contnode):

@@ -42,7 +42,7 @@ def test_a_markdown_file_becomes_a_page(to_rst):
     ]
     (link,) = tree.findall(nodes.reference)
     assert link["refuri"] == "https://example.org/a_b"
-    literals = [literal.astext() for literal in tree.findall(nodes.literal)]
+    literals = [" ".join(code.astext().split()) for code in tree.findall(nodes.literal)]
     assert literals == ["skmerc.X_", "x", "--flag value", "pytest -m slow"]
     assert "names_ with\nunderscores, and xs." in tree.astext()
     assert [entry.astext() for entry in tree.findall(nodes.entry)] == [
