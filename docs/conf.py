@@ -1,6 +1,7 @@
 """Sphinx configuration."""
 
 import os
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -67,6 +68,8 @@ sphinx_gallery_conf = {
 # Every reference leads somewhere. Links into the manuals of other libraries need the
 # network, so they are asked for; without it their names are plain text.
 nitpicky = True
+OTHERS = "imblearn|numpy|optuna|pandas|sklearn|torch|torch_geometric"
+nitpick_ignore_regex = [(r"py:\w+", rf"({OTHERS})\..+")]
 if os.environ.get("SKMERC_DOCS_LINKS"):
     extensions.append("sphinx.ext.intersphinx")
     intersphinx_mapping = {
@@ -78,9 +81,6 @@ if os.environ.get("SKMERC_DOCS_LINKS"):
         "sklearn": ("https://scikit-learn.org/stable", None),
         "torch": ("https://docs.pytorch.org/docs/stable", None),
     }
-else:
-    OTHERS = "imblearn|numpy|optuna|pandas|sklearn|torch|torch_geometric"
-    nitpick_ignore_regex = [(r"py:\w+", rf"({OTHERS})\..+")]
 
 
 def _skip_generated(app, what, name, thing, skip, options):
@@ -90,7 +90,8 @@ def _skip_generated(app, what, name, thing, skip, options):
 
 def _without_others(app, what, name, thing, options, lines):
     """Inherited docstrings refer to the glossary and the guide of scikit-learn."""
-    lines[:] = [line.replace(":term:`", "`").replace(":ref:`", "`") for line in lines]
+    role = r":(?:ref|term):`([^`<]*[^`<\s])(?:\s*<[^`]*)?`"
+    lines[:] = re.sub(role, r"\1", "\n".join(lines)).split("\n")
 
 
 def _with_comments(app, what, name, thing, options, lines):
