@@ -9,10 +9,6 @@ balance, and what comes out of it. This example shows one run that does and one 
 does not.
 """
 
-import argparse
-import sys
-import warnings
-
 import matplotlib.pyplot as plt
 import pandas as pd
 
@@ -21,16 +17,7 @@ from skmerc.datasets import make_conversations
 from skmerc.frame import drop_keys
 from skmerc.metrics import sample_quality
 
-parser = argparse.ArgumentParser(description="Look at the convergence of the GAN.")
-parser.add_argument(
-    "--steps",
-    type=int,
-    nargs="+",
-    default=[25, 50, 100, 200, 400, 800],
-    help="numbers of steps after which to look at what is written",
-)
-parser.add_argument("--output", help="where to save the picture")
-arguments = parser.parse_args(sys.argv[1:] if "sphinx" not in sys.modules else [])
+STEPS = [25, 50, 100, 200, 400, 800]  # after which to look at what is written
 
 # %%
 # Two runs
@@ -50,7 +37,7 @@ real = drop_keys(X[y == "anger"])
 def watch(lr):
     """Return the losses of the longest run, and the quality after each number."""
     quality = {}
-    for n_steps in arguments.steps:
+    for n_steps in STEPS:
         sampler = MultimodalGANSampler(
             sampling_strategy="mean", lr=lr, n_steps=n_steps, random_state=0
         )
@@ -60,7 +47,7 @@ def watch(lr):
         quality[n_steps] = sample_quality(real, anger, random_state=0)
         quality[n_steps]["accepted"] = sampler.acceptance_rate_["anger"]
     history = pd.DataFrame(sampler.history_)
-    history.index = (history.index + 1) * arguments.steps[-1] / len(history)
+    history.index = (history.index + 1) * STEPS[-1] / len(history)
     return history, pd.DataFrame(quality).T
 
 
@@ -100,11 +87,12 @@ for (name, (history, quality)), (above, below) in zip(
 axes[0, 0].set_ylabel("adversarial loss")
 axes[0, 0].legend(frameon=False)
 axes[1, 0].set_ylabel("AUC, real against synthetic")
-if arguments.output:
-    figure.savefig(arguments.output, dpi=110)
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", UserWarning)  # no window to show in
+# sphinx_gallery_start_ignore
+if plt.get_backend().lower() == "agg":  # there is no window to show it in
+    figure.savefig("skmerc_gan_convergence.png", dpi=110)
+else:
     plt.show()
+# sphinx_gallery_end_ignore
 
 # %%
 # What to do

@@ -6,35 +6,29 @@ JOYFUL fuses modalities twice, in their dialogue and each on a basis that all sh
 and lets a graph network read two altered copies of every dialogue, in which an
 utterance must find itself again. One estimator trains all of it; no step comes before.
 
-Without arguments the conversations are generated. A file of your own needs the parts
-train and test, and perhaps dev, as in :func:`skmerc.datasets.load_table`::
-
-    python examples/plot_joyful.py --data features.npz --modalities text audio
+The conversations here are generated. A file of your own, named in ``DATA``, needs the
+parts train, dev and test, as in :func:`skmerc.datasets.load_table`.
 """
-
-import argparse
-import sys
-import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from results_table import divide, features, logistic, read
 from sklearn.dummy import DummyClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from skmerc import JoyfulClassifier
-from skmerc.datasets import make_conversations
+from skmerc import JoyfulClassifier, UtteranceClassifier
+from skmerc.datasets import load_table, make_conversations
+from skmerc.frame import mark_validation
 from skmerc.inspection import modality_importance
 from skmerc.metrics import recognition_report, weighted_f1_scorer
 from skmerc.model_selection import DialogueShuffleSplit
 
-parser = argparse.ArgumentParser(description="Recognise emotions with JOYFUL.")
-parser.add_argument("--data", help="a table of utterances: .npz, .parquet or .csv")
-parser.add_argument("--modalities", nargs="+", help="which blocks of it to read")
-parser.add_argument("--seed", type=int, default=0)
-parser.add_argument("--output", help="where to save the picture")
-arguments = parser.parse_args(sys.argv[1:] if "sphinx" not in sys.modules else [])
-seed = arguments.seed
+DATA = None  # such as "features.npz"
+MODALITIES = None  # which blocks of it to read, such as ["text", "audio"]
+SEED = 0
 
 # %%
 # Training, validation and test dialogues
@@ -43,23 +37,31 @@ seed = arguments.seed
 # Some training dialogues have the role "validation": training stops where they are
 # recognised best.
 
-if arguments.data:
-    (parts,) = read(arguments.data, arguments.modalities)
+if DATA:
+    X, y, part = load_table(DATA, modalities=MODALITIES, return_split=True)
+    train, test = np.flatnonzero(part != "test"), np.flatnonzero(part == "test")
+    dev = X.loc[part == "dev", "dialogue__id"].unique()
+    X_train = mark_validation(X.iloc[train], dialogues=dev)
 else:
-    X, y = make_conversations(150, imbalance=4, information=1.2, random_state=seed)
-    split = DialogueShuffleSplit(1, test_size=0.25, random_state=seed)
-    _, test = next(split.split(X))
-    parts = divide(X, y, test, fraction=0.15, random_state=seed)
-X_train, y_train, X_test, y_test = parts
+    X, y = make_conversations(150, imbalance=4, information=1.2, random_state=SEED)
+    split = DialogueShuffleSplit(1, test_size=0.25, random_state=SEED)
+    train, test = next(split.split(X))
+    X_train = mark_validation(X.iloc[train], fraction=0.15, random_state=SEED)
+y_train, X_test, y_test = y[train], X.iloc[test], y[test]
 
 # %%
 # Beside two who see one utterance at a time
 # ------------------------------------------
 
+row_wise = make_pipeline(
+    SimpleImputer(keep_empty_features=True),
+    StandardScaler(),
+    LogisticRegression(C=0.01, max_iter=2000),
+)
 models = {
-    "most frequent": DummyClassifier(),
-    "logistic regression": logistic(features),
-    "JOYFUL": JoyfulClassifier(random_state=seed),
+    "most frequent": UtteranceClassifier(DummyClassifier()),
+    "logistic regression": UtteranceClassifier(row_wise),
+    "JOYFUL": JoyfulClassifier(random_state=SEED),
 }
 scores = {}
 for name, model in models.items():
@@ -75,7 +77,7 @@ joyful = models["JOYFUL"]
 # With ``window_future=0`` nothing looks ahead. What such a model says of a turn does
 # not change when the next turns are spoken, so it can listen to a call.
 
-live = JoyfulClassifier(window_future=0, random_state=seed).fit(X_train, y_train)
+live = JoyfulClassifier(window_future=0, random_state=SEED).fit(X_train, y_train)
 call = X_test[X_test["dialogue__id"] == X_test["dialogue__id"].iloc[0]]
 call = call.sort_values("dialogue__turn")
 so_far, whole = live.predict_proba(call.iloc[:3]), live.predict_proba(call)
@@ -92,7 +94,7 @@ print(
 # it; taking every utterance out of its dialogue tells what context brings.
 
 importance = modality_importance(
-    joyful, X_test, y_test, scoring=weighted_f1_scorer, random_state=seed
+    joyful, X_test, y_test, scoring=weighted_f1_scorer, random_state=SEED
 )
 print("\n" + importance[["mean", "std"]].round(3).to_string())
 
@@ -122,11 +124,9 @@ right.invert_yaxis()
 right.set(xlabel="loss of weighted F1 without it", ylabel="")
 for axes in (middle, right):
     axes.title.set_fontsize("medium")
-if arguments.output:
-    figure.savefig(arguments.output, dpi=130)
-elif plt.get_backend().lower() == "agg":
+# sphinx_gallery_start_ignore
+if plt.get_backend().lower() == "agg":  # there is no window to show it in
     figure.savefig("skmerc_joyful.png", dpi=130)
-    print("\nThe picture is in skmerc_joyful.png")
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", UserWarning)  # no window to show in
+else:
     plt.show()
+# sphinx_gallery_end_ignore

@@ -8,17 +8,10 @@ such a table through the three steps of CBERL. A generative adversarial network
 writes utterances of the rare emotions, a joint variational autoencoder fuses the
 modalities, and a classifier reads whole dialogues as graphs.
 
-Without arguments the conversations are generated. A file of your own needs a column
-of labels, and features that are called after their modality, such as ``text__0``; see
-:func:`skmerc.datasets.load_table`::
-
-    python examples/plot_quickstart.py --data calls.csv --label emotion
-    python examples/plot_quickstart.py --data features.npz --modalities text audio
+The conversations here are generated. Name a file of your own in ``DATA``: it needs a
+column of labels, and features that are called after their modality, such as
+``text__0``; see :func:`skmerc.datasets.load_table`.
 """
-
-import argparse
-import sys
-import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -36,14 +29,10 @@ from skmerc.frame import drop_keys, mark_validation
 from skmerc.metrics import recognition_report
 from skmerc.model_selection import DialogueShuffleSplit
 
-parser = argparse.ArgumentParser(description="Recognise emotions in conversations.")
-parser.add_argument("--data", help="a table of utterances: .npz, .parquet or .csv")
-parser.add_argument("--modalities", nargs="+", help="which blocks of it to read")
-parser.add_argument("--label", default="label", help="its column of labels")
-parser.add_argument("--seed", type=int, default=0)
-parser.add_argument("--output", help="where to save the picture")
-arguments = parser.parse_args(sys.argv[1:] if "sphinx" not in sys.modules else [])
-seed = arguments.seed
+DATA = None  # such as "calls.csv", "features.npz" or "features.parquet"
+MODALITIES = None  # which blocks of it to read, such as ["text", "audio"]
+LABEL = "label"  # its column of labels
+SEED = 0
 
 # %%
 # The table
@@ -58,7 +47,7 @@ seed = arguments.seed
 def read_table(path, modalities, label):
     """Read a table and tell the official split of each row, where there is one."""
     if path is None:
-        X, y = make_conversations(150, imbalance=8, information=1.2, random_state=seed)
+        X, y = make_conversations(150, imbalance=8, information=1.2, random_state=SEED)
         return X, y, np.full(len(X), "")
     return load_table(path, modalities=modalities, label=label, return_split=True)
 
@@ -67,21 +56,19 @@ def divide(X, y, split):
     """Divide whole dialogues into training (with validation) and test."""
     test = split == "test"
     if not test.any():
-        division = DialogueShuffleSplit(1, test_size=0.25, random_state=seed)
+        division = DialogueShuffleSplit(1, test_size=0.25, random_state=SEED)
         _, rows = next(division.split(X, y))
         test = np.isin(np.arange(len(X)), rows)
     held_out = X["dialogue__id"][split == "dev"].unique()
     if len(held_out):
         X = mark_validation(X, dialogues=held_out)
     else:
-        marked = mark_validation(X[~test], fraction=0.15, random_state=seed)
+        marked = mark_validation(X[~test], fraction=0.15, random_state=SEED)
         X = pd.concat([marked, X[test]]).loc[X.index]
     return X[~test], y[~test], X[test], y[test]
 
 
-X_train, y_train, X_test, y_test = divide(
-    *read_table(arguments.data, arguments.modalities, arguments.label)
-)
+X_train, y_train, X_test, y_test = divide(*read_table(DATA, MODALITIES, LABEL))
 print(f"{len(X_train)} training and {len(X_test)} test utterances")
 print(X_train.iloc[:4, :6].to_string(index=False))
 print(pd.Series(y_train).value_counts().to_string())
@@ -95,9 +82,9 @@ print(pd.Series(y_train).value_counts().to_string())
 
 pipeline = Pipeline(
     [
-        ("augment", MultimodalGANSampler(sampling_strategy="mean", random_state=seed)),
-        ("fuse", DJVAEFuser(random_state=seed)),
-        ("recognise", CBERLClassifier(random_state=seed, verbose=1)),
+        ("augment", MultimodalGANSampler(sampling_strategy="mean", random_state=SEED)),
+        ("fuse", DJVAEFuser(random_state=SEED)),
+        ("recognise", CBERLClassifier(random_state=SEED)),
     ]
 )
 pipeline.fit(X_train, y_train)
@@ -175,11 +162,9 @@ right.set_title(
     f"dialogue {chosen}: belief (bars) and truth (squares)", fontsize="medium"
 )
 right.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-if arguments.output:
-    figure.savefig(arguments.output, dpi=130)
-elif plt.get_backend().lower() == "agg":
+# sphinx_gallery_start_ignore
+if plt.get_backend().lower() == "agg":  # there is no window to show it in
     figure.savefig("skmerc_quickstart.png", dpi=130)
-    print("\nThe picture is in skmerc_quickstart.png")
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", UserWarning)  # no window to show in
+else:
     plt.show()
+# sphinx_gallery_end_ignore

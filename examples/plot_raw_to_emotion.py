@@ -7,20 +7,11 @@ through a sentence model to a classifier that reads whole conversations, and ask
 about a conversation that nobody has labelled. Both steps form one scikit-learn
 pipeline, so texts go in and emotions come out.
 
-Without arguments the transcript is a small one, written for this page. With ``--data``
-it is that of MELD, from a folder that holds the official annotations; and what is
-asked about can be typed::
-
-    python examples/plot_raw_to_emotion.py --say "Ann: I got the job!" "Ben: No way!"
-    python examples/plot_raw_to_emotion.py --data MELD/data/MELD
-
-The sentence model comes from the Hugging Face hub at the first run, or from a folder
-that ``--model`` names. It needs ``pip install 'skmerc[text]'``.
+The transcript is a small one, written for this page; where ``DATA`` names the folder of
+MELD's official annotations, it is that of MELD. The sentence model comes from the
+Hugging Face hub at the first run, or from a folder that ``MODEL`` names. It needs
+``pip install 'skmerc[text]'``.
 """
-
-import argparse
-import sys
-import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -38,20 +29,9 @@ from skmerc.frame import drop_keys, mark_validation
 from skmerc.metrics import weighted_f1
 from skmerc.model_selection import DialogueKFold
 
-parser = argparse.ArgumentParser(description="Recognise emotions in what was said.")
-parser.add_argument("--data", help="folder of MELD's *_sent_emo.csv")
-parser.add_argument("--say", nargs="+", help="turns to ask about, as 'Speaker: text'")
-parser.add_argument(
-    "--model",
-    default="sentence-transformers/all-MiniLM-L6-v2",
-    help="sentence model: a folder, or a name on the Hugging Face hub",
-)
-parser.add_argument("--seed", type=int, default=0)
-parser.add_argument("--output", help="where to save the picture")
-arguments = parser.parse_args(sys.argv[1:] if "sphinx" not in sys.modules else [])
-seed = arguments.seed
-if not all(":" in turn for turn in arguments.say or []):
-    parser.error("--say takes turns such as 'Ann: I got the job!'")
+DATA = None  # such as "MELD/data/MELD", the folder of *_sent_emo.csv
+MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+SEED = 0
 
 # %%
 # A transcript
@@ -164,8 +144,8 @@ def as_turns(lines):
         yield turn | ({"label": before} if before else {})
 
 
-if arguments.data:
-    meld = load_meld(arguments.data)
+if DATA:
+    meld = load_meld(DATA)
     X, emotion, split = meld.data, meld.target, meld.split
     X = mark_validation(X, dialogues=X.loc[split == "dev", "dialogue__id"].unique())
     folds = [(np.flatnonzero(split != "test"), np.flatnonzero(split == "test"))]
@@ -187,10 +167,10 @@ print(pd.Series(emotion).value_counts().to_string())
 # ``CBERLClassifier()`` behind the first, with ``make_pipeline`` of imbalanced-learn.
 
 embedding = ColumnTransformer(
-    [("text", TextEmbedder(arguments.model), "utterance")], remainder="passthrough"
+    [("text", TextEmbedder(MODEL), "utterance")], remainder="passthrough"
 ).set_output(transform="pandas")
-patience = 20 if arguments.data else None
-model = make_pipeline(embedding, JoyfulClassifier(patience=patience, random_state=seed))
+patience = 20 if DATA else None
+model = make_pipeline(embedding, JoyfulClassifier(patience=patience, random_state=SEED))
 
 # %%
 # Is it any good?
@@ -224,8 +204,8 @@ for name, candidate in models.items():
 # A new conversation
 # ------------------
 #
-# The final model learns from all dialogues. What was typed becomes a table like the
-# others, and the pipeline answers for each turn.
+# The final model learns from all dialogues. What was said becomes a table like the
+# others, and the pipeline answers for each turn. Type what you like.
 
 SAID = [
     "Mia: I have the results of the exam here.",
@@ -237,7 +217,7 @@ SAID = [
     "Mia: Here is mine. I passed! I passed with an A!",
     "Noah: That is wonderful! Let us celebrate!",
 ]
-conversation, _ = to_frame([list(as_turns(arguments.say or SAID))])
+conversation, _ = to_frame([list(as_turns(SAID))])
 model.fit(X, emotion)
 belief = pd.DataFrame(model.predict_proba(conversation), columns=model.classes_)
 answer = conversation[["dialogue__speaker", "utterance"]]
@@ -260,11 +240,9 @@ axes.set_yticks(belief.index, texts)
 axes.set(xlabel="probability", xlim=(0, 1))
 axes.invert_yaxis()
 axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=7, frameon=False)
-if arguments.output:
-    figure.savefig(arguments.output, dpi=130)
-elif plt.get_backend().lower() == "agg":
+# sphinx_gallery_start_ignore
+if plt.get_backend().lower() == "agg":  # there is no window to show it in
     figure.savefig("skmerc_raw_to_emotion.png", dpi=130)
-    print("\nThe picture is in skmerc_raw_to_emotion.png")
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", UserWarning)  # no window to show in
+else:
     plt.show()
+# sphinx_gallery_end_ignore

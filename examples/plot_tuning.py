@@ -9,8 +9,6 @@ them over folds of dialogues, and Optuna's own pictures tell what the search has
 and how far to trust it.
 """
 
-import argparse
-import sys
 import warnings
 
 import matplotlib.pyplot as plt
@@ -29,11 +27,8 @@ from skmerc.metrics import weighted_f1_scorer
 from skmerc.model_selection import DialogueShuffleSplit
 from skmerc.tuning import DialogueObjective, search_space
 
-parser = argparse.ArgumentParser(description="Search settings with Optuna.")
-parser.add_argument("--trials", type=int, default=16)
-parser.add_argument("--storage", help="such as sqlite:///study.db, to go on later")
-parser.add_argument("--output", help="where to save the pictures: a name before .png")
-arguments = parser.parse_args(sys.argv[1:] if "sphinx" not in sys.modules else [])
+N_TRIALS = 16
+STORAGE = None  # such as "sqlite:///study.db", to go on later
 
 # %%
 # What is searched
@@ -71,7 +66,7 @@ for name, distribution in space.items():
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 study = optuna.create_study(
     study_name="calls",
-    storage=arguments.storage,
+    storage=STORAGE,
     load_if_exists=True,
     direction="maximize",
     sampler=optuna.samplers.TPESampler(seed=0),
@@ -81,7 +76,7 @@ defaults = {name: model.get_params()[name] for name in space}
 study.enqueue_trial(defaults, skip_if_exists=True)
 study.optimize(
     DialogueObjective(model, X_train, y_train, space, cv=3, report="epoch"),
-    n_trials=arguments.trials,
+    n_trials=N_TRIALS,
 )
 
 columns = ["number", "state", "value", "params_lr", "params_dropout"]
@@ -126,12 +121,14 @@ with warnings.catch_warnings():
         plot(study)
         figure = plt.gcf()
         figure.set_size_inches(12 if name == "slices" else 7, 4)
-        if arguments.output:
-            path = f"{arguments.output}_{name}.png"
-            figure.savefig(path, dpi=110, bbox_inches="tight")
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", UserWarning)  # no window to show in
+        # sphinx_gallery_start_ignore
+        if plt.get_backend().lower() == "agg":  # there is no window to show it in
+            figure.savefig(f"skmerc_tuning_{name}.png", dpi=110, bbox_inches="tight")
+        # sphinx_gallery_end_ignore
+# sphinx_gallery_start_ignore
+if plt.get_backend().lower() != "agg":
     plt.show()
+# sphinx_gallery_end_ignore
 
 # %%
 # How far to trust it
@@ -143,5 +140,5 @@ with warnings.catch_warnings():
 #   test conversations.
 # * **A search without a baseline proves nothing.** Logistic regression, and the
 #   defaults, belong beside it.
-# * With ``--storage sqlite:///study.db`` the study is kept: run the script again, and
+# * With ``STORAGE = "sqlite:///study.db"`` the study is kept: run the script again, and
 #   it goes on where it stood. See the guide on tuning for several processes.

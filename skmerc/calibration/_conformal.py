@@ -80,8 +80,8 @@ class DialogueConformalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstim
     What is assumed is that *dialogues* can be: the new ones come as those of the table
     did. An emotion c gets the value
 
-    .. math:: p(c) = \frac1{K + 1} \Big(1 + \sum_{k=1}^K \frac1{n_k}
-              \sum_{i=1}^{n_k} [S_{ki} \ge s_k(c)]\Big)
+    .. math:: p(c) = \frac1{K + 1} \left(1 + \sum_{k=1}^K \frac1{n_k}
+              \sum_{i=1}^{n_k} [S_{ki} \ge s_k(c)]\right)
 
     over the K dialogues with labelled utterances, and is in the set if this exceeds
     `alpha`; :math:`S_{ki}` are scores of true emotions and :math:`s_k(c)` is that of c

@@ -17,7 +17,9 @@ from skmerc._utils.compat import num_samples
 from skmerc._utils.optional import need
 from skmerc.frame._texts import decode, is_whole, refuse_alike
 
+#: Columns that say where an utterance stands: dialogue, turn, speaker and role.
 KEYS = ("dialogue__id", "dialogue__turn", "dialogue__speaker", "dialogue__role")
+#: What a row can be for: learned from, only heard, held out, or made up.
 ROLES = ("utterance", "context", "validation", "synthetic")
 UTTERANCE, CONTEXT, VALIDATION, SYNTHETIC = range(len(ROLES))
 

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+#: Number of relations: same speaker or another, before or after, and the utterance
+#: itself.
 N_RELATIONS = 5
 """Same or other speaker, from the past or the future, and the utterance itself."""
 

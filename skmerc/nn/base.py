@@ -40,15 +40,15 @@ class DialogueNetwork(nn.Module):
     tuple. That has ``logits`` of shape (n, n_outputs), ``embedding`` of shape
     (n, embedding_size), and whatever else the :class:`DialogueLoss` reads. A subclass
     calls ``super().__init__(reader)`` and sets ``embedding_size``. It draws random
-    numbers by :mod:`skmerc._utils.random` only, and in evaluation mode an answer
+    numbers by ``skmerc._utils.random`` only, and in evaluation mode an answer
     depends on nothing but the dialogue of its utterance. What an estimator has as a
     parameter a network takes under the same name, without a default of its own.
 
     Parameters
     ----------
     reader : dict
-        Parameters of the :class:`BlockReader`, which standardises raw features and
-        takes modalities apart.
+        Parameters of the :class:`~skmerc.nn.blocks.BlockReader`, which standardises
+        raw features and takes modalities apart.
     """
 
     embedding_size: int

@@ -16,7 +16,7 @@ class BlockReader(nn.Module):
         Columns of each modality, of which one at least must have been seen in training
         and be there for the modality to be there.
     **known
-        Of the training rows, as in :class:`Standardize`.
+        Of the training rows, as in :class:`~skmerc.nn.standardize.Standardize`.
     """
 
     def __init__(self, blocks: list, **known):

@@ -49,7 +49,7 @@ class CBERLNetwork(DialogueNetwork):
     Parameters
     ----------
     reader : dict
-        Parameters of the :class:`BlockReader`.
+        Parameters of the :class:`~skmerc.nn.blocks.BlockReader`.
     n_outputs : int
         Number of emotions.
     fusion : {"concat", "djvae", "djvae_latent"}

@@ -38,11 +38,12 @@ class JoyfulNetwork(DialogueNetwork):
     Parameters
     ----------
     reader : dict
-        Parameters of the :class:`BlockReader`.
+        Parameters of the :class:`~skmerc.nn.blocks.BlockReader`.
     n_outputs : int
         Number of emotions, or 1 for a score.
     global_fusion, specific_fusion, fusion_size, n_bases, smoothing, heads
-        Parameters of :class:`JoyfulFusion`, as those in `**fusion`.
+        Parameters of :class:`~skmerc.nn.joyful_fusion.JoyfulFusion`, as those in
+        `**fusion`.
     context_layers, context_window : int, int or None
         Depth and window of its transformer over the dialogue.
     hidden_size : int or None
@@ -50,18 +51,19 @@ class JoyfulNetwork(DialogueNetwork):
     graph_layers : int
         Its depth.
     conv, conv_params, n_speakers
-        See :class:`JoyfulGraph`; of a convolution of torch-geometric the class and its
-        parameters.
+        See :class:`~skmerc.nn.joyful_graph.JoyfulGraph`; of a convolution of
+        torch-geometric the class and its parameters.
     window_past, window_future : int or None
         Window of the graph.
     augmentation_rate, feature_mask_rate, edge_rate
-        Rates of :class:`TwoViews`.
+        Rates of :class:`~skmerc.nn.joyful_graph.TwoViews`.
     dropout : float
         Dropout in the transformer, before graph layers and in the classifier.
     modality_dropout : float
         Probability that a modality of an utterance is hidden in training.
     **fusion
-        Parameters of :class:`JoyfulFusion` that estimators do not have.
+        Parameters of :class:`~skmerc.nn.joyful_fusion.JoyfulFusion` that estimators do
+        not have.
     """
 
     def __init__(

@@ -359,7 +359,7 @@ class FusionNetwork(nn.Module):
     Parameters
     ----------
     reader : dict
-        Parameters of the :class:`BlockReader`.
+        Parameters of the :class:`~skmerc.nn.blocks.BlockReader`.
     n_classes : int
         Number of classes that a layer on the code tells apart; 0 for no such layer.
     modality_dropout : float

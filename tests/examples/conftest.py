@@ -81,6 +81,14 @@ def run(pytestconfig, tmp_path):
 
 @pytest.fixture
 def example(run, pytestconfig):
-    """Run a script of the examples for a few passes, and return what it prints."""
+    """Run an example for a few passes, and return what it prints.
+
+    Constants of a script of the gallery are given by name.
+    """
     folder = pytestconfig.rootpath / "examples"
-    return lambda script, *arguments: run(QUICKLY, folder / script, *arguments)
+
+    def start(script, *arguments, **constants):
+        constants = [f"{name}={value!r}" for name, value in constants.items()]
+        return run(QUICKLY, folder / script, *constants, *arguments)
+
+    return start

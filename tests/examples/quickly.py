@@ -1,10 +1,20 @@
-"""Runs a script of the examples for a few passes, which is enough to see that it runs.
+"""Runs an example for a few passes, which is enough to see that it runs.
 
-python quickly.py plot_joyful.py --data features.npz
+python quickly.py depth.py --data features.npz
+python quickly.py plot_joyful.py DATA='"features.npz"' SEED=1
+python quickly.py plot_joyful.ipynb
+
+Scripts take arguments. Those of the gallery have constants instead, which are set here
+to expressions of Python. The cells of a notebook run as they do in Jupyter: in one
+namespace, without the folder of the examples, and with the arguments of the kernel.
 """
 
+import ast
+import json
+import re
 import runpy
 import sys
+import tempfile
 from pathlib import Path
 
 import skmerc
@@ -18,10 +28,44 @@ FEW = {
     skmerc.MultimodalGANSampler: {"n_steps": 10},
 }
 
+
+def with_constants(source, constants):
+    """Return a source with other values of its constants."""
+    tree = ast.parse(source)
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign):
+            name = ast.unparse(statement.targets[0])
+            value = constants.get(name, ast.unparse(statement.value))
+            statement.value = ast.parse(value, mode="eval").body
+    return ast.unparse(tree)
+
+
+def run_script(path, constants):
+    """Run a script as ``python path`` does."""
+    sys.path[0] = str(path.parent)
+    with tempfile.TemporaryDirectory() as folder:
+        if constants:
+            source = with_constants(path.read_text(), constants)
+            path = Path(folder, path.name)
+            path.write_text(source)
+        runpy.run_path(str(path), run_name="__main__")
+
+
+def run_notebook(path, constants):
+    """Run the cells of code in their order."""
+    sys.path[0] = ""
+    sys.argv = ["ipykernel_launcher.py", "-f", "kernel.json"]
+    names = {"__name__": "__main__"}
+    for cell in json.loads(path.read_text())["cells"]:
+        if cell["cell_type"] == "code":
+            exec(with_constants("".join(cell["source"]), constants), names)
+
+
 if __name__ == "__main__":
     for kind, settings in FEW.items():
         kind.__init__.__kwdefaults__.update(settings)
-    sys.argv = sys.argv[1:]
-    script = sys.argv[0]
-    sys.path[0] = str(Path(script).parent)
-    runpy.run_path(script, run_name="__main__")
+    path, *arguments = sys.argv[1:]
+    constants = [found for found in arguments if re.match(r"[A-Z_]+=", found)]
+    sys.argv = [path, *(found for found in arguments if found not in constants)]
+    run = run_notebook if path.endswith(".ipynb") else run_script
+    run(Path(path), dict(constant.split("=", 1) for constant in constants))

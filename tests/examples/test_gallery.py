@@ -1,5 +1,7 @@
 """The examples run: that of README.md as a user runs it, others for a few passes."""
 
+import shutil
+
 import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -12,23 +14,21 @@ def test_quickstart_as_it_is(run, pytestconfig, tmp_path):
 
 
 def test_quickstart_on_a_file(example, table_file):
-    arguments = ["--data", table_file, "--modalities", "text", "audio"]
-    assert "training and" in example("plot_quickstart.py", *arguments)
+    settings = {"DATA": str(table_file), "MODALITIES": ["text", "audio"]}
+    assert "training and" in example("plot_quickstart.py", **settings)
 
 
-def test_joyful_without_arguments_and_on_a_file(example, table_file, tmp_path):
-    output = example("plot_joyful.py")
+def test_joyful_on_a_file(example, table_file, tmp_path):
+    settings = {"DATA": str(table_file), "MODALITIES": ["text", "audio"]}
+    output = example("plot_joyful.py", **settings)
     assert "without looking ahead" in output
     assert "(context)" in output
     assert (tmp_path / "skmerc_joyful.png").stat().st_size > 10_000
-    arguments = ["--data", table_file, "--modalities", "text", "audio"]
-    example("plot_joyful.py", *arguments, "--output", "file.png")
-    assert (tmp_path / "file.png").stat().st_size > 10_000
 
 
 def test_raw_text_becomes_emotions(example, minilm, tmp_path):
     said = ["Ann: I am so happy for you!", "Ben: My dog died."]
-    output = example("plot_raw_to_emotion.py", "--model", minilm, "--say", *said)
+    output = example("plot_raw_to_emotion.py", MODEL=str(minilm), SAID=said)
     assert "70 utterances of unseen dialogues" in output
     emotions = {"joy", "surprise", "neutral", "sadness", "anger"}
     for text in ("I am so happy for you!", "My dog died."):
@@ -38,23 +38,44 @@ def test_raw_text_becomes_emotions(example, minilm, tmp_path):
 
 
 def test_raw_text_of_meld_becomes_emotions(example, minilm, meld_folder):
-    arguments = ["--model", minilm, "--data", meld_folder, "--output", "meld.png"]
-    assert "9 utterances of unseen" in example("plot_raw_to_emotion.py", *arguments)
-    assert (meld_folder / "meld.png").stat().st_size > 10_000
+    settings = {"MODEL": str(minilm), "DATA": str(meld_folder)}
+    output = example("plot_raw_to_emotion.py", **settings)
+    assert "9 utterances of unseen" in output
+    assert (meld_folder / "skmerc_raw_to_emotion.png").stat().st_size > 10_000
 
 
 def test_the_picture_of_gan_convergence(example, tmp_path):
-    arguments = ["--steps", "5", "10", "--output", "gan.png"]
-    output = example("plot_gan_convergence.py", *arguments)
+    output = example("plot_gan_convergence.py", STEPS=[5, 10])
     assert output.count("two_sample_auc") == 2
-    assert (tmp_path / "gan.png").stat().st_size > 10_000
+    assert (tmp_path / "skmerc_gan_convergence.png").stat().st_size > 10_000
 
 
 def test_settings_are_searched_and_the_search_goes_on(example, tmp_path):
-    arguments = ["--trials", "2", "--storage", "sqlite:///study.db", "--output", "all"]
-    assert "of 2 trials were pruned" in example("plot_tuning.py", *arguments)
-    output = example("plot_tuning.py", *arguments)
+    settings = {"N_TRIALS": 2, "STORAGE": "sqlite:///study.db"}
+    assert "of 2 trials were pruned" in example("plot_tuning.py", **settings)
+    output = example("plot_tuning.py", **settings)
     assert "of 4 trials were pruned" in output
     assert "tuned: weighted F1" in output
     for name in ("history", "importances", "slices"):
-        assert (tmp_path / f"all_{name}.png").stat().st_size > 10_000
+        picture = tmp_path / f"skmerc_tuning_{name}.png"
+        assert picture.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("displays", {}),
+        ("gan_convergence", {"STEPS": [5, 10]}),
+        ("joyful", {}),
+        ("quickstart", {}),
+        ("raw_to_emotion", {}),
+        ("tuning", {"N_TRIALS": 2}),
+    ],
+)
+def test_notebooks_of_the_gallery_run_as_notebooks(
+    name, settings, example, minilm, pytestconfig, tmp_path
+):
+    converter = pytest.importorskip("sphinx_gallery.notebook")
+    script = shutil.copy(pytestconfig.rootpath / f"examples/plot_{name}.py", tmp_path)
+    converter.python_to_jupyter_cli([script])
+    example(tmp_path / f"plot_{name}.ipynb", MODEL=str(minilm), **settings)

@@ -1,0 +1,60 @@
+"""What the site adds to Sphinx."""
+
+import runpy
+
+import pytest
+from docutils import nodes
+from docutils.core import publish_doctree
+
+TEXT = """# A heading
+
+See [the page](https://example.org/a_b) of `skmerc.X_`, a **bold** word, names_ with
+underscores, and `x`s.
+
+- one | two
+- `--flag
+  value`
+
+## A table
+
+| what | how |
+|---|---|
+| slow ones | `pytest -m slow` |
+
+```bash
+echo `date` [a](b)
+```
+"""
+
+
+@pytest.fixture(scope="module")
+def to_rst(pytestconfig):
+    path = pytestconfig.rootpath / "docs" / "_ext" / "markdown_file.py"
+    return runpy.run_path(str(path))["to_rst"]
+
+
+def test_a_markdown_file_becomes_a_page(to_rst):
+    tree = publish_doctree(to_rst(TEXT), settings_overrides={"report_level": 1})
+    assert not list(tree.findall(nodes.system_message))
+    assert [title.astext() for title in tree.findall(nodes.title)] == [
+        "A heading",
+        "A table",
+    ]
+    (link,) = tree.findall(nodes.reference)
+    assert link["refuri"] == "https://example.org/a_b"
+    literals = [" ".join(code.astext().split()) for code in tree.findall(nodes.literal)]
+    assert literals == ["skmerc.X_", "x", "--flag value", "pytest -m slow"]
+    assert "names_ with\nunderscores, and xs." in tree.astext()
+    assert [entry.astext() for entry in tree.findall(nodes.entry)] == [
+        "what",
+        "how",
+        "slow ones",
+        "pytest -m slow",
+    ]
+    (block,) = tree.findall(nodes.literal_block)
+    assert block.astext() == "echo `date` [a](b)"
+
+
+def test_a_link_leads_to_a_page_or_nowhere(to_rst):
+    text = to_rst("[X](docs/guide_x.rst), [changes](CHANGELOG.md), [this](LICENSE)")
+    assert text == ":doc:`X <guide_x>`, :doc:`changes <changelog>`, this"
