@@ -87,8 +87,9 @@ class LeaveDialogueGroupOut(LeaveOneGroupOut):
         if other:
             raise ValueError(
                 f"by={self.by!r} finds nothing in {len(other)} of {len(found)} "
-                f"dialogue ids, such as {other[0]!r}. IEMOCAP's look like 'Ses01F_impro03'; for "
-                "others give a regular expression with a group, such as r'^(\\w+?)_'."
+                f"dialogue ids, such as {other[0]!r}. IEMOCAP's look like "
+                "'Ses01F_impro03'; for others give a regular expression with a group, "
+                "such as r'^(\\w+?)_'."
             )
         names = {
             name: "_".join(filter(None, match.groups()))
