@@ -48,9 +48,9 @@ class Table:
 
 
 def read(data, *, modalities=None, label=None, features=None, embed=None, cache=None):
-    """Read a table, ``file.npz``, or a corpus, ``meld:folder``; embed what has no features.
+    """Read a table, ``file.npz``, or a corpus, ``meld:folder``.
 
-    ``conversations:calls.jsonl`` is for :func:`skmerc.datasets.to_frame`.
+    Words without features are embedded. ``conversations:calls.jsonl`` is for :func:`skmerc.datasets.to_frame`.
     """
     kind, _, path = data.partition(":")
     chosen = {"label": label, "features": features, "modalities": modalities}
@@ -68,6 +68,8 @@ def read(data, *, modalities=None, label=None, features=None, embed=None, cache=
     if WORDS in X:
         X = embedded(X, embed, cache)
     y = np.asarray(y)
+    name += f".{label}" * (label not in (None, "label", "score"))
+    name += f"@{Path(embed).name}" if embed else ""
     return Table(name, X, y if y.dtype.kind == "f" else y.astype(str), split)
 
 
@@ -119,12 +121,17 @@ def labels_of(table):
 
 def with_shared_features(tables):
     """Keep the modalities that all tables have, in the same width."""
-    columns = [c for c in tables[0].X if all(c in t.X for t in tables)]
-    shared = {m for m in tables[0].modalities if len({_width(t, m) for t in tables}) == 1}
-    kept = [c for c in columns if c.startswith("dialogue__") or c.split("__")[0] in shared]
-    if not shared:
+    first, *others = tables
+    shared = {"dialogue"} | {
+        name
+        for name in first.modalities
+        if all(_width(table, name) == _width(first, name) for table in others)
+    }
+    if len(shared) == 1:
         names = ", ".join(table.name for table in tables)
-        raise SystemExit(f"{names} share no modality of the same width; see --modalities.")
+        raise SystemExit(f"{names} share no modality of the same width.")
+    columns = [c for c in first.X if all(c in table.X for table in others)]
+    kept = [column for column in columns if column.split("__")[0] in shared]
     return [table.replace(X=table.X[kept]) for table in tables]
 
 

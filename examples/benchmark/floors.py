@@ -10,11 +10,10 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from skmerc import UtteranceClassifier
-from skmerc.frame import make_frame, read_keys
-
 from benchmark.bigru import GRUClassifier, features
 from benchmark.corpora import keys_of
+from skmerc import UtteranceClassifier
+from skmerc.frame import make_frame, read_keys
 
 BOOSTING = {
     "max_iter": 100,

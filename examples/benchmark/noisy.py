@@ -1,4 +1,4 @@
-"""A graph convolution that hears wrong neighbours in training, for the study of depth."""
+"""A graph convolution that hears wrong neighbours in training."""
 
 import torch
 from torch_geometric.nn import SAGEConv

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from benchmark import corpora
 from skmerc.frame import mark_validation
 from skmerc.model_selection import DialogueKFold, LeaveDialogueGroupOut
-
-from benchmark import corpora
 
 SPLITS = ("official", "folds", "training", "sessions", "scenarios")
 """Official parts; folds of all dialogues; folds of those of train and dev, to choose
@@ -44,7 +43,8 @@ def folds(table, split, n_folds):
     if split in ("sessions", "scenarios"):
         splitter = LeaveDialogueGroupOut(split.removesuffix("s"))
         groups = splitter.groups(table.X)
-        return {name: (every[groups != name], every[groups == name]) for name in np.unique(groups)}
+        names = np.unique(groups)
+        return {name: (every[groups != name], every[groups == name]) for name in names}
     rows = every[~official] if split == "training" else every
     dealt = DialogueKFold(n_folds).split(table.X.iloc[rows])
     return {str(n): (rows[train], rows[test]) for n, (train, test) in enumerate(dealt)}
@@ -87,10 +87,9 @@ def transfer(source, target, *, dialogues=None, seed=0):
         raise SystemExit(f"{source.name} and {target.name} share the labels {shared}.")
     tables = [corpora.with_labels(table, list(shared)) for table in tables]
     given, own = (
-        divide(t, default_split(t), 5, next(iter(folds(t, default_split(t), 5))),
-               dialogues=dialogues, seed=seed)
-        for t in corpora.with_shared_features(tables)
-    )  # fmt: skip
+        _as_it_comes(table, dialogues, seed)
+        for table in corpora.with_shared_features(tables)
+    )
     ordinary = own.X[ID][own.X["dialogue__role"] == "utterance"]
     few = own.X[ID].isin(some(ordinary, SHOTS, seed))
     kinds = np.where(few, "few", "target")
@@ -101,12 +100,18 @@ def together(tables, target, *, dialogues=None, seed=0):
     """Divide several corpora: learn from all, test on one, called "target"."""
     tables = [corpora.with_common_names(table) for table in tables]
     parts = [
-        divide(t, default_split(t), 5, next(iter(folds(t, default_split(t), 5))),
-               dialogues=dialogues, seed=seed)
-        for t in corpora.with_shared_features(tables)
-    ]  # fmt: skip
+        _as_it_comes(table, dialogues, seed)
+        for table in corpora.with_shared_features(tables)
+    ]
     kinds = [f"source{n}" if n != target else "target" for n in range(len(parts))]
     return _joined(parts[target], zip(kinds, parts, strict=True))
+
+
+def _as_it_comes(table, dialogues, seed):
+    """Divide by the official split, or leave a fifth of the dialogues out."""
+    split = default_split(table)
+    first = next(iter(folds(table, split, 5)))
+    return divide(table, split, 5, first, dialogues=dialogues, seed=seed)
 
 
 def _joined(tested, parts):

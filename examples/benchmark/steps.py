@@ -1,8 +1,8 @@
 """Steps of pipelines, each a function of the seed."""
 
+from imblearn.pipeline import make_pipeline
 from sklearn.ensemble import VotingClassifier
 
-from imblearn.pipeline import make_pipeline
 from skmerc import (
     CBERLClassifier,
     DialogueGCNClassifier,

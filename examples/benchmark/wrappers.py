@@ -5,14 +5,13 @@ import optuna
 from imblearn.base import SamplerMixin
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 
+from benchmark.bigru import features
+from benchmark.floors import logistic
+from benchmark.splits import ID, some
 from skmerc import DJVAEFuser
 from skmerc.frame import KEYS, drop_keys
 from skmerc.metrics import minority_f1_scorer, sample_quality
 from skmerc.tuning import DialogueObjective
-
-from benchmark.bigru import features
-from benchmark.floors import logistic
-from benchmark.splits import ID, some
 
 QUALITIES = (
     "two_sample_auc frechet_distance precision recall density coverage copy_rate"

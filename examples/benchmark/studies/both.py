@@ -32,12 +32,16 @@ NETWORKS = {"classifier": cberl, "JOYFUL": joyful}
 @study(FLOOR)
 def systems(table):
     """Do the systems stand above floors that got the same care?"""
-    return FLOORS | SYSTEMS | {
-        "CBERL, preset of the paper": lambda seed: make_cberl(
-            "paper", random_state=seed
-        ),
-        "DialogueGCN": dialoguegcn,
-    }
+    return (
+        FLOORS
+        | SYSTEMS
+        | {
+            "CBERL, preset of the paper": lambda seed: make_cberl(
+                "paper", random_state=seed
+            ),
+            "DialogueGCN": dialoguegcn,
+        }
+    )
 
 
 @study(FLOOR)
@@ -57,15 +61,19 @@ def imbalance(table):
         focal = {"focal_gamma": 0.0} if "logit_adjustment" in given else {}
         made[f"classifier, {name}"] = changed(cberl, **given, **focal)
         made[f"JOYFUL, {name}"] = changed(joyful, **given)
-    return made | SYSTEMS | {
-        "random over-sampling, fuser, classifier": in_a_row(
-            lambda seed: rival(RandomOverSampler(), seed), fuser, cberl
-        ),
-        "SMOTE, fuser, classifier": in_a_row(
-            lambda seed: rival(SMOTE(), seed), fuser, cberl
-        ),
-        "GAN, JOYFUL": in_a_row(gan, joyful),
-    }
+    return (
+        made
+        | SYSTEMS
+        | {
+            "random over-sampling, fuser, classifier": in_a_row(
+                lambda seed: rival(RandomOverSampler(), seed), fuser, cberl
+            ),
+            "SMOTE, fuser, classifier": in_a_row(
+                lambda seed: rival(SMOTE(), seed), fuser, cberl
+            ),
+            "GAN, JOYFUL": in_a_row(gan, joyful),
+        }
+    )
 
 
 @study(FLOOR)

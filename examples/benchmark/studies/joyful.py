@@ -97,7 +97,7 @@ def phases(table):
 
 @study("contrast, noise 0.0: layers 1", measure=measures.over_smoothing)
 def depth(table):
-    """Does contrast keep deep graph networks from over-smoothing, with wrong edges too?"""
+    """Does contrast keep deep networks apart, with wrong edges too?"""
     weights = {"contrast": 0.3, "no contrast": 0.0}
     noises = (0.0, 0.05, 0.1, 0.15, 0.2)
     return {
