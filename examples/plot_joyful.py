@@ -19,11 +19,15 @@ import warnings
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from results_table import divide, features, logistic, read
 from sklearn.dummy import DummyClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from skmerc import JoyfulClassifier
-from skmerc.datasets import make_conversations
+from skmerc import JoyfulClassifier, UtteranceClassifier
+from skmerc.datasets import load_table, make_conversations
+from skmerc.frame import mark_validation
 from skmerc.inspection import modality_importance
 from skmerc.metrics import recognition_report, weighted_f1_scorer
 from skmerc.model_selection import DialogueShuffleSplit
@@ -44,21 +48,30 @@ seed = arguments.seed
 # recognised best.
 
 if arguments.data:
-    (parts,) = read(arguments.data, arguments.modalities)
+    X, y, part = load_table(
+        arguments.data, modalities=arguments.modalities, return_split=True
+    )
+    train, test = np.flatnonzero(part != "test"), np.flatnonzero(part == "test")
+    held_out = X["dialogue__id"][part == "dev"].unique()
 else:
     X, y = make_conversations(150, imbalance=4, information=1.2, random_state=seed)
     split = DialogueShuffleSplit(1, test_size=0.25, random_state=seed)
-    _, test = next(split.split(X))
-    parts = divide(X, y, test, fraction=0.15, random_state=seed)
-X_train, y_train, X_test, y_test = parts
+    train, test = next(split.split(X))
+    held_out = []
+how = {"dialogues": held_out} if len(held_out) else {"fraction": 0.15}
+X_train = mark_validation(X.iloc[train], random_state=seed, **how)
+y_train, X_test, y_test = y[train], X.iloc[test], y[test]
 
 # %%
 # Beside two who see one utterance at a time
 # ------------------------------------------
 
+linear = make_pipeline(
+    SimpleImputer(), StandardScaler(), LogisticRegression(C=0.01, max_iter=2000)
+)
 models = {
-    "most frequent": DummyClassifier(),
-    "logistic regression": logistic(features),
+    "most frequent": UtteranceClassifier(DummyClassifier()),
+    "logistic regression": UtteranceClassifier(linear),
     "JOYFUL": JoyfulClassifier(random_state=seed),
 }
 scores = {}

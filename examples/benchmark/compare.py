@@ -64,7 +64,7 @@ def answers_of(record, rows):
 
 
 def paired(own, of_floor, score, n_draws, random_state):
-    """Mean difference over seeds, with its interval and p; None without common seeds."""
+    """Mean difference over the common seeds, with its interval and p, or None."""
     seeds = sorted(own) if len(own) >= len(of_floor) else sorted(of_floor)
     pairs = [(_of(own, seed), _of(of_floor, seed)) for seed in seeds]
     pairs = [(a, b) for a, b in pairs if a and b and _names(a) == _names(b)]

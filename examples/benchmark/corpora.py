@@ -50,7 +50,8 @@ class Table:
 def read(data, *, modalities=None, label=None, features=None, embed=None, cache=None):
     """Read a table, ``file.npz``, or a corpus, ``meld:folder``.
 
-    Words without features are embedded. ``conversations:calls.jsonl`` is for :func:`skmerc.datasets.to_frame`.
+    Words without features are embedded. ``conversations:calls.jsonl`` is for
+    :func:`skmerc.datasets.to_frame`.
     """
     kind, _, path = data.partition(":")
     chosen = {"label": label, "features": features, "modalities": modalities}

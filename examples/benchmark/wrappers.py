@@ -132,7 +132,7 @@ class PlainVAE(TransformerMixin, BaseEstimator):
 
 
 class Taught(Wrapped):
-    """Logistic regression on synthetic utterances alone, as many as there are real ones.
+    """Logistic regression on synthetic utterances alone, as many as real ones.
 
     It keeps how they compare with real ones of their class, in the mean of the rare
     classes: `qualities_`.

@@ -130,8 +130,8 @@ class LeaveDialogueGroupOut(LeaveOneGroupOut):
         groups = self._given(X, groups)
         if len(np.unique(groups)) < 2:
             raise ValueError(
-                f"All dialogues of X are of the group {groups[0]!r} by={self.by!r}; a "
-                "split needs at least 2."
+                f"All dialogues of X are of the group {str(groups[0])!r} "
+                f"(by={self.by!r}); a split needs at least 2."
             )
         yield from super().split(X, y, groups)
 

@@ -34,7 +34,7 @@ class Study:
 
 
 def study(floor, *, measure=None, kind="emotions"):
-    """Register what a function returns; its name and docstring are those of the study."""
+    """Register what a function returns, under its name, with its docstring."""
 
     def register(build):
         name = build.__name__.replace("_", "-")

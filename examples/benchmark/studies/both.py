@@ -80,7 +80,7 @@ def imbalance(table):
 def ensembles(table):
     """What are five networks worth that vote?"""
     singles = {FLOOR: gru, "classifier": cberl, "JOYFUL": joyful}
-    return singles | {f"five of {name}": five(make) for name, make in singles.items()}
+    return singles | {f"five {name}s": five(make) for name, make in singles.items()}
 
 
 @study("logistic regression: 100 % of the dialogues")

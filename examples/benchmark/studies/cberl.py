@@ -63,7 +63,7 @@ def masks(table):
 
 @study(WHOLE)
 def fusion(table):
-    """Is the code of the joint autoencoder worth more than the features side by side?"""
+    """Is the code of the joint autoencoder worth more than features side by side?"""
     return {
         WHOLE: three_steps,
         "concatenation, no fuser": in_a_row(gan, cberl),
@@ -144,7 +144,7 @@ def cberl_parts(table):
 
 @study(CLASSIFIER)
 def tuning(table):
-    """What do settings bring that are searched for rare emotions (Optuna, 20 trials)?"""
+    """What do settings bring that Optuna finds for rare emotions, in 20 trials?"""
     return {
         CLASSIFIER: cberl,
         "classifier, tuned for rare emotions": _tuned(cberl),
