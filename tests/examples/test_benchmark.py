@@ -75,7 +75,9 @@ def test_a_line_for_each_run_and_none_twice(
     assert len(answers["true"]) == len(answers["pred"]) == row["n_test"]
     assert set(row["per_class"]) == set(answers["classes"])
     assert row["macro_f1"] == pytest.approx(np.mean([*row["per_class"].values()]), 1e-3)
-    with pytest.raises(SystemExit, match="holds 3 of these 3 runs; go on with --resume"):
+    with pytest.raises(
+        SystemExit, match="holds 3 of these 3 runs; go on with --resume"
+    ):
         run_study(three_floors, table_file)
     written = path.read_bytes()
     path.write_bytes(written[:-9])  # as a machine that fails leaves it
@@ -107,7 +109,9 @@ def test_selection_sees_no_test_dialogue(part, table_file):
     table = part("corpora").read(str(table_file))
     splits = part("splits")
     found = splits.divide(table, "official", 5, "test")
-    official = {n: set(table.X["dialogue__id"][table.split == n]) for n in ("train", "dev")}
+    official = {
+        n: set(table.X["dialogue__id"][table.split == n]) for n in ("train", "dev")
+    }
     held_out = found.X["dialogue__role"] == "validation"
     assert set(found.X["dialogue__id"][held_out]) == official["dev"]
     assert set(found.X["dialogue__id"][~held_out]) == official["train"]
@@ -137,7 +141,11 @@ def test_corpora_meet_in_the_emotions_and_features_that_they_share(part):
     assert corpora.Table("", found.X, found.y, None).modalities == ["text"]
     known = found.X["dialogue__role"] != "context"
     assert set(found.y[known]) == {"joy", "sadness"}
-    assert set(found.X["dialogue__id"].str.split("/").str[0]) == {"source", "few", "target"}
+    assert set(found.X["dialogue__id"].str.split("/").str[0]) == {
+        "source",
+        "few",
+        "target",
+    }
     all_of_them = splits.together([one, other], 1)
     ids = all_of_them.X["dialogue__id"]
     assert set(ids.str.split("/").str[0]) == {"source0", "target"}
@@ -207,6 +215,12 @@ def test_tables_of_readme_and_documentation_are_those_of_the_results(part):
         )
 
 
+def test_documentation_lists_all_studies(part):
+    page = (EXAMPLES.parent / "docs" / "results.rst").read_text(encoding="utf-8")
+    for study in part("studies").STUDIES.values():
+        assert f"   {study.name},{study.question}" in page.replace('"', "")
+
+
 def test_tables_stand_between_markers(run_study, three_floors, table_file, part):
     report = part("report")
     path = run_study(three_floors, table_file)
@@ -214,7 +228,7 @@ def test_tables_stand_between_markers(run_study, three_floors, table_file, part)
     rows.to_csv(path, index=False)
     marks = "<!-- results: floors calls -->\n<!-- end of results -->\n"
     text = report.updated(marks, path.parent)
-    assert text.count("\n| ") == 4
+    assert text.count("\n| ") == 5  # the head, a line, and three models
     assert report.updated(text, path.parent) == text
     rst = report.updated(".. results: floors calls\n.. end of results\n", path.parent)
     assert "   logistic regression,1," in rst
