@@ -10,6 +10,7 @@ from skmerc.metrics import (
     mean_average_distance,
     minority_classes,
     recognition_report,
+    scores_by_group,
     weighted_f1,
 )
 
@@ -127,16 +128,13 @@ def sample_qualities(model, division):
 
 def by_speakers(model, division):
     """Weighted F1 of speakers by sex, where ids tell it, and of new ones."""
-    rows = labelled(division.X_test)
-    X, truth = division.X_test[rows], division.y_test[rows]
-    answer = model.predict(division.X_test)[rows]
+    X, answer = division.X_test, model.predict(division.X_test)
     who = X["dialogue__speaker"]
-    known = who.isin(division.X["dialogue__speaker"]).to_numpy()
-    groups = {"seen": known, "unseen": ~known}
-    sex = who.str.extract(r"_([FM])$")[0]
-    groups |= {name: (sex == name).to_numpy() for name in ("F", "M")}
-    return {
-        f"weighted F1 {name}": weighted_f1(truth[chosen], answer[chosen])
-        for name, chosen in groups.items()
-        if chosen.any()
-    }
+    known = who.isin(division.X["dialogue__speaker"])
+    found = {}
+    for groups in (np.where(known, "seen", "unseen"), who.str.extract(r"_([FM])$")[0]):
+        table = scores_by_group(
+            division.y_test, answer, groups, X=X, scores={"weighted F1": weighted_f1}
+        ).drop(["(all)", "(unknown)"], errors="ignore")
+        found |= {f"weighted F1 {n}": f1 for n, f1 in table["weighted F1"].items()}
+    return found

@@ -30,35 +30,60 @@ POINTS = {
     "shift_f1": "F1 at shifts",
     "ece": "ECE",
 }
+CHOICES = ("modalities", "split", "dialogues")
 NUMBERS = {"mae": "mean absolute error", "correlation": "correlation"}
 MARKED = re.compile(
-    r"(?P<begin>(?:<!-- |\.\. )results: (?P<study>\S+) (?P<corpus>.+?)(?: -->)?\n)"
+    r"(?P<begin>(?:<!-- |\.\. )results: (?P<study>\S+) (?P<place>.+?)(?: -->)?\n)"
     r"(?P<table>.*?)(?P<end>(?:<!-- |\.\. )end of results)",
     re.DOTALL,
 )
 CURVE = re.compile(r"(?P<line>.+): (?P<axis>\D*?) ?(?P<x>[\d.]+|all)(?P<unit>.*)")
 
 
-def table_of(folder, study, corpus):
+def table_of(folder, study, place):
     """Mean and deviation of each model on a corpus, as text: a row for each."""
-    runs = runs_of(folder, study, corpus)
+    runs = runs_of(folder, study, place)
     table = pd.DataFrame(
         {name: cells_of(own) for name, own in runs.groupby("model", sort=False)}
     ).T.fillna("")
     table.index.name = "model"
-    return table.loc[:, (table != "").any()].join(differences(folder, study, corpus))
+    return table.loc[:, (table != "").any()].join(differences(folder, study, place))
 
 
-def runs_of(folder, study, corpus):
+def runs_of(folder, study, place):
     """Return the finished runs of a study on a corpus; those to try it do not count."""
     path = Path(folder) / f"{study}.csv"
     if not path.exists():
         raise SystemExit(f"There is no {path}: make the runs of {study} first.")
-    runs = read(path)
-    runs = runs[(runs["corpus"] == corpus) & (runs["epochs"].astype(str) == "")]
+    runs = at(read(path), place)
     if not len(runs):
-        raise SystemExit(f"{path} holds no finished run on {corpus!r}.")
+        raise SystemExit(f"{path} holds no finished run on {place!r}.")
+    if runs["split"].iloc[0] == "scenarios":
+        kind = np.where(runs["fold"].str.startswith("script"), "scripted", "improvised")
+        runs = runs.assign(model=runs["model"] + ", " + kind)
     return runs
+
+
+def at(rows, place):
+    """Take the rows of a corpus; other words of `place` say which of its columns.
+
+    ``"iemocap6_ta, scenarios"`` are those of this split. What is not said is as in the
+    first row.
+    """
+    corpus, *wanted = place.split(", ")
+    rows = rows[(rows["corpus"] == corpus) & (rows["epochs"].astype(str) == "")]
+    for column in CHOICES:
+        values = rows[column].astype(str)
+        kept = [word for word in wanted if word in set(values)] or values[:1].tolist()
+        rows = rows[values.isin(kept)]
+    return rows
+
+
+def places_in(rows):
+    """Name all places that rows tell of, as :func:`at` understands."""
+    rows = rows[rows["epochs"].astype(str) == ""]
+    found = rows[["corpus", *CHOICES]].astype(str).drop_duplicates()
+    return [", ".join(filter(None, row)) for row in found.itertuples(index=False)]
 
 
 def cells_of(runs):
@@ -79,13 +104,12 @@ def spread(values, digits):
     return f"{mean} ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else mean
 
 
-def differences(folder, study, corpus):
+def differences(folder, study, place):
     """Write what ``compare.py`` found, a column for the floor that it took."""
     path = Path(folder) / f"{study}.compared.csv"
     if not path.exists():
         return pd.DataFrame()
-    found = pd.read_csv(path, keep_default_na=False)
-    found = found[(found["corpus"] == corpus) & (found["epochs"].astype(str) == "")]
+    found = at(pd.read_csv(path, keep_default_na=False), place)
     cells = {}
     for row in found.to_dict("records"):
         factor, digits = (1, 3) if row["score"] == "mae" else (100, 1)
@@ -118,7 +142,7 @@ def updated(text, folder):
     """Write the tables between markers anew."""
 
     def renew(found):
-        table = table_of(folder, found["study"], found["corpus"])
+        table = table_of(folder, found["study"], found["place"])
         write = as_rst if found["begin"].startswith("..") else as_markdown
         return found["begin"] + write(table) + found["end"]
 
@@ -130,11 +154,11 @@ def pages():
     return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.rst"))]
 
 
-def draw(folder, study, corpus, path):
+def draw(folder, study, place, path):
     """Draw the weighted F1 (or the error): bars, or curves where names hold numbers."""
     import matplotlib.pyplot as plt
 
-    runs = runs_of(folder, study, corpus)
+    runs = runs_of(folder, study, place)
     score = "mae" if runs["weighted_f1"].isna().all() else "weighted_f1"
     values = runs.groupby("model", sort=False)[score].agg(["mean", "std"]).fillna(0)
     values *= 1 if score == "mae" else 100
@@ -148,7 +172,7 @@ def draw(folder, study, corpus, path):
         axes.barh(values.index, values["mean"], xerr=values["std"], color="#8fb3d9")
         axes.invert_yaxis()
         axes.set_xlabel({**POINTS, **NUMBERS}[score])
-    axes.set_title(corpus)
+    axes.set_title(place)
     figure.savefig(path, dpi=130)
     plt.close(figure)
 
@@ -189,12 +213,12 @@ def main(given=None):
     if not arguments.study:
         parser.error("name a study, or give --update")
     write = as_rst if arguments.format == "rst" else as_markdown
-    for corpus in read(arguments.out / f"{arguments.study}.csv")["corpus"].unique():
-        print(f"{corpus}\n")
-        print(write(table_of(arguments.out, arguments.study, corpus)))
+    for place in places_in(read(arguments.out / f"{arguments.study}.csv")):
+        print(f"{place}\n")
+        print(write(table_of(arguments.out, arguments.study, place)))
         if arguments.plot:
-            name = re.sub(r"\W+", "_", f"{arguments.study}_{corpus}")
-            draw(arguments.out, arguments.study, corpus, arguments.plot / f"{name}.png")
+            name = re.sub(r"\W+", "_", f"{arguments.study}_{place}")
+            draw(arguments.out, arguments.study, place, arguments.plot / f"{name}.png")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from imblearn.pipeline import make_pipeline
 from sklearn.ensemble import VotingClassifier
+from sklearn.preprocessing import FunctionTransformer
 
 from skmerc import (
     CBERLClassifier,
@@ -11,6 +12,7 @@ from skmerc import (
     JoyfulClassifier,
     MultimodalGANSampler,
 )
+from skmerc.frame import drop_keys
 from skmerc.sampling import up_to_mean
 
 
@@ -24,6 +26,16 @@ def rival(sampler, seed):
     """An over-sampler of imbalanced-learn in the generator's place."""
     sampler.set_params(sampling_strategy=up_to_mean, random_state=seed)
     return DialogueSampler(sampler)
+
+
+def filled(seed=0):
+    """0 where a modality is missing, for over-samplers that refuse to know."""
+    return FunctionTransformer(fill_missing)
+
+
+def fill_missing(X):
+    """Write 0 where a modality is missing."""
+    return X.fillna(dict.fromkeys(drop_keys(X), 0.0))
 
 
 def fuser(seed, **changes):

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from benchmark.bigru import features
 from benchmark.floors import logistic
 from benchmark.splits import ID, some
+from benchmark.steps import fill_missing
 from skmerc import DJVAEFuser
 from skmerc.frame import KEYS, drop_keys
 from skmerc.metrics import minority_f1_scorer, sample_quality
@@ -144,7 +145,7 @@ class Taught(Wrapped):
 
     def _fit(self, X, y):
         kept = (X["dialogue__role"] == "utterance").to_numpy()
-        X, y = X[kept].reset_index(drop=True), y[kept]
+        X, y = fill_missing(X[kept].reset_index(drop=True)), y[kept]
         sampler = clone(self.sampler)
         inner = getattr(sampler, "sampler", sampler)
         inner.set_params(sampling_strategy=double(y), random_state=self.random_state)

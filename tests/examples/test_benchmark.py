@@ -206,6 +206,24 @@ def test_a_table_is_made_of_a_corpus(part, tmp_path):
     assert_allclose(X_read.filter(like="__0"), X[X_read.filter(like="__0").columns])
 
 
+def test_corpora_come_as_users_hold_them(part, meld_folder, monkeypatch):
+    corpora = part("corpora")
+
+    def lengths(X, model=None, cache=None):
+        length = X[corpora.WORDS].str.len().to_numpy(float)[:, np.newaxis]
+        return make_frame({"text": length}, **corpora.keys_of(X))
+
+    monkeypatch.setattr(corpora, "embedded", lengths)
+    table = corpora.read(f"meld:{meld_folder}", label="sentiment")
+    assert (table.name, table.modalities) == ("meld.sentiment", ["text"])
+    assert set(table.split) == {"train", "dev", "test"}
+    calls = meld_folder / "calls.jsonl"
+    turns = [{"dialogue": n // 2, "text": "Hm.", "label": "joy"} for n in range(4)]
+    calls.write_text("\n".join(map(json.dumps, turns)))
+    table = corpora.read(f"conversations:{calls}", embed="models/small")
+    assert (table.name, len(table.X), set(table.split)) == ("calls@small", 4, {""})
+
+
 def test_tables_of_readme_and_documentation_are_those_of_the_results(part):
     report, results = part("report"), part("record").RESULTS
     for page in report.pages():
@@ -232,6 +250,7 @@ def test_tables_stand_between_markers(run_study, three_floors, table_file, part)
     assert report.updated(text, path.parent) == text
     rst = report.updated(".. results: floors calls\n.. end of results\n", path.parent)
     assert "   logistic regression,1," in rst
+    assert report.places_in(rows) == ["calls, text+audio, official"]
     report.draw(path.parent, "floors", "calls", path.with_suffix(".png"))
     assert path.with_suffix(".png").stat().st_size > 5_000
 

@@ -8,6 +8,7 @@ from benchmark.steps import (
     cberl,
     changed,
     dialoguegcn,
+    filled,
     five,
     fuser,
     gan,
@@ -66,10 +67,10 @@ def imbalance(table):
         | SYSTEMS
         | {
             "random over-sampling, fuser, classifier": in_a_row(
-                lambda seed: rival(RandomOverSampler(), seed), fuser, cberl
+                filled, lambda seed: rival(RandomOverSampler(), seed), fuser, cberl
             ),
             "SMOTE, fuser, classifier": in_a_row(
-                lambda seed: rival(SMOTE(), seed), fuser, cberl
+                filled, lambda seed: rival(SMOTE(), seed), fuser, cberl
             ),
             "GAN, JOYFUL": in_a_row(gan, joyful),
         }

@@ -9,6 +9,7 @@ from benchmark.rivals import ConditionalVAESampler, MixtureSampler
 from benchmark.steps import (
     cberl,
     changed,
+    filled,
     fuser,
     gan,
     in_a_row,
@@ -103,7 +104,7 @@ def _teaching_gan(given):
 def samplers(table):
     """Which sampler helps the classifier, and does more diversity help?"""
     made = {CLASSIFIER: cberl} | {
-        name: in_a_row(_rival(kind), cberl) for name, kind in SAMPLERS.items()
+        name: in_a_row(filled, _rival(kind), cberl) for name, kind in SAMPLERS.items()
     }
     return made | {
         f"GAN: diversity {d}": in_a_row(changed(gan, diversity=d), cberl)
