@@ -27,7 +27,7 @@ class DensitySampler(BaseOverSampler):
     def _fit_resample(self, X, y):
         rng = check_random_state(self.random_state)
         scaler = StandardScaler().fit(X)
-        draw = self._learn(scaler.transform(X), y, rng)
+        draw = self._learn(scaler.transform(X).astype(np.float64), y, rng)
         wanted = {label: n for label, n in self.sampling_strategy_.items() if n}
         new = [scaler.inverse_transform(draw(label, n)) for label, n in wanted.items()]
         labels = np.repeat(np.array(list(wanted), dtype=y.dtype), list(wanted.values()))
