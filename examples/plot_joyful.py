@@ -41,12 +41,13 @@ if DATA:
     X, y, part = load_table(DATA, modalities=MODALITIES, return_split=True)
     train, test = np.flatnonzero(part != "test"), np.flatnonzero(part == "test")
     dev = X.loc[part == "dev", "dialogue__id"].unique()
-    X_train = mark_validation(X.iloc[train], dialogues=dev)
 else:
     X, y = make_conversations(150, imbalance=4, information=1.2, random_state=SEED)
     split = DialogueShuffleSplit(1, test_size=0.25, random_state=SEED)
     train, test = next(split.split(X))
-    X_train = mark_validation(X.iloc[train], fraction=0.15, random_state=SEED)
+    dev = []
+how = {"dialogues": dev} if len(dev) else {"fraction": 0.15}
+X_train = mark_validation(X.iloc[train], random_state=SEED, **how)
 y_train, X_test, y_test = y[train], X.iloc[test], y[test]
 
 # %%

@@ -29,6 +29,7 @@ from skmerc.metrics._scorers import (
     roc_auc_ovr_scorer,
     weighted_f1_scorer,
 )
+from skmerc.metrics._shifts import emotion_shift_f1, emotion_shifts
 from skmerc.metrics._smoothing import mean_average_distance
 
 __all__ = [
@@ -37,6 +38,8 @@ __all__ = [
     "copy_rate",
     "correlation_gap",
     "dialogue_confusion_matrix",
+    "emotion_shift_f1",
+    "emotion_shifts",
     "expected_calibration_error",
     "feature_distance",
     "frechet_distance",

@@ -1,0 +1,225 @@
+"""Make tables and pictures of what ``results/*.csv`` hold.
+
+    python examples/benchmark/report.py systems                  # print Markdown
+    python examples/benchmark/report.py systems --plot docs/images
+    python examples/benchmark/report.py --update
+
+``--update`` writes the tables of the README and of the documentation anew, which stand
+between markers that name a study and a corpus: ``<!-- results: systems maia_text -->``
+and ``<!-- end of results -->`` in Markdown; the same as comments in rst. A test fails
+where they differ from the results.
+"""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from benchmark.record import RESULTS, ROOT, read
+
+POINTS = {
+    "weighted_f1": "weighted F1",
+    "macro_f1": "macro F1",
+    "minority_f1": "minority F1",
+    "balanced_accuracy": "balanced accuracy",
+    "shift_f1": "F1 at shifts",
+    "ece": "ECE",
+}
+CHOICES = ("modalities", "split", "dialogues")
+NUMBERS = {"mae": "mean absolute error", "correlation": "correlation"}
+MARKED = re.compile(
+    r"(?P<begin>(?:<!-- |\.\. )results: (?P<study>\S+) (?P<place>.+?)(?: -->)?\n)"
+    r"(?P<table>.*?)(?P<end>(?:<!-- |\.\. )end of results)",
+    re.DOTALL,
+)
+CURVE = re.compile(r"(?P<line>.+): (?P<axis>\D*?) ?(?P<x>[\d.]+|all)(?P<unit>.*)")
+
+
+def table_of(folder, study, place):
+    """Mean and deviation of each model on a corpus, as text: a row for each."""
+    runs = runs_of(folder, study, place)
+    table = pd.DataFrame(
+        {name: cells_of(own) for name, own in runs.groupby("model", sort=False)}
+    ).T.fillna("")
+    table.index.name = "model"
+    return table.loc[:, (table != "").any()].join(differences(folder, study, place))
+
+
+def runs_of(folder, study, place):
+    """Return the finished runs of a study on a corpus; those to try it do not count."""
+    path = Path(folder) / f"{study}.csv"
+    if not path.exists():
+        raise SystemExit(f"There is no {path}: make the runs of {study} first.")
+    runs = at(read(path), place)
+    if not len(runs):
+        raise SystemExit(f"{path} holds no finished run on {place!r}.")
+    if runs["split"].iloc[0] == "scenarios":
+        kind = np.where(runs["fold"].str.startswith("script"), "scripted", "improvised")
+        runs = runs.assign(model=runs["model"] + ", " + kind)
+    return runs
+
+
+def at(rows, place):
+    """Take the rows of a corpus; other words of `place` say which of its columns.
+
+    ``"iemocap6_ta, scenarios"`` are those of this split. What is not said is as in the
+    first row.
+    """
+    corpus, *wanted = place.split(", ")
+    rows = rows[(rows["corpus"] == corpus) & (rows["epochs"].astype(str) == "")]
+    for column in CHOICES:
+        values = rows[column].astype(str)
+        kept = [word for word in wanted if word in set(values)] or values[:1].tolist()
+        rows = rows[values.isin(kept)]
+    return rows
+
+
+def places_in(rows):
+    """Name all places that rows tell of, as :func:`at` understands."""
+    rows = rows[rows["epochs"].astype(str) == ""]
+    found = rows[["corpus", *CHOICES]].astype(str).drop_duplicates()
+    return [", ".join(filter(None, row)) for row in found.itertuples(index=False)]
+
+
+def cells_of(runs):
+    """Write the scores of a model."""
+    extra = pd.DataFrame(runs["extra"].tolist(), index=runs.index)
+    cells = {"runs": str(len(runs))}
+    cells |= {text: spread(100 * runs[name], 1) for name, text in POINTS.items()}
+    cells |= {text: spread(runs[name], 3) for name, text in NUMBERS.items()}
+    return cells | {name: spread(extra[name], 3) for name in extra}
+
+
+def spread(values, digits):
+    """Write mean ± deviation, the mean alone of a single run, or nothing."""
+    values = pd.to_numeric(values, errors="coerce").dropna()
+    if not len(values):
+        return ""
+    mean = f"{values.mean():.{digits}f}"
+    return f"{mean} ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else mean
+
+
+def differences(folder, study, place):
+    """Write what ``compare.py`` found, a column for the floor that it took."""
+    path = Path(folder) / f"{study}.compared.csv"
+    if not path.exists():
+        return pd.DataFrame()
+    found = at(pd.read_csv(path, keep_default_na=False), place)
+    cells = {}
+    for row in found.to_dict("records"):
+        factor, digits = (1, 3) if row["score"] == "mae" else (100, 1)
+        gain, low, high = (
+            f"{factor * row[column]:+.{digits}f}"
+            for column in ("difference", "low", "high")
+        )
+        name = {**POINTS, **NUMBERS}[row["score"]]
+        cells.setdefault(f"{name} − {row['floor']}", {})[row["model"]] = (
+            f"{gain} [{low}, {high}], p = {row['p_holm']:.2g}"
+        )
+    return pd.DataFrame(cells)
+
+
+def as_markdown(table):
+    """Write a table in Markdown."""
+    rows = [[table.index.name, *table.columns], ["---"] * (1 + table.shape[1])]
+    rows += [[name, *cells] for name, *cells in table.fillna("").itertuples()]
+    return "".join("| " + " | ".join(row) + " |\n" for row in rows)
+
+
+def as_rst(table):
+    """Write a table in rst."""
+    text = table.fillna("").to_csv(lineterminator="\n")
+    lines = "".join(f"   {line}\n" for line in text.splitlines())
+    return f"\n.. csv-table::\n   :header-rows: 1\n\n{lines}\n"
+
+
+def updated(text, folder):
+    """Write the tables between markers anew."""
+
+    def renew(found):
+        table = table_of(folder, found["study"], found["place"])
+        write = as_rst if found["begin"].startswith("..") else as_markdown
+        return found["begin"] + write(table) + found["end"]
+
+    return MARKED.sub(renew, text)
+
+
+def pages():
+    """Return the files that may hold tables."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.rst"))]
+
+
+def draw(folder, study, place, path):
+    """Draw the weighted F1 (or the error): bars, or curves where names hold numbers."""
+    import matplotlib.pyplot as plt
+
+    runs = runs_of(folder, study, place)
+    score = "mae" if runs["weighted_f1"].isna().all() else "weighted_f1"
+    values = runs.groupby("model", sort=False)[score].agg(["mean", "std"]).fillna(0)
+    values *= 1 if score == "mae" else 100
+    places = {name: CURVE.fullmatch(name) for name in values.index}
+    figure, axes = plt.subplots(layout="constrained")
+    if sum(map(bool, places.values())) > len(values) / 2:
+        draw_curves(axes, values, places)
+        axes.set_ylabel({**POINTS, **NUMBERS}[score])
+    else:
+        figure.set_size_inches(7, 0.8 + 0.3 * len(values))
+        axes.barh(values.index, values["mean"], xerr=values["std"], color="#8fb3d9")
+        axes.invert_yaxis()
+        axes.set_xlabel({**POINTS, **NUMBERS}[score])
+    axes.set_title(place)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def draw_curves(axes, values, places):
+    """Draw a line for each series, and a level for what has no number."""
+    lines = {}
+    for name, place in places.items():
+        if place:
+            line = f"{place['line']} {place['axis']}".strip()
+            lines.setdefault(line, []).append(name)
+        else:
+            axes.axhline(values.loc[name, "mean"], color="#c7c7c7", label=name)
+    known = [float(p["x"]) for p in places.values() if p and p["x"] != "all"]
+    end = max(known, default=0) + 1
+    for line, names in lines.items():
+        x = [end if places[n]["x"] == "all" else float(places[n]["x"]) for n in names]
+        order = np.argsort(x)
+        own = values.loc[names].iloc[order]
+        axes.errorbar(np.sort(x), own["mean"], own["std"], label=line, marker=".")
+    axes.legend(frameon=False, fontsize="small")
+
+
+def main(given=None):
+    """Print, draw or update."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("study", nargs="?")
+    parser.add_argument("--format", choices=("markdown", "rst"), default="markdown")
+    parser.add_argument("--plot", type=Path, help="a folder for pictures")
+    parser.add_argument("--update", action="store_true", help="README and docs")
+    parser.add_argument("--out", default=RESULTS, type=Path, help="folder of results")
+    arguments = parser.parse_args(given)
+    if arguments.update:
+        for page in pages():
+            text = page.read_text(encoding="utf-8")
+            page.write_text(updated(text, arguments.out), encoding="utf-8")
+        return
+    if not arguments.study:
+        parser.error("name a study, or give --update")
+    write = as_rst if arguments.format == "rst" else as_markdown
+    for place in places_in(read(arguments.out / f"{arguments.study}.csv")):
+        print(f"{place}\n")
+        print(write(table_of(arguments.out, arguments.study, place)))
+        if arguments.plot:
+            name = re.sub(r"\W+", "_", f"{arguments.study}_{place}")
+            draw(arguments.out, arguments.study, place, arguments.plot / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main()

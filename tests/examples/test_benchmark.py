@@ -1,0 +1,291 @@
+"""The runner of studies: what it records, how it goes on, and every study once."""
+
+import json
+import subprocess
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.metrics import f1_score
+
+from skmerc.datasets import load_table, make_conversations
+from skmerc.frame import make_frame
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _importable():
+    sys.path.insert(0, str(EXAMPLES))
+    yield
+    sys.path.remove(str(EXAMPLES))
+
+
+@pytest.fixture
+def part():
+    """A function: a module of the benchmark."""
+    return lambda name: import_module(f"benchmark.{name}")
+
+
+@pytest.fixture
+def run_study(part, tmp_path):
+    """A function: make the runs of a study in this process, and return its file."""
+
+    def start(study, *data, **options):
+        given = {"jobs": 0, "seeds": 1, "epochs": 1, "out": tmp_path} | options
+        flags = [f"--{name}={value}" for name, value in given.items()]
+        part("run").main([study, *flags, "--data", *map(str, data)])
+        return tmp_path / f"{study}.csv"
+
+    return start
+
+
+FLOORS = ["most frequent", "logistic regression", "the same, ±2 neighbours"]
+
+
+@pytest.fixture
+def three_floors(part, monkeypatch):
+    """A study of three floors that take no time."""
+    studies, floors = part("studies"), part("floors").FLOORS
+    monkeypatch.setitem(
+        studies.STUDIES,
+        "floors",
+        studies.Study(
+            "floors", "", lambda table: {n: floors[n] for n in FLOORS}, FLOORS[0]
+        ),
+    )
+    return "floors"
+
+
+def test_a_line_for_each_run_and_none_twice(
+    run_study, three_floors, table_file, part, capsys
+):
+    path = run_study(three_floors, table_file)
+    rows = part("record").read(path)
+    assert rows["model"].tolist() == FLOORS
+    assert list(pd.read_csv(path)) == part("record").COLUMNS
+    assert "[3/3]" in capsys.readouterr().out
+    row = rows.iloc[1]
+    answers = np.load(next((path.parent / "predictions").rglob("*.npz")))
+    assert len(answers["true"]) == len(answers["pred"]) == row["n_test"]
+    assert set(row["per_class"]) == set(answers["classes"])
+    assert row["macro_f1"] == pytest.approx(np.mean([*row["per_class"].values()]), 1e-3)
+    with pytest.raises(
+        SystemExit, match="holds 3 of these 3 runs; go on with --resume"
+    ):
+        run_study(three_floors, table_file)
+    written = path.read_bytes()
+    path.write_bytes(written[:-9])  # as a machine that fails leaves it
+    part("run").main(
+        [three_floors, "--data", str(table_file), "--jobs=0", "--seeds=1", "--epochs=1"]
+        + ["--resume", "--out", str(path.parent)]
+    )
+    assert part("record").read(path)["model"].tolist() == FLOORS
+    assert path.read_bytes()[: len(written) // 2] == written[: len(written) // 2]
+
+
+def test_a_run_that_fails_is_a_line_and_is_tried_again(
+    run_study, three_floors, table_file, part, monkeypatch
+):
+    def broken(seed):
+        raise RuntimeError("there is no such thing")
+
+    monkeypatch.setitem(part("floors").FLOORS, FLOORS[0], broken)
+    with pytest.raises(SystemExit):
+        run_study(three_floors, table_file)
+    path = table_file.parent / "floors.csv"
+    rows = pd.read_csv(path, keep_default_na=False)
+    assert rows["status"].tolist() == ["failed", "ok", "ok"]
+    assert rows["error"][0] == "RuntimeError: there is no such thing"
+    assert len(part("record").Record(path.parent, "floors").finished()) == 2
+
+
+def test_selection_sees_no_test_dialogue(part, table_file):
+    table = part("corpora").read(str(table_file))
+    splits = part("splits")
+    found = splits.divide(table, "official", 5, "test")
+    official = {
+        n: set(table.X["dialogue__id"][table.split == n]) for n in ("train", "dev")
+    }
+    held_out = found.X["dialogue__role"] == "validation"
+    assert set(found.X["dialogue__id"][held_out]) == official["dev"]
+    assert set(found.X["dialogue__id"][~held_out]) == official["train"]
+    few = splits.divide(table, "official", 5, "test", dialogues=3, seed=1)
+    assert few.X["dialogue__id"].nunique() == 3 + len(official["dev"])
+    for fold in splits.folds(table, "training", 4):
+        left = splits.divide(table, "training", 4, fold)
+        seen = set(left.X["dialogue__id"]) | set(left.X_test["dialogue__id"])
+        assert seen == official["train"] | official["dev"]
+        assert not set(left.X["dialogue__id"]) & set(left.X_test["dialogue__id"])
+
+
+def test_corpora_meet_in_the_emotions_and_features_that_they_share(part):
+    corpora, splits = part("corpora"), part("splits")
+
+    def table(name, labels, width):
+        X = make_frame(
+            {"text": np.eye(20)[:, :8], "audio": np.eye(20)[:, :width]},
+            dialogue=np.repeat([f"{name}{n}" for n in range(10)], 2),
+        )
+        split = np.repeat(["train", "dev", "test"], [12, 4, 4])
+        return corpora.Table(name, X, np.tile(labels, 5), split)
+
+    one = table("one", ["hap", "sad", "xxx", "hap"], 3)
+    other = table("other", ["joy", "sadness", "joy", "fear"], 4)
+    found = splits.transfer(one, other)
+    assert corpora.Table("", found.X, found.y, None).modalities == ["text"]
+    known = found.X["dialogue__role"] != "context"
+    assert set(found.y[known]) == {"joy", "sadness"}
+    assert set(found.X["dialogue__id"].str.split("/").str[0]) == {
+        "source",
+        "few",
+        "target",
+    }
+    all_of_them = splits.together([one, other], 1)
+    ids = all_of_them.X["dialogue__id"]
+    assert set(ids.str.split("/").str[0]) == {"source0", "target"}
+    assert set(all_of_them.X_test["dialogue__id"]) == {"other8", "other9"}
+
+
+def test_differences_are_paired_by_dialogue(part):
+    compare = part("compare")
+    rng = np.random.default_rng(0)
+    true = rng.integers(3, size=60)
+    fold = {
+        "classes": np.array(["a", "b", "c"]),
+        "dialogue_names": np.array([f"d{n}" for n in range(12)]),
+        "dialogue": np.repeat(np.arange(12), 5),
+        "true": true,
+    }
+    good = {0: [fold | {"pred": np.where(rng.random(60) < 0.1, 0, true)}]}
+    bad = {0: [fold | {"pred": rng.integers(3, size=60)}]}
+    found = compare.paired(good, bad, "weighted_f1", 500, 0)
+    scores = [f1_score(true, a[0][0]["pred"], average="weighted") for a in (good, bad)]
+    assert found["difference"] == pytest.approx(scores[0] - scores[1])
+    assert found["low"] <= found["difference"] <= found["high"]
+    same = compare.paired(good, good, "macro_f1", 500, 0)
+    assert (same["difference"], same["low"], same["high"], same["p"]) == (0, 0, 0, 1)
+    assert_allclose(compare.holm(np.array([0.04, 0.01, 0.03])), [0.06, 0.03, 0.06])
+
+
+def test_scores_are_compared_by_their_errors(part):
+    fold = {"dialogue_names": np.array(["a", "b"]), "dialogue": np.array([0, 0, 1])}
+    exact = fold | {"true": np.arange(3.0), "pred": np.arange(3.0)}
+    weights = np.array([[1, 1], [2, 0]])
+    off = exact | {"pred": np.array([1.0, 1.0, 4.0])}
+    assert_allclose(part("compare").scored([off], "mae", weights), [1.0, 0.5])
+
+
+def test_wrong_neighbours_are_of_the_same_dialogue(part):
+    import torch
+
+    noisy = part("noisy")
+    edges = torch.tensor([[0, 1, 2, 3, 4, 3], [1, 0, 1, 4, 3, 3]])
+    first, last = noisy.dialogue_bounds(edges, 6)
+    assert first.tolist() == [0, 0, 0, 3, 3, 5]
+    assert last.tolist() == [2, 2, 2, 4, 4, 5]
+    moved = noisy.rewired(edges, 6, 1.0)
+    assert_array_equal(moved[1], edges[1])
+    assert (first[moved[1]] <= moved[0]).all()
+    assert (moved[0] <= last[moved[1]]).all()
+
+
+def test_a_table_is_made_of_a_corpus(part, tmp_path):
+    X, y = make_conversations(4, random_state=0)
+    X.assign(label=y).to_csv(tmp_path / "calls.csv", index=False)
+    part("make_table").main([str(tmp_path / "calls.csv"), str(tmp_path / "calls.npz")])
+    modalities = ["text", "audio", "visual"]
+    X_read, y_read = load_table(tmp_path / "calls.npz", modalities=modalities)
+    assert_array_equal(y_read, y)
+    assert_array_equal(X_read["dialogue__id"], X["dialogue__id"])
+    assert_allclose(X_read.filter(like="__0"), X[X_read.filter(like="__0").columns])
+
+
+def test_corpora_come_as_users_hold_them(part, meld_folder, monkeypatch):
+    corpora = part("corpora")
+
+    def lengths(X, model=None, cache=None):
+        length = X[corpora.WORDS].str.len().to_numpy(float)[:, np.newaxis]
+        return make_frame({"text": length}, **corpora.keys_of(X))
+
+    monkeypatch.setattr(corpora, "embedded", lengths)
+    table = corpora.read(f"meld:{meld_folder}", label="sentiment")
+    assert (table.name, table.modalities) == ("meld.sentiment", ["text"])
+    assert set(table.split) == {"train", "dev", "test"}
+    calls = meld_folder / "calls.jsonl"
+    turns = [{"dialogue": n // 2, "text": "Hm.", "label": "joy"} for n in range(4)]
+    calls.write_text("\n".join(map(json.dumps, turns)))
+    table = corpora.read(f"conversations:{calls}", embed="models/small")
+    assert (table.name, len(table.X), set(table.split)) == ("calls@small", 4, {""})
+
+
+def test_tables_of_readme_and_documentation_are_those_of_the_results(part):
+    report, results = part("report"), part("record").RESULTS
+    for page in report.pages():
+        text = page.read_text(encoding="utf-8")
+        assert report.updated(text, results) == text, (
+            f"{page.name} differs from results: run report.py --update"
+        )
+
+
+def test_documentation_lists_all_studies(part):
+    page = (EXAMPLES.parent / "docs" / "results.rst").read_text(encoding="utf-8")
+    for study in part("studies").STUDIES.values():
+        assert f"   {study.name},{study.question}" in page.replace('"', "")
+
+
+def test_tables_stand_between_markers(run_study, three_floors, table_file, part):
+    report = part("report")
+    path = run_study(three_floors, table_file)
+    rows = pd.read_csv(path, keep_default_na=False).assign(epochs="")
+    rows.to_csv(path, index=False)
+    marks = "<!-- results: floors calls -->\n<!-- end of results -->\n"
+    text = report.updated(marks, path.parent)
+    assert text.count("\n| ") == 5  # the head, a line, and three models
+    assert report.updated(text, path.parent) == text
+    rst = report.updated(".. results: floors calls\n.. end of results\n", path.parent)
+    assert "   logistic regression,1," in rst
+    assert report.places_in(rows) == ["calls, text+audio, official"]
+    report.draw(path.parent, "floors", "calls", path.with_suffix(".png"))
+    assert path.with_suffix(".png").stat().st_size > 5_000
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_study_that_is_killed_goes_on(table_file, tmp_path):
+    command = [sys.executable, EXAMPLES / "benchmark" / "run.py", "systems"]
+    command += ["--data", table_file, "--seeds", "2", "--epochs", "1", "--resume"]
+    command += ["--out", tmp_path, "--models", "most frequent", "Bi-GRU", "JOYFUL"]
+    path, seen = tmp_path / "systems.csv", []
+    while len(seen) < 5:
+        process = subprocess.Popen(command)
+        before = len(seen)
+        while process.poll() is None and len(seen) == before:
+            time.sleep(0.2)
+            seen = path.read_text().splitlines()[1:] if path.exists() else []
+        process.terminate() if len(seen) < 3 else process.wait()
+        process.wait()
+        assert len(seen) > before
+    seen = path.read_text().splitlines()[1:]
+    assert len(set(seen)) == len(seen) == 5
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_every_study_runs_once(run_study, part, table_file, tmp_path):
+    second = tmp_path / "others.npz"
+    second.write_bytes(table_file.read_bytes())
+    for study in part("studies").STUDIES.values():
+        several = study.kind in ("transfer", "together")
+        path = run_study(study.name, table_file, *[second] * several)
+        rows = part("record").read(path)
+        made = study.pipelines(part("corpora").read(str(table_file)))
+        assert len(rows) == len(made) * (1 + several), study.name
+        if study.measure:
+            assert rows["extra"].map(len).all(), study.name
+    assert json.loads(json.dumps(rows["extra"].tolist()))

@@ -1,0 +1,68 @@
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.metrics import f1_score
+
+from skmerc.frame import make_frame
+from skmerc.metrics import emotion_shift_f1, emotion_shifts
+
+# Two dialogues; Ann speaks in both, and what she felt in "a" is no matter in "b".
+ROWS = pd.DataFrame(
+    [
+        ("a", 0, "Ann", "joy", False),
+        ("a", 1, "Ben", "fear", False),
+        ("a", 2, "Ann", "joy", False),
+        ("a", 3, "Ben", "joy", True),
+        ("a", 4, "Ann", "fear", True),
+        ("b", 0, "Ann", "joy", False),
+        ("b", 1, "Ann", "anger", True),
+    ],
+    columns=["dialogue", "turn", "speaker", "emotion", "shift"],
+)
+
+
+def table(rows, role="utterance"):
+    keys = {name: rows[name].to_numpy() for name in ("dialogue", "turn", "speaker")}
+    return make_frame({"text": np.eye(len(rows))}, **keys, role=role)
+
+
+@pytest.mark.parametrize("seed", [None, 0, 1])
+def test_shifts_are_told_by_speaker_and_dialogue_in_any_order_of_rows(seed):
+    rows = ROWS if seed is None else ROWS.sample(frac=1, random_state=seed)
+    assert_array_equal(emotion_shifts(table(rows), rows["emotion"]), rows["shift"])
+
+
+def test_rows_without_a_label_are_passed_over():
+    emotions = ROWS["emotion"].to_list()
+    emotions[3] = None
+    role = np.where(ROWS.index == 3, "context", "utterance")
+    expected = ROWS["shift"] & (ROWS.index != 3)
+    assert_array_equal(emotion_shifts(table(ROWS, role), emotions), expected)
+    pred = ["fear"] * 7
+    score = emotion_shift_f1(emotions, pred, X=table(ROWS, role))
+    assert score == pytest.approx(1 / 2 * 2 / 3)  # fear is one of two
+
+
+def test_speakers_default_to_one_per_dialogue_and_dialogues_to_one_per_row():
+    X = make_frame({"text": np.eye(3)}, dialogue=["a"] * 3)
+    assert emotion_shifts(X, ["joy", "fear", "fear"]).tolist() == [False, True, False]
+    assert not emotion_shifts(np.eye(3), ["joy", "fear", "joy"]).any()
+
+
+@pytest.mark.parametrize("average", ["weighted", "macro"])
+def test_the_score_is_that_of_the_shifts_alone(average):
+    pred = np.array(["joy", "joy", "joy", "joy", "joy", "joy", "fear"])
+    shift = ROWS["shift"].to_numpy()
+    expected = f1_score(
+        ROWS["emotion"][shift], pred[shift], average=average, zero_division=0
+    )
+    score = emotion_shift_f1(ROWS["emotion"], pred, X=table(ROWS), average=average)
+    assert score == pytest.approx(expected)
+
+
+def test_nothing_to_score_is_told():
+    with pytest.raises(ValueError, match="No speaker's emotion changes in the 7 rows"):
+        emotion_shift_f1(["joy"] * 7, ["joy"] * 7, X=table(ROWS))
+    with pytest.raises(ValueError, match="give one label for each"):
+        emotion_shifts(table(ROWS), ["joy"])
