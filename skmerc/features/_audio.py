@@ -1,6 +1,7 @@
 """Functionals of sound."""
 
 from numbers import Integral
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -122,19 +123,19 @@ class AudioFunctionals(MediaTransformer):
     def __init__(
         self,
         *,
-        features="librosa",
-        rate=None,
-        errors="warn",
-        n_jobs=None,
-        verbose=False,
-    ):
+        features: Literal["librosa", "eGeMAPS", "ComParE", "IS09", "IS10"] = "librosa",
+        rate: int | None = None,
+        errors: Literal["warn", "raise"] = "warn",
+        n_jobs: int | None = None,
+        verbose: int = False,
+    ) -> None:
         self.features = features
         self.rate = rate
         self.errors = errors
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Check that the packages are there; nothing is learned from X.
 
         Parameters

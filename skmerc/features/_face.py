@@ -3,12 +3,14 @@
 import os
 from numbers import Real
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from skmerc._utils.compat import Interval
 from skmerc._utils.optional import need
 from skmerc._utils.registry import storable
+from skmerc._utils.types import FilePath
 from skmerc.features._files import sample_frames
 from skmerc.features._media import MediaTransformer, NothingFound
 
@@ -83,8 +85,14 @@ class FaceFeatures(MediaTransformer):
     }
 
     def __init__(
-        self, model, *, frame_rate=5.0, errors="warn", n_jobs=None, verbose=False
-    ):
+        self,
+        model: FilePath,
+        *,
+        frame_rate: float = 5.0,
+        errors: Literal["warn", "raise"] = "warn",
+        n_jobs: int | None = None,
+        verbose: int = False,
+    ) -> None:
         self.model = model
         self.frame_rate = frame_rate
         self.errors = errors

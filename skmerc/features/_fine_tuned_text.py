@@ -5,9 +5,11 @@ from copy import deepcopy
 from functools import partial
 from numbers import Integral, Real
 from os import PathLike
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from skmerc._utils.compat import Interval, StrOptions, fit_context
 from skmerc._utils.fitting import all_or_nothing
@@ -15,6 +17,7 @@ from skmerc._utils.locks import LOADING
 from skmerc._utils.progress import title
 from skmerc._utils.registry import storable
 from skmerc._utils.seeding import draw_seed, seeded
+from skmerc._utils.types import FilePath, RandomState
 from skmerc.features._fine_tuning import (
     IN_NO_FOLD,
     Training,
@@ -33,7 +36,7 @@ from skmerc.frame import KEYS, read_keys
 from skmerc.frame._columns import as_pandas, key_columns
 
 _N_KEPT = 2
-_TUNED = {}
+_TUNED: dict = {}
 """Models that were used last. They are not kept in estimators, where answers shall
 change nothing and pickles hold the weights once."""
 
@@ -186,32 +189,32 @@ class FineTunedTextEmbedder(TextEmbedder):
 
     def __init__(
         self,
-        model="sentence-transformers/all-MiniLM-L6-v2",
+        model: FilePath = "sentence-transformers/all-MiniLM-L6-v2",
         *,
-        cv=4,
-        max_epochs=2,
-        lr=1e-4,
-        weight_decay=0.01,
-        dropout=0.1,
-        class_weight=None,
-        layers=None,
-        tokens_at_once=2048,
-        precision="auto",
-        pooling=None,
-        normalize=False,
-        context_past=0,
-        context_future=0,
-        speakers=False,
-        max_tokens=None,
-        batch_size=32,
-        device="auto",
-        cache="process",
-        local_files_only=False,
-        errors="warn",
-        checkpoint=None,
-        random_state=None,
-        verbose=0,
-    ):
+        cv: int | None = 4,
+        max_epochs: int = 2,
+        lr: float = 1e-4,
+        weight_decay: float = 0.01,
+        dropout: float = 0.1,
+        class_weight: dict | Literal["balanced"] | None = None,
+        layers: int | None = None,
+        tokens_at_once: int = 2048,
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        pooling: Literal["mean", "cls", "max"] | None = None,
+        normalize: bool = False,
+        context_past: int = 0,
+        context_future: int = 0,
+        speakers: bool = False,
+        max_tokens: int | None = None,
+        batch_size: int = 32,
+        device: str = "auto",
+        cache: FilePath | None = "process",
+        local_files_only: bool = False,
+        errors: Literal["warn", "raise"] = "warn",
+        checkpoint: FilePath | None = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         super().__init__(
             model,
             pooling=pooling,
@@ -241,7 +244,7 @@ class FineTunedTextEmbedder(TextEmbedder):
 
     @fit_context(prefer_skip_nested_validation=True)
     @all_or_nothing
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
         """Train the models to tell the labels, and average them.
 
         Parameters
@@ -279,7 +282,7 @@ class FineTunedTextEmbedder(TextEmbedder):
 
     @fit_context(prefer_skip_nested_validation=True)
     @all_or_nothing
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: Any, y: ArrayLike | None = None) -> np.ndarray:
         """Train, and embed each text by the model that left its dialogue out.
 
         Parameters

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -124,7 +125,7 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=True)
     @all_or_nothing
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Check that packages and models are there; nothing is learned from X.
 
         Parameters
@@ -151,7 +152,7 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
         self.feature_names_out_ = np.asarray(self._load().names, dtype=object)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Describe each file.
 
         Parameters
@@ -187,7 +188,7 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
             warn_of_missing(problems, entries)
         return rows
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the features.
 
         Parameters

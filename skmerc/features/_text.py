@@ -4,6 +4,7 @@ from collections import Counter
 from hashlib import blake2b
 from numbers import Integral
 from pathlib import Path
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -14,6 +15,7 @@ from skmerc._utils.device import resolve_device
 from skmerc._utils.fitting import all_or_nothing
 from skmerc._utils.progress import progress
 from skmerc._utils.registry import storable
+from skmerc._utils.types import FilePath
 from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import MissingModalityWarning, TextTruncationWarning
 from skmerc.features._cache import compute_once, open_cache
@@ -147,21 +149,21 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        model="sentence-transformers/all-MiniLM-L6-v2",
+        model: FilePath = "sentence-transformers/all-MiniLM-L6-v2",
         *,
-        pooling=None,
-        normalize=True,
-        context_past=0,
-        context_future=0,
-        speakers=False,
-        max_tokens=None,
-        batch_size=32,
-        device="auto",
-        cache="process",
-        local_files_only=False,
-        errors="warn",
-        verbose=0,
-    ):
+        pooling: Literal["mean", "cls", "max"] | None = None,
+        normalize: bool = True,
+        context_past: int = 0,
+        context_future: int = 0,
+        speakers: bool = False,
+        max_tokens: int | None = None,
+        batch_size: int = 32,
+        device: str = "auto",
+        cache: FilePath | None = "process",
+        local_files_only: bool = False,
+        errors: Literal["warn", "raise"] = "warn",
+        verbose: int = 0,
+    ) -> None:
         self.model = model
         self.pooling = pooling
         self.normalize = normalize
@@ -178,7 +180,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=True)
     @all_or_nothing
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Load the model and learn the number of its features.
 
         Parameters
@@ -213,7 +215,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         self._n_readable = model.n_readable
         self.embedding_size_ = len(model.probe)
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Embed texts.
 
         Parameters
@@ -243,7 +245,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         self._tell_of_long(texts, self._n_readable)
         return self._features(texts)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the features by their numbers.
 
         Parameters

@@ -4,6 +4,7 @@ import os
 from contextlib import contextmanager
 from itertools import islice
 from numbers import Integral, Real
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from skmerc._utils.locks import LOADING
 from skmerc._utils.optional import need
 from skmerc._utils.registry import storable
 from skmerc._utils.seeding import seeded
+from skmerc._utils.types import FilePath
 from skmerc.features._files import sample_frames
 from skmerc.features._media import FATAL, MediaTransformer
 
@@ -88,15 +90,15 @@ class VideoFunctionals(MediaTransformer):
 
     def __init__(
         self,
-        model="facebook/dinov2-small",
+        model: FilePath = "facebook/dinov2-small",
         *,
-        frame_rate=2.0,
-        batch_size=32,
-        device="auto",
-        errors="warn",
-        n_jobs=None,
-        verbose=False,
-    ):
+        frame_rate: float = 2.0,
+        batch_size: int = 32,
+        device: str = "auto",
+        errors: Literal["warn", "raise"] = "warn",
+        n_jobs: int | None = None,
+        verbose: int = False,
+    ) -> None:
         self.model = model
         self.frame_rate = frame_rate
         self.batch_size = batch_size
