@@ -1,6 +1,7 @@
 """Conversations from parquet files that are larger than memory, part by part."""
 
 import re
+from collections.abc import Iterator, Sequence
 from numbers import Integral
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pandas as pd
 
 from skmerc._utils.compat import Interval, validate_params
 from skmerc._utils.optional import need
+from skmerc._utils.types import FilePath
 from skmerc.datasets.formats._budget import Budget
 from skmerc.datasets.formats._files import check_file, content_of
 from skmerc.datasets.formats._parquet import (
@@ -44,7 +46,13 @@ _ROW = 32
     },
     prefer_skip_nested_validation=True,
 )
-def iter_table(path, *, rows=50_000, modalities=None, label="label"):
+def iter_table(
+    path: FilePath,
+    *,
+    rows: int = 50_000,
+    modalities: Sequence[str] | None = None,
+    label: str = "label",
+) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
     """Read a table of utterances part by part, each of whole dialogues.
 
     For tables that are larger than memory, which takes no more than a few times the

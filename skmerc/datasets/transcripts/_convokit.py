@@ -1,8 +1,13 @@
 """Folders that ConvoKit writes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
 from skmerc._utils.compat import validate_params
+from skmerc._utils.types import FilePath
 from skmerc.datasets.formats._files import content_of
 from skmerc.datasets.tables._to_frame import to_frame
 from skmerc.datasets.transcripts._dialogues import name_of_speaker, told_apart
@@ -23,7 +28,13 @@ _OLD_NAMES = {"root": "conversation_id", "user": "speaker"}
     },
     prefer_skip_nested_validation=True,
 )
-def load_convokit(path, *, label="label", speaker_name=None, columns=()):
+def load_convokit(
+    path: FilePath,
+    *,
+    label: str | None = "label",
+    speaker_name: str | None = None,
+    columns: Sequence[str] = (),
+) -> tuple[pd.DataFrame, np.ndarray | None]:
     r"""Read the folder of a corpus that ConvoKit has written.
 
     Parameters

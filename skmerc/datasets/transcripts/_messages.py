@@ -1,6 +1,10 @@
 """Conversations with assistants: messages with a role and a content."""
 
 from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
 
 from skmerc._utils.compat import StrOptions, validate_params
 from skmerc.datasets.formats._files import content_of
@@ -30,7 +34,12 @@ _IDS = ("id", "conversation_id", "custom_id")
     },
     prefer_skip_nested_validation=True,
 )
-def load_messages(messages, *, instructions="drop", label="label"):
+def load_messages(
+    messages: Any,
+    *,
+    instructions: Literal["drop", "context"] = "drop",
+    label: str = "label",
+) -> tuple[pd.DataFrame, np.ndarray | None]:
     """Read conversations with an assistant, in the format of OpenAI's chat models.
 
     Parameters
