@@ -1,7 +1,9 @@
 """Callbacks of users: copies that a fit may change, and what cannot work at all."""
 
 import pickle
+from collections.abc import Collection, Iterable
 from copy import copy
+from typing import Any
 
 import torch
 from sklearn.base import BaseEstimator
@@ -20,7 +22,7 @@ from skmerc._utils.device import resolve_device
 from skmerc._utils.fitting import copy_of
 
 
-def copy_callbacks(callbacks):
+def copy_callbacks(callbacks: list) -> list:
     """Copy callbacks, alone or named, and let the copies share what these hold.
 
     What a callback holds may be a file, a thread or a connection, of which there is no
@@ -28,7 +30,7 @@ def copy_callbacks(callbacks):
     """
     copies = {}
 
-    def copied(callback):
+    def copied(callback: Any) -> Any:
         if hasattr(callback, "__sklearn_clone__"):
             return callback.__sklearn_clone__()
         if isinstance(callback, type) or not hasattr(callback, "set_params"):
@@ -52,7 +54,10 @@ class CallbackHolder(NetworkHolder):
     They come in the parameter ``callbacks``, or under that name in ``net_params``.
     """
 
-    def __sklearn_clone__(self):
+    callbacks: Any
+    net_params: Any
+
+    def __sklearn_clone__(self) -> Any:
         bare, inside = copy_of(self), self.net_params
         bare.callbacks = None
         if _has_callbacks(inside):
@@ -64,30 +69,30 @@ class CallbackHolder(NetworkHolder):
             twin.net_params |= {"callbacks": copy_callbacks(inside["callbacks"])}
         return twin
 
-    def __getstate__(self):
+    def __getstate__(self) -> Any:
         inside = self.net_params
         given = self.callbacks if isinstance(self.callbacks, list) else []
         for callback in given + (inside["callbacks"] if _has_callbacks(inside) else []):
             _refuse_to_pickle(callback)
         return super().__getstate__()
 
-    def _callbacks(self, epochs=None):
+    def _callbacks(self, epochs: int | None = None) -> list:
         """Those of the user, for a fit of a number of epochs, or to the end."""
         inside = (self.net_params or {}).get("callbacks")
         return copy_callbacks((self.callbacks or []) + (inside or []))
 
-    def _net_settings(self):
+    def _net_settings(self) -> dict:
         """What `net_params` gives to the net, but for callbacks."""
         return {k: v for k, v in (self.net_params or {}).items() if k != "callbacks"}
 
 
-def _has_callbacks(net_params):
+def _has_callbacks(net_params: Any) -> bool:
     return isinstance(net_params, dict) and isinstance(
         net_params.get("callbacks"), list
     )
 
 
-def _refuse_to_pickle(callback):
+def _refuse_to_pickle(callback: Any) -> None:
     try:
         pickle.dumps(callback)
     except (pickle.PicklingError, AttributeError):
@@ -101,7 +106,7 @@ def _refuse_to_pickle(callback):
         ) from error
 
 
-def check_net_settings(estimator):
+def check_net_settings(estimator: Any) -> None:
     """Check callbacks, and `net_params` as the parameters of the same names."""
     given, constraints = estimator.net_params or {}, estimator._parameter_constraints
     own = {name: str(name).rpartition("__")[2] for name in given}
@@ -115,7 +120,7 @@ def check_net_settings(estimator):
         _check_kinds(callbacks or [])
 
 
-def _check_kinds(callbacks):
+def _check_kinds(callbacks: list) -> None:
     for given in callbacks:
         is_pair = isinstance(given, tuple) and len(given) == 2
         name, callback = given if is_pair else ("", given)
@@ -127,7 +132,7 @@ def _check_kinds(callbacks):
             )
 
 
-def runs_code_of_others(estimator):
+def runs_code_of_others(estimator: Any) -> bool:
     """Whether something is called in training that may draw as it likes."""
     optimizer = getattr(estimator, "optimizer", torch.optim.AdamW)
     known = getattr(optimizer, "__module__", "").startswith("torch.optim.")
@@ -135,17 +140,19 @@ def runs_code_of_others(estimator):
     return not known or foreign or bool(estimator.callbacks or estimator.net_params)
 
 
-def alone(item):
+def alone(item: Any) -> Any:
     """Return the callback of a list's item, which may be named."""
     return item[1] if isinstance(item, tuple) else item
 
 
-def names_of(callbacks):
+def names_of(callbacks: Iterable) -> set[str]:
     """Return the names that a user has given to callbacks."""
     return {item[0] for item in callbacks if isinstance(item, tuple)}
 
 
-def check_callbacks(callbacks, names, validated, scorable=True):
+def check_callbacks(
+    callbacks: list, names: Collection[str], validated: bool, scorable: bool = True
+) -> None:
     """Refuse callbacks that would fail in training, or do nothing without a word.
 
     `names` is what is written into the history of validation dialogues where they are
@@ -176,7 +183,7 @@ def check_callbacks(callbacks, names, validated, scorable=True):
                 _refuse_to_watch(callback, watched, written)
 
 
-def _refuse_without_use(callback):
+def _refuse_without_use(callback: Any) -> None:
     if isinstance(callback, BatchScoring) and not callback.on_train:
         raise ValueError(
             "The callback BatchScoring scores batches of validation rows, which there "
@@ -190,7 +197,7 @@ def _refuse_without_use(callback):
         )
 
 
-def _name_of_score(callback):
+def _name_of_score(callback: Any) -> str:
     """Name under which a scoring callback writes into the history."""
     kind, scoring = type(callback).__name__, callback.scoring
     try:
@@ -207,7 +214,7 @@ def _name_of_score(callback):
         ) from error
 
 
-def _refuse_to_overwrite(callback, name):
+def _refuse_to_overwrite(callback: Any, name: str) -> None:
     raise ValueError(
         f"The callback {type(callback).__name__} writes {name!r} into the history, "
         "which something else writes too. Give it another name, as in "
@@ -215,12 +222,12 @@ def _refuse_to_overwrite(callback, name):
     )
 
 
-def _is_known(callback):
+def _is_known(callback: Any) -> bool:
     kind = callback if isinstance(callback, type) else type(callback)
     return kind.__module__.partition(".")[0] in ("skorch", "skmerc")
 
 
-def _watched(callback):
+def _watched(callback: Any) -> str:
     """Name in the history that a callback watches, or an empty one."""
     if isinstance(callback, WandbLogger) and callback.save_model:
         return "valid_loss_best"
@@ -228,7 +235,7 @@ def _watched(callback):
     return watched if isinstance(watched, str) else ""
 
 
-def _refuse_to_use_validation(callback, why):
+def _refuse_to_use_validation(callback: Any, why: str) -> None:
     raise ValueError(
         f"The callback {type(callback).__name__} {why}, and no dialogues are held out "
         "for validation here. Mark some by skmerc.frame.mark_validation, set "
@@ -238,12 +245,12 @@ def _refuse_to_use_validation(callback, why):
     )
 
 
-def _refuse_to_watch(callback, watched, written):
-    written = sorted(name for name in written if name.startswith("valid_"))
-    if not written:
+def _refuse_to_watch(callback: Any, watched: str, written: set[str]) -> None:
+    scores = sorted(name for name in written if name.startswith("valid_"))
+    if not scores:
         _refuse_to_use_validation(callback, f"watches {watched!r}")
     raise ValueError(
         f"The callback {type(callback).__name__} watches {watched!r}, and what is "
-        f"written of validation dialogues before it is {', '.join(written)}. Name one "
+        f"written of validation dialogues before it is {', '.join(scores)}. Name one "
         "of these, or put the callback that writes it in front."
     )

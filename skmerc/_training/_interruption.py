@@ -1,9 +1,14 @@
 """Training that the user breaks off."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
+from typing import Any
 
+from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping
 
+from skmerc._training._batches import DialogueDataset
+from skmerc._training._checkpoint import Checkpoint
 from skmerc._utils.random import redirected
 from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import InterruptedTrainingWarning
@@ -12,20 +17,27 @@ from skmerc.exceptions import InterruptedTrainingWarning
 class FinishedEpochs(Callback):
     """Count the epochs that were begun, and those trained and scored to their end."""
 
-    def on_train_begin(self, net, **kwargs):
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Start with none."""
         self.begun_ = self.number_ = 0
 
-    def on_epoch_begin(self, net, **kwargs):
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Count one that may not end."""
         self.begun_ += 1
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Count one more."""
         self.number_ += 1
 
 
-def train_net(net, dataset, *, checkpoint=None, prepare=None, watched=False):
+def train_net(
+    net: NeuralNet,
+    dataset: DialogueDataset,
+    *,
+    checkpoint: Checkpoint | None = None,
+    prepare: Callable[[NeuralNet], None] | None = None,
+    watched: bool = False,
+) -> None:
     """Initialise a net and train it, until the user breaks it off.
 
     A checkpoint knows of epochs that were trained before; `prepare` is called with the
@@ -59,11 +71,11 @@ def train_net(net, dataset, *, checkpoint=None, prepare=None, watched=False):
     )
 
 
-def was_stopped(net):
+def was_stopped(net: NeuralNet) -> bool:
     """Whether early stopping has ended the training of a net."""
     return any(_stopped(callback) for _, callback in net.callbacks_)
 
 
-def _stopped(callback):
+def _stopped(callback: Any) -> bool:
     is_stopper = isinstance(callback, EarlyStopping)
     return is_stopper and callback.misses_ >= callback.patience

@@ -1,9 +1,11 @@
 """Networks as settings and tensors, for files from which no code is run."""
 
 import json
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from skorch import NeuralNet
@@ -15,7 +17,7 @@ from skmerc._utils.device import resolve_device
 from skmerc._utils.registry import storable
 from skmerc._utils.seeding import seeded
 
-_STORE = ContextVar("_STORE", default=None)
+_STORE: ContextVar["Store | None"] = ContextVar("_STORE", default=None)
 _PARTS = ("module_", "criterion_", "optimizer_")
 
 
@@ -50,13 +52,17 @@ class StoredNet:
 class NetworkHolder:
     """Mixin of estimators with networks, which are set apart in a :class:`Store`."""
 
-    def __getstate__(self):
-        state, store = super().__getstate__(), _STORE.get()
+    def __getstate__(self) -> Any:
+        state: Any = super().__getstate__()
+        store = _STORE.get()
         return state if store is None else store.take_out(self, state)
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict) -> None:
         store = _STORE.get()
-        super().__setstate__(state if store is None else store.put_back(state))
+        # BaseEstimator has it.
+        super().__setstate__(  # type: ignore[misc]
+            state if store is None else store.put_back(state)
+        )
 
 
 class Store:
@@ -71,12 +77,16 @@ class Store:
         the CPU where that is not there.
     """
 
-    def __init__(self, tensors=None, device=None):
+    def __init__(
+        self,
+        tensors: dict[str, torch.Tensor] | None = None,
+        device: torch.device | None = None,
+    ) -> None:
         self.tensors, self.device = tensors or {}, device
-        self.owners = {}
+        self.owners: dict[int, int] = {}
 
     @contextmanager
-    def opened(self):
+    def opened(self) -> Iterator["Store"]:
         """Set networks apart in what is saved or loaded inside the block."""
         token = _STORE.set(self)
         try:
@@ -84,7 +94,7 @@ class Store:
         finally:
             _STORE.reset(token)
 
-    def take_out(self, owner, state):
+    def take_out(self, owner: Any, state: dict) -> dict:
         """Put what stands for them in the place of networks."""
         number = self.owners.setdefault(id(owner), len(self.owners))
         return {
@@ -92,18 +102,19 @@ class Store:
             for name, value in state.items()
         }
 
-    def _take_out(self, value, name):
+    def _take_out(self, value: Any, name: str) -> Any:
         if isinstance(value, NeuralNet):
             parts = {part: getattr(value, part).state_dict() for part in _PARTS}
-            # What skorch itself does with a history; as nodes of skops it is large.
+            # skorch saves a history as JSON, too; as nodes of skops it would be large.
             history = json.dumps(list(value.history), default=float)
             return StoredNet(_settings(value), history, self._name(parts, name))
         if isinstance(value, nn.Module):
             state = self._name(value.state_dict(), name)
-            return StoredModule(type(value), value.settings, state)
+            settings: Any = value.settings
+            return StoredModule(type(value), settings, state)
         return value
 
-    def _name(self, thing, name):
+    def _name(self, thing: Any, name: str) -> Any:
         if isinstance(thing, torch.Tensor):
             self.tensors[name] = thing.detach().cpu().clone().contiguous()
             return StoredTensor(name)
@@ -113,19 +124,19 @@ class Store:
             return [self._name(value, f"{name}.{k}") for k, value in enumerate(thing)]
         return thing
 
-    def put_back(self, state):
+    def put_back(self, state: dict) -> dict:
         """Build the networks again."""
         place = self.device or _available(state.get("device", "cpu"))
         return {name: self._put_back(value, place) for name, value in state.items()}
 
-    def _put_back(self, value, place):
+    def _put_back(self, value: Any, place: torch.device) -> Any:
         if isinstance(value, StoredNet):
             return self._build_net(value, place)
         if isinstance(value, StoredModule):
             return self._build_module(value)
         return value
 
-    def _build_net(self, stored, place):
+    def _build_net(self, stored: StoredNet, place: torch.device) -> NeuralNet:
         history = json.loads(stored.history)
         check_net(stored.settings, len(history))
         parts = {part: self._tensors_of(stored.parts[part]) for part in _PARTS}
@@ -141,7 +152,7 @@ class Store:
         net.module_.eval()
         return net
 
-    def _build_module(self, stored):
+    def _build_module(self, stored: StoredModule) -> nn.Module:
         state = self._tensors_of(stored.state)
         check_module(stored.kind, stored.settings, state)
         with seeded(0, torch.device("cpu")):
@@ -149,9 +160,9 @@ class Store:
         module.load_state_dict(state)
         return module.eval()
 
-    def _tensors_of(self, thing):
+    def _tensors_of(self, thing: Any) -> Any:
         if isinstance(thing, StoredTensor):
-            # Each once, so that networks are no larger than what was saved.
+            # Each tensor is used once, so that networks are no larger than the file.
             if thing.name not in self.tensors:
                 raise ValueError(f"{thing.name!r} is no tensor, or in two places")
             return self.tensors.pop(thing.name)
@@ -162,18 +173,18 @@ class Store:
         return thing
 
 
-def _settings(net):
+def _settings(net: NeuralNet) -> dict:
     given = net.get_params(deep=False)
     left_out = ("_", "callbacks", "device")
     return {k: value for k, value in given.items() if not k.startswith(left_out)}
 
 
-def _settings_of(settings, prefix):
+def _settings_of(settings: dict, prefix: str) -> dict:
     given = settings.items()
     return {k.removeprefix(prefix): v for k, v in given if k.startswith(prefix)}
 
 
-def _available(device):
+def _available(device: str) -> torch.device:
     try:
         return resolve_device(device)
     except ValueError:
