@@ -42,7 +42,7 @@ class MaskedGraphEncoder(nn.Module):
         dropout: float = 0.0,
         mode: str = "node",
         exponent: float = 2.0,
-    ):
+    ) -> None:
         super().__init__()
         self.mode, self.exponent = mode, exponent
         self.layers = nn.ModuleList(
@@ -169,8 +169,8 @@ def draw_mask(lengths: Tensor, rate: float, weight: Tensor | None = None) -> Ten
     # The largest of log(weight) + Gumbel noise are a weighted draw without
     # replacement.
     noise = rand(len(dialogue), device=lengths.device)
-    # In double precision, so that logarithms make no ties; those of the draw itself
-    # go by place, and not by how a processor sorts.
+    # Double precision avoids ties between logarithms; ties in the draw itself are
+    # broken by position, whatever the order in which a processor sorts.
     key = -(-noise.double().clamp(1e-12, 1 - 1e-7).log()).log()
     key = key if weight is None else key + weight.double().log()
     order = key.argsort(descending=True, stable=True)
