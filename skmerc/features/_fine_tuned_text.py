@@ -1,5 +1,6 @@
 """Embeddings of texts by a sentence model that was fitted to the labels."""
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
@@ -310,7 +311,9 @@ class FineTunedTextEmbedder(TextEmbedder):
         refuse_broken(features, texts, self.model)
         return features
 
-    def _features_left_out(self, texts, fold, networks):
+    def _features_left_out(
+        self, texts: list, fold: np.ndarray, networks: list
+    ) -> np.ndarray:
         unseen = [
             text if number == IN_NO_FOLD else None
             for text, number in zip(texts, fold, strict=True)
@@ -325,7 +328,9 @@ class FineTunedTextEmbedder(TextEmbedder):
         return features
 
     @contextmanager
-    def _fit(self, X, y):
+    def _fit(
+        self, X: Any, y: ArrayLike | None
+    ) -> Iterator[tuple[list, np.ndarray, list]]:
         """Fit; give the texts, their folds, and the models without each fold.
 
         The checkpoint is kept until the block has ended.
@@ -353,7 +358,9 @@ class FineTunedTextEmbedder(TextEmbedder):
             self.classes_ = classes
             yield texts, fold, networks
 
-    def _train(self, tune, fold, checkpoint):
+    def _train(
+        self, tune: Callable, fold: np.ndarray, checkpoint: FineTuningCheckpoint | None
+    ) -> tuple[list, list[dict]]:
         """Train a model without each fold, or one on all."""
         networks, history = [], []
         lower = LowerLayers(self.layers) if self.layers else None
@@ -368,8 +375,17 @@ class FineTunedTextEmbedder(TextEmbedder):
         return networks, history
 
     def _tune(
-        self, base, texts, label, factor, seed, number, chosen, lower, checkpoint
-    ):
+        self,
+        base: Any,
+        texts: list,
+        label: np.ndarray,
+        factor: torch.Tensor,
+        seed: int,
+        number: int,
+        chosen: np.ndarray,
+        lower: LowerLayers | None,
+        checkpoint: FineTuningCheckpoint | None,
+    ) -> tuple[Any, list[float]]:
         network = copy_to_learn(base, self.layers)
         device = torch.device(network.device)
         learned = np.flatnonzero((label >= 0) & chosen)
@@ -383,7 +399,7 @@ class FineTunedTextEmbedder(TextEmbedder):
                 self._training(seed, device),
                 lower=lower,
                 source=source,
-                saved=checkpoint and checkpoint.of_model(number),
+                saved=checkpoint.of_model(number) if checkpoint else None,
                 name=title(self, f"fold {number + 1} of {self.cv}")
                 if self.cv
                 else type(self).__name__,
@@ -391,7 +407,7 @@ class FineTunedTextEmbedder(TextEmbedder):
             )
         return network, losses
 
-    def _training(self, seed, device):
+    def _training(self, seed: int, device: torch.device) -> Training:
         automatic = self.precision == "auto" and computes_in_bfloat16(device)
         return Training(
             max_epochs=self.max_epochs,
@@ -405,12 +421,12 @@ class FineTunedTextEmbedder(TextEmbedder):
             seed=seed,
         )
 
-    def _load(self):
+    def _load(self) -> SentenceModel:
         with LOADING:
             known = _TUNED.get((self.model_digest_, *self._parts()))
             return known or self._keep(self._rebuild(), self.model_digest_)
 
-    def _rebuild(self):
+    def _rebuild(self) -> Any:
         network = deepcopy(super()._load().network)
         state = {name: torch.tensor(v) for name, v in self.weights_.items()}
         try:
@@ -423,7 +439,7 @@ class FineTunedTextEmbedder(TextEmbedder):
             ) from error
         return network
 
-    def _keep(self, network, digest=None):
+    def _keep(self, network: Any, digest: str | None = None) -> SentenceModel:
         tuned = SentenceModel.of(network, self.normalize)
         with LOADING:
             _TUNED[digest or tuned.digest, *self._parts()] = tuned
@@ -431,19 +447,19 @@ class FineTunedTextEmbedder(TextEmbedder):
                 del _TUNED[next(iter(_TUNED))]
         return tuned
 
-    def _parts(self):
+    def _parts(self) -> tuple:
         """What the network in memory was made of, besides the weights."""
         return (
             str(self.model), self.pooling, self.normalize, self.max_tokens, self.device,
         )  # fmt: skip
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
 
 
-def _demand_keys(X):
+def _demand_keys(X: Any) -> None:
     """Refuse texts without the keys that say what to leave out and what to learn."""
     found = key_columns(as_pandas(X)) if hasattr(X, "columns") else {}
     absent = [key for key in (KEYS[0], KEYS[3]) if key not in found]
