@@ -59,14 +59,14 @@ def read_sound(path: str) -> tuple[np.ndarray, int]:
 def read_by_libsndfile(path: str) -> tuple[np.ndarray, int, int]:
     """Return mono samples, their rate, and how many of them the file promises."""
     (soundfile,) = need("audio", "soundfile")
-    # The whole path, since "-" alone is the standard input; and its bytes, since not
-    # every name is text.
+    # The path is absolute, since "-" alone is the standard input, and given as bytes,
+    # since not every name is text.
     path = os.path.abspath(path)
     parts = [np.zeros(0, np.float32)]
     with soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else path) as file:
         if file.subtype.startswith("MPEG"):
             raise Unreadable("MPEG sound, whose length libsndfile estimates and obeys")
-        # By blocks: the length that a file promises may be unknown or beyond reason.
+        # Blocks are read, since the length in the header may be unknown or absurd.
         while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
             parts.append(block.mean(axis=1))
         if len(parts) == 1:
@@ -180,8 +180,8 @@ def display_matrix(frame: Any) -> Any:
 def decode(container: Any, stream: Any) -> Iterator[Any]:
     """Yield the frames of a stream, from the first that can be decoded.
 
-    What was cut out of a broadcast begins amid frames that build on others before. In
-    MP3 files, frames are but what looks like frames, and padding and tags may not.
+    Excerpts of broadcasts begin with frames that depend on earlier ones. In MP3 files
+    padding and tags may look like frames, and cannot be decoded.
     """
     (av,) = need(stream.type, "av")
     is_strict, begun, problem = container.format.name != "mp3", False, None
@@ -199,7 +199,7 @@ def decode(container: Any, stream: Any) -> Iterator[Any]:
 
 
 class Content(io.FileIO):
-    """What is in a file, without its name but for the ending.
+    """The content of a file, of whose name only the ending is told.
 
     In names FFmpeg would see protocols, options, and patterns that stand for others.
     """

@@ -331,7 +331,7 @@ class FineTunedTextEmbedder(TextEmbedder):
     def _fit(
         self, X: Any, y: ArrayLike | None
     ) -> Iterator[tuple[list, np.ndarray, list]]:
-        """Fit; give the texts, their folds, and the models without each fold.
+        """Fit, and yield the texts, their folds, and the models without each fold.
 
         The checkpoint is kept until the block has ended.
         """
@@ -448,7 +448,7 @@ class FineTunedTextEmbedder(TextEmbedder):
         return tuned
 
     def _parts(self) -> tuple:
-        """What the network in memory was made of, besides the weights."""
+        """Return what the network in memory was made of, besides the weights."""
         return (
             str(self.model), self.pooling, self.normalize, self.max_tokens, self.device,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Layers of a language model that learn, and what the others make of texts."""
+"""Layers of a language model that learn, and the states that the others compute."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +14,8 @@ from skmerc.features._reading import embed, prepare
 def copy_to_learn(network: Any, n_learned: int | None) -> Any:
     """Copy a sentence model so that its last layers learn, or all of it for None.
 
-    With them learns what stands behind the language model. The weights of all else are
-    shared with the original, and take no memory.
+    The parts behind the language model learn with them. All other weights are shared
+    with the original, and take no memory.
     """
     if n_learned is None:
         return deepcopy(network)
@@ -94,7 +94,7 @@ class LowerLayers:
 
 
 def _layers(network: Any, n_learned: int) -> tuple[Any, Any]:
-    """Layers of the language model that do not learn, and those that do."""
+    """Return the layers of the language model that do not learn, and those that do."""
     configs = (getattr(part, "config", None) for part in network.modules())
     numbers = (getattr(config, "num_hidden_layers", None) for config in configs)
     n_layers = next(filter(None, numbers), None)

@@ -20,7 +20,7 @@ from skmerc.exceptions import MissingModalityWarning
 from skmerc.frame._columns import is_array_like
 from skmerc.frame._texts import is_missing as is_absent
 
-# What is wrong with the program and its machine, and not with one file.
+# Faults of the program or the machine, and not of one file.
 FATAL = (
     ImportError,
     MemoryError,

@@ -115,13 +115,13 @@ def _prompt(network: Any) -> str:
 def _ids(network: Any, texts: list) -> list[list[int]]:
     if getattr(network[0], "do_lower_case", False):
         texts = [text.lower() for text in texts]
-    # Not verbose, or it tells of each text that is longer than the model reads.
+    # If verbose, it would warn of each text that is longer than the model reads.
     answer = network.tokenizer(list(texts), add_special_tokens=False, verbose=False)
     return answer["input_ids"]
 
 
 def _frame(network: Any) -> tuple[list[int], list[int]]:
-    """Tokens with which all that a model reads begins and ends."""
+    """Return the tokens with which everything that a model reads begins and ends."""
     (bare,) = _ids(network, [_SAMPLE])
     whole = network.tokenizer(_SAMPLE)["input_ids"]
     at = next(i for i in range(len(whole)) if whole[i : i + len(bare)] == bare)
@@ -137,7 +137,7 @@ def _separator(network: Any) -> int | None:
 
 
 def _tokenize(network: Any, passages: list) -> list[tuple[list[int], int, int]]:
-    """Tokens of each passage, and where those of the utterance begin and end in it."""
+    """Return the tokens of each passage, and where the utterance begins and ends."""
     whole = [(*p.before, p.name, _own(p), *p.after) for p in passages]
     parts = list({part: None for each in whole for part in each if part})
     ids = dict(zip(parts, _ids(network, parts), strict=True))
@@ -149,7 +149,7 @@ def _tokenize(network: Any, passages: list) -> list[tuple[list[int], int, int]]:
         before += ids.get(passage.name, [])
         after = [i for line in passage.after for i in between + ids[line]]
         before, own, after = _cut(before, ids[_own(passage)], after, n_most)
-        # An utterance of no token is heard at the sign that ends it.
+        # For an utterance without tokens the sign that ends it is taken.
         first, n_own = len(begin) + len(before), max(1, len(own))
         tokens = begin + before + own + after + end
         tokenized.append((tokens, first, first + n_own))
@@ -157,7 +157,7 @@ def _tokenize(network: Any, passages: list) -> list[tuple[list[int], int, int]]:
 
 
 def _own(passage: Passage) -> str:
-    """The utterance as it stands behind a name, which some tokenizers read apart."""
+    """Return the utterance as it stands behind a name, with a blank in front."""
     return f" {passage.text}" if passage.name else passage.text
 
 
@@ -190,7 +190,7 @@ def _pad(
 
 
 def _own_tokens(features: dict, first: torch.Tensor, last: torch.Tensor) -> dict:
-    """Leave the tokens from `first` to before `last` of each text."""
+    """Keep the tokens from `first` to before `last` of each text."""
     tokens = features["token_embeddings"]
     steps = torch.arange(int((last - first).max()), device=tokens.device)
     at = first[:, None] + steps

@@ -391,7 +391,7 @@ class _Stumble(Exception):
 
     def __init__(self, text: Any) -> None:
         self.text = text
-        super().__init__("a text")  # messages tell nothing of what was said
+        super().__init__("a text")  # messages must not show what was said
 
 
 def _stumble(model: SentenceModel, texts: list) -> None:

@@ -178,7 +178,7 @@ def load_model(name: FilePath, device: torch.device) -> tuple[Any, Any]:
             f"{os.fspath(name)!r} is a {type(model).__name__}, which takes "
             f"{model.main_input_name}; give a model of images."
         )
-    # In half precision not every model takes pictures, and none is exact.
+    # Not every model works in half precision, and none is exact in it.
     return model.float().to(device).eval(), processor
 
 

@@ -1,7 +1,7 @@
 """Whether a file ends before its own structure does.
 
-Times do not tell: a picture may stay for long, one stream may end before another, and
-the length of many formats is but an estimate. The sizes of parts are exact.
+Times cannot tell: a picture may stay for long, one stream may end before another, and
+many formats only estimate their length. The sizes of parts are exact.
 """
 
 import math

@@ -195,7 +195,7 @@ def _rows(corpus, path, split):
 
 
 def _named(given, known, what, path):
-    """Names that were asked for, all by default, and none that is not there."""
+    """Return the names that were asked for, by default all; refuse unknown ones."""
     if given is None:
         return list(known)
     names = [given] if isinstance(given, str) else list(given)

@@ -78,7 +78,7 @@ def _absence(path):
 
 
 def _refuse_stand_in(path):
-    """Refuse what stands in the place of a file that was not downloaded."""
+    """Refuse the placeholder of a file that was not downloaded."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
     head = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()

@@ -150,7 +150,7 @@ def _checked(parts, path):
 
 
 def _files_of(path, label):
-    """Parquet files of a folder, in the order of their names and numbers."""
+    """List the parquet files of a folder, in the order of their names and numbers."""
     if path.exists() and not path.is_dir():
         check_file(path)
         found, inside = [path], {path: Path(path.name)}
@@ -170,7 +170,7 @@ def _files_of(path, label):
 
 
 def _by_number(file):
-    """Key to sort names by, in which numbers count as such."""
+    """Return a key to sort names by, in which numbers count as numbers."""
     parts = re.split(r"(\d+)", file.as_posix())
     return [int(part) if part.isdigit() else part for part in parts]
 
@@ -205,7 +205,7 @@ def _refuse_other_columns(files, label):
 
 
 def _kind(schema, label):
-    """Type of the labels; None if there is none in a file."""
+    """Find the type of the labels; None if a file has none."""
     from pyarrow import types
 
     if label in class_names(schema):
@@ -333,7 +333,7 @@ def _other_form(name):
 
 
 def _as_xy(tables, path):
-    """Join tables, which are let go of, into features with keys, and labels."""
+    """Join tables into features with keys and labels, and drop the tables."""
     table = _join(tables)
     tables.clear()
     ids = table.keys["dialogue"]

@@ -70,7 +70,7 @@ class _Bytes:
 
 
 class _Memo(dict):
-    """What a pickle may refer to again, with the keys of what awaits its state."""
+    """Objects that a pickle may refer to again, and keys of those awaiting a state."""
 
     def __init__(self):
         self.keys_of_parts = {}
