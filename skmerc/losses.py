@@ -1,5 +1,8 @@
 """Losses of the published systems, as functions of tensors."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -327,8 +330,8 @@ def contrastive_loss(
     return weighted_mean(loss, weight)
 
 
-def _kinds(group, label):
-    """Number the classes of each group apart: the number of each node's."""
+def _kinds(group: Tensor, label: Tensor | None) -> Tensor:
+    """Number the class of each node; classes of different groups differ."""
     if label is None or label.shape != group.shape:
         found = None if label is None else tuple(label.shape)
         raise ValueError(
@@ -340,8 +343,8 @@ def _kinds(group, label):
     return torch.stack([group, label]).unique(dim=1, return_inverse=True)[1]
 
 
-def _agreement(views, kind):
-    """Mean similarity of each node's vectors to what they shall resemble."""
+def _agreement(views: Tensor, kind: Tensor | None) -> Tensor:
+    """Compute the mean similarity of each node's vectors to their positives."""
     if kind is None:
         return (views[0] * views[1]).sum(dim=1)
     both = views.sum(dim=0)
@@ -350,12 +353,12 @@ def _agreement(views, kind):
     return others / (2 * (_sizes(kind) - 1))
 
 
-def _sizes(kind):
-    """Count the vectors of each node's class in its group: two of each node."""
+def _sizes(kind: Tensor) -> Tensor:
+    """Count the vectors of each node's class in its group, two for each node."""
     return 2 * kind.bincount()[kind]
 
 
-def _unit_views(view1, view2, group):
+def _unit_views(view1: Tensor, view2: Tensor, group: Tensor) -> Tensor:
     shapes = [tuple(tensor.shape) for tensor in (view1, view2, group)]
     if shapes != [shapes[0], shapes[0], shapes[0][:1]]:
         raise ValueError(f"view1, view2, group have shapes {shapes}; give equal rows.")
@@ -368,11 +371,13 @@ def _unit_views(view1, view2, group):
 
 
 # The logarithms of the denominators: two per node in the form "paper", or one.
-# Not blocks under torch.utils.checkpoint: on a CPU the process grew by 4.8 GB for one
-# group of 25,000 nodes, which is as much as all pairs take.
+# Blocks under torch.utils.checkpoint would save nothing: on a CPU the process grew by
+# 4.8 GB for one group of 25,000 nodes, which is as much as all pairs take.
 class _LogSums(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, views, group, form, kind):
+    def forward(
+        ctx: Any, views: Tensor, group: Tensor, form: str, kind: Tensor | None
+    ) -> Tensor:
         over, n_sums = (2, 2) if form == "paper" else ((0, 2), 1)
         ctx.form, log_sums = form, views.new_empty(n_sums, len(group), 1)
         for rows, _, logits in _blocks(views, group, form, kind):
@@ -381,7 +386,7 @@ class _LogSums(torch.autograd.Function):
         return log_sums
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
         views, group, kind, log_sums = ctx.saved_tensors
         total = torch.zeros_like(views)
         for rows, columns, logits in _blocks(views, group, ctx.form, kind):
@@ -391,7 +396,9 @@ class _LogSums(torch.autograd.Function):
         return total, None, None, None
 
 
-def _blocks(views, group, form, kind):
+def _blocks(
+    views: Tensor, group: Tensor, form: str, kind: Tensor | None
+) -> Iterator[tuple[slice, slice, Tensor]]:
     """Yield some nodes, the nodes of their groups and the similarities of both."""
     size = None if kind is None else _sizes(kind).to(views.dtype)
     first = [*torch.searchsorted(group, group).tolist(), len(group)]
@@ -403,9 +410,10 @@ def _blocks(views, group, form, kind):
         rows, columns = slice(start, stop), slice(first[start], end[stop - 1])
         logits = views[0, rows] @ views[:, columns].mT
         logits.masked_fill_(group[rows, None] != group[columns], -torch.inf)
-        if kind is not None:  # of a class all but the vector itself count as one
+        if kind is not None and size is not None:
+            # All other vectors of a class count together as one.
             own = kind[rows, None] == kind[columns]
             logits -= (size[columns] - own.to(size.dtype)).log()
-        if form != "paper":  # no node is a negative of its own
+        if form != "paper":  # a node is not its own negative
             logits[0].diagonal(start - columns.start).fill_(-torch.inf)
         yield rows, columns, logits

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,24 @@ def test_types_are_shipped_and_rooms_without_are_listed():
     for name in sum((override["module"] for override in overrides), []):
         room = PACKAGE.joinpath(*name.removesuffix(".*").split(".")[1:])
         assert room.is_dir() or room.with_suffix(".py").exists(), name
+
+
+def test_public_functions_are_annotated():
+    bare = []
+    for name in public_objects():
+        thing = attrgetter(name.removeprefix("skmerc."))(skmerc)
+        is_class = inspect.isclass(thing)
+        thing = vars(thing).get("__init__") if is_class else thing
+        thing = getattr(thing, "fget", thing)
+        if not inspect.isfunction(thing):
+            continue  # a class without a constructor of its own, or an attribute
+        signature = inspect.signature(thing)
+        given = [p for p in signature.parameters.values() if p.name != "self"]
+        if any(p.annotation is p.empty for p in given):
+            bare.append(name)
+        if not is_class and signature.return_annotation is signature.empty:
+            bare.append(name)
+    assert bare == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)

@@ -1,6 +1,10 @@
 """Answers by the average of the latest weights."""
 
+from typing import Any
+
+from skorch import NeuralNet
 from skorch.callbacks import Callback
+from torch import Tensor
 
 
 class WeightAverage(Callback):
@@ -18,22 +22,25 @@ class WeightAverage(Callback):
     """
 
     # What training goes on from while the average is in the module.
-    learned_ = None
+    learned_: dict[str, Tensor] | None = None
 
-    def __init__(self, decay):
+    def __init__(self, decay: float) -> None:
         self.decay = decay
 
-    def on_train_begin(self, net, **kwargs):
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Start from the weights that are there."""
-        self.average_, self.steps_ = _copy(net), 0
+        self.average_: Any = _copy(net)
+        self.steps_ = 0
 
-    def on_epoch_begin(self, net, **kwargs):
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Go on from what the last step has made."""
         if self.learned_ is not None:
             net.module_.load_state_dict(self.learned_)
         self.learned_ = None
 
-    def on_batch_end(self, net, training=False, **kwargs):
+    def on_batch_end(
+        self, net: NeuralNet, training: bool = False, **kwargs: Any
+    ) -> None:
         """Move the average towards the weights of this step."""
         if not training:
             return
@@ -45,17 +52,17 @@ class WeightAverage(Callback):
             else:
                 self.average_[name].copy_(weight)
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Put the average in the place of the weights."""
         self.learned_ = _copy(net)
         net.module_.load_state_dict(self.average_)
 
-    def on_train_end(self, net, **kwargs):
+    def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Answer with the average, also where an epoch was broken off."""
         if self.learned_ is None:
             net.module_.load_state_dict(self.average_)
         self.learned_ = self.average_ = None
 
 
-def _copy(net):
+def _copy(net: NeuralNet) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in net.module_.state_dict().items()}

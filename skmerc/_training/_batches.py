@@ -1,11 +1,16 @@
 """Batches of whole dialogues, gathered from the table by index."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
 from skmerc.frame._columns import SYNTHETIC
-from skmerc.frame._conversations import offsets_of, ranges
+from skmerc.frame._conversations import Conversations, Sequences, offsets_of, ranges
+
+Batch = tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]
+"""What a network reads of some dialogues, and what its loss reads."""
 
 
 class DialogueDataset(Dataset):
@@ -31,8 +36,13 @@ class DialogueDataset(Dataset):
     """
 
     def __init__(
-        self, conversations, sequences, target=None, weight=None, mask_weight=None
-    ):
+        self,
+        conversations: Conversations,
+        sequences: Sequences,
+        target: np.ndarray | None = None,
+        weight: np.ndarray | None = None,
+        mask_weight: np.ndarray | None = None,
+    ) -> None:
         n_rows = len(conversations)
         group = conversations.group[sequences.rows[sequences.offsets[:-1]]]
         counts = np.unique(group, return_counts=True)[1]
@@ -42,13 +52,13 @@ class DialogueDataset(Dataset):
         self.weight = np.ones(n_rows) if weight is None else weight
         self.mask_weight = mask_weight
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.starts) - 1
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Batch:
         return self.batch(np.array([index]))
 
-    def batch(self, which):
+    def batch(self, which: np.ndarray) -> Batch:
         """Gather the dialogues `which`: network inputs, and what the loss reads."""
         starts = self.starts[which]
         sequences = self.sequences.take(ranges(starts, self.starts[which + 1] - starts))
@@ -69,20 +79,20 @@ class DialogueDataset(Dataset):
         }
         return inputs, answer
 
-    def portions(self, n_utterances):
+    def portions(self, n_utterances: int) -> Iterator[np.ndarray]:
         """Yield the numbers of successive dialogues, of about so many utterances."""
         ends = self.sequences.offsets[self.starts[1:]]
         last = np.flatnonzero(np.diff((ends - 1) // n_utterances)) + 1
         yield from np.split(np.arange(len(self)), last)
 
-    def dialogue_weights(self):
+    def dialogue_weights(self) -> np.ndarray:
         """Sum the weights in each dialogue: array of shape (n_dialogues,)."""
         sequences = self.sequences
         weight = self.weight[sequences.rows] * sequences.owned
         return np.add.reduceat(weight, sequences.offsets[self.starts[:-1]])
 
     @staticmethod
-    def _tensor(values):
+    def _tensor(values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(values.astype(np.float32, copy=False))
 
 
@@ -103,25 +113,32 @@ class DialogueLoader:
         Number of passes that were made before, whose orders are skipped.
     """
 
-    def __init__(self, dataset, batch_size, shuffle=False, seed=0, passed=0):
+    def __init__(
+        self,
+        dataset: DialogueDataset,
+        batch_size: int,
+        shuffle: bool = False,
+        seed: int = 0,
+        passed: int = 0,
+    ) -> None:
         self.dataset, self.batch_size, self.shuffle = dataset, batch_size, shuffle
         self.rng = np.random.default_rng(seed)
         for _ in range(passed):
             self._order()
 
-    def __len__(self):
+    def __len__(self) -> int:
         return -(-len(self.dataset) // self.batch_size)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Batch]:
         return map(self.dataset.batch, self.batches())
 
-    def batches(self):
+    def batches(self) -> Iterator[np.ndarray]:
         """Yield the numbers of the dialogues of each batch."""
         order = self._order()
         for start in range(0, len(order), self.batch_size):
             yield order[start : start + self.batch_size]
 
-    def _order(self):
+    def _order(self) -> np.ndarray:
         order = np.arange(len(self.dataset))
         if self.shuffle:
             self.rng.shuffle(order)

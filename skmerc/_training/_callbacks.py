@@ -1,7 +1,9 @@
 """Callbacks of users: copies that a fit may change, and what cannot work at all."""
 
 import pickle
+from collections.abc import Collection, Iterable
 from copy import copy
+from typing import Any
 
 import torch
 from sklearn.base import BaseEstimator
@@ -21,7 +23,7 @@ from skmerc._utils.device import resolve_device
 from skmerc._utils.fitting import copy_of
 
 
-def copy_callbacks(callbacks):
+def copy_callbacks(callbacks: list) -> list:
     """Copy callbacks, alone or named, and let the copies share what these hold.
 
     What a callback holds may be a file, a thread or a connection, of which there is no
@@ -29,7 +31,7 @@ def copy_callbacks(callbacks):
     """
     copies = {}
 
-    def copied(callback):
+    def copied(callback: Any) -> Any:
         if hasattr(callback, "__sklearn_clone__"):
             return callback.__sklearn_clone__()
         if isinstance(callback, type) or not hasattr(callback, "set_params"):
@@ -54,7 +56,10 @@ class CallbackHolder(CallbackSupportMixin, NetworkHolder):
     ``net_params``; those of scikit-learn by ``set_callbacks``.
     """
 
-    def __sklearn_clone__(self):
+    callbacks: Any
+    net_params: Any
+
+    def __sklearn_clone__(self) -> Any:
         bare, inside = copy_of(self), self.net_params
         bare.callbacks = None
         if _has_callbacks(inside):
@@ -66,43 +71,43 @@ class CallbackHolder(CallbackSupportMixin, NetworkHolder):
             twin.net_params |= {"callbacks": copy_callbacks(inside["callbacks"])}
         return twin
 
-    def __getstate__(self):
+    def __getstate__(self) -> Any:
         self._refuse_handles()
         return super().__getstate__()
 
-    def __reduce_ex__(self, protocol):
+    def __reduce_ex__(self, protocol: Any) -> Any:
         self._refuse_handles()
         return super().__reduce_ex__(protocol)
 
-    def _refuse_handles(self):
+    def _refuse_handles(self) -> None:
         """Refuse to be pickled with callbacks that cannot be."""
         inside = self.net_params
         given = self.callbacks if isinstance(self.callbacks, list) else []
         for callback in given + (inside["callbacks"] if _has_callbacks(inside) else []):
             _refuse_to_pickle(callback)
 
-    def _callbacks(self, epochs=None):
+    def _callbacks(self, epochs: int | None = None) -> list:
         """Those of the user, for a fit of a number of epochs, or to the end."""
         inside = (self.net_params or {}).get("callbacks")
         return copy_callbacks((self.callbacks or []) + (inside or []))
 
-    def _so_far(self, net):
+    def _so_far(self, net: Any) -> dict | None:
         """Attributes that make the estimator answer while its net is trained."""
         history = summaries_of(net.history)
         return {"net_": net, "history_": history, "n_iter_": len(history)}
 
-    def _net_settings(self):
+    def _net_settings(self) -> dict:
         """What `net_params` gives to the net, but for callbacks."""
         return {k: v for k, v in (self.net_params or {}).items() if k != "callbacks"}
 
 
-def _has_callbacks(net_params):
+def _has_callbacks(net_params: Any) -> bool:
     return isinstance(net_params, dict) and isinstance(
         net_params.get("callbacks"), list
     )
 
 
-def _refuse_to_pickle(callback):
+def _refuse_to_pickle(callback: Any) -> None:
     error = _handle_in(callback)
     if error:
         name = type(alone(callback)).__name__
@@ -113,7 +118,7 @@ def _refuse_to_pickle(callback):
         ) from error
 
 
-def _handle_in(thing):
+def _handle_in(thing: Any) -> Exception | None:
     """Return what pickle says of a file, a lock or the like in a thing; else None."""
     try:
         pickle.dumps(thing)
@@ -124,20 +129,20 @@ def _handle_in(thing):
     return None
 
 
-def without_handles(callbacks):
+def without_handles(callbacks: list | None) -> list | None:
     """Put the kinds of handles in their places: a fit goes on with another handle."""
     return callbacks and [
         _without_handles(item) if _handle_in(item) else item for item in callbacks
     ]
 
 
-def _without_handles(item):
+def _without_handles(item: Any) -> tuple:
     held = vars(alone(item)).items()
     known = {name: str(type(v)) if _handle_in(v) else v for name, v in held}
     return sorted(names_of([item])), type(alone(item)), known
 
 
-def check_net_settings(estimator):
+def check_net_settings(estimator: Any) -> None:
     """Check callbacks, and `net_params` as the parameters of the same names."""
     given, constraints = estimator.net_params or {}, estimator._parameter_constraints
     own = {name: str(name).rpartition("__")[2] for name in given}
@@ -151,7 +156,7 @@ def check_net_settings(estimator):
         _check_kinds(callbacks or [])
 
 
-def _check_kinds(callbacks):
+def _check_kinds(callbacks: list) -> None:
     for given in callbacks:
         is_pair = isinstance(given, tuple) and len(given) == 2
         name, callback = given if is_pair else ("", given)
@@ -163,7 +168,7 @@ def _check_kinds(callbacks):
             )
 
 
-def runs_code_of_others(estimator):
+def runs_code_of_others(estimator: Any) -> bool:
     """Whether something is called in training that may draw as it likes."""
     optimizer = getattr(estimator, "optimizer", torch.optim.AdamW)
     known = getattr(optimizer, "__module__", "").startswith("torch.optim.")
@@ -172,17 +177,19 @@ def runs_code_of_others(estimator):
     return not known or foreign or bool(called or estimator.net_params)
 
 
-def alone(item):
+def alone(item: Any) -> Any:
     """Return the callback of a list's item, which may be named."""
     return item[1] if isinstance(item, tuple) else item
 
 
-def names_of(callbacks):
+def names_of(callbacks: Iterable) -> set[str]:
     """Return the names that a user has given to callbacks."""
     return {item[0] for item in callbacks if isinstance(item, tuple)}
 
 
-def check_callbacks(callbacks, names, validated, scorable=True):
+def check_callbacks(
+    callbacks: list, names: Collection[str], validated: bool, scorable: bool = True
+) -> None:
     """Refuse callbacks that would fail in training, or do nothing without a word.
 
     `names` is what is written into the history of validation dialogues where they are
@@ -213,7 +220,7 @@ def check_callbacks(callbacks, names, validated, scorable=True):
                 _refuse_to_watch(callback, watched, written)
 
 
-def _refuse_without_use(callback):
+def _refuse_without_use(callback: Any) -> None:
     if isinstance(callback, BatchScoring) and not callback.on_train:
         raise ValueError(
             "The callback BatchScoring scores batches of validation rows, which there "
@@ -227,7 +234,7 @@ def _refuse_without_use(callback):
         )
 
 
-def _name_of_score(callback):
+def _name_of_score(callback: Any) -> str:
     """Name under which a scoring callback writes into the history."""
     kind, scoring = type(callback).__name__, callback.scoring
     try:
@@ -244,7 +251,7 @@ def _name_of_score(callback):
         ) from error
 
 
-def _refuse_to_overwrite(callback, name):
+def _refuse_to_overwrite(callback: Any, name: str) -> None:
     raise ValueError(
         f"The callback {type(callback).__name__} writes {name!r} into the history, "
         "which something else writes too. Give it another name, as in "
@@ -252,12 +259,12 @@ def _refuse_to_overwrite(callback, name):
     )
 
 
-def _is_known(callback):
+def _is_known(callback: Any) -> bool:
     kind = callback if isinstance(callback, type) else type(callback)
     return kind.__module__.partition(".")[0] in ("skorch", "skmerc")
 
 
-def _watched(callback):
+def _watched(callback: Any) -> str:
     """Name in the history that a callback watches, or an empty one."""
     if isinstance(callback, WandbLogger) and callback.save_model:
         return "valid_loss_best"
@@ -265,7 +272,7 @@ def _watched(callback):
     return watched if isinstance(watched, str) else ""
 
 
-def _refuse_to_use_validation(callback, why):
+def _refuse_to_use_validation(callback: Any, why: str) -> None:
     raise ValueError(
         f"The callback {type(callback).__name__} {why}, and no dialogues are held out "
         "for validation here. Mark some by skmerc.frame.mark_validation, set "
@@ -275,12 +282,12 @@ def _refuse_to_use_validation(callback, why):
     )
 
 
-def _refuse_to_watch(callback, watched, written):
-    written = sorted(name for name in written if name.startswith("valid_"))
-    if not written:
+def _refuse_to_watch(callback: Any, watched: str, written: set[str]) -> None:
+    scores = sorted(name for name in written if name.startswith("valid_"))
+    if not scores:
         _refuse_to_use_validation(callback, f"watches {watched!r}")
     raise ValueError(
         f"The callback {type(callback).__name__} watches {watched!r}, and what is "
-        f"written of validation dialogues before it is {', '.join(written)}. Name one "
+        f"written of validation dialogues before it is {', '.join(scores)}. Name one "
         "of these, or put the callback that writes it in front."
     )

@@ -2,9 +2,11 @@
 
 import logging
 from contextlib import nullcontext
+from typing import Any, Self
 
 import numpy as np
 import torch
+from skorch import NeuralNet
 from skorch.callbacks import Callback
 from skorch.history import History
 
@@ -12,6 +14,7 @@ from skmerc._training._callbacks import without_handles
 from skmerc._training._checkpoint_folder import CheckpointFolder
 from skmerc._utils.checkpoints import check_same_fit, fingerprint_of
 from skmerc._utils.random import current_source
+from skmerc._utils.types import FilePath
 
 FORMAT = 3
 """Raise this number when files of earlier versions can no longer be read."""
@@ -44,18 +47,18 @@ class Checkpoint(Callback):
         By name, the hash of everything that must agree with the files.
     """
 
-    def __init__(self, folder, fingerprint):
+    def __init__(self, folder: FilePath, fingerprint: dict[str, str]) -> None:
         self.folder, self.fingerprint = CheckpointFolder(folder), fingerprint
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self.folder.__enter__()
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: Any) -> None:
         self.folder.__exit__(*error)
 
     @classmethod
-    def of(cls, estimator, data, start=None):
+    def of(cls, estimator: Any, data: dict, start: NeuralNet | None = None) -> Any:
         """Make that of a fit to some data, or an empty context where none is wanted.
 
         Parameters
@@ -83,9 +86,9 @@ class Checkpoint(Callback):
             estimator.checkpoint, fingerprint_of(estimator, data, _DECIDES_NOTHING)
         )
 
-    def attach(self, net):
+    def attach(self, net: NeuralNet) -> int:
         """Watch a net that is initialised; return the number of epochs done before."""
-        # Behind all callbacks whose state it reads and restores.
+        # It comes after all callbacks, whose state it reads and restores.
         net.callbacks_.append(("checkpoint", self))
         self.state = None
         for name, state in self.folder.read():
@@ -96,7 +99,7 @@ class Checkpoint(Callback):
                 self.folder.written.add(name)
         return len(self.state["history"]) if self.state else 0
 
-    def on_train_begin(self, net, **kwargs):
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Give the net the state of the last epoch."""
         if not self.state:
             return
@@ -111,31 +114,33 @@ class Checkpoint(Callback):
         _logger.info("Training goes on after epoch %d.", len(net.history))
 
     @staticmethod
-    def _give_back(net, state):
+    def _give_back(net: NeuralNet, state: dict) -> None:
         net.history = History(state["history"])
         for part in _PARTS:
             getattr(net, part).load_state_dict(state[part])
         _refuse_other_shapes(net.optimizer_)
         for name, callback in net.callbacks_:
             _give_back(callback, state["callbacks"].get(name, {}))
-        # Not by set_params, which cannot do that once a net is initialised.
+        # set_params cannot do that once a net is initialised.
         net.iterator_train__passed = len(net.history)
-        current_source().set_state(state["rng"])
+        source: Any = current_source()
+        source.set_state(state["rng"])
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Write the state of this epoch, and let go of the one before the last."""
         state = {part: _plain(getattr(net, part).state_dict()) for part in _PARTS}
+        source: Any = current_source()
         state |= {
             "fingerprint": self.fingerprint,
             "history": _plain(list(net.history)),
             "callbacks": {name: _state_of(cb) for name, cb in net.callbacks_},
-            "rng": current_source().get_state(),
+            "rng": source.get_state(),
             "threads": torch.get_num_threads(),
         }
         self.folder.write(len(net.history), state)
 
-    def _check(self, state, max_epochs):
-        """Refuse the state of another fit, or what is no state."""
+    def _check(self, state: dict, max_epochs: int) -> None:
+        """Refuse the state of another fit, and anything that is no state."""
         for name, kind in _KINDS.items():
             self._demand(isinstance(state.get(name), kind), name)
         check_same_fit(
@@ -148,7 +153,7 @@ class Checkpoint(Callback):
         known = len(epochs) <= max_epochs and all(isinstance(e, dict) for e in epochs)
         self._demand(known, "history")
 
-    def _demand(self, holds, name):
+    def _demand(self, holds: bool, name: str) -> None:
         if not holds:
             raise ValueError(
                 f"{self.folder.path} holds a file of another kind: its {name!r} is not "
@@ -156,8 +161,8 @@ class Checkpoint(Callback):
             )
 
 
-def _refuse_other_shapes(optimizer):
-    """Refuse what an optimiser remembers of a weight, and what cannot be its own."""
+def _refuse_other_shapes(optimizer: torch.optim.Optimizer) -> None:
+    """Refuse the state of an optimiser whose shapes are not those of the weights."""
     for weight, known in optimizer.state.items():
         for name, value in known.items():
             shape = getattr(value, "shape", ())
@@ -168,8 +173,8 @@ def _refuse_other_shapes(optimizer):
                 )
 
 
-def _state_of(callback):
-    """What a callback knows: plain attributes whose names end in an underscore."""
+def _state_of(callback: Any) -> dict:
+    """Return the plain attributes of a callback whose names end in an underscore."""
     state = {}
     for name, value in vars(callback).items():
         if not name.endswith("_") or isinstance(value, type):
@@ -181,7 +186,7 @@ def _state_of(callback):
     return state
 
 
-def _give_back(callback, state):
+def _give_back(callback: Any, state: dict) -> None:
     for name, value in state.items():
         if not name.endswith("_") or callable(getattr(type(callback), name, None)):
             raise ValueError(f"{type(callback).__name__} keeps nothing as {name!r}")
@@ -191,8 +196,8 @@ def _give_back(callback, state):
             setattr(callback, name, value)
 
 
-def _plain(thing):
-    """Turn what is numbers, text and tensors into kinds that are safe to read."""
+def _plain(thing: Any) -> Any:
+    """Turn numbers, text and tensors into types that are safe to read."""
     if isinstance(thing, dict):
         return {key: _plain(value) for key, value in thing.items()}
     if isinstance(thing, list | tuple):
@@ -204,7 +209,7 @@ def _plain(thing):
     raise TypeError(f"A checkpoint cannot keep {thing!r} ({type(thing).__name__}).")
 
 
-def _is_plain(thing):
+def _is_plain(thing: Any) -> bool:
     try:
         _plain(thing)
     except TypeError:

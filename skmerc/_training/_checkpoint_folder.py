@@ -4,6 +4,9 @@ import hashlib
 import io
 import os
 import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,34 +31,34 @@ class CheckpointFolder(FitFolder):
 
     unfinished = re.compile(r"\.epoch-\d{6,}\.pt\.[0-9a-f]+\.tmp")
 
-    def read(self):
+    def read(self) -> Iterator[tuple[str, dict]]:
         """Yield names and states of the epochs that are whole, the newest first."""
         for path in self._files():
             state = self._read(path)
             if state is not None:
                 yield path.name, state
 
-    def write(self, number, state):
+    def write(self, number: int, state: dict) -> None:
         """Write the state of an epoch, and let go of the one before the last."""
-        content = io.BytesIO()
-        torch.save(state, content)
-        digest = hashlib.sha256(content.getbuffer()).digest()
+        saved = io.BytesIO()
+        torch.save(state, saved)
+        digest = hashlib.sha256(saved.getbuffer()).digest()
         path = self.path / f"epoch-{number:06}.pt"
-        content = _MAGIC + digest + content.getvalue()
+        content = _MAGIC + digest + saved.getvalue()
         write_atomically(path, content, follow=False)
         self.written.add(path.name)
         own = [path for path in self._files() if path.name in self.written]
         for old in own[_KEPT:]:
             old.unlink()
 
-    def _files(self):
-        """Those with the name of an epoch, the newest first."""
+    def _files(self) -> list[Path]:
+        """List the files that are named after an epoch, the newest first."""
         names = filter(_OURS.fullmatch, os.listdir(self.path))
         order = sorted(names, key=lambda name: int(name[6:-3]), reverse=True)
         return [self.path / name for name in order]
 
-    def _read(self, path):
-        """The state in a file, or None where it is not what was written."""
+    def _read(self, path: Path) -> dict | None:
+        """Read the state in a file; None if the file is damaged."""
         try:
             check_file(path)
         except (OSError, ValueError) as error:
@@ -82,7 +85,7 @@ class CheckpointFolder(FitFolder):
             ) from error
 
 
-def _warn(fault):
+def _warn(fault: str) -> None:
     warn_user(
         f"{fault}; training goes on from the file before it, or from the start where "
         "there is none.",
@@ -90,7 +93,7 @@ def _warn(fault):
     )
 
 
-def _tensors(thing):
+def _tensors(thing: Any) -> Any:
     if isinstance(thing, np.ndarray):
         return torch.from_numpy(thing.copy())
     if isinstance(thing, dict):

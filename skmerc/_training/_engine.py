@@ -1,16 +1,19 @@
 """The skorch net behind the estimators, its callbacks, and inference."""
 
+from typing import Any
+
 import numpy as np
 import torch
+from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.utils import noop
 
 from skmerc._training._averaging import WeightAverage
-from skmerc._training._batches import DialogueLoader
+from skmerc._training._batches import DialogueDataset, DialogueLoader
 from skmerc._training._callbacks import check_callbacks, names_of
 from skmerc._training._inference import infer
 from skmerc._training._interruption import FinishedEpochs, was_stopped
-from skmerc._training._measures import BEST_EPOCH
+from skmerc._training._measures import BEST_EPOCH, Measure
 from skmerc._training._net import DialogueNet, ScoredRows
 from skmerc._training._parallel import ParallelNet
 from skmerc._training._tasks import EpochTasks
@@ -25,17 +28,20 @@ class LossTerms(Callback):
     Batches count alike, or by the ``weight`` of the criterion where it has one.
     """
 
-    def on_epoch_begin(self, net, **kwargs):
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Forget the epoch before."""
-        self.batches, self.weights = [], []
+        self.batches: list[dict] = []
+        self.weights: list[torch.Tensor] = []
 
-    def on_batch_end(self, net, batch=None, training=False, **kwargs):
+    def on_batch_end(
+        self, net: NeuralNet, batch: Any = None, training: bool = False, **kwargs: Any
+    ) -> None:
         """Collect the terms of a training batch."""
         if training:
             self.batches.append(dict(net.criterion_.terms))
             self.weights.append(getattr(net.criterion_, "weight", torch.tensor(1.0)))
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Write the means."""
         for name in self.batches[0] if self.batches else ():
             values = torch.stack([terms[name] for terms in self.batches])
@@ -53,10 +59,13 @@ class ValidationScore(Callback):
 
     best_rank_, best_epoch_ = None, 0
 
-    def __init__(self, dataset, measure, window=1):
-        self.dataset, self.measure, self.window = dataset, measure, window
+    def __init__(
+        self, dataset: DialogueDataset, measure: Measure, window: int = 1
+    ) -> None:
+        self.dataset: Any = dataset
+        self.measure, self.window = measure, window
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Write the scores into the history."""
         dataset = self.dataset
         rows = np.flatnonzero(dataset.weight)
@@ -70,7 +79,7 @@ class ValidationScore(Callback):
             self._record(net, _mean_of(self.measure), float(np.mean(latest)))
         self._note_best(net, answers)
 
-    def _note_best(self, net, answers):
+    def _note_best(self, net: NeuralNet, answers: np.ndarray) -> None:
         """Write which epoch is the best so far.
 
         As long as a network gives all utterances one answer, its score stays as it is,
@@ -87,7 +96,7 @@ class ValidationScore(Callback):
             self.best_rank_, self.best_epoch_ = rank, len(net.history)
         net.history.record(BEST_EPOCH, self.best_epoch_)
 
-    def _record(self, net, name, value):
+    def _record(self, net: NeuralNet, name: str, value: float) -> None:
         """Write a score, and whether it is the best so far, as skorch does."""
         sign = 1 if self.measure.is_lower_better(name) else -1
         before = [e[name] for e in net.history[:-1] if name in e]
@@ -95,7 +104,7 @@ class ValidationScore(Callback):
         best = all(sign * value < sign * other for other in before)
         net.history.record(f"{name}_best", best)
 
-    def on_train_end(self, net, **kwargs):
+    def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Let go of the data."""
         self.dataset = None
 
@@ -103,10 +112,10 @@ class ValidationScore(Callback):
 class RefuseDivergence(Callback):
     """Look after each epoch whether there is something to go on from."""
 
-    def __init__(self, standardized):
+    def __init__(self, standardized: bool) -> None:
         self.standardized = standardized
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Refuse an epoch of numbers that are not finite."""
         latest = net.history[-1]
         names = [*net.criterion_.terms, "train_loss", "valid_loss"]
@@ -123,7 +132,7 @@ class LetGo(Callback):
     look for there: a pickle could not be read where there is none.
     """
 
-    def on_train_end(self, net, **kwargs):
+    def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Let go of them."""
         for name, callback in net.callbacks_:
             if isinstance(callback, LRScheduler):
@@ -143,10 +152,10 @@ class EpochProgress(Callback):
         The score of which the best is told.
     """
 
-    def __init__(self, name, monitor):
+    def __init__(self, name: str, monitor: str) -> None:
         self.name, self.monitor = name, monitor
 
-    def on_train_begin(self, net, **kwargs):
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Open the bar."""
         self.bar = progress(
             owner=self.name,
@@ -156,7 +165,7 @@ class EpochProgress(Callback):
             unit="epoch",
         )
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Move the bar."""
         names = ("train_loss", "valid_loss", "valid_weighted_f1", "valid_mae")
         latest = {name: net.history[-1].get(name) for name in names}
@@ -168,7 +177,7 @@ class EpochProgress(Callback):
         self.bar.set_postfix(latest, refresh=False)
         self.bar.update(len(net.history) - self.bar.n)
 
-    def on_train_end(self, net, **kwargs):
+    def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Close the bar, which is full unless training was broken off."""
         if self.bar.n < self.bar.total:
             stopped = was_stopped(net)
@@ -178,8 +187,8 @@ class EpochProgress(Callback):
         self.bar.close()
         self.bar = None
 
-    def _end(self, net, stopped):
-        """Say why there were fewer epochs than there could have been."""
+    def _end(self, net: NeuralNet, stopped: bool) -> str:
+        """Say why training ended before the last epoch."""
         if not stopped:
             return "interrupted"
         best = net.history[-1].get(BEST_EPOCH)
@@ -187,20 +196,20 @@ class EpochProgress(Callback):
 
 
 def make_net(
-    module,
-    criterion,
+    module: Any,
+    criterion: Any,
     *,
-    measure,
-    validation=None,
-    patience=None,
-    window=1,
-    ema_decay=0.0,
-    tasks=None,
-    seed=0,
-    standardized=True,
-    name="network",
-    **settings,
-):
+    measure: Measure,
+    validation: DialogueDataset | None = None,
+    patience: int | None = None,
+    window: int = 1,
+    ema_decay: float = 0.0,
+    tasks: Any = None,
+    seed: int = 0,
+    standardized: bool = True,
+    name: str = "network",
+    **settings: Any,
+) -> NeuralNet:
     """Build the skorch net that trains a module on dialogues.
 
     Parameters
@@ -273,15 +282,15 @@ def make_net(
     return net
 
 
-def _mean_of(measure):
+def _mean_of(measure: Measure) -> str:
     return f"{measure.monitor}_mean"
 
 
-def _monitored(measure, window):
+def _monitored(measure: Measure, window: int) -> str:
     return measure.monitor if window == 1 else _mean_of(measure)
 
 
-def _early_stopping(patience):
+def _early_stopping(patience: int) -> EarlyStopping:
     return EarlyStopping(
         monitor=BEST_EPOCH,
         lower_is_better=False,

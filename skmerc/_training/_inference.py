@@ -1,24 +1,33 @@
 """Answers of a network for every row of a table."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
+from skorch import NeuralNet
 
+from skmerc._training._batches import DialogueDataset
 from skmerc._utils.locks import Turn
 from skmerc._utils.seeding import repeatable
 
 _UTTERANCES = 1000
 """How many are answered at once: the fastest number on a processor."""
 
-_COPIES = WeakKeyDictionary()
+_COPIES: WeakKeyDictionary[torch.nn.Module, torch.nn.Module] = WeakKeyDictionary()
 _COPYING = Turn()
 
 
 @torch.no_grad()
-def infer(net, dataset, output, dtype=None):
+def infer(
+    net: NeuralNet,
+    dataset: DialogueDataset,
+    output: str | Callable,
+    dtype: torch.dtype | None = None,
+) -> np.ndarray:
     """Compute one output of the network for every row of the table.
 
     `output` is its name, or a function of the network and its inputs. They are of
@@ -30,7 +39,8 @@ def infer(net, dataset, output, dtype=None):
     training = module.training
     if training:
         module.eval()
-    sequences, result, done = dataset.sequences, None, 0
+    sequences, done = dataset.sequences, 0
+    result: Any = None
     for which in dataset.portions(_UTTERANCES):
         inputs, _ = dataset.batch(which)
         moved = {name: value.to(net.device) for name, value in inputs.items()}
@@ -52,7 +62,7 @@ def infer(net, dataset, output, dtype=None):
     return result
 
 
-def in_double(module):
+def in_double(module: torch.nn.Module) -> torch.nn.Module:
     """Copy a network to double precision, once for all who ask, on the processor."""
     with _COPYING:
         if module not in _COPIES:
@@ -61,5 +71,5 @@ def in_double(module):
         return _COPIES[module]
 
 
-def _named(name, module, inputs):
+def _named(name: str, module: torch.nn.Module, inputs: dict) -> torch.Tensor:
     return getattr(module(**inputs), name)

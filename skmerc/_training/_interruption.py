@@ -1,9 +1,14 @@
 """Training that the user breaks off."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
+from typing import Any
 
+from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping
 
+from skmerc._training._batches import DialogueDataset
+from skmerc._training._checkpoint import Checkpoint
 from skmerc._training._tasks import EpochTasks
 from skmerc._utils.random import redirected
 from skmerc._utils.warnings import warn_user
@@ -13,20 +18,27 @@ from skmerc.exceptions import InterruptedTrainingWarning
 class FinishedEpochs(Callback):
     """Count the epochs that were begun, and those trained and scored to their end."""
 
-    def on_train_begin(self, net, **kwargs):
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Start with none."""
         self.begun_ = self.number_ = 0
 
-    def on_epoch_begin(self, net, **kwargs):
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Count one that may not end."""
         self.begun_ += 1
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Count one more."""
         self.number_ += 1
 
 
-def train_net(net, dataset, *, checkpoint=None, prepare=None, watched=False):
+def train_net(
+    net: NeuralNet,
+    dataset: DialogueDataset,
+    *,
+    checkpoint: Checkpoint | None = None,
+    prepare: Callable[[NeuralNet], None] | None = None,
+    watched: bool = False,
+) -> None:
     """Initialise a net and train it, until the user breaks it off.
 
     A checkpoint knows of epochs that were trained before; `prepare` is called with the
@@ -61,12 +73,12 @@ def train_net(net, dataset, *, checkpoint=None, prepare=None, watched=False):
     )
 
 
-def was_stopped(net):
+def was_stopped(net: NeuralNet) -> bool:
     """Whether a callback has ended the training of a net, as it is there to do."""
     return any(_stopped(callback) for _, callback in net.callbacks_)
 
 
-def _stopped(callback):
+def _stopped(callback: Any) -> bool:
     if isinstance(callback, EpochTasks):
         return callback.stopped_
     is_stopper = isinstance(callback, EarlyStopping)

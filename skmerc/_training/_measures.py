@@ -1,5 +1,7 @@
 """How held-out utterances are scored while a net trains."""
 
+import numpy as np
+
 BEST_EPOCH = "valid_best_epoch"
 """Name in the history of the number of the best epoch so far."""
 
@@ -24,19 +26,21 @@ class Measure:
     parts: tuple = ()
     """Names of scores besides the loss and the one that decides."""
 
-    def score(self, answers, target, weight):
+    def score(
+        self, answers: np.ndarray, target: np.ndarray, weight: np.ndarray
+    ) -> dict[str, float]:
         """Score answers against targets."""
         raise NotImplementedError
 
-    def is_constant(self, answers):
+    def is_constant(self, answers: np.ndarray) -> bool:
         """Whether all utterances get one answer, and it has a ``valid_loss``."""
         return False
 
-    def is_lower_better(self, name):
+    def is_lower_better(self, name: str) -> bool:
         """Whether a score that is written under a name is an error."""
         return self.lower_is_better or name == "valid_loss"
 
-    def names(self, window):
+    def names(self, window: int) -> set[str]:
         """Return what is written into the history, of `window` epochs the mean too."""
         names = {"valid_loss", self.monitor, f"{self.monitor}_mean", *self.parts}
         names -= {f"{self.monitor}_mean"} if window == 1 else set()

@@ -1,13 +1,16 @@
 """The skorch net of dialogues, which shows scoring callbacks rows in their place."""
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from skorch import NeuralNet
-from skorch.callbacks import BatchScoring, EpochScoring
+from skorch.callbacks import BatchScoring, Callback, EpochScoring
 from skorch.dataset import Dataset
 
+from skmerc._training._batches import DialogueDataset
 from skmerc._training._callbacks import names_of
 from skmerc._training._inference import infer
 
@@ -19,17 +22,17 @@ class DialogueNet(NeuralNet):
     without keys, and answers that the net has just given.
     """
 
-    rows_ = None
+    rows_: "ScoredRows | None" = None
     """A :class:`ScoredRows` as long as training goes on."""
-    own_ = ()
+    own_: tuple[str, ...] = ()
     """Names of the callbacks that did not come from the user."""
 
     @property
-    def _default_callbacks(self):
+    def _default_callbacks(self) -> list:
         taken = names_of(self.callbacks or [])
         return [item for item in super()._default_callbacks if item[0] not in taken]
 
-    def initialize_callbacks(self):
+    def initialize_callbacks(self) -> Self:
         """Set the parameters of callbacks, all of which must be there."""
         names = [name for name, _ in self._uniquely_named_callbacks()]
         for given in vars(self):
@@ -40,7 +43,7 @@ class DialogueNet(NeuralNet):
                 )
         return super().initialize_callbacks()
 
-    def forward_iter(self, X, *args, **settings):
+    def forward_iter(self, X: Any, *args: Any, **settings: Any) -> Any:
         """Refuse to answer for a table, which the network does not read."""
         raise TypeError(
             "A callback asks the net itself for answers, and the network reads nothing "
@@ -48,7 +51,7 @@ class DialogueNet(NeuralNet):
             "whose scorer f(estimator, X, y) gets an estimator that answers for them."
         )
 
-    def notify(self, method_name, **given):
+    def notify(self, method_name: str, **given: Any) -> None:
         """Call a method of all callbacks."""
         getattr(self, method_name)(self, **given)
         for _, callback in self.callbacks_:
@@ -58,18 +61,18 @@ class DialogueNet(NeuralNet):
             else:
                 method(self, **given)
 
-    def on_epoch_begin(self, net, **given):
+    def on_epoch_begin(self, net: NeuralNet, **given: Any) -> None:
         """Begin an epoch, of which there are no answers yet."""
         super().on_epoch_begin(net, **given)
         if self.rows_:
             self.rows_.answers = {}
 
-    def on_train_end(self, net, **given):
+    def on_train_end(self, net: NeuralNet, **given: Any) -> None:
         """Let go of the data."""
         super().on_train_end(net, **given)
         self.rows_ = None
 
-    def after_training(self):
+    def after_training(self) -> dict[str, Any]:
         """Return what takes the place of attributes that served training only."""
         # The callbacks of the user have done their work, and may hold what cannot be
         # pickled.
@@ -77,7 +80,7 @@ class DialogueNet(NeuralNet):
         own = [(name, cb) for name, cb in known if name in self.own_]
         return {"rows_": None, "callbacks_": own, "callbacks": None}
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict:
         return super().__getstate__() | self.after_training()
 
 
@@ -92,10 +95,13 @@ class ScoredRows:
         The dialogues that are held out.
     """
 
-    def __init__(self, task, validation):
-        self.task, self.validation, self.answers = task, validation, {}
+    def __init__(self, task: Any, validation: DialogueDataset | None) -> None:
+        self.task, self.validation = task, validation
+        self.answers: dict[str, np.ndarray] = {}
 
-    def tell(self, net, callback, method, given):
+    def tell(
+        self, net: NeuralNet, callback: Callback, method: Callable, given: dict
+    ) -> None:
         """Call a method of a scoring callback with rows in the place of dialogues."""
         told, which = (net, given), "training" if callback.on_train else "validation"
         if method.__name__ == "on_batch_end":
@@ -106,7 +112,7 @@ class ScoredRows:
         with _telling(f"The callback {type(callback).__name__}", which, told[0]):
             method(told[0], **told[1])
 
-    def score_validation(self, net, scorer):
+    def score_validation(self, net: NeuralNet, scorer: Callable) -> float | None:
         """Score the rows that are held out; None where there are none."""
         if self.validation is None:
             return None
@@ -114,7 +120,7 @@ class ScoredRows:
         with _telling("The scorer", "validation", view):
             return scorer(view, given["dataset_valid"].X, given["dataset_valid"].y)
 
-    def _of_batch(self, net, given):
+    def _of_batch(self, net: NeuralNet, given: dict) -> tuple[Any, dict]:
         inputs, answer = given["batch"]
         rows = answer["weight"] > 0
         logits = given["y_pred"].logits.detach().cpu()[rows].numpy()
@@ -125,7 +131,7 @@ class ScoredRows:
             "y_pred": logits,
         }
 
-    def _of_epoch(self, net, name, given):
+    def _of_epoch(self, net: NeuralNet, name: str, given: dict) -> tuple[Any, dict]:
         is_training = name == "dataset_train"
         dataset = given[name] if is_training else self.validation
         nothing = dict.fromkeys(("dataset_train", "dataset_valid"))
@@ -139,14 +145,14 @@ class ScoredRows:
         data = nothing | {name: Dataset(features, truth)}
         return self._view(net, self.answers[name], truth), given | data
 
-    def _view(self, net, logits, truth):
+    def _view(self, net: NeuralNet, logits: np.ndarray, truth: np.ndarray) -> "_View":
         kind = _ClassesView if hasattr(self.task, "predict_proba") else _ValuesView
         return kind(net, self.task, logits, truth)
 
 
 @contextmanager
-def _telling(who, which, told):
-    """Tell of which rows somebody could not score."""
+def _telling(who: str, which: str, told: Any) -> Iterator[None]:
+    """Say in the error which rows could not be scored, and by whom."""
     try:
         yield
     except (TypeError, ValueError) as error:
@@ -157,23 +163,28 @@ def _telling(who, which, told):
 
 
 class _View(BaseEstimator):
-    """A net as an estimator, with answers that are known already."""
+    """Wrap a net as an estimator whose answers are already known."""
 
     use_caching = False  # which tells callbacks to ask for answers
 
-    hint = ""  # where a scorer fails
-
-    def __init__(self, net, task, logits, truth):
+    def __init__(
+        self, net: NeuralNet, task: Any, logits: np.ndarray, truth: np.ndarray
+    ) -> None:
         self.net, self.task, self.logits, self.truth = net, task, logits, truth
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(vars(self)["net"], name)
 
-    def predict(self, X):
+    @property
+    def hint(self) -> str:
+        """What to say where a scorer fails."""
+        return ""
+
+    def predict(self, X: Any) -> np.ndarray:
         """What the network has answered."""
         return self.task.predict(self._answers(X))
 
-    def _answers(self, X):
+    def _answers(self, X: Any) -> np.ndarray:
         if len(X) != len(self.logits):
             raise ValueError(
                 f"answers are known of {len(self.logits)} rows together, and the "
@@ -184,17 +195,17 @@ class _View(BaseEstimator):
 
 class _ClassesView(ClassifierMixin, _View):
     @property
-    def classes_(self):
+    def classes_(self) -> np.ndarray:
         return self.task.classes(self.logits)
 
     @property
-    def hint(self):
+    def hint(self) -> str:
         absent = np.setdiff1d(self.classes_, self.truth).tolist()
         if self.truth.ndim > 1 or not absent:
             return ""
         return f" These rows lack {absent}; the scorers of skmerc.metrics allow that."
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities that the network has answered."""
         return self.task.predict_proba(self._answers(X))
 

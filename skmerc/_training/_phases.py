@@ -1,14 +1,22 @@
 """Training one part of a network before the others."""
 
 import torch
+from skorch import NeuralNet
 
-from skmerc._training._batches import DialogueLoader
+from skmerc._training._batches import DialogueDataset, DialogueLoader
 from skmerc._utils.divergence import refuse_divergence
 from skmerc._utils.progress import progress
 from skmerc.losses import weighted_mean
 
 
-def train_fusion(net, dataset, epochs, seed=0, *, name="network"):
+def train_fusion(
+    net: NeuralNet,
+    dataset: DialogueDataset,
+    epochs: int,
+    seed: int = 0,
+    *,
+    name: str = "network",
+) -> list[float]:
     """Train the part ``fusion`` of a network by its ``fusion_loss``, and freeze it.
 
     The net is initialised, `seed` that of the order of dialogues, and `name` stands in

@@ -3,6 +3,7 @@
 import numpy as np
 
 from skmerc.frame._columns import UTTERANCE
+from skmerc.frame._conversations import Conversations
 
 FRACTION = 0.1
 FEWEST_DIALOGUES = 10
@@ -10,7 +11,13 @@ FEWEST_UTTERANCES = 30
 """A score over fewer is noise: training would stop at random, mostly too early."""
 
 
-def hold_out(conversations, rows, target, fraction, rng):
+def hold_out(
+    conversations: Conversations,
+    rows: np.ndarray,
+    target: np.ndarray,
+    fraction: float,
+    rng: np.random.RandomState,
+) -> np.ndarray:
     """Choose dialogues for early stopping.
 
     Parameters

@@ -1,6 +1,8 @@
 """Standardisation fitted on the training rows, and missing cells."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -8,7 +10,7 @@ from skmerc._utils.registry import storable
 from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import PartialMissingWarning, UnseenModalityWarning
 from skmerc.frame._columns import SYNTHETIC
-from skmerc.frame._conversations import block_of, chunks
+from skmerc.frame._conversations import Conversations, block_of, chunks
 from skmerc.nn.standardize import Standardize
 
 
@@ -32,7 +34,9 @@ class Moments:
     squares: np.ndarray
 
     @classmethod
-    def of(cls, features, rows, weight):
+    def of(
+        cls, features: np.ndarray, rows: np.ndarray, weight: np.ndarray
+    ) -> "Moments":
         """Look at some rows, chunk by chunk; `weight` is that of each of them."""
         total = cls(*np.zeros((3, features.shape[1])))
         for chunk in chunks(len(rows)):
@@ -41,7 +45,7 @@ class Moments:
         return total
 
     @classmethod
-    def _of_values(cls, values, weight):
+    def _of_values(cls, values: np.ndarray, weight: np.ndarray) -> "Moments":
         unknown = np.isnan(values)
         weight = np.where(unknown, 0, weight)
         values[unknown] = 0
@@ -51,7 +55,7 @@ class Moments:
         values *= values
         return cls(total, mean, (values * weight).sum(axis=0))
 
-    def __add__(self, other):
+    def __add__(self, other: "Moments") -> "Moments":
         """Moments of both sets of rows together (Chan, Golub & LeVeque 1983)."""
         weight, apart = self.weight + other.weight, other.mean - self.mean
         share = other.weight / np.where(weight > 0, weight, 1)
@@ -59,11 +63,11 @@ class Moments:
         return Moments(weight, self.mean + share * apart, squares)
 
     @property
-    def deviation(self):
+    def deviation(self) -> np.ndarray:
         """Standard deviation of each column."""
         return np.sqrt(self.squares / np.where(self.weight > 0, self.weight, 1))
 
-    def standardize(self, active=True):
+    def standardize(self, active: bool = True) -> Standardize:
         """Make the layer that brings the columns to mean 0 and deviation 1."""
         # Near float32's resolution a column is constant, whatever rounding left
         # behind; beside a large mean that rest is not blown up to the clip either.
@@ -76,7 +80,13 @@ class Moments:
         return layer.eval()
 
 
-def fit_standardize(features, rows, weight=None, *, active=True):
+def fit_standardize(
+    features: np.ndarray,
+    rows: np.ndarray,
+    weight: np.ndarray | None = None,
+    *,
+    active: bool = True,
+) -> Standardize:
     """Fit a :class:`Standardize` on the given rows, chunk by chunk.
 
     Constant columns are read as their mean; columns without any value have mean 0 and
@@ -87,7 +97,13 @@ def fit_standardize(features, rows, weight=None, *, active=True):
     return Moments.of(features, rows, weight).standardize(active)
 
 
-def fit_standardize_on_real(conversations, rows, weight, *, active=True):
+def fit_standardize_on_real(
+    conversations: Conversations,
+    rows: np.ndarray,
+    weight: np.ndarray,
+    *,
+    active: bool = True,
+) -> Standardize:
     """Fit on the real ones among `rows`, or on all where all are synthetic.
 
     `weight` is that of every row of the table.
@@ -97,7 +113,13 @@ def fit_standardize_on_real(conversations, rows, weight, *, active=True):
     return fit_standardize(conversations.features, rows, weight[rows], active=active)
 
 
-def check_partial_missing(conversations, policy, names=None, *, warn=True):
+def check_partial_missing(
+    conversations: Conversations,
+    policy: str,
+    names: Sequence[str] | None = None,
+    *,
+    warn: bool = True,
+) -> None:
     """Refuse or report cells that are NaN in a modality that is there.
 
     The policy ``"mean"`` fills them with the training mean, with a warning of the
@@ -122,7 +144,11 @@ def check_partial_missing(conversations, policy, names=None, *, warn=True):
         )
 
 
-def warn_of_values_never_seen(conversations, standardize, names=None):
+def warn_of_values_never_seen(
+    conversations: Conversations,
+    standardize: Standardize,
+    names: Sequence[str] | None = None,
+) -> None:
     """Tell that X has values in columns where no training row had one."""
     unseen = np.flatnonzero(~standardize.seen.cpu().numpy())
     if not len(unseen):
@@ -142,7 +168,13 @@ def warn_of_values_never_seen(conversations, standardize, names=None):
             return
 
 
-def _refuse(conversations, where, start, partial, names):
+def _refuse(
+    conversations: Conversations,
+    where: Any,
+    start: int,
+    partial: np.ndarray,
+    names: Sequence[str] | None,
+) -> None:
     row, inside = (int(i) for i in np.argwhere(partial)[0])
     row += start
     column = int(np.arange(conversations.features.shape[1])[where][inside])

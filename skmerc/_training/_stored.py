@@ -2,9 +2,11 @@
 
 import copyreg
 import json
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +20,7 @@ from skmerc._utils.fitting import copy_of
 from skmerc._utils.registry import storable
 from skmerc._utils.seeding import seeded
 
-_STORE = ContextVar("_STORE", default=None)
+_STORE: ContextVar["Store | None"] = ContextVar("_STORE", default=None)
 _PARTS = ("module_", "criterion_", "optimizer_")
 
 
@@ -56,21 +58,23 @@ class NetworkHolder:
     Inside a :class:`Store` that is opened their tensors are set apart.
     """
 
-    def __getstate__(self):
+    def __getstate__(self) -> Any:
         store = _STORE.get() or Arrays()
-        state = super().__getstate__()
+        state: Any = super().__getstate__()
         kept = {k: value for k, value in state.items() if k != "_skl_callbacks"}
         return store.take_out(self, kept)
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict) -> None:
         store = _STORE.get() or Arrays()
-        super().__setstate__(store.put_back(state))
+        # BaseEstimator has it.
+        super().__setstate__(store.put_back(state))  # type: ignore[misc]
 
-    def __reduce_ex__(self, protocol):
+    def __reduce_ex__(self, protocol: Any) -> Any:
         # What pickle asks for, and skops does not: a pickle keeps networks as they are.
-        return copyreg.__newobj__, (type(self),), super().__getstate__()
+        new: Any = vars(copyreg)["__newobj__"]
+        return new, (type(self),), super().__getstate__()
 
-    def __copy__(self):
+    def __copy__(self) -> Any:
         return copy_of(self)
 
 
@@ -86,12 +90,16 @@ class Store:
         the CPU where that is not there.
     """
 
-    def __init__(self, tensors=None, device=None):
+    def __init__(
+        self,
+        tensors: dict[str, torch.Tensor] | None = None,
+        device: torch.device | None = None,
+    ) -> None:
         self.tensors, self.device = tensors or {}, device
-        self.owners = {}
+        self.owners: dict[int, int] = {}
 
     @contextmanager
-    def opened(self):
+    def opened(self) -> Iterator["Store"]:
         """Set networks apart in what is saved or loaded inside the block."""
         token = _STORE.set(self)
         try:
@@ -99,7 +107,7 @@ class Store:
         finally:
             _STORE.reset(token)
 
-    def take_out(self, owner, state):
+    def take_out(self, owner: Any, state: dict) -> dict:
         """Put what stands for them in the place of networks."""
         number = self.owners.setdefault(id(owner), len(self.owners))
         return {
@@ -107,18 +115,19 @@ class Store:
             for name, value in state.items()
         }
 
-    def _take_out(self, value, name):
+    def _take_out(self, value: Any, name: str) -> Any:
         if isinstance(value, NeuralNet):
             parts = {part: getattr(value, part).state_dict() for part in _PARTS}
-            # What skorch itself does with a history; as nodes of skops it is large.
+            # skorch saves a history as JSON, too; as nodes of skops it would be large.
             history = json.dumps(list(value.history), default=float)
             return StoredNet(_settings(value), history, self._name(parts, name))
         if isinstance(value, nn.Module):
             state = self._name(value.state_dict(), name)
-            return StoredModule(type(value), value.settings, state)
+            settings: Any = value.settings
+            return StoredModule(type(value), settings, state)
         return value
 
-    def _name(self, thing, name):
+    def _name(self, thing: Any, name: str) -> Any:
         if isinstance(thing, torch.Tensor):
             return self._keep(thing.detach().cpu().clone().contiguous(), name)
         if isinstance(thing, dict):
@@ -127,24 +136,24 @@ class Store:
             return [self._name(value, f"{name}.{k}") for k, value in enumerate(thing)]
         return thing
 
-    def _keep(self, tensor, name):
+    def _keep(self, tensor: torch.Tensor, name: str) -> Any:
         """Keep a tensor; return what stands for it."""
         self.tensors[name] = tensor
         return StoredTensor(name)
 
-    def put_back(self, state):
+    def put_back(self, state: dict) -> dict:
         """Build the networks again."""
         place = self.device or _available(state.get("device", "cpu"))
         return {name: self._put_back(value, place) for name, value in state.items()}
 
-    def _put_back(self, value, place):
+    def _put_back(self, value: Any, place: torch.device) -> Any:
         if isinstance(value, StoredNet):
             return self._build_net(value, place)
         if isinstance(value, StoredModule):
             return self._build_module(value)
         return value
 
-    def _build_net(self, stored, place):
+    def _build_net(self, stored: StoredNet, place: torch.device) -> NeuralNet:
         history = json.loads(stored.history)
         check_net(stored.settings, len(history))
         parts = {part: self._tensors_of(stored.parts[part]) for part in _PARTS}
@@ -160,7 +169,7 @@ class Store:
         net.module_.eval()
         return net
 
-    def _build_module(self, stored):
+    def _build_module(self, stored: StoredModule) -> nn.Module:
         state = self._tensors_of(stored.state)
         check_module(stored.kind, stored.settings, state)
         with seeded(0, torch.device("cpu")):
@@ -168,14 +177,14 @@ class Store:
         module.load_state_dict(state)
         return module.eval()
 
-    def _tensors_of(self, thing):
+    def _tensors_of(self, thing: Any) -> Any:
         if isinstance(thing, dict):
             return {key: self._tensors_of(value) for key, value in thing.items()}
         if isinstance(thing, list):
             return [self._tensors_of(value) for value in thing]
         return self._find(thing)
 
-    def _find(self, thing):
+    def _find(self, thing: Any) -> Any:
         """Return the tensor that something stands for, or else the thing itself."""
         if not isinstance(thing, StoredTensor):
             return thing
@@ -188,27 +197,27 @@ class Store:
 class Arrays(Store):
     """Tensors as arrays, each where it stands in the state of a model."""
 
-    def _keep(self, tensor, name):
+    def _keep(self, tensor: torch.Tensor, name: str) -> Any:
         return tensor.numpy()
 
-    def _find(self, thing):
+    def _find(self, thing: Any) -> Any:
         if not isinstance(thing, np.ndarray):
             return thing
         return torch.from_numpy(thing.copy())  # which may be read-only
 
 
-def _settings(net):
+def _settings(net: NeuralNet) -> dict:
     given = net.get_params(deep=False)
     left_out = ("_", "callbacks", "device")
     return {k: value for k, value in given.items() if not k.startswith(left_out)}
 
 
-def _settings_of(settings, prefix):
+def _settings_of(settings: dict, prefix: str) -> dict:
     given = settings.items()
     return {k.removeprefix(prefix): v for k, v in given if k.startswith(prefix)}
 
 
-def _available(device):
+def _available(device: str) -> torch.device:
     try:
         return resolve_device(device)
     except ValueError:

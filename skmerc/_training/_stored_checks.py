@@ -6,6 +6,7 @@ without memory, and may register no parameter that is not among the saved ones.
 
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral
 
@@ -26,7 +27,7 @@ _WINDOW = "window"
 """Stands in the names of settings of which nothing is made."""
 
 
-def check_net(settings, n_epochs):
+def check_net(settings: dict, n_epochs: int) -> None:
     """Demand the settings of a net of this package, of so many epochs."""
     for name, base in (
         ("module", nn.Module),
@@ -44,7 +45,7 @@ def check_net(settings, n_epochs):
         )
 
 
-def check_module(kind, settings, state):
+def check_module(kind: type, settings: dict, state: dict) -> None:
     """Demand that a class and its settings make no other parameters than were saved."""
     if not isinstance(kind, type) or not issubclass(kind, nn.Module):
         raise ValueError(f"a network is {kind!r}")
@@ -54,7 +55,7 @@ def check_module(kind, settings, state):
         kind(**settings)
 
 
-def _check_numbers(kind, settings, tensors):
+def _check_numbers(kind: type, settings: dict, tensors: list[torch.Tensor]) -> None:
     largest = max([_NUMBER, len(tensors), *(n for t in tensors for n in t.shape)])
     for name, value in settings.items():
         sized = isinstance(value, Integral) and _WINDOW not in name
@@ -66,12 +67,14 @@ def _check_numbers(kind, settings, tensors):
 
 
 @contextmanager
-def _registering_only(tensors, kind):
+def _registering_only(tensors: list[torch.Tensor], kind: type) -> Iterator[None]:
     """Let this thread register parameters of the shapes of these tensors only."""
     left, this_thread = Counter(t.shape for t in tensors), threading.get_ident()
     n_elements = sum(t.numel() for t in tensors)
 
-    def check_parameter(module, name, parameter):
+    def check_parameter(
+        module: nn.Module, name: str, parameter: nn.Parameter | None
+    ) -> None:
         if parameter is None or threading.get_ident() != this_thread:
             return
         left[parameter.shape] -= 1
@@ -81,7 +84,7 @@ def _registering_only(tensors, kind):
                 f"{tuple(parameter.shape)}, which is not among the saved ones"
             )
 
-    def check_buffer(module, name, buffer):
+    def check_buffer(module: nn.Module, name: str, buffer: torch.Tensor | None) -> None:
         if buffer is None or threading.get_ident() != this_thread:
             return
         if buffer.numel() > n_elements:

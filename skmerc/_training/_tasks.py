@@ -1,5 +1,8 @@
 """A fit as callbacks of scikit-learn see it: a task, in which each epoch is one."""
 
+from typing import Any, Self
+
+from skorch import NeuralNet
 from skorch.callbacks import Callback
 
 
@@ -17,13 +20,13 @@ class FitTasks:
         What `fit` was given.
     """
 
-    def __init__(self, estimator, n_epochs, **given):
+    def __init__(self, estimator: Any, n_epochs: int, **given: Any) -> None:
         self.estimator, self.given = estimator, given
         self.task = estimator._init_callback_context(max_subtasks=n_epochs)
         self._begin(self.task)
 
     @classmethod
-    def of(cls, estimator, X, y, sample_weight):
+    def of(cls, estimator: Any, X: Any, y: Any, sample_weight: Any) -> Self | None:
         """Make that of a fit; None where scikit-learn has no callbacks, before 1.9."""
         if not hasattr(estimator, "_init_callback_context"):
             return None
@@ -31,23 +34,23 @@ class FitTasks:
         metadata = {"sample_weight": sample_weight}
         return cls(estimator, n_epochs, X=X, y=y, metadata=metadata)
 
-    def begin_epoch(self):
+    def begin_epoch(self) -> Any:
         """Begin the task of an epoch, and return it."""
         return self._begin(self.task.subcontext(task_name="epoch"))
 
-    def end_epoch(self, task, net):
+    def end_epoch(self, task: Any, net: NeuralNet) -> bool:
         """End the task of an epoch; return whether a callback wants no further one."""
         net.module_.eval()  # as it is when it answers; skorch undoes this
         return self._end(task, lambda: self.estimator._so_far(net))
 
-    def end(self):
+    def end(self) -> None:
         """End the fit."""
         self._end(self.task, {})
 
-    def _begin(self, task):
+    def _begin(self, task: Any) -> Any:
         return task.call_on_fit_task_begin(estimator=self.estimator, **self.given)
 
-    def _end(self, task, attributes):
+    def _end(self, task: Any, attributes: Any) -> bool:
         return task.call_on_fit_task_end(
             estimator=self.estimator,
             reconstruction_attributes=attributes,
@@ -60,23 +63,23 @@ class EpochTasks(Callback):
 
     stopped_ = False
     """Whether a callback of scikit-learn has ended training."""
-    task = None
+    task: Any = None
 
-    def __init__(self, fit):
-        self.fit = fit
+    def __init__(self, fit: FitTasks) -> None:
+        self.fit: Any = fit
 
-    def on_epoch_begin(self, net, **kwargs):
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Begin a task."""
         self.task = self.fit.begin_epoch()
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """End it, and training too where a callback says so."""
         task, self.task = self.task, None
         if self.fit.end_epoch(task, net):
             self.stopped_ = True
             raise KeyboardInterrupt  # by which callbacks of skorch end training
 
-    def on_train_end(self, net, **kwargs):
+    def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """End the task of an epoch that was broken off, or stopped early."""
         if self.task is not None:
             self.fit.end_epoch(self.task, net)

@@ -1,13 +1,14 @@
 """Weights of the rows, as networks can compute with them."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from skmerc._utils.compat import check_sample_weight
 
 LEAST, MOST = 1e-30, 1e30
 
 
-def check_weight(sample_weight, features):
+def check_weight(sample_weight: ArrayLike | None, features: np.ndarray) -> np.ndarray:
     """Check the weights of the rows of a table, and return them in double precision.
 
     What vanishes or overflows in float32 is refused.
@@ -25,7 +26,7 @@ def check_weight(sample_weight, features):
     return weight
 
 
-def refuse_nothing_to_learn(rows):
+def refuse_nothing_to_learn(rows: np.ndarray) -> None:
     """Refuse a fit that no row is left for."""
     if not len(rows):
         raise ValueError(

@@ -4,15 +4,17 @@ The generators that torch keeps for a process are shared by its threads. A fit t
 from them would be changed by another thread's draws, and would change these.
 """
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-_SOURCE = ContextVar("_SOURCE", default=None)
+_SOURCE: ContextVar["Source | None"] = ContextVar("_SOURCE", default=None)
 
 
 class Source:
@@ -24,10 +26,10 @@ class Source:
         Where all of them start.
     """
 
-    def __init__(self, seed):
+    def __init__(self, seed: int) -> None:
         self.start_from(seed)
 
-    def on(self, device):
+    def on(self, device: torch.device) -> torch.Generator:
         """Return the generator of a device."""
         generator = self.generators.get(device)
         if generator is None:
@@ -35,15 +37,16 @@ class Source:
             self.generators[device] = generator
         return generator
 
-    def start_from(self, seed):
+    def start_from(self, seed: int) -> None:
         """Start anew from another seed."""
-        self.seed, self.generators = seed, {}
+        self.seed = seed
+        self.generators: dict[torch.device, torch.Generator] = {}
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Tensor]:
         """Return where each generator stands, by the name of its device."""
         return {str(d): g.get_state() for d, g in self.generators.items()}
 
-    def set_state(self, state):
+    def set_state(self, state: dict[str, Tensor]) -> None:
         """Let the generators go on from where those of their devices stood."""
         self.generators = {}
         for name, known in state.items():
@@ -53,7 +56,7 @@ class Source:
                 self.generators[torch.device(name)].set_state(known)
 
     @contextmanager
-    def opened(self):
+    def opened(self) -> Iterator["Source"]:
         """Draw from it what this thread draws inside the block."""
         token = _SOURCE.set(self)
         try:
@@ -62,12 +65,12 @@ class Source:
             _SOURCE.reset(token)
 
 
-def current_source():
+def current_source() -> Source | None:
     """Return the source that is open in this thread, or None."""
     return _SOURCE.get()
 
 
-def generator_on(device):
+def generator_on(device: torch.device) -> torch.Generator | None:
     """Return the generator that this thread draws from; None stands for torch's own."""
     source = _SOURCE.get()
     if source is None or device.type == "meta":  # whose tensors hold no numbers
@@ -75,26 +78,30 @@ def generator_on(device):
     return source.on(device)
 
 
-def rand(*size, device=None, dtype=torch.float32):
+def rand(
+    *size: Any, device: torch.device | None = None, dtype: torch.dtype = torch.float32
+) -> Tensor:
     """Draw uniformly from [0, 1), as :func:`torch.rand` does."""
     device = torch.get_default_device() if device is None else device
-    drawn_from = {"generator": generator_on(device), "device": device}
-    return torch.rand(*size, dtype=dtype, **drawn_from)
+    generator = generator_on(device)
+    return torch.rand(*size, generator=generator, device=device, dtype=dtype)
 
 
-def randn(*size, device=None, dtype=torch.float32):
+def randn(
+    *size: Any, device: torch.device | None = None, dtype: torch.dtype = torch.float32
+) -> Tensor:
     """Draw from the normal distribution, as :func:`torch.randn` does."""
     device = torch.get_default_device() if device is None else device
-    drawn_from = {"generator": generator_on(device), "device": device}
-    return torch.randn(*size, dtype=dtype, **drawn_from)
+    generator = generator_on(device)
+    return torch.randn(*size, generator=generator, device=device, dtype=dtype)
 
 
-def randint(high, size, device):
+def randint(high: int, size: Sequence[int], device: torch.device) -> Tensor:
     """Draw integers from 0 to below `high`, as :func:`torch.randint` does."""
     return torch.randint(high, size, generator=generator_on(device), device=device)
 
 
-def randperm(n, device):
+def randperm(n: int, device: torch.device) -> Tensor:
     """Draw an order, as :func:`torch.randperm` does."""
     return torch.randperm(n, generator=generator_on(device), device=device)
 
@@ -107,7 +114,9 @@ class Dropout(nn.Dropout):
         return _dropout(x, self.p, self.training)
 
 
-def _dropout(x, p=0.5, training=True, inplace=False):
+def _dropout(
+    x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
     if not training or not p:
         return x
     if p == 1:
@@ -117,9 +126,15 @@ def _dropout(x, p=0.5, training=True, inplace=False):
 
 
 def _attention(
-    query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None,
-    enable_gqa=False,
-):  # fmt: skip
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
     if not dropout_p:
         return F.scaled_dot_product_attention(
             query, key, value, attn_mask, 0.0, is_causal, scale=scale,
@@ -139,12 +154,24 @@ def _attention(
     return _dropout(scores.softmax(dim=-1), dropout_p) @ value
 
 
-def _rand_like(x, *, dtype=None, device=None, **settings):
+def _rand_like(
+    x: Tensor,
+    *,
+    dtype: torch.dtype | None = None,
+    device: torch.device | None = None,
+    **settings: Any,
+) -> Tensor:
     device = x.device if device is None else device
     return rand(x.shape, dtype=dtype or x.dtype, device=torch.device(device))
 
 
-def _randn_like(x, *, dtype=None, device=None, **settings):
+def _randn_like(
+    x: Tensor,
+    *,
+    dtype: torch.dtype | None = None,
+    device: torch.device | None = None,
+    **settings: Any,
+) -> Tensor:
     device = x.device if device is None else device
     return randn(x.shape, dtype=dtype or x.dtype, device=torch.device(device))
 
@@ -157,7 +184,7 @@ _DRAWING = {
     "uniform_",
 }  # fmt: skip
 # What takes none, and what stands in.
-_INSTEAD = {
+_INSTEAD: dict[Callable, Callable] = {
     F.dropout: _dropout,
     torch.dropout: _dropout,
     F.scaled_dot_product_attention: _attention,
@@ -167,7 +194,9 @@ _INSTEAD = {
 
 
 class _FromTheSource(TorchFunctionMode):
-    def __torch_function__(self, function, types, args=(), kwargs=None):
+    def __torch_function__(
+        self, function: Callable, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         kwargs = kwargs or {}
         if function in _INSTEAD:
             return _INSTEAD[function](*args, **kwargs)
@@ -177,7 +206,7 @@ class _FromTheSource(TorchFunctionMode):
         return function(*args, **kwargs)
 
 
-def _device_of(args, kwargs):
+def _device_of(args: Sequence, kwargs: Mapping) -> torch.device:
     device = kwargs.get("device")
     for thing in [*args, *kwargs.values()]:
         if device is None and isinstance(thing, Tensor):
@@ -185,7 +214,7 @@ def _device_of(args, kwargs):
     return torch.get_default_device() if device is None else torch.device(device)
 
 
-def redirected():
+def redirected() -> TorchFunctionMode:
     """Draw from the open source also what the code of others draws inside the block.
 
     It looks at every call of torch, which costs a small network a quarter of its time;

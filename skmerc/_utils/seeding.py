@@ -1,7 +1,7 @@
 """Random numbers, defaults of torch and order of sums, apart from the process."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -74,7 +74,9 @@ _TURNING = {Tensor.bfloat16, Tensor.double, Tensor.half}
 class _SinglePrecision(TorchFunctionMode):
     """Turn what is of the default type, and was made of nothing such, to float32."""
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
+    def __torch_function__(
+        self, function: Callable, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         kwargs = kwargs or {}
         if function in _MAKING and kwargs.get("dtype") is None:
             kwargs = kwargs | {"dtype": torch.float32}
@@ -85,7 +87,7 @@ class _SinglePrecision(TorchFunctionMode):
         return made if asked_for else made.float()
 
 
-def _has(things, dtype):
+def _has(things: Iterable, dtype: torch.dtype) -> bool:
     for thing in things:
         if isinstance(thing, list | tuple) and _has(thing, dtype):
             return True
@@ -110,19 +112,21 @@ def repeatable(device: torch.device) -> Iterator[None]:
         # Without it some versions of torch refuse matrix products in this mode.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         before = torch.get_deterministic_debug_mode()
-        filling = deterministic.fill_uninitialized_memory
+        told: Any = deterministic
+        filling = told.fill_uninitialized_memory
         torch.set_deterministic_debug_mode("error")
-        deterministic.fill_uninitialized_memory = False  # which would only cost time
+        told.fill_uninitialized_memory = False  # which would only cost time
         try:
             yield
         finally:
             torch.set_deterministic_debug_mode(before)
-            deterministic.fill_uninitialized_memory = filling
+            told.fill_uninitialized_memory = filling
 
 
 @contextmanager
 def _full_precision() -> Iterator[None]:
-    kinds = cudnn.rnn, cudnn.conv
+    told: Any = cudnn
+    kinds = told.rnn, told.conv
     before = [kind.fp32_precision for kind in kinds]
     try:
         allowed = cudnn.allow_tf32

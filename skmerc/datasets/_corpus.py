@@ -37,7 +37,7 @@ class Corpus:
     metadata: pd.DataFrame
     blocks: dict = field(default_factory=dict)
     class_names: dict = field(default_factory=dict)
-    role: np.ndarray = None
+    role: np.ndarray | None = None
 
 
 def as_corpus(frame, class_names, blocks=None):

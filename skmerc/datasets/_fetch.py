@@ -9,6 +9,7 @@ from pathlib import Path
 
 from skmerc._utils.compat import Interval, validate_params
 from skmerc._utils.optional import need
+from skmerc._utils.types import FilePath
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,13 @@ _MELD = _Source(
     prefer_skip_nested_validation=True,
 )
 def fetch_meld_annotations(
-    data_home=None,
+    data_home: FilePath | None = None,
     *,
-    download_if_missing=True,
-    n_retries=3,
-    delay=1.0,
-    progress=False,
-):
+    download_if_missing: bool = True,
+    n_retries: int = 3,
+    delay: float = 1.0,
+    progress: bool = False,
+) -> Path:
     """Download the annotations of MELD, or find them where they are already.
 
     These are its three tables of utterances: the words, who says them, emotion,

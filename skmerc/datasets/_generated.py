@@ -1,13 +1,17 @@
 """Artificial conversations whose best attainable accuracy is known."""
 
+from collections.abc import Mapping
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.linalg import helmert
 from scipy.special import softmax
 from sklearn.utils import Bunch, check_random_state
 
 from skmerc._utils.compat import Interval, validate_params
+from skmerc._utils.types import RandomState
 from skmerc.datasets._emotion_chain import Talk
 from skmerc.frame import make_frame
 
@@ -36,21 +40,21 @@ _MAX_STATES = 20_000
     prefer_skip_nested_validation=True,
 )
 def make_conversations(
-    n_dialogues=100,
+    n_dialogues: int = 100,
     *,
-    n_turns=(8, 24),
-    n_speakers=2,
-    n_classes=4,
-    imbalance=3.0,
-    inertia=0.5,
-    contagion=0.4,
-    modalities=None,
-    information=1.5,
-    redundancy=0.3,
-    missing=0.0,
-    return_ceiling=False,
-    random_state=None,
-):
+    n_turns: int | tuple[int, int] = (8, 24),
+    n_speakers: int = 2,
+    n_classes: int = 4,
+    imbalance: float | ArrayLike = 3.0,
+    inertia: float = 0.5,
+    contagion: float = 0.4,
+    modalities: Mapping[str, int] | None = None,
+    information: float | Mapping[str, float] = 1.5,
+    redundancy: float = 0.3,
+    missing: float | Mapping[str, float] = 0.0,
+    return_ceiling: bool = False,
+    random_state: RandomState = None,
+) -> Any:
     """Generate conversations in which the emotions of the turns hang together.
 
     A speaker keeps the emotion of the own last utterance with probability

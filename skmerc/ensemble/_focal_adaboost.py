@@ -1,8 +1,11 @@
 """Multi-class AdaBoost whose weak learners see a focal weighting of the rows."""
 
+from collections.abc import Iterator
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn import config_context
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import AdaBoostClassifier
@@ -11,19 +14,20 @@ from sklearn.utils.validation import check_is_fitted
 from skmerc._utils.compat import HasMethods, Interval
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc._utils.registry import storable
+from skmerc._utils.types import RandomState
 
 __all__ = ["FocalAdaBoostClassifier"]
 
 
 class _Answering(AdaBoostClassifier):
-    """The parent class, each of whose answers is that of one fit."""
+    """AdaBoost whose answers each come from one fit, also when threads refit it."""
 
     decision_function = of_one_fit(AdaBoostClassifier.decision_function)
     predict = of_one_fit(AdaBoostClassifier.predict)
     predict_proba = of_one_fit(AdaBoostClassifier.predict_proba)
     predict_log_proba = of_one_fit(AdaBoostClassifier.predict_log_proba)
 
-    def staged_decision_function(self, X):
+    def staged_decision_function(self, X: ArrayLike) -> Iterator[np.ndarray]:
         """Compute the decision function after each round.
 
         Parameters
@@ -44,7 +48,9 @@ class _Answering(AdaBoostClassifier):
             yield from [self.decision_function(X)] * len(self.estimators_)
 
     @staticmethod
-    def _compute_proba_from_decision(decision, n_classes):
+    def _compute_proba_from_decision(
+        decision: np.ndarray, n_classes: int
+    ) -> np.ndarray:
         if n_classes == 1:
             return np.ones((len(decision), 1))
         return AdaBoostClassifier._compute_proba_from_decision(decision, n_classes)
@@ -176,13 +182,13 @@ class FocalAdaBoostClassifier(_Answering):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Any = None,
         *,
-        n_estimators=10,
-        learning_rate=1.0,
-        gamma=2.0,
-        random_state=None,
-    ):
+        n_estimators: int = 10,
+        learning_rate: float = 1.0,
+        gamma: float = 2.0,
+        random_state: RandomState = None,
+    ) -> None:
         super().__init__(
             estimator=estimator,
             n_estimators=n_estimators,
@@ -192,7 +198,9 @@ class FocalAdaBoostClassifier(_Answering):
         self.gamma = gamma
 
     @all_or_nothing
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Boost the weak learner.
 
         Parameters
@@ -209,12 +217,12 @@ class FocalAdaBoostClassifier(_Answering):
         FocalAdaBoostClassifier
             The ensemble itself.
         """
-        # The weights are its own, not metadata for somebody else, for which the parent
-        # takes them where routing is switched on.
+        # With routing switched on, the parent would take the weights for metadata that
+        # it passes on.
         with config_context(enable_metadata_routing=False):
             return super().fit(X, y, sample_weight)
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> Any:
         """Tell which metadata it asks for, where routing is switched on.
 
         Returns
@@ -224,7 +232,7 @@ class FocalAdaBoostClassifier(_Answering):
         """
         return BaseEstimator.get_metadata_routing(self)
 
-    def _validate_estimator(self):
+    def _validate_estimator(self) -> None:
         super()._validate_estimator()
         if self.gamma > 0 and not hasattr(self.estimator_, "predict_proba"):
             raise ValueError(
@@ -233,7 +241,14 @@ class FocalAdaBoostClassifier(_Answering):
                 "set gamma=0 or use a classifier that has it."
             )
 
-    def _boost(self, iboost, X, y, sample_weight, random_state):
+    def _boost(
+        self,
+        iboost: int,
+        X: Any,
+        y: np.ndarray,
+        sample_weight: np.ndarray,
+        random_state: np.random.RandomState,
+    ) -> tuple[np.ndarray | None, float | None, float | None]:
         """Fit one weak learner; called by the parent's ``fit`` in every round.
 
         Returns
@@ -264,8 +279,10 @@ class FocalAdaBoostClassifier(_Answering):
             sample_weight = raise_weights(sample_weight, vote * wrong)
         return sample_weight, vote, error
 
-    def _focal_weight(self, X, y, sample_weight):
-        """Weights that the next weak learner is fitted with."""
+    def _focal_weight(
+        self, X: Any, y: np.ndarray, sample_weight: np.ndarray
+    ) -> np.ndarray:
+        """Compute the weights that the next weak learner is fitted with."""
         if self.gamma == 0 or not self.estimators_:
             return sample_weight
         doubt = 1.0 - true_class_probability(self.estimators_[-1], X, y)
@@ -275,7 +292,7 @@ class FocalAdaBoostClassifier(_Answering):
         focal_weight = sample_weight * np.clip(factor, np.finfo(float).eps, 1.0)
         return focal_weight / focal_weight.sum()
 
-    def _drop_last(self, error):
+    def _drop_last(self, error: float) -> None:
         estimator = self.estimators_.pop()
         if not self.estimators_:
             raise ValueError(
@@ -287,12 +304,12 @@ class FocalAdaBoostClassifier(_Answering):
             )
 
 
-def samme_vote(error, n_classes):
+def samme_vote(error: float, n_classes: int) -> float:
     """Vote of a weak learner in SAMME, zero at the error of chance."""
     return np.log((1.0 - error) / error) + np.log(n_classes - 1.0)
 
 
-def raise_weights(sample_weight, exponent):
+def raise_weights(sample_weight: np.ndarray, exponent: np.ndarray) -> np.ndarray:
     """Multiply weights by exp(exponent), rounded as the parent class does.
 
     A weight that differs in its last digit may turn a tie between two splits of
@@ -302,7 +319,7 @@ def raise_weights(sample_weight, exponent):
         return np.exp(np.log(sample_weight) + exponent)
 
 
-def true_class_probability(estimator, X, y):
+def true_class_probability(estimator: Any, X: Any, y: np.ndarray) -> np.ndarray:
     """Probability of each row's own class, zero for a class it does not know."""
     own = y[:, np.newaxis] == estimator.classes_
     return np.sum(estimator.predict_proba(X), axis=1, where=own).clip(0.0, 1.0)

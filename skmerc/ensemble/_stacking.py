@@ -132,7 +132,7 @@ class DialogueStackingClassifier(LabelledScoreMixin, StackingClassifier):
             changes["cv"] = split_dialogues(self.cv, X, filled, labelled)
         learn_as(self, StackingClassifier, X, filled, changes, **fit_params)
         unwrap_members(self)
-        self.final_estimator_ = self.final_estimator_.estimator_
+        self.final_estimator_: Any = self.final_estimator_.estimator_
         return self
 
     def _refuse_keys_passed_through(self, X: Table) -> None:

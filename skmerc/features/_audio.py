@@ -1,6 +1,8 @@
 """Functionals of sound."""
 
+from collections.abc import Callable, Sequence
 from numbers import Integral
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -122,19 +124,19 @@ class AudioFunctionals(MediaTransformer):
     def __init__(
         self,
         *,
-        features="librosa",
-        rate=None,
-        errors="warn",
-        n_jobs=None,
-        verbose=False,
-    ):
+        features: Literal["librosa", "eGeMAPS", "ComParE", "IS09", "IS10"] = "librosa",
+        rate: int | None = None,
+        errors: Literal["warn", "raise"] = "warn",
+        n_jobs: int | None = None,
+        verbose: int = False,
+    ) -> None:
         self.features = features
         self.rate = rate
         self.errors = errors
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Check that the packages are there; nothing is learned from X.
 
         Parameters
@@ -165,7 +167,7 @@ class AudioFunctionals(MediaTransformer):
             )
         return self
 
-    def _load(self):
+    def _load(self) -> "Sounds":
         need("audio", "librosa", "soundfile")
         if self.features == "librosa":
             names, describe = _descriptors.NAMES, _descriptors.describe
@@ -176,7 +178,7 @@ class AudioFunctionals(MediaTransformer):
         sounds.rehearse()
         return sounds
 
-    def _fault(self, entry):
+    def _fault(self, entry: Any) -> str | None:
         if not isinstance(entry, np.ndarray):
             return super()._fault(entry)
         if entry.ndim != 1 or entry.dtype.kind != "f":
@@ -193,10 +195,16 @@ class AudioFunctionals(MediaTransformer):
 class Sounds:
     """Read a sound, bring it to one rate, describe it."""
 
-    def __init__(self, rate, names, describe):
-        self.rate, self.names, self.describe = rate, names, describe
+    def __init__(
+        self,
+        rate: int | None,
+        names: Sequence[str],
+        describe: Callable[[np.ndarray], np.ndarray],
+    ) -> None:
+        self.rate: Any = rate
+        self.names, self.describe = names, describe
 
-    def __call__(self, entry):
+    def __call__(self, entry: Any) -> np.ndarray:
         is_array = isinstance(entry, np.ndarray)
         sound, rate = (entry, self.rate) if is_array else read_sound(entry)
         if len(sound) < SHORTEST * rate:
@@ -207,7 +215,7 @@ class Sounds:
             raise Unreadable(fault)
         return self._describe(sound, rate)
 
-    def rehearse(self):
+    def rehearse(self) -> None:
         """Describe silence, so that an error of all rows is not told of each."""
         try:
             self._describe(np.zeros(_descriptors.RATE // 4), 8000)
@@ -218,7 +226,7 @@ class Sounds:
                 "NUMBA_CACHE_DIR to a folder that can be written, before Python starts."
             ) from error
 
-    def _describe(self, sound, rate):
+    def _describe(self, sound: np.ndarray, rate: Any) -> np.ndarray:
         (librosa,) = need("audio", "librosa")
         sound = np.asarray(sound, dtype=np.float32)
         return self.describe(
@@ -226,7 +234,7 @@ class Sounds:
         )
 
 
-def fault_of_units(sound):
+def fault_of_units(sound: np.ndarray) -> str | None:
     """Say so where samples are in the units of integers; otherwise return None."""
     peak = np.max(np.abs(sound), initial=0)
     whole = peak > 1 and np.array_equal(sound, np.rint(sound))
@@ -241,7 +249,7 @@ def fault_of_units(sound):
 class OpenSmile:
     """Describe a sound by a feature set of openSMILE."""
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         (opensmile,) = need("opensmile", "opensmile")
         self.smile = opensmile.Smile(
             feature_set=opensmile.FeatureSet[name],
@@ -249,7 +257,7 @@ class OpenSmile:
         )
         self.names = self.smile.feature_names
 
-    def describe(self, sound):
+    def describe(self, sound: np.ndarray) -> np.ndarray:
         n_beyond = np.sum(np.abs(sound) > BEYOND)
         if n_beyond > MOST_BEYOND * len(sound):
             raise Unreadable(

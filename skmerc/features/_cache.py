@@ -4,12 +4,15 @@ import math
 import os
 import sqlite3
 from collections import OrderedDict
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from skmerc._utils.locks import Turn
+from skmerc._utils.types import FilePath
 
 _FILE = "vectors.sqlite"
 _OTHERWISE = "Give a folder that can be written, or cache='process' or None."
@@ -21,17 +24,17 @@ _TABLE = "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB)
 class MemoryCache:
     """Vectors in memory; beyond `max_bytes` the least recently used are dropped."""
 
-    def __init__(self, max_bytes=math.inf):
+    def __init__(self, max_bytes: float = math.inf) -> None:
         self._max_bytes = max_bytes
         self._n_bytes = 0
-        self._vectors = OrderedDict()
+        self._vectors: OrderedDict[bytes, np.ndarray] = OrderedDict()
         self._lock = Turn()
 
-    def exclusive(self):
+    def exclusive(self) -> AbstractContextManager:
         """Keep other threads out of a block."""
         return self._lock
 
-    def read(self, keys):
+    def read(self, keys: Iterable[bytes]) -> dict[bytes, np.ndarray]:
         """Return those of the vectors that are here, by key."""
         with self._lock:
             found = {key: self._vectors[key] for key in keys if key in self._vectors}
@@ -39,7 +42,7 @@ class MemoryCache:
                 self._vectors.move_to_end(key)
         return found
 
-    def write(self, vectors):
+    def write(self, vectors: dict[bytes, np.ndarray]) -> None:
         """Keep new vectors, given by key."""
         with self._lock:
             for key, vector in vectors.items():
@@ -56,7 +59,9 @@ class FolderCache:
     The database holds one table, and vectors of `n_features` numbers, or of any number.
     """
 
-    def __init__(self, database, n_features=None):
+    def __init__(
+        self, database: sqlite3.Connection, n_features: int | None = None
+    ) -> None:
         self._database = database
         self._size = "" if n_features is None else f" = {4 * n_features}"
         self._database.execute(_TABLE)
@@ -66,20 +71,21 @@ class FolderCache:
             raise sqlite3.DatabaseError("it holds something else than vectors")
 
     @contextmanager
-    def exclusive(self):
+    def exclusive(self) -> Iterator[None]:
         """Keep other writers out of a block, all of whose writing counts or none."""
         with self._database:
             self._database.execute("BEGIN IMMEDIATE")
             yield
 
-    def read(self, keys):
+    def read(self, keys: Iterable[bytes]) -> dict[bytes, np.ndarray]:
         """Return those of the vectors that are here, by key."""
-        found, keys = {}, list(keys)
+        found: dict[bytes, np.ndarray] = {}
+        keys = list(keys)
         for start in range(0, len(keys), _KEYS_PER_QUERY):
             found |= self._read(keys[start : start + _KEYS_PER_QUERY])
         return found
 
-    def _read(self, keys):
+    def _read(self, keys: list[bytes]) -> dict[bytes, np.ndarray]:
         marks = ", ".join("?" * len(keys))
         whole = f"typeof(vector) = 'blob' AND length(vector){self._size}"
         query = f"SELECT key, {whole}, CASE WHEN {whole} THEN vector END FROM vectors"
@@ -91,7 +97,7 @@ class FolderCache:
             found[key] = np.frombuffer(blob, "<f4")
         return found
 
-    def write(self, vectors):
+    def write(self, vectors: dict[bytes, np.ndarray]) -> None:
         """Keep new vectors, given by key."""
         rows = (
             (key, vector.astype("<f4").tobytes()) for key, vector in vectors.items()
@@ -103,7 +109,9 @@ PROCESS_CACHE = MemoryCache(max_bytes=2**28)
 
 
 @contextmanager
-def open_cache(where, n_features=None):
+def open_cache(
+    where: FilePath | None, n_features: int | None = None
+) -> Iterator[MemoryCache | FolderCache]:
     """Open the cache ``"process"``, that of a folder, or an empty one for None."""
     if where is None:
         yield MemoryCache()
@@ -115,7 +123,7 @@ def open_cache(where, n_features=None):
 
 
 @contextmanager
-def _open_folder(folder, n_features):
+def _open_folder(folder: Path, n_features: int | None) -> Iterator[FolderCache]:
     path = _make_file(folder)
     try:
         with closing(
@@ -129,7 +137,7 @@ def _open_folder(folder, n_features):
         ) from error
 
 
-def _make_file(folder):
+def _make_file(folder: Path) -> Path:
     """Make folder and file where they are not there, to be read by their owner only.
 
     Vectors tell much of the texts that they were computed from.
@@ -153,7 +161,14 @@ def _make_file(folder):
     return path
 
 
-def compute_once(cache, wanted, compute, *, n_at_once, progress):
+def compute_once(
+    cache: MemoryCache | FolderCache,
+    wanted: dict[bytes, Any],
+    compute: Callable[[list], np.ndarray],
+    *,
+    n_at_once: int,
+    progress: Any,
+) -> dict[bytes, np.ndarray]:
     """Look vectors up, and compute those that are missing: dict of key to vector.
 
     `wanted` has what each vector is computed from, by key, and `compute` gives the

@@ -1,5 +1,7 @@
 """Low-level descriptors of a sound, and functionals of them over time."""
 
+from typing import Any
+
 import numpy as np
 
 from skmerc._utils.optional import need
@@ -33,7 +35,7 @@ NAMES = [
 ]
 
 
-def describe(sound):
+def describe(sound: np.ndarray) -> np.ndarray:
     """Return the numbers that `NAMES` names, of a mono sound at `RATE`."""
     (librosa,) = need("audio", "librosa")
     rms = librosa.feature.rms(y=sound, frame_length=WINDOW, hop_length=HOP)[0]
@@ -45,13 +47,15 @@ def describe(sound):
     return np.concatenate([rows, of_f0, [voiced.mean(), len(sound) / RATE]])
 
 
-def functionals(contours):
+def functionals(contours: np.ndarray) -> np.ndarray:
     """Summarise contours over time, their last axis."""
     percentiles = np.percentile(contours, [10, 50, 90], axis=-1)
     return np.stack([contours.mean(axis=-1), contours.std(axis=-1), *percentiles])
 
 
-def spectral_contours(librosa, sound, rms):
+def spectral_contours(
+    librosa: Any, sound: np.ndarray, rms: np.ndarray
+) -> list[np.ndarray]:
     """Return all of `CONTOURS` but the last."""
     feature, spectrum = librosa.feature, {"sr": RATE}
     spectrum["S"] = np.abs(librosa.stft(sound, n_fft=WINDOW, hop_length=HOP))

@@ -3,12 +3,14 @@
 import os
 from numbers import Real
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
 from skmerc._utils.compat import Interval
 from skmerc._utils.optional import need
 from skmerc._utils.registry import storable
+from skmerc._utils.types import FilePath
 from skmerc.features._files import sample_frames
 from skmerc.features._media import MediaTransformer, NothingFound
 
@@ -83,22 +85,28 @@ class FaceFeatures(MediaTransformer):
     }
 
     def __init__(
-        self, model, *, frame_rate=5.0, errors="warn", n_jobs=None, verbose=False
-    ):
+        self,
+        model: FilePath,
+        *,
+        frame_rate: float = 5.0,
+        errors: Literal["warn", "raise"] = "warn",
+        n_jobs: int | None = None,
+        verbose: int = False,
+    ) -> None:
         self.model = model
         self.frame_rate = frame_rate
         self.errors = errors
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def _load(self):
+    def _load(self) -> "FaceReader":
         return FaceReader(self.model, self.frame_rate)
 
 
 class FaceReader:
     """Mean and standard deviation over time of expression and pose."""
 
-    def __init__(self, model, frame_rate):
+    def __init__(self, model: FilePath, frame_rate: float) -> None:
         tasks = "mediapipe.tasks.python"
         self.mediapipe, self.tasks, self.landmarks, _ = need(
             "face", "mediapipe", tasks, f"{tasks}.vision.face_landmarker", "av"
@@ -119,7 +127,7 @@ class FaceReader:
         self.names.append("face_share")
         self._open().close()
 
-    def __call__(self, path):
+    def __call__(self, path: str) -> np.ndarray:
         with self._open() as landmarker:
             found = [
                 self._measure(landmarker, frame)
@@ -131,7 +139,7 @@ class FaceReader:
         share = len(faces) / len(found)
         return np.concatenate([faces.mean(axis=0), faces.std(axis=0), [share]])
 
-    def _open(self):
+    def _open(self) -> Any:
         """Open a landmarker, to be closed by its user.
 
         MediaPipe locks up for good if one is closed by the garbage collector while
@@ -146,7 +154,7 @@ class FaceReader:
             )
         )
 
-    def _measure(self, landmarker, frame):
+    def _measure(self, landmarker: Any, frame: np.ndarray) -> list[float] | None:
         """Measure the largest face of a frame; None if there is no face."""
         image = self.mediapipe.Image(
             image_format=self.mediapipe.ImageFormat.SRGB, data=frame
@@ -160,13 +168,13 @@ class FaceReader:
         return [*(movements[shape].score for shape in self.shapes), *pose]
 
 
-def area(face):
+def area(face: Any) -> float:
     """Return the area of the box round a face, as a share of the picture."""
     points = np.array([(point.x, point.y) for point in face])
     return np.prod(np.ptp(points, axis=0))
 
 
-def angles(matrix):
+def angles(matrix: np.ndarray) -> np.ndarray:
     """Return pitch, yaw and roll of a head in degrees."""
     pitch = np.arctan2(matrix[2, 1], matrix[2, 2])
     yaw = np.arcsin(np.clip(-matrix[2, 0], -1, 1))

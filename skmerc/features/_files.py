@@ -3,10 +3,12 @@
 import io
 import math
 import os
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +22,7 @@ LOSSLESS = {"flac", "tta", "wv", "ape"}  # the formats whose headers count sampl
 USUAL_FRAME_RATE = 25
 
 
-def check_file(path):
+def check_file(path: str) -> None:
     """Say what is wrong with a file before a decoder says it in its own words."""
     if not os.path.exists(path):
         hint = ": what a URL names must be downloaded first" if "://" in path else ""
@@ -37,7 +39,7 @@ def check_file(path):
         raise Unreadable(f"a file that cannot be opened: {error.strerror}") from error
 
 
-def read_sound(path):
+def read_sound(path: str) -> tuple[np.ndarray, int]:
     """Return the samples of a file, mixed to mono, and their rate in Hz."""
     check_file(path)
     is_cut = is_cut_short(path)
@@ -54,17 +56,17 @@ def read_sound(path):
     return samples, rate
 
 
-def read_by_libsndfile(path):
+def read_by_libsndfile(path: str) -> tuple[np.ndarray, int, int]:
     """Return mono samples, their rate, and how many of them the file promises."""
     (soundfile,) = need("audio", "soundfile")
-    # The whole path, since "-" alone is the standard input; and its bytes, since not
-    # every name is text.
+    # The path is absolute, since "-" alone is the standard input, and given as bytes,
+    # since not every name is text.
     path = os.path.abspath(path)
     parts = [np.zeros(0, np.float32)]
     with soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else path) as file:
         if file.subtype.startswith("MPEG"):
             raise Unreadable("MPEG sound, whose length libsndfile estimates and obeys")
-        # By blocks: the length that a file promises may be unknown or beyond reason.
+        # Blocks are read, since the length in the header may be unknown or absurd.
         while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
             parts.append(block.mean(axis=1))
         if len(parts) == 1:
@@ -72,7 +74,7 @@ def read_by_libsndfile(path):
         return np.concatenate(parts), file.samplerate, file.frames
 
 
-def read_sound_track(path):
+def read_sound_track(path: str) -> tuple[np.ndarray, int, int]:
     """Return what `read_by_libsndfile` does, of the first sound track of any file."""
     (librosa,) = need("audio", "librosa")
     with opened(path, "audio") as (container, stream):
@@ -94,7 +96,7 @@ def read_sound_track(path):
     return np.concatenate(samples), rate, round(seconds * rate)
 
 
-def mix(frame):
+def mix(frame: Any) -> np.ndarray:
     """Return the mean over the channels of a frame of sound, full scale at 1.
 
     FFmpeg's own mix of two channels is louder than their mean, and cannot go on where
@@ -110,7 +112,7 @@ def mix(frame):
     return mono.astype(np.float32)
 
 
-def sample_frames(path, frame_rate):
+def sample_frames(path: str, frame_rate: float) -> Iterator[np.ndarray]:
     """Yield upright RGB frames, the first and then `frame_rate` per second.
 
     A picture that stays for longer comes once.
@@ -134,13 +136,13 @@ def sample_frames(path, frame_rate):
         raise Unreadable("no pictures")
 
 
-def shown_in_order(frame):
+def shown_in_order(frame: Any) -> Any:
     """Take the time of decoding, the only one that AVI files hold."""
     frame.pts = frame.dts
     return frame
 
 
-def timed(frames, period):
+def timed(frames: Iterable, period: float) -> Iterator[tuple[Any, float]]:
     """Yield frames and the seconds since the first.
 
     Where a frame has no time, or a clock starts again, it comes one period later.
@@ -153,7 +155,7 @@ def timed(frames, period):
         yield frame, elapsed
 
 
-def upright(frame):
+def upright(frame: Any) -> np.ndarray:
     """Turn and mirror a frame as its file asks; telephones film sideways."""
     pixels = frame.to_ndarray(format="rgb24")
     a, b, c, d = display_matrix(frame)
@@ -163,7 +165,7 @@ def upright(frame):
     return np.ascontiguousarray(pixels)
 
 
-def display_matrix(frame):
+def display_matrix(frame: Any) -> Any:
     """Return a, b, c, d, where x, y is shown at (a * x + c * y, b * x + d * y)."""
     try:
         matrix = frame.side_data.get("DISPLAYMATRIX")
@@ -175,11 +177,11 @@ def display_matrix(frame):
     return np.frombuffer(matrix, np.int32).astype(float)[[0, 1, 3, 4]]
 
 
-def decode(container, stream):
+def decode(container: Any, stream: Any) -> Iterator[Any]:
     """Yield the frames of a stream, from the first that can be decoded.
 
-    What was cut out of a broadcast begins amid frames that build on others before. In
-    MP3 files, frames are but what looks like frames, and padding and tags may not.
+    Excerpts of broadcasts begin with frames that depend on earlier ones. In MP3 files
+    padding and tags may look like frames, and cannot be decoded.
     """
     (av,) = need(stream.type, "av")
     is_strict, begun, problem = container.format.name != "mp3", False, None
@@ -197,17 +199,17 @@ def decode(container, stream):
 
 
 class Content(io.FileIO):
-    """What is in a file, without its name but for the ending.
+    """The content of a file, of whose name only the ending is told.
 
     In names FFmpeg would see protocols, options, and patterns that stand for others.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         super().__init__(path)
         ending = Path(path).suffix
         self.name = f"file{ending}" if ending[1:].isalnum() else "file"
 
-    def seek(self, place, whence=os.SEEK_SET):
+    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
         """Return the new place, or -1 where there is none, as FFmpeg expects it."""
         try:
             return super().seek(place, whence)
@@ -216,7 +218,7 @@ class Content(io.FileIO):
 
 
 @contextmanager
-def opened(path, kind):
+def opened(path: str, kind: str) -> Iterator[tuple[Any, Any]]:
     """Open the first stream of a kind, and put errors of decoding into our words.
 
     FFmpeg may open nothing else that a file speaks of, here or in the network.
@@ -236,7 +238,7 @@ def opened(path, kind):
         raise Unreadable(f"damaged or unknown content: {error.strerror}") from error
 
 
-def first_stream(container, kind):
+def first_stream(container: Any, kind: str) -> Any:
     """Return the first stream of a kind which is more than the picture of a cover."""
     streams = [
         stream

@@ -1,13 +1,16 @@
 """Embeddings of texts by a sentence model that was fitted to the labels."""
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
 from numbers import Integral, Real
 from os import PathLike
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from skmerc._utils.compat import Interval, StrOptions, fit_context
 from skmerc._utils.fitting import all_or_nothing
@@ -15,6 +18,7 @@ from skmerc._utils.locks import LOADING
 from skmerc._utils.progress import title
 from skmerc._utils.registry import storable
 from skmerc._utils.seeding import draw_seed, seeded
+from skmerc._utils.types import FilePath, RandomState
 from skmerc.features._fine_tuning import (
     IN_NO_FOLD,
     Training,
@@ -33,7 +37,7 @@ from skmerc.frame import KEYS, read_keys
 from skmerc.frame._columns import as_pandas, key_columns
 
 _N_KEPT = 2
-_TUNED = {}
+_TUNED: dict = {}
 """Models that were used last. They are not kept in estimators, where answers shall
 change nothing and pickles hold the weights once."""
 
@@ -186,32 +190,32 @@ class FineTunedTextEmbedder(TextEmbedder):
 
     def __init__(
         self,
-        model="sentence-transformers/all-MiniLM-L6-v2",
+        model: FilePath = "sentence-transformers/all-MiniLM-L6-v2",
         *,
-        cv=4,
-        max_epochs=2,
-        lr=1e-4,
-        weight_decay=0.01,
-        dropout=0.1,
-        class_weight=None,
-        layers=None,
-        tokens_at_once=2048,
-        precision="auto",
-        pooling=None,
-        normalize=False,
-        context_past=0,
-        context_future=0,
-        speakers=False,
-        max_tokens=None,
-        batch_size=32,
-        device="auto",
-        cache="process",
-        local_files_only=False,
-        errors="warn",
-        checkpoint=None,
-        random_state=None,
-        verbose=0,
-    ):
+        cv: int | None = 4,
+        max_epochs: int = 2,
+        lr: float = 1e-4,
+        weight_decay: float = 0.01,
+        dropout: float = 0.1,
+        class_weight: dict | Literal["balanced"] | None = None,
+        layers: int | None = None,
+        tokens_at_once: int = 2048,
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        pooling: Literal["mean", "cls", "max"] | None = None,
+        normalize: bool = False,
+        context_past: int = 0,
+        context_future: int = 0,
+        speakers: bool = False,
+        max_tokens: int | None = None,
+        batch_size: int = 32,
+        device: str = "auto",
+        cache: FilePath | None = "process",
+        local_files_only: bool = False,
+        errors: Literal["warn", "raise"] = "warn",
+        checkpoint: FilePath | None = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         super().__init__(
             model,
             pooling=pooling,
@@ -241,7 +245,7 @@ class FineTunedTextEmbedder(TextEmbedder):
 
     @fit_context(prefer_skip_nested_validation=True)
     @all_or_nothing
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
         """Train the models to tell the labels, and average them.
 
         Parameters
@@ -279,7 +283,7 @@ class FineTunedTextEmbedder(TextEmbedder):
 
     @fit_context(prefer_skip_nested_validation=True)
     @all_or_nothing
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: Any, y: ArrayLike | None = None) -> np.ndarray:
         """Train, and embed each text by the model that left its dialogue out.
 
         Parameters
@@ -307,7 +311,9 @@ class FineTunedTextEmbedder(TextEmbedder):
         refuse_broken(features, texts, self.model)
         return features
 
-    def _features_left_out(self, texts, fold, networks):
+    def _features_left_out(
+        self, texts: list, fold: np.ndarray, networks: list
+    ) -> np.ndarray:
         unseen = [
             text if number == IN_NO_FOLD else None
             for text, number in zip(texts, fold, strict=True)
@@ -322,8 +328,10 @@ class FineTunedTextEmbedder(TextEmbedder):
         return features
 
     @contextmanager
-    def _fit(self, X, y):
-        """Fit; give the texts, their folds, and the models without each fold.
+    def _fit(
+        self, X: Any, y: ArrayLike | None
+    ) -> Iterator[tuple[list, np.ndarray, list]]:
+        """Fit, and yield the texts, their folds, and the models without each fold.
 
         The checkpoint is kept until the block has ended.
         """
@@ -350,7 +358,9 @@ class FineTunedTextEmbedder(TextEmbedder):
             self.classes_ = classes
             yield texts, fold, networks
 
-    def _train(self, tune, fold, checkpoint):
+    def _train(
+        self, tune: Callable, fold: np.ndarray, checkpoint: FineTuningCheckpoint | None
+    ) -> tuple[list, list[dict]]:
         """Train a model without each fold, or one on all."""
         networks, history = [], []
         lower = LowerLayers(self.layers) if self.layers else None
@@ -365,8 +375,17 @@ class FineTunedTextEmbedder(TextEmbedder):
         return networks, history
 
     def _tune(
-        self, base, texts, label, factor, seed, number, chosen, lower, checkpoint
-    ):
+        self,
+        base: Any,
+        texts: list,
+        label: np.ndarray,
+        factor: torch.Tensor,
+        seed: int,
+        number: int,
+        chosen: np.ndarray,
+        lower: LowerLayers | None,
+        checkpoint: FineTuningCheckpoint | None,
+    ) -> tuple[Any, list[float]]:
         network = copy_to_learn(base, self.layers)
         device = torch.device(network.device)
         learned = np.flatnonzero((label >= 0) & chosen)
@@ -380,7 +399,7 @@ class FineTunedTextEmbedder(TextEmbedder):
                 self._training(seed, device),
                 lower=lower,
                 source=source,
-                saved=checkpoint and checkpoint.of_model(number),
+                saved=checkpoint.of_model(number) if checkpoint else None,
                 name=title(self, f"fold {number + 1} of {self.cv}")
                 if self.cv
                 else type(self).__name__,
@@ -388,7 +407,7 @@ class FineTunedTextEmbedder(TextEmbedder):
             )
         return network, losses
 
-    def _training(self, seed, device):
+    def _training(self, seed: int, device: torch.device) -> Training:
         automatic = self.precision == "auto" and computes_in_bfloat16(device)
         return Training(
             max_epochs=self.max_epochs,
@@ -402,12 +421,12 @@ class FineTunedTextEmbedder(TextEmbedder):
             seed=seed,
         )
 
-    def _load(self):
+    def _load(self) -> SentenceModel:
         with LOADING:
             known = _TUNED.get((self.model_digest_, *self._parts()))
             return known or self._keep(self._rebuild(), self.model_digest_)
 
-    def _rebuild(self):
+    def _rebuild(self) -> Any:
         network = deepcopy(super()._load().network)
         state = {name: torch.tensor(v) for name, v in self.weights_.items()}
         try:
@@ -420,7 +439,7 @@ class FineTunedTextEmbedder(TextEmbedder):
             ) from error
         return network
 
-    def _keep(self, network, digest=None):
+    def _keep(self, network: Any, digest: str | None = None) -> SentenceModel:
         tuned = SentenceModel.of(network, self.normalize)
         with LOADING:
             _TUNED[digest or tuned.digest, *self._parts()] = tuned
@@ -428,19 +447,19 @@ class FineTunedTextEmbedder(TextEmbedder):
                 del _TUNED[next(iter(_TUNED))]
         return tuned
 
-    def _parts(self):
-        """What the network in memory was made of, besides the weights."""
+    def _parts(self) -> tuple:
+        """Return what the network in memory was made of, besides the weights."""
         return (
             str(self.model), self.pooling, self.normalize, self.max_tokens, self.device,
         )  # fmt: skip
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
 
 
-def _demand_keys(X):
+def _demand_keys(X: Any) -> None:
     """Refuse texts without the keys that say what to leave out and what to learn."""
     found = key_columns(as_pandas(X)) if hasattr(X, "columns") else {}
     absent = [key for key in (KEYS[0], KEYS[3]) if key not in found]

@@ -1,11 +1,15 @@
 """Fitting a sentence model to labels: by which texts, in which folds, and how."""
 
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
+from numpy.typing import ArrayLike
 from sklearn.model_selection import GroupKFold
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
@@ -15,6 +19,9 @@ from torch.nn import functional as F
 
 from skmerc._utils.divergence import refuse_divergence
 from skmerc._utils.progress import progress, title
+from skmerc._utils.random import Source
+from skmerc.features._fine_tuning_checkpoint import ModelFile
+from skmerc.features._layers import LowerLayers
 from skmerc.features._reading import count_tokens, embed, prepare
 from skmerc.frame._columns import source_ids
 from skmerc.frame._labels import read_labels
@@ -28,7 +35,9 @@ _SMALLEST = 1e-12
 _BATCHES_SORTED_TOGETHER = 30
 
 
-def read_classes(y, texts, role):
+def read_classes(
+    y: ArrayLike | None, texts: list, role: pd.Series
+) -> tuple[np.ndarray, np.ndarray]:
     """Read the classes, and the number of that of each text; -1 where none is learned.
 
     Texts are learned from where there is one (not None) in a row of role "utterance".
@@ -60,7 +69,9 @@ def read_classes(y, texts, role):
     return classes, label
 
 
-def deal_dialogues(dialogue, label, n_folds, seed):
+def deal_dialogues(
+    dialogue: pd.Series, label: np.ndarray, n_folds: int | None, seed: int
+) -> np.ndarray:
     """Deal the dialogues that are learned from to folds, at random.
 
     The fold of each row is returned, also of those rows of a dialogue that are not
@@ -76,7 +87,8 @@ def deal_dialogues(dialogue, label, n_folds, seed):
             f"There are {groups.nunique()} dialogues to learn from, fewer than "
             f"cv={n_folds}. Lower cv, or set cv=None to train one model on all."
         )
-    folds, fold = GroupKFold(n_folds, shuffle=True, random_state=seed), {}
+    folds = GroupKFold(n_folds, shuffle=True, random_state=seed)
+    fold: dict[str, int] = {}
     for number, (kept, held_out) in enumerate(folds.split(groups, groups=groups)):
         if len(np.unique(label[label >= 0][kept])) < 2:
             raise ValueError(
@@ -88,7 +100,9 @@ def deal_dialogues(dialogue, label, n_folds, seed):
     return source.map(fold).fillna(IN_NO_FOLD).to_numpy(int)
 
 
-def weigh_classes(class_weight, classes, label):
+def weigh_classes(
+    class_weight: dict | str | None, classes: np.ndarray, label: np.ndarray
+) -> torch.Tensor:
     """Weight of each class in the loss: tensor (n_classes,)."""
     if isinstance(class_weight, dict):
         known = classes.tolist()
@@ -98,7 +112,7 @@ def weigh_classes(class_weight, classes, label):
                     f"class_weight names {name!r}, which is not among the classes "
                     f"{known}."
                 )
-            if not (isinstance(weight, Real) and 0 <= weight < np.inf):
+            if not (isinstance(weight, Real) and 0 <= float(weight) < np.inf):
                 raise ValueError(
                     f"class_weight gives {weight!r} to {name!r}; give a number from 0."
                 )
@@ -108,8 +122,18 @@ def weigh_classes(class_weight, classes, label):
 
 
 def fine_tune(
-    network, texts, target, factor, how, *, lower, source, saved, name, verbose
-):
+    network: Any,
+    texts: list,
+    target: torch.Tensor,
+    factor: torch.Tensor,
+    how: "Training",
+    *,
+    lower: LowerLayers | None,
+    source: Source,
+    saved: ModelFile | None,
+    name: str,
+    verbose: Any,
+) -> list[float]:
     """Train a sentence model; return the mean loss of each pass.
 
     Parameters
@@ -180,20 +204,30 @@ class FineTuning:
         What dropout draws from.
     """
 
-    def __init__(self, network, texts, target, factor, how, lower, source):
+    def __init__(
+        self,
+        network: Any,
+        texts: list,
+        target: torch.Tensor,
+        factor: torch.Tensor,
+        how: Training,
+        lower: LowerLayers | None,
+        source: Source,
+    ) -> None:
         self.network, self.texts, self.how, self.lower = network, texts, how, lower
-        self.losses, self.source = [], source
+        self.losses: list[float] = []
+        self.source = source
         self._rng = np.random.default_rng(how.seed)
         self._n_tokens = count_tokens(network, texts)
         if lower:
-            self._compute_lower()
+            self._compute_lower(lower)
         with torch.no_grad():
             size = embed(network, prepare(network, texts[:1]), how.normalize).shape[1]
         head = nn.Sequential(nn.Dropout(how.dropout), nn.Linear(size, len(factor)))
         self.head = head.to(network.device)
         self.target, self.factor = target.to(network.device), factor.to(network.device)
         self._peaks = how.lr, _LR_OF_HEAD
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": [w for w in network.parameters() if w.requires_grad]},
             {"params": self.head.parameters()},
         ]
@@ -201,14 +235,14 @@ class FineTuning:
             groups, lr=how.lr, weight_decay=how.weight_decay, fused=True
         )
 
-    def _compute_lower(self):
-        new = {text: i for i, text in enumerate(self.texts) if text not in self.lower}
+    def _compute_lower(self, lower: LowerLayers) -> None:
+        new = {text: i for i, text in enumerate(self.texts) if text not in lower}
         order = sorted(new.values(), key=lambda i: self._n_tokens[i])
         parts = parts_of_tokens(order, self._n_tokens, self.how.tokens_at_once)
         texts = [[self.texts[i] for i in part] for part in parts]
-        self.lower.compute(self.network, texts)
+        lower.compute(self.network, texts)
 
-    def one_pass(self, bar):
+    def one_pass(self, bar: Any) -> None:
         """Learn from each text once."""
         self.network.train()
         batches = batches_of_like_length(self.texts, self.how.batch_size, self._rng)
@@ -226,13 +260,13 @@ class FineTuning:
         terms = {"train_loss": self.losses[-1]}
         refuse_divergence(terms, len(self.losses), self.how.lr, self.network)
 
-    def _set_rate(self, step, n_steps):
+    def _set_rate(self, step: int, n_steps: int) -> None:
         rise = max(1.0, _WARMUP * n_steps)
         share = min((step + 1) / rise, 1 - step / n_steps)
         for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
             group["lr"] = peak * share
 
-    def _step(self, batch):
+    def _step(self, batch: np.ndarray) -> tuple[float, float]:
         """Take one step, by gradients that are summed up over parts of the batch."""
         self.optimizer.zero_grad()
         weight = self.factor[self.target[batch]].sum().clamp(min=_SMALLEST)
@@ -250,7 +284,7 @@ class FineTuning:
         self.optimizer.step()
         return total, weight.item()
 
-    def _answer(self, texts):
+    def _answer(self, texts: list) -> torch.Tensor:
         inputs = prepare(self.network, texts)
         with ExitStack() as stack:
             if self.how.bfloat16:
@@ -260,7 +294,7 @@ class FineTuning:
                 stack.enter_context(self.lower.standing_in(self.network, texts, inputs))
             return self.head(embed(self.network, inputs, self.how.normalize))
 
-    def state(self):
+    def state(self) -> tuple[dict[str, torch.Tensor], dict]:
         """Return tensors by name, and what else is needed to go on from here."""
         tensors, told = learned_weights(self.network), {"losses": self.losses}
         if len(self.losses) == self.how.max_epochs:
@@ -272,9 +306,9 @@ class FineTuning:
         tensors |= {f"source.{device}": state for device, state in drawn.items()}
         return tensors, told | {"rng": self._rng.bit_generator.state}
 
-    def go_on_from(self, tensors, told):
+    def go_on_from(self, tensors: dict[str, torch.Tensor], told: dict) -> None:
         """Take the state of the same training after some pass."""
-        parts = {"head": {}, "optimizer": {}, "source": {}}
+        parts: dict[str, dict] = {"head": {}, "optimizer": {}, "source": {}}
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
             if part in parts:
@@ -291,13 +325,13 @@ class FineTuning:
         self._rng.bit_generator.state = told["rng"]
 
 
-def learned_weights(network):
+def learned_weights(network: Any) -> dict[str, torch.Tensor]:
     """Weights that take gradients, by name."""
     named = network.named_parameters()
     return {f"network.{name}": w.detach() for name, w in named if w.requires_grad}
 
 
-def give_weights(network, tensors):
+def give_weights(network: Any, tensors: dict[str, torch.Tensor]) -> None:
     """Give a network what :func:`learned_weights` returned."""
     with torch.no_grad():
         for name, weight in network.named_parameters():
@@ -305,7 +339,7 @@ def give_weights(network, tensors):
                 weight.copy_(tensors[f"network.{name}"])
 
 
-def computes_in_bfloat16(device):
+def computes_in_bfloat16(device: torch.device) -> bool:
     """Whether a device multiplies in bfloat16 itself, and does not imitate it."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
@@ -314,7 +348,7 @@ def computes_in_bfloat16(device):
     )
 
 
-def average(states):
+def average(states: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
     """Average the weights of models of one origin; what is no float is the same."""
     return {
         name: torch.stack([state[name] for state in states]).mean(dim=0)
@@ -324,7 +358,9 @@ def average(states):
     }
 
 
-def batches_of_like_length(texts, batch_size, rng):
+def batches_of_like_length(
+    texts: list, batch_size: int, rng: np.random.Generator
+) -> list[np.ndarray]:
     """Cut texts into batches, in a new order, so that they need little padding.
 
     The positions of the texts of each batch are returned.
@@ -338,12 +374,15 @@ def batches_of_like_length(texts, batch_size, rng):
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def parts_of_tokens(batch, n_tokens, n_most):
+def parts_of_tokens(
+    batch: Iterable[int], n_tokens: list[int], n_most: int
+) -> list[list[int]]:
     """Cut a batch into parts that, filled up, have at most so many tokens each.
 
     A text that has more stands alone. The positions in each part are returned.
     """
-    parts, widest = [], 0
+    parts: list[list[int]] = []
+    widest = 0
     for i in batch:
         widest = max(widest, n_tokens[i])
         if not parts or widest * (len(parts[-1]) + 1) > n_most:

@@ -1,7 +1,9 @@
-"""Layers of a language model that learn, and what the others make of texts."""
+"""Layers of a language model that learn, and the states that the others compute."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from typing import Any
 
 import torch
 from torch import nn
@@ -9,11 +11,11 @@ from torch import nn
 from skmerc.features._reading import embed, prepare
 
 
-def copy_to_learn(network, n_learned):
+def copy_to_learn(network: Any, n_learned: int | None) -> Any:
     """Copy a sentence model so that its last layers learn, or all of it for None.
 
-    With them learns what stands behind the language model. The weights of all else are
-    shared with the original, and take no memory.
+    The parts behind the language model learn with them. All other weights are shared
+    with the original, and take no memory.
     """
     if n_learned is None:
         return deepcopy(network)
@@ -40,13 +42,14 @@ class LowerLayers:
         How many layers learn above them.
     """
 
-    def __init__(self, n_learned):
-        self._n_learned, self._states, self._in_tuple = n_learned, {}, False
+    def __init__(self, n_learned: int) -> None:
+        self._n_learned, self._in_tuple = n_learned, False
+        self._states: dict[Any, torch.Tensor] = {}
 
-    def __contains__(self, text):
+    def __contains__(self, text: Any) -> bool:
         return text in self._states
 
-    def compute(self, network, parts):
+    def compute(self, network: Any, parts: list[list]) -> None:
         """Read texts, which are given in the parts that are read at a time."""
         lower, _ = _layers(network, self._n_learned)
         if not len(lower):
@@ -63,14 +66,14 @@ class LowerLayers:
         finally:
             hook.remove()
 
-    def _keep(self, texts, mask, output):
+    def _keep(self, texts: list, mask: torch.Tensor, output: Any) -> None:
         self._in_tuple = isinstance(output, tuple)
         states = (output[0] if self._in_tuple else output)[mask].float().cpu()
         for text, own in zip(texts, states.split(mask.sum(1).tolist()), strict=True):
             self._states[text] = own.clone()  # not a view of its whole batch
 
     @contextmanager
-    def standing_in(self, network, texts, inputs):
+    def standing_in(self, network: Any, texts: list, inputs: dict) -> Iterator[None]:
         """Let what was computed stand in for the lower layers of a copy."""
         lower, _ = _layers(network, self._n_learned)
         if not len(lower):
@@ -90,8 +93,8 @@ class LowerLayers:
                 del layer.forward
 
 
-def _layers(network, n_learned):
-    """Layers of the language model that do not learn, and those that do."""
+def _layers(network: Any, n_learned: int) -> tuple[Any, Any]:
+    """Return the layers of the language model that do not learn, and those that do."""
     configs = (getattr(part, "config", None) for part in network.modules())
     numbers = (getattr(config, "num_hidden_layers", None) for config in configs)
     n_layers = next(filter(None, numbers), None)

@@ -2,7 +2,9 @@
 
 import os
 from collections import Counter
+from collections.abc import Callable, Iterable
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -18,7 +20,7 @@ from skmerc.exceptions import MissingModalityWarning
 from skmerc.frame._columns import is_array_like
 from skmerc.frame._texts import is_missing as is_absent
 
-# What is wrong with the program and its machine, and not with one file.
+# Faults of the program or the machine, and not of one file.
 FATAL = (
     ImportError,
     MemoryError,
@@ -35,7 +37,7 @@ class NothingFound(Exception):
     """An entry can be read and shows nothing to describe; the message says what."""
 
 
-def as_entries(X):
+def as_entries(X: Any) -> list:
     """List the entries of one column."""
     if isinstance(X, str | bytes | os.PathLike):
         raise ValueError(
@@ -52,12 +54,12 @@ def as_entries(X):
     return list(X)
 
 
-def is_missing(entry):
+def is_missing(entry: Any) -> bool:
     """Whether a cell is empty."""
     return is_absent(entry) or (isinstance(entry, str | bytes) and not entry)
 
 
-def attempt(extract, row, entry, strict):
+def attempt(extract: Callable, row: int, entry: Any, strict: bool) -> Any:
     """Return the features of an entry, or the exception that says why there are none.
 
     An exception that is returned can be counted, and comes back from another process.
@@ -76,7 +78,7 @@ def attempt(extract, row, entry, strict):
         return problem
 
 
-def features_of(extract, entry):
+def features_of(extract: Callable, entry: Any) -> np.ndarray:
     """Return the features of an entry; whatever it makes stumble, it is unreadable."""
     if is_missing(entry):
         raise Unreadable("no file named")
@@ -115,7 +117,7 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
     # Native code that releases the lock of Python runs in threads, which share models.
     _workers: dict = {"require": "sharedmem"}
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.one_d_array = tags.input_tags.string = True
         tags.input_tags.two_d_array = False
@@ -124,7 +126,7 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=True)
     @all_or_nothing
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Check that packages and models are there; nothing is learned from X.
 
         Parameters
@@ -151,7 +153,7 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
         self.feature_names_out_ = np.asarray(self._load().names, dtype=object)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Describe each file.
 
         Parameters
@@ -187,7 +189,7 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
             warn_of_missing(problems, entries)
         return rows
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the features.
 
         Parameters
@@ -203,10 +205,10 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return self.feature_names_out_.copy()
 
-    def _load(self):
+    def _load(self) -> Any:
         raise NotImplementedError
 
-    def _results(self, entries):
+    def _results(self, entries: list) -> Iterable:
         """Yield what comes of each entry, in order, under a progress bar."""
         parallel = Parallel(self.n_jobs, return_as="generator", **self._workers)
         extract, strict = self._load(), self.errors == "raise"
@@ -222,19 +224,19 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
             unit="file",
         )
 
-    def _check_entries(self, entries):
+    def _check_entries(self, entries: list) -> None:
         for row, entry in enumerate(entries):
             fault = None if is_missing(entry) else self._fault(entry)
             if fault:
                 raise ValueError(f"Row {row} holds {fault}.")
 
-    def _fault(self, entry):
+    def _fault(self, entry: Any) -> str | None:
         if not isinstance(entry, str | bytes | os.PathLike):
             return f"a {type(entry).__name__}; give {self._takes}"
         return None
 
 
-def name_of(entry):
+def name_of(entry: Any) -> str:
     """Name an entry in a message, in short: bytes may be a whole file."""
     if isinstance(entry, np.ndarray):
         return f"an array of shape {entry.shape}"
@@ -242,7 +244,7 @@ def name_of(entry):
     return f"{path!r:.300}"
 
 
-def warn_of_missing(problems, entries):
+def warn_of_missing(problems: dict[int, Exception], entries: list) -> None:
     """Tell in one warning how many rows have no features, and why."""
     reasons = Counter(str(problem).partition(":")[0] for problem in problems.values())
     counts = ", ".join(f"{n} with {reason}" for reason, n in reasons.items())

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,14 +32,23 @@ class Passage:
     text: str
     after: tuple
 
-    def __len__(self):
+    def __len__(self) -> int:
         return sum(map(len, (*self.before, self.name, self.text, *self.after)))
 
-    def __str__(self):
+    def __str__(self) -> str:
         return json.dumps([self.before, self.name, self.text, self.after])
 
 
-def make_passages(texts, X, *, past, future, speakers, name, tell=True):
+def make_passages(
+    texts: list,
+    X: Any,
+    *,
+    past: int,
+    future: int,
+    speakers: bool,
+    name: str,
+    tell: bool = True,
+) -> list:
     """Give each text its neighbours in the dialogue: list of Passage, None if missing.
 
     Parameters
@@ -74,7 +84,7 @@ def make_passages(texts, X, *, past, future, speakers, name, tell=True):
     lines = [f"{n} {t}".lstrip() if t else t for n, t in zip(names, texts, strict=True)]
     order = np.lexsort((turn, dialogue))
     starts = np.flatnonzero(np.diff(dialogue[order], prepend=-1))
-    passages = [None] * len(texts)
+    passages: list = [None] * len(texts)
     for rows in np.split(order, starts[1:]):
         said = [lines[row] for row in rows if neighbour[row]]
         n_before = np.cumsum(neighbour[rows]) - neighbour[rows]
@@ -90,7 +100,7 @@ def make_passages(texts, X, *, past, future, speakers, name, tell=True):
     return passages
 
 
-def _demand_keys(X, context, speakers, name):
+def _demand_keys(X: Any, context: int, speakers: bool, name: str) -> None:
     found = key_columns(as_pandas(X)) if hasattr(X, "columns") else {}
     needed = ["dialogue__id", "dialogue__turn"] if context else []
     needed += ["dialogue__speaker"] if speakers else []

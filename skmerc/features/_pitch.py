@@ -13,7 +13,9 @@ LOWEST, HIGHEST = 65.0, 500.0  # Hz
 NEARLY_BEST = 0.9
 
 
-def track_pitch(sound, rate, hop):
+def track_pitch(
+    sound: np.ndarray, rate: int, hop: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return fundamental frequency in Hz and periodicity, one of each per hop.
 
     Periodicity is the correlation of a frame with itself one period later.
@@ -27,7 +29,7 @@ def track_pitch(sound, rate, hop):
     return rate / (shortest + shift), height
 
 
-def correlate(frames):
+def correlate(frames: np.ndarray) -> np.ndarray:
     """Correlate the first half of each frame with what follows at every lag."""
     half = FRAME // 2
     first = np.fft.rfft(frames[:, :half], FRAME)
@@ -37,7 +39,7 @@ def correlate(frames):
     return products / np.sqrt(np.maximum(energy[:, :1] * energy, 1e-12))
 
 
-def first_high_peak(curves):
+def first_high_peak(curves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Place and height of the first peak of each row that is nearly the highest."""
     left, middle, right = curves[:, :-2], curves[:, 1:-1], curves[:, 2:]
     peaks = np.where((middle >= left) & (middle >= right), middle, 0)

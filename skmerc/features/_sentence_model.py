@@ -3,11 +3,13 @@
 import math
 import os
 import random
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +18,7 @@ from skmerc._utils.locks import LOADING, Turn
 from skmerc._utils.optional import need
 from skmerc._utils.progress import is_shown
 from skmerc._utils.seeding import repeatable, seeded
+from skmerc._utils.types import FilePath
 from skmerc.features._passages import Passage
 from skmerc.features._reading import (
     embed_passages,
@@ -47,14 +50,14 @@ class SentenceModel:
         Number of tokens that a text may have without being cut; may be infinite.
     """
 
-    network: object
+    network: Any
     normalize: bool
     probe: np.ndarray
     digest: str
     n_readable: float
-    _lock: object = field(default_factory=Turn)
+    _lock: Any = field(default_factory=Turn)
 
-    def embed(self, texts, batch_size):
+    def embed(self, texts: list, batch_size: int) -> np.ndarray:
         """Embed texts, or passages: float32 array (n_texts, n_features)."""
         device = torch.device(self.network.device)
         in_context = len(texts) and isinstance(texts[0], Passage)
@@ -62,32 +65,39 @@ class SentenceModel:
         with self._lock, repeatable(device):  # tokenizers cannot be shared by threads
             return compute(self.network, texts, self.normalize, batch_size)
 
-    def too_long(self, texts):
+    def too_long(self, texts: list) -> list[int]:
         """Positions of the texts that are cut; None is passed over."""
         with self._lock:
             return too_long(self.network, texts, self.n_readable)
 
-    def check_context(self):
+    def check_context(self) -> None:
         """Refuse a model that cannot read an utterance apart from its neighbours."""
         refuse_without_pooling(self.network)
 
     @classmethod
-    def of(cls, network, normalize):
+    def of(cls, network: Any, normalize: bool) -> "SentenceModel":
         """Describe a network that is loaded."""
         # Before the digest: only with use does a tokenizer learn its longest text.
         (probe,) = _embed(network, [_PROBE], normalize, 1)
         digest = _digest(network, normalize)
         return cls(network, normalize, probe, digest, n_readable(network))
 
-    def embeds_like(self, probe):
+    def embeds_like(self, probe: np.ndarray) -> bool:
         """Whether this is the model of another's `probe`, on whatever device."""
         difference = np.linalg.norm(self.probe - probe)
         return bool(difference <= 0.01 * np.linalg.norm(probe))
 
 
 def load_sentence_model(
-    model, *, pooling, normalize, max_tokens, device, local_files_only, verbose
-):
+    model: FilePath,
+    *,
+    pooling: str | None,
+    normalize: bool,
+    max_tokens: int | None,
+    device: str,
+    local_files_only: bool,
+    verbose: Any,
+) -> SentenceModel:
     """Load a model by path or name, unless it is loaded already."""
     folder = _find_folder(model)
     source, stamp = str(folder or model), _stamp(folder) if folder else None
@@ -101,7 +111,7 @@ def load_sentence_model(
             raise _cannot_load(model, folder, local_files_only, error) from error
 
 
-def _import_quietly():
+def _import_quietly() -> None:
     state = random.getstate()  # the import draws from it
     try:
         need("text", "sentence_transformers")
@@ -109,12 +119,12 @@ def _import_quietly():
         random.setstate(state)
 
 
-def _find_folder(model):
+def _find_folder(model: FilePath) -> Path | None:
     """Return the folder that `model` names, or None if it is the name of a model."""
     path = Path(model).expanduser()
     if path.is_dir():
         return path.resolve()
-    if isinstance(model, Path) or model.startswith((".", "~", "/")):
+    if isinstance(model, os.PathLike) or model.startswith((".", "~", "/")):
         raise FileNotFoundError(
             f"There is no folder {str(model)!r}; give the folder of a model, or a name "
             "on the Hugging Face hub such as 'sentence-transformers/all-MiniLM-L6-v2'."
@@ -122,7 +132,7 @@ def _find_folder(model):
     return None
 
 
-def _stamp(folder):
+def _stamp(folder: Path) -> tuple:
     """Tell whether a model's folder has changed since it was loaded."""
     if not any((folder / name).is_file() for name in ("modules.json", "config.json")):
         raise FileNotFoundError(
@@ -134,7 +144,7 @@ def _stamp(folder):
 
 
 @contextmanager
-def _progress_bars(shown):
+def _progress_bars(shown: Any) -> Iterator[None]:
     """Hide the bars of the Hugging Face libraries, unless the environment decides."""
     from huggingface_hub import utils as hub
     from transformers.utils import logging
@@ -157,7 +167,15 @@ def _progress_bars(shown):
 
 
 @lru_cache(maxsize=2)
-def _load(source, pooling, normalize, max_tokens, device, local_files_only, stamp):
+def _load(
+    source: str,
+    pooling: str | None,
+    normalize: bool,
+    max_tokens: int | None,
+    device: str,
+    local_files_only: bool,
+    stamp: tuple | None,
+) -> SentenceModel:
     # Weights that the model comes without are drawn, the same in all processes.
     with seeded(0, torch.device("cpu")):
         network = _open(source, pooling, device, local_files_only or stamp is not None)
@@ -168,7 +186,7 @@ def _load(source, pooling, normalize, max_tokens, device, local_files_only, stam
     return SentenceModel.of(network, normalize)
 
 
-def _open(source, pooling, device, local):
+def _open(source: str, pooling: str | None, device: str, local: bool) -> Any:
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.util import is_sentence_transformer_model
 
@@ -183,7 +201,7 @@ def _open(source, pooling, device, local):
     return network
 
 
-def _hub_answers(name):
+def _hub_answers(name: str) -> bool:
     """Ask once; left to itself, the hub's client tries each file for a minute."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
@@ -197,9 +215,9 @@ def _hub_answers(name):
     return True
 
 
-def _fit_tokenizer(network, max_tokens):
+def _fit_tokenizer(network: Any, max_tokens: int | None) -> None:
     """Let a tokenizer fill up batches, and cut what the model has no places for."""
-    tokenizer = getattr(network, "tokenizer", None)
+    tokenizer: Any = getattr(network, "tokenizer", None)
     special = getattr(tokenizer, "all_special_tokens", [])
     if special and len(tokenizer) <= len(special):
         raise ValueError("its tokenizer knows no words: a file of it is absent")
@@ -218,7 +236,7 @@ def _fit_tokenizer(network, max_tokens):
         network.max_seq_length = n_places
 
 
-def _n_places(part):
+def _n_places(part: torch.nn.Module) -> float:
     """Return how many tokens a part of a model has learned places for."""
     places = getattr(part, "position_embeddings", None)
     if not isinstance(places, torch.nn.Embedding):
@@ -230,7 +248,7 @@ def _n_places(part):
 # Parts of a network are known by name, since release 6 moved their classes.
 
 
-def _replace_pooling(network, pooling):
+def _replace_pooling(network: Any, pooling: str) -> None:
     for position, part in enumerate(network):
         if type(part).__name__ == "Pooling":
             config = part.get_config_dict()
@@ -243,13 +261,13 @@ def _replace_pooling(network, pooling):
     raise ValueError(f"it pools no tokens, so pooling={pooling!r} has no meaning")
 
 
-def _remove_normalization(network):
+def _remove_normalization(network: Any) -> None:
     for position in reversed(range(len(network))):
         if type(network[position]).__name__ == "Normalize":
             del network[position]
 
 
-def _embed(network, texts, normalize, batch_size):
+def _embed(network: Any, texts: list, normalize: bool, batch_size: int) -> np.ndarray:
     vectors = network.encode(
         texts,
         batch_size=batch_size,
@@ -259,9 +277,9 @@ def _embed(network, texts, normalize, batch_size):
     return np.asarray(vectors, dtype=np.float32)
 
 
-def _digest(network, normalize):
+def _digest(network: Any, normalize: bool) -> str:
     """Digest all that decides about an embedding."""
-    tokenizer = getattr(network, "tokenizer", None)
+    tokenizer: Any = getattr(network, "tokenizer", None)
     tokenizer = getattr(tokenizer, "backend_tokenizer", tokenizer)
     vocabulary = tokenizer.to_str() if hasattr(tokenizer, "to_str") else None
     prompt = (network.prompts, network.default_prompt_name)
@@ -274,7 +292,7 @@ def _digest(network, normalize):
     return digest.hexdigest()
 
 
-def _settings(network):
+def _settings(network: Any) -> list[tuple[str, str]]:
     """List by what settings the language model inside computes."""
     parts = (getattr(part, "config", None) for part in network.modules())
     config = next((part for part in parts if hasattr(part, "to_dict")), None)
@@ -282,7 +300,9 @@ def _settings(network):
     return sorted((k, repr(v)) for k, v in settings.items() if k not in _ORIGIN)
 
 
-def _cannot_load(model, folder, local_files_only, error):
+def _cannot_load(
+    model: FilePath, folder: Path | None, local_files_only: bool, error: Exception
+) -> OSError:
     first_line = str(error).strip().partition("\n")[0].rstrip(".")
     reason = f"{type(error).__name__}: {first_line}"
     if folder:

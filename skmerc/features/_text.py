@@ -4,6 +4,7 @@ from collections import Counter
 from hashlib import blake2b
 from numbers import Integral
 from pathlib import Path
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -14,12 +15,13 @@ from skmerc._utils.device import resolve_device
 from skmerc._utils.fitting import all_or_nothing
 from skmerc._utils.progress import progress
 from skmerc._utils.registry import storable
+from skmerc._utils.types import FilePath
 from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import MissingModalityWarning, TextTruncationWarning
 from skmerc.features._cache import compute_once, open_cache
 from skmerc.features._media import FATAL
 from skmerc.features._passages import make_passages
-from skmerc.features._sentence_model import load_sentence_model
+from skmerc.features._sentence_model import SentenceModel, load_sentence_model
 from skmerc.frame import drop_keys
 from skmerc.frame._columns import as_pandas
 from skmerc.frame._texts import clean, tell_of_changes
@@ -147,21 +149,21 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        model="sentence-transformers/all-MiniLM-L6-v2",
+        model: FilePath = "sentence-transformers/all-MiniLM-L6-v2",
         *,
-        pooling=None,
-        normalize=True,
-        context_past=0,
-        context_future=0,
-        speakers=False,
-        max_tokens=None,
-        batch_size=32,
-        device="auto",
-        cache="process",
-        local_files_only=False,
-        errors="warn",
-        verbose=0,
-    ):
+        pooling: Literal["mean", "cls", "max"] | None = None,
+        normalize: bool = True,
+        context_past: int = 0,
+        context_future: int = 0,
+        speakers: bool = False,
+        max_tokens: int | None = None,
+        batch_size: int = 32,
+        device: str = "auto",
+        cache: FilePath | None = "process",
+        local_files_only: bool = False,
+        errors: Literal["warn", "raise"] = "warn",
+        verbose: int = 0,
+    ) -> None:
         self.model = model
         self.pooling = pooling
         self.normalize = normalize
@@ -178,7 +180,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=True)
     @all_or_nothing
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Load the model and learn the number of its features.
 
         Parameters
@@ -208,12 +210,12 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         self._remember(self._load())
         return self
 
-    def _remember(self, model):
+    def _remember(self, model: SentenceModel) -> None:
         self._probe, self.model_digest_ = model.probe, model.digest
         self._n_readable = model.n_readable
         self.embedding_size_ = len(model.probe)
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Embed texts.
 
         Parameters
@@ -243,7 +245,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         self._tell_of_long(texts, self._n_readable)
         return self._features(texts)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the features by their numbers.
 
         Parameters
@@ -259,7 +261,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return np.arange(self.embedding_size_).astype(str).astype(object)
 
-    def _read(self, X, *, tell=True):
+    def _read(self, X: Any, *, tell: bool = True) -> list:
         name = type(self).__name__
         column = drop_keys(X) if hasattr(X, "columns") else X
         texts, changes = _read_texts(column, name)
@@ -277,10 +279,10 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
             tell=tell,
         )
 
-    def _in_context(self):
-        return self.context_past or self.context_future or self.speakers
+    def _in_context(self) -> bool:
+        return bool(self.context_past or self.context_future or self.speakers)
 
-    def _tell_of_long(self, texts, n_readable):
+    def _tell_of_long(self, texts: list, n_readable: float) -> None:
         """Warn of utterances that the model does not read to their ends."""
         texts = [getattr(text, "text", text) for text in texts]
         if not any(text and len(text.encode()) > n_readable for text in texts):
@@ -295,7 +297,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
                 TextTruncationWarning,
             )
 
-    def _load(self):
+    def _load(self) -> SentenceModel:
         model = load_sentence_model(
             self.model,
             pooling=self.pooling,
@@ -314,7 +316,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
             model.check_context()
         return model
 
-    def _features(self, texts):
+    def _features(self, texts: list) -> np.ndarray:
         keys = {text: self._key(text) for text in texts if text is not None}
         try:
             vectors = self._vectors({key: text for text, key in keys.items()})
@@ -332,12 +334,12 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         refuse_broken(features, texts, self.model)
         return features
 
-    def _key(self, text):
+    def _key(self, text: Any) -> bytes:
         mark = " " if isinstance(text, str) else "\n"  # which parts the two kinds
         content = f"{self.model_digest_}{mark}{text}".encode()
         return blake2b(content, digest_size=16).digest()
 
-    def _vectors(self, texts):
+    def _vectors(self, texts: dict[bytes, Any]) -> dict[bytes, np.ndarray]:
         # Texts of like length need little padding; the longest shows at once
         # whether the memory suffices.
         order = sorted(texts, key=lambda key: len(texts[key]), reverse=True)
@@ -357,7 +359,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
                 progress=bar,
             )
 
-    def _embed(self, texts):
+    def _embed(self, texts: list) -> np.ndarray:
         model = self._load()
         if not (
             model.embeds_like(self._probe) and model.n_readable == self._n_readable
@@ -374,7 +376,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
             _stumble(model, texts)
             raise
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         tags.input_tags.one_d_array = True
@@ -387,12 +389,12 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
 class _Stumble(Exception):
     """A model cannot embed a text."""
 
-    def __init__(self, text):
+    def __init__(self, text: Any) -> None:
         self.text = text
-        super().__init__("a text")  # messages tell nothing of what was said
+        super().__init__("a text")  # messages must not show what was said
 
 
-def _stumble(model, texts):
+def _stumble(model: SentenceModel, texts: list) -> None:
     """Find the text that a model cannot embed."""
     for text in texts:
         try:
@@ -403,7 +405,7 @@ def _stumble(model, texts):
             raise _Stumble(text) from error
 
 
-def _read_texts(X, name):
+def _read_texts(X: Any, name: str) -> tuple[list, Counter]:
     """Return a list of texts, None where one is missing, and what was changed."""
     values = np.asanyarray(as_pandas(X) if hasattr(X, "columns") else X, dtype=object)
     if values.ndim == 2 and values.shape[1] == 1:
@@ -414,13 +416,13 @@ def _read_texts(X, name):
             f"Choose one, for example with "
             f"ColumnTransformer([('text', {name}(), 'utterance')])."
         )
-    changes = Counter()
+    changes: Counter = Counter()
     return [
         _read_text(value, row, changes) for row, value in enumerate(values)
     ], changes
 
 
-def _read_text(value, row, changes):
+def _read_text(value: Any, row: int, changes: Counter) -> str | None:
     text = clean(value, changes)
     if isinstance(text, str):
         _check_unicode(text, row)
@@ -433,7 +435,7 @@ def _read_text(value, row, changes):
     )
 
 
-def _check_unicode(text, row):
+def _check_unicode(text: str, row: int) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -443,7 +445,7 @@ def _check_unicode(text, row):
         ) from None
 
 
-def refuse_broken(features, texts, model):
+def refuse_broken(features: np.ndarray, texts: list, model: FilePath) -> None:
     """Refuse an embedding of a text that would pass for that of a missing one."""
     there = np.array([text is not None for text in texts], bool)
     broken = np.flatnonzero(there & ~np.isfinite(features).all(axis=1))
@@ -455,7 +457,7 @@ def refuse_broken(features, texts, model):
         )
 
 
-def tell_of_missing(texts, errors):
+def tell_of_missing(texts: list, errors: str) -> None:
     n_missing = texts.count(None)
     if not n_missing:
         return

@@ -1,9 +1,11 @@
 """Functionals of what is seen."""
 
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from numbers import Integral, Real
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from skmerc._utils.locks import LOADING
 from skmerc._utils.optional import need
 from skmerc._utils.registry import storable
 from skmerc._utils.seeding import seeded
+from skmerc._utils.types import FilePath
 from skmerc.features._files import sample_frames
 from skmerc.features._media import FATAL, MediaTransformer
 
@@ -88,15 +91,15 @@ class VideoFunctionals(MediaTransformer):
 
     def __init__(
         self,
-        model="facebook/dinov2-small",
+        model: FilePath = "facebook/dinov2-small",
         *,
-        frame_rate=2.0,
-        batch_size=32,
-        device="auto",
-        errors="warn",
-        n_jobs=None,
-        verbose=False,
-    ):
+        frame_rate: float = 2.0,
+        batch_size: int = 32,
+        device: str = "auto",
+        errors: Literal["warn", "raise"] = "warn",
+        n_jobs: int | None = None,
+        verbose: int = False,
+    ) -> None:
         self.model = model
         self.frame_rate = frame_rate
         self.batch_size = batch_size
@@ -105,7 +108,7 @@ class VideoFunctionals(MediaTransformer):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def _load(self):
+    def _load(self) -> "FrameEmbedder":
         device = resolve_device(self.device)
         return FrameEmbedder(self.model, self.frame_rate, self.batch_size, device)
 
@@ -113,7 +116,9 @@ class VideoFunctionals(MediaTransformer):
 class FrameEmbedder:
     """Mean and standard deviation over time of the embeddings of frames."""
 
-    def __init__(self, model, frame_rate, batch_size, device):
+    def __init__(
+        self, model: FilePath, frame_rate: float, batch_size: int, device: torch.device
+    ) -> None:
         self.frame_rate, self.batch_size, self.device = frame_rate, batch_size, device
         self.model, self.processor = load_model(model, device)
         (blank,) = self._embed([np.zeros((64, 64, 3), dtype=np.uint8)])
@@ -127,14 +132,14 @@ class FrameEmbedder:
             f"embedding_{i}_{f}" for f in ("mean", "std") for i in range(len(blank))
         ]
 
-    def __call__(self, path):
+    def __call__(self, path: str) -> np.ndarray:
         frames = sample_frames(path, self.frame_rate)
         batches = iter(lambda: list(islice(frames, self.batch_size)), [])
         embeddings = np.concatenate([self._embed(batch) for batch in batches])
         return np.concatenate([embeddings.mean(axis=0), embeddings.std(axis=0)])
 
     @torch.inference_mode()
-    def _embed(self, frames):
+    def _embed(self, frames: list[np.ndarray]) -> np.ndarray:
         pixels = self.processor(
             images=frames, return_tensors="pt", input_data_format="channels_last"
         )["pixel_values"]
@@ -144,7 +149,7 @@ class FrameEmbedder:
         return states.mean(dim=over).float().cpu().numpy()
 
 
-def load_model(name, device):
+def load_model(name: FilePath, device: torch.device) -> tuple[Any, Any]:
     """Load an image model and what prepares frames for it."""
     (transformers,) = need("video", "transformers", "PIL", "av")[:1]
     with LOADING, seeded(0, torch.device("cpu")), quiet(transformers):
@@ -173,12 +178,12 @@ def load_model(name, device):
             f"{os.fspath(name)!r} is a {type(model).__name__}, which takes "
             f"{model.main_input_name}; give a model of images."
         )
-    # In half precision not every model takes pictures, and none is exact.
+    # Not every model works in half precision, and none is exact in it.
     return model.float().to(device).eval(), processor
 
 
 @contextmanager
-def quiet(transformers):
+def quiet(transformers: Any) -> Iterator[None]:
     """Keep progress bars and reports of loading away, for as long as it lasts."""
     logging = transformers.utils.logging
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

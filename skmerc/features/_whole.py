@@ -1,13 +1,17 @@
 """Whether a file ends before its own structure does.
 
-Times do not tell: a picture may stay for long, one stream may end before another, and
-the length of many formats is but an estimate. The sizes of parts are exact.
+Times cannot tell: a picture may stay for long, one stream may end before another, and
+many formats only estimate their length. The sizes of parts are exact.
 """
 
 import math
 import os
 import re
+from collections.abc import Callable
 from functools import partial
+from typing import Any, BinaryIO, Literal
+
+from skmerc._utils.types import FilePath
 
 # Programs that write to a pipe do not know the size, and claim about 2 GiB or more,
 # or nothing.
@@ -17,7 +21,7 @@ SLACK = 9
 HEAD = 27 + 255  # bytes that tell the size of a part, at most those of an Ogg page
 
 
-def is_cut_short(path):
+def is_cut_short(path: FilePath) -> bool | None:
     """Whether a file says that it is longer than it is; None where it says nothing."""
     with open(path, "rb") as file:
         head = file.read(32)
@@ -26,13 +30,15 @@ def is_cut_short(path):
     return None if end is None else os.path.getsize(path) < end - SLACK
 
 
-def read_at(file, place, n_bytes):
+def read_at(file: BinaryIO, place: int, n_bytes: int) -> bytes:
     """Return bytes from a place in a file, fewer at its end."""
     file.seek(min(place, 2**62))  # no seek takes more than 63 bits
     return file.read(n_bytes)
 
 
-def end_of_parts(file, size_of, start=0):
+def end_of_parts(
+    file: BinaryIO, size_of: Callable[[bytes], int | None], start: int = 0
+) -> int | None:
     """Return where the last of the parts ends that follow each other in a file.
 
     `size_of` tells the size of a part by its first bytes: None where no part begins,
@@ -44,7 +50,9 @@ def end_of_parts(file, size_of, start=0):
     return end if size is None else None
 
 
-def size_of_chunk(head, marks, order):
+def size_of_chunk(
+    head: bytes, marks: tuple[bytes, ...], order: Literal["big", "little"]
+) -> int | None:
     """Return the size of a chunk of an AVI or AIFF file."""
     if not head.startswith(marks):
         return None
@@ -52,12 +60,12 @@ def size_of_chunk(head, marks, order):
     return 8 + size + size % 2 if 0 < size < UNKNOWN else 0
 
 
-def size_of_object(head, marks):
+def size_of_object(head: bytes, marks: tuple[bytes, ...]) -> int | None:
     """Return the size of an object of a WMA, WMV or W64 file."""
     return int.from_bytes(head[16:24], "little") if head.startswith(marks) else None
 
 
-def size_of_caf_chunk(head):
+def size_of_caf_chunk(head: bytes) -> int | None:
     """Return the size of a chunk of a Core Audio file."""
     if len(head) < 12:
         return None
@@ -65,7 +73,7 @@ def size_of_caf_chunk(head):
     return 12 + size if size < 2**63 else 0  # -1, that is, to the end
 
 
-def size_of_box(head):
+def size_of_box(head: bytes) -> int | None:
     """Return the size of a box of an MP4 or QuickTime file; 0 if it is the last."""
     if head[4:8] not in BOXES:
         return None
@@ -73,7 +81,7 @@ def size_of_box(head):
     return int.from_bytes(head[8:16], "big") if size == 1 else size
 
 
-def size_of_element(head, inside=False):
+def size_of_element(head: bytes, inside: bool = False) -> int | None:
     """Return the size of an element of a Matroska or WebM file.
 
     Where what is inside counts, that of a part without an end is the size of its head.
@@ -89,13 +97,13 @@ def size_of_element(head, inside=False):
     return place + width + size
 
 
-def end_of_matroska(file):
+def end_of_matroska(file: BinaryIO) -> float | None:
     """Return where a Matroska or WebM file ends, that of a live recording too."""
     end = end_of_parts(file, size_of_element)
     return end_of_parts(file, partial(size_of_element, inside=True), end or 0)
 
 
-def size_of_pack(head):
+def size_of_pack(head: bytes) -> int | None:
     """Return the size of a header or packet of an MPEG program stream."""
     if not head.startswith(b"\0\0\1") or len(head) < 14 or head[3] < 0xB9:
         return None
@@ -106,14 +114,14 @@ def size_of_pack(head):
     return 6 + int.from_bytes(head[4:6], "big")
 
 
-def end_of_packets(file, size, first=0):
+def end_of_packets(file: BinaryIO, size: int, first: int = 0) -> int | None:
     """Return where the packets of an MPEG transport stream end, all of one size."""
     if any(read_at(file, first + n * size, 1) != b"G" for n in range(4)):
         return None
     return -(-file.seek(0, os.SEEK_END) // size) * size
 
 
-def end_of_gif(file):
+def end_of_gif(file: BinaryIO) -> float | None:
     """Return where the pictures of a GIF file end; infinity where one breaks off."""
     place = 13 + size_of_colors(read_at(file, 10, 1))
     while head := read_at(file, place, 10):
@@ -130,12 +138,12 @@ def end_of_gif(file):
     return None
 
 
-def size_of_colors(flags):
+def size_of_colors(flags: bytes) -> int:
     """Return the bytes of the colours that a byte of a GIF file announces."""
     return 3 << (flags[0] % 8 + 1) if flags and flags[0] & 0x80 else 0
 
 
-def size_of_page(head):
+def size_of_page(head: bytes) -> int | None:
     """Return the size of a page of an Ogg file."""
     if not head.startswith(b"OggS"):
         return None
@@ -143,12 +151,12 @@ def size_of_page(head):
     return 27 + n_segments + sum(head[27 : 27 + n_segments])
 
 
-def size_of_tag(head):
+def size_of_tag(head: bytes) -> int | None:
     """Return the size of a tag of a Flash video."""
     return 15 + int.from_bytes(head[1:4], "big") if head.startswith(FLV) else None
 
 
-def end_of_wave(file):
+def end_of_wave(file: BinaryIO) -> int | None:
     """Return where the samples of a WAV file end; what follows them may be absent."""
     end = 12
     while re.match(rb"[ -~]{4}.{4}", head := read_at(file, end, 8), re.DOTALL):
@@ -159,21 +167,21 @@ def end_of_wave(file):
     return None  # a chunk of odd size without its padding hides those behind it
 
 
-def end_of_rf64(file):
+def end_of_rf64(file: BinaryIO) -> int | None:
     """Return where a WAV file of 64 bits ends."""
     head = read_at(file, 0, 28)
     size = int.from_bytes(head[20:], "little")
     return 8 + size if head[12:16] == b"ds64" and size else None
 
 
-def end_of_au(file):
+def end_of_au(file: BinaryIO) -> int | None:
     """Return where the samples of an AU file end."""
     head = read_at(file, 0, 12)
     start, size = int.from_bytes(head[4:8], "big"), int.from_bytes(head[8:], "big")
     return start + size if size < UNKNOWN else None
 
 
-def end_of_sphere(file):
+def end_of_sphere(file: BinaryIO) -> int | None:
     """Return where a file of NIST ends, the format of TIMIT and Switchboard."""
     head = read_at(file, 0, 1024)
     told = dict(re.findall(rb"(?m)^(\w+) -i (\d+)", head))
@@ -183,7 +191,7 @@ def end_of_sphere(file):
     return 1024 + math.prod(int(told[name]) for name in names)
 
 
-def end_of_mp3(file):
+def end_of_mp3(file: BinaryIO) -> int | None:
     """Return where an MP3 file ends, if its first frame tells."""
     head = read_at(file, 0, 10)
     start = 0
@@ -193,7 +201,7 @@ def end_of_mp3(file):
     return start + found.start() + int.from_bytes(found[1], "big") if found else None
 
 
-def parts(size_of, start=0, **settings):
+def parts(size_of: Callable, start: int = 0, **settings: Any) -> Callable:
     """Make a function that finds the end of a file of such parts."""
     return partial(end_of_parts, size_of=partial(size_of, **settings), start=start)
 
@@ -215,7 +223,8 @@ MP3_LENGTH = re.compile(
     rb"\xff[\xe0-\xff].{11,34}?(?:Xing|Info)\0\0\0[\x03\x07\x0b\x0f].{4}(.{4})",
     re.DOTALL,
 )
-KINDS = [  # the first that fits counts
+# The first that fits counts.
+KINDS: list[tuple[tuple[bytes, ...], int, Callable[[BinaryIO], float | None]]] = [
     ((b"ID3", b"\xff"), 0, end_of_mp3),
     ((b"RF64", b"BW64"), 0, end_of_rf64),
     ((b"RIFX",), 0, parts(size_of_chunk, marks=(b"RIFX",), order="big")),

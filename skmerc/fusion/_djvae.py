@@ -2,16 +2,20 @@
 
 import copy
 import os
+from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
+from skorch import NeuralNet
 from skorch.callbacks import GradientNormClipping
 
 from skmerc._training import (
@@ -35,6 +39,7 @@ from skmerc._training import (
     warn_of_values_never_seen,
     without_accelerator,
 )
+from skmerc._training._batches import DialogueDataset
 from skmerc._utils.compat import (
     Interval,
     StrOptions,
@@ -45,12 +50,14 @@ from skmerc._utils.compat import (
 from skmerc._utils.divergence import refuse_infinite_answers
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc._utils.registry import PresetMixin, Range, storable
+from skmerc._utils.types import FilePath, Modalities, RandomState, Table
 from skmerc.frame import KEYS, drop_keys
 from skmerc.frame._columns import VALIDATION, parse_table
-from skmerc.frame._conversations import read_conversations
+from skmerc.frame._conversations import Conversations, read_conversations
 from skmerc.fusion._layout import behind_keys, code_names, table_names
 from skmerc.fusion._training import FusionMeasure, WarmUp, lower_bound, rows_of
-from skmerc.nn.vae import FusionLoss, FusionNetwork
+from skmerc.nn.standardize import Standardize
+from skmerc.nn.vae import FusionLoss, FusionNetwork, JointVAE
 
 
 @storable
@@ -257,30 +264,30 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        latent_size=128,
-        hidden_size=256,
-        beta=0.003,
-        gamma=0.0003,
-        warmup_epochs=5,
-        classification_weight=0.0,
-        posterior="joint",
-        output="latent+blocks",
-        modality_dropout=0.1,
-        modalities=None,
-        standardize=True,
-        partial_nan="mean",
-        lr=1e-3,
-        weight_decay=1e-2,
-        batch_size=128,
-        max_epochs=25,
-        patience=10,
-        callbacks=None,
-        net_params=None,
-        device="auto",
-        checkpoint=None,
-        random_state=None,
-        verbose=0,
-    ):
+        latent_size: int = 128,
+        hidden_size: int = 256,
+        beta: float = 0.003,
+        gamma: float = 0.0003,
+        warmup_epochs: int = 5,
+        classification_weight: float = 0.0,
+        posterior: Literal["joint", "poe"] = "joint",
+        output: Literal["latent", "latent+blocks"] = "latent+blocks",
+        modality_dropout: float = 0.1,
+        modalities: Modalities | None = None,
+        standardize: bool = True,
+        partial_nan: Literal["mean", "error"] = "mean",
+        lr: float = 1e-3,
+        weight_decay: float = 1e-2,
+        batch_size: int = 128,
+        max_epochs: int = 25,
+        patience: int | None = 10,
+        callbacks: list | None = None,
+        net_params: dict | None = None,
+        device: str = "auto",
+        checkpoint: FilePath | None = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.latent_size = latent_size
         self.hidden_size = hidden_size
         self.beta = beta
@@ -308,7 +315,12 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
     @fit_context(prefer_skip_nested_validation=True)
     @all_or_nothing
     @with_callbacks
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(
+        self,
+        X: Table,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Learn to fuse the modalities.
 
         Parameters
@@ -359,42 +371,56 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
             tasks.end()
         return self
 
-    def _read_training(self, X, y):
-        given = {"reset": True, "modalities": self.modalities}
+    def _read_training(
+        self, X: Table, y: ArrayLike | None
+    ) -> tuple[Conversations, np.ndarray | None]:
+        given: dict[str, Any] = {"reset": True, "modalities": self.modalities}
+        labels = None
         if y is None or not self.classification_weight:
-            table, y = read_conversations(self, X, **given), None
+            table = read_conversations(self, X, **given)
         else:
-            table, y = read_conversations(self, X, y, **given)
-            check_classification_targets(y)
+            table, labels = read_conversations(self, X, y, **given)
+            check_classification_targets(labels)
         self._check_partial_missing(table)
-        return table, y
+        return table, labels
 
-    def _check_cells(self, table):
-        """Refuse, or tell of, cells that are missing or were never seen."""
+    def _check_cells(self, table: Conversations) -> None:
+        """Refuse missing cells or warn of them, and of values unseen in training."""
         self._check_partial_missing(table)
         names = getattr(self, "feature_names_in_", None)
         warn_of_values_never_seen(table, self.standardize_, names)
 
-    def _check_partial_missing(self, table):
+    def _check_partial_missing(self, table: Conversations) -> None:
         names = getattr(self, "feature_names_in_", None)
         check_partial_missing(table, self.partial_nan, names)
 
-    def _encode_labels(self, y, rows, n_rows):
-        """Index of each row's class, -1 where there is none to learn or to score."""
+    def _encode_labels(
+        self, y: np.ndarray | None, rows: np.ndarray, n_rows: int
+    ) -> np.ndarray:
+        """Number the class of each row; -1 where it is not learned or scored."""
         self.classes_ = None
         if y is None:
             return np.full(n_rows, -1)
         self.classes_ = np.unique(y[rows])
         return pd.Index(self.classes_).get_indexer(y)
 
-    def _refuse_equal_names(self):
+    def _refuse_equal_names(self) -> None:
         if self.output == "latent+blocks" and "fused" in self._blocks:
             raise ValueError(
                 "X has a modality called 'fused', and output='latent+blocks' gives the "
                 "code that name. Rename the modality, or use output='latent'."
             )
 
-    def _train(self, table, target, learned, scored, seed, checkpoint, tasks):
+    def _train(
+        self,
+        table: Conversations,
+        target: np.ndarray,
+        learned: np.ndarray,
+        scored: np.ndarray,
+        seed: int,
+        checkpoint: Checkpoint | None,
+        tasks: FitTasks | None,
+    ) -> None:
         device = resolve_device(self.device)
         training = rows_of(table, learned, target)
         validation = rows_of(table, scored, target) if scored.any() else None
@@ -406,7 +432,15 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         self.history_ = summaries_of(net.history)
         self.n_iter_ = len(self.history_)
 
-    def _make_net(self, table, training, validation, device, seed, tasks):
+    def _make_net(
+        self,
+        table: Conversations,
+        training: DialogueDataset,
+        validation: DialogueDataset | None,
+        device: torch.device,
+        seed: int,
+        tasks: FitTasks | None,
+    ) -> NeuralNet:
         rows = table.select(training.weight > 0)
         standardize = fit_standardize_on_real(
             table, rows, training.weight, active=self.standardize
@@ -416,7 +450,9 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
             "gamma": self.gamma,
             "classification_weight": self.classification_weight,
         }
-        settings = {f"criterion__{name}": value for name, value in objective.items()}
+        settings: dict[str, Any] = {
+            f"criterion__{name}": value for name, value in objective.items()
+        }
         settings |= {
             "module__reader": standardize.settings
             | {"blocks": list(table.blocks.values())},
@@ -452,16 +488,16 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         )
 
     @property
-    def vae_(self):
+    def vae_(self) -> JointVAE:
         """The part of the network that fuses."""
         return self.net_.module_.vae
 
     @property
-    def standardize_(self):
+    def standardize_(self) -> Standardize:
         """Means and scales of the training rows."""
         return self.net_.module_.reader.standardize
 
-    def _answer(self, X, output):
+    def _answer(self, X: Any, output: str | Callable) -> np.ndarray:
         """Compute an output of the network for every row of a table.
 
         It runs in double precision, so that sums in another order, as in a batch of
@@ -473,7 +509,7 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         return infer(self.net_, rows_of(table), output, torch.float64)
 
     @of_one_fit
-    def transform(self, X):
+    def transform(self, X: Table) -> Any:
         """Fuse the modalities of each utterance.
 
         Parameters
@@ -495,7 +531,9 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         refuse_infinite_answers(values[:, : self.vae_.latent_size])
         return behind_keys(table, values.astype(np.float32), self._value_names())
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(
+        self, input_features: ArrayLike | None = None
+    ) -> np.ndarray:
         """Name the columns that :meth:`transform` gives.
 
         Parameters
@@ -511,16 +549,17 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "net_")
         if input_features is not None:
-            names = drop_keys(pd.DataFrame(columns=list(input_features))).columns
+            given = np.asarray(input_features, dtype=object)
+            names = drop_keys(pd.DataFrame(columns=given)).columns
             check_feature_names_in(self, names)
         keys = list(KEYS) if self._keyed else []
         return np.asarray(keys + self._value_names(), dtype=object)
 
-    def _value_names(self):
+    def _value_names(self) -> list[str]:
         return code_names(self, self.output == "latent+blocks")
 
     @of_one_fit
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: Table) -> Any:
         """Reconstruct the modalities from codes.
 
         Parameters
@@ -549,7 +588,7 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         return behind_keys(table, self._decode(code), table_names(self))
 
     @torch.no_grad()
-    def _decode(self, code):
+    def _decode(self, code: np.ndarray) -> np.ndarray:
         vae = copy.deepcopy(self.vae_).cpu().double()
         values = torch.full((len(code), self.n_features_in_), np.nan).double()
         for where, block in zip(
@@ -559,7 +598,9 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         return self.standardize_.cpu().inverse(values).float().numpy()
 
     @of_one_fit
-    def sample(self, n_samples=1, *, random_state=None):
+    def sample(
+        self, n_samples: int = 1, *, random_state: RandomState = None
+    ) -> np.ndarray:
         """Decode draws from the prior.
 
         The smaller `beta`, the less the codes of real utterances fill the prior, and
@@ -582,7 +623,7 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         return self._decode(rng.standard_normal((n_samples, self.vae_.latent_size)))
 
     @of_one_fit
-    def score_samples(self, X):
+    def score_samples(self, X: Table) -> np.ndarray:
         r"""Evidence lower bound of each utterance.
 
         It is the negative loss without the unimodal divergences,
@@ -607,7 +648,7 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         """
         return self._answer(X, partial(lower_bound, beta=self.beta))
 
-    def score(self, X, y=None):
+    def score(self, X: Table, y: Any = None) -> float:
         """Mean of :meth:`score_samples` over the utterances that are not context.
 
         Parameters
@@ -628,15 +669,15 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
             raise ValueError("All rows have the role 'context'; none can be scored.")
         return float(scores[spoken].mean())
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
 
-def _to_cpu(net):
-    """Bring a trained net to the processor, with what its optimiser remembers."""
+def _to_cpu(net: NeuralNet) -> NeuralNet:
+    """Move a trained net and the state of its optimiser to the CPU."""
     net.module_.cpu()
     net.optimizer_.load_state_dict(net.optimizer_.state_dict())
     net.device = "cpu"

@@ -1,10 +1,14 @@
 """Names and keys of the tables that a fuser gives."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
+from skmerc.frame._columns import ParsedTable
 
-def behind_keys(table, values, names):
+
+def behind_keys(table: ParsedTable, values: np.ndarray, names: list[str]) -> Any:
     """Put values behind the keys of a parsed table, where it has any."""
     if not table.key_names:
         return values
@@ -12,7 +16,7 @@ def behind_keys(table, values, names):
     return frame.set_axis(table.data.index)
 
 
-def code_names(fuser, with_blocks):
+def code_names(fuser: Any, with_blocks: bool) -> list[str]:
     """Name the columns of the code, and those of the blocks behind it."""
     names = [f"fused__{j}" for j in range(fuser.vae_.latent_size)]
     if not with_blocks:
@@ -23,7 +27,7 @@ def code_names(fuser, with_blocks):
     return names
 
 
-def table_names(fuser):
+def table_names(fuser: Any) -> list[str]:
     """Name the columns of a reconstructed table, in the order of the fitted one."""
     names = [f"x{j}" for j in range(fuser.n_features_in_)]
     for modality, where in fuser._blocks.items():
@@ -32,6 +36,6 @@ def table_names(fuser):
     return list(getattr(fuser, "feature_names_in_", names))
 
 
-def _name(fuser, modality, number, column):
+def _name(fuser: Any, modality: str, number: int, column: int) -> str:
     name = getattr(fuser, "feature_names_in_", {column: str(number)})[column]
     return name if name.startswith(f"{modality}__") else f"{modality}__{name}"

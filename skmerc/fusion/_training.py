@@ -2,20 +2,26 @@
 
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
+from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import Tensor
 
 from skmerc._training import DialogueDataset, Measure
-from skmerc.frame._conversations import Sequences
-from skmerc.nn.vae import FusionNetwork, LossTerms
+from skmerc.frame._conversations import Conversations, Sequences
+from skmerc.nn.vae import FusionLoss, FusionNetwork, LossTerms
 
 _DRAWS = 16
 
 
-def rows_of(table, weight=None, target=None):
+def rows_of(
+    table: Conversations,
+    weight: np.ndarray | None = None,
+    target: np.ndarray | None = None,
+) -> DialogueDataset:
     """Make a dataset in which each utterance of some weight stands alone."""
     weight = np.ones(len(table)) if weight is None else weight
     rows = table.select(weight > 0)
@@ -38,10 +44,10 @@ class WarmUp(Callback):
         Number of these epochs that were made before.
     """
 
-    def __init__(self, epochs, beta, done=0):
+    def __init__(self, epochs: int, beta: float, done: int = 0) -> None:
         self.epochs, self.beta, self.done = epochs, beta, done
 
-    def on_epoch_begin(self, net, **kwargs):
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Set the weights of an epoch."""
         share = min(1.0, (self.done + len(net.history)) / max(self.epochs, 1))
         net.criterion_.warm(share)
@@ -63,16 +69,20 @@ class FusionMeasure(Measure):
     output = "terms_and_logits"
     readable = False
 
-    def __init__(self, objective, has_classes):
+    def __init__(self, objective: FusionLoss, has_classes: bool) -> None:
         self.objective = objective
         terms = [*LossTerms._fields, *(["classification"] if has_classes else [])]
         self.parts = tuple(f"valid_{name}" for name in terms)
 
-    def score(self, answers, target, weight):
+    def score(
+        self, answers: np.ndarray, target: np.ndarray, weight: np.ndarray
+    ) -> dict[str, float]:
         """Return the loss and its terms."""
         output = SimpleNamespace(terms_and_logits=torch.from_numpy(answers))
-        answer = {"target": target, "weight": weight}
-        answer = {name: torch.from_numpy(value) for name, value in answer.items()}
+        answer = {
+            "target": torch.from_numpy(target),
+            "weight": torch.from_numpy(weight),
+        }
         loss = self.objective(output, answer)
         found = {"loss": loss, **self.objective.terms}
         return {f"valid_{name}": float(value) for name, value in found.items()}
@@ -86,7 +96,7 @@ def lower_bound(network: FusionNetwork, inputs: dict, beta: float) -> Tensor:
     noise = torch.randn(
         _DRAWS, vae.latent_size, generator=generator, dtype=torch.float64
     )
-    error = 0.0
+    error: Any = 0.0
     for draw in noise.to(fused.mean.device):
         code = fused.mean + (0.5 * fused.log_var).exp() * draw
         drawn = fused._replace(reconstructions=vae.decode(code))

@@ -143,7 +143,7 @@ def by_target(edge_index: Tensor) -> Tensor:
 
 
 def _share(rate: float, number: Tensor) -> Tensor:
-    # In double precision, as round(rate * number) in Python.
+    # Double precision gives the same as round(rate * number) in Python.
     return (rate * number.double()).round().long()
 
 
@@ -193,5 +193,5 @@ def _draw_ranks(n_free: Tensor, count: Tensor) -> Tensor:
 
 
 def _integers_below(high: Tensor) -> Tensor:
-    # Not a fraction times `high`, whose rounded product may reach `high`.
+    # A fraction times `high` would not do, since the rounded product may reach `high`.
     return randint(2**62, high.shape, high.device) % high

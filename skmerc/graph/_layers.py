@@ -56,7 +56,7 @@ class RelationalAttention(MessagePassing):
         heads: int = 4,
         dropout: float = 0.0,
         n_relations: int = N_RELATIONS,
-    ):
+    ) -> None:
         super().__init__(aggr="sum", node_dim=0)
         if out_size % heads:
             raise ValueError(f"heads={heads} does not divide out_size={out_size}.")
@@ -149,7 +149,7 @@ class RelationalConvolution(MessagePassing):
 
     def __init__(
         self, in_size: int, out_size: int, n_relations: int, n_bases: int = 30
-    ):
+    ) -> None:
         super().__init__(aggr="sum")
         n_bases = min(n_bases, n_relations)
         self.bases = nn.Parameter(torch.empty(n_bases, in_size, out_size))
@@ -214,7 +214,7 @@ class NeighborMean(nn.Module):
     torch.Size([7, 16])
     """
 
-    def __init__(self, in_size: int, out_size: int, n_relations: int = 1):
+    def __init__(self, in_size: int, out_size: int, n_relations: int = 1) -> None:
         super().__init__()
         self.n_relations = n_relations
         self.value = nn.Linear(in_size, n_relations * out_size, bias=False)
@@ -224,15 +224,23 @@ class NeighborMean(nn.Module):
     ) -> Tensor:
         """Pass messages: (n, in_size) to (n, out_size)."""
         n, kinds = x.shape[0], self.n_relations
-        kind = relation if kinds > 1 else torch.zeros_like(edge_index[0])
+        if kinds == 1:
+            kind = torch.zeros_like(edge_index[0])
+        elif relation is None:
+            raise ValueError(
+                f"The layer tells {kinds} relations apart and was given none; pass "
+                "`relation`, a number for each edge."
+            )
+        else:
+            kind = relation
         source, target = edge_index * kinds + kind
         share = 1 / degree(target, n * kinds, x.dtype)[target]
         value = self.value(x).view(n * kinds, -1)
-        if torch.compiler.is_exporting():  # other runtimes know no sparse product
+        if torch.compiler.is_exporting():  # other runtimes have no sparse product
             sent = share[:, None] * value[source]
             return scatter(sent, edge_index[1], dim_size=n, reduce="sum")
-        # A product with a sparse matrix holds no message of its own for each edge.
-        # It is left unchecked in so many words, or torch warns on a GPU.
+        # A product with a sparse matrix does not hold a message for each edge. Checks
+        # are switched off explicitly, because torch warns on a GPU otherwise.
         with torch.sparse.check_sparse_tensor_invariants(False):
             mean = torch.sparse_coo_tensor(
                 torch.stack([edge_index[1], source]), share, (n, n * kinds)

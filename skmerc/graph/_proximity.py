@@ -1,6 +1,7 @@
 """Proximity beyond the edges: the Katz index."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -160,7 +161,9 @@ def distant_pairs(
     return by_target(torch.cat([pairs, pairs.flip(0)], dim=1))
 
 
-def _scores_of_dialogue(edges, n, attenuation, tolerance):
+def _scores_of_dialogue(
+    edges: np.ndarray, n: int, attenuation: float, tolerance: float
+) -> Iterator[np.ndarray]:
     """Yield bands of the scores of one dialogue, some rows at a time.
 
     Walks from a block that leave its surroundings, `margin` utterances each way, are
@@ -194,14 +197,14 @@ def _scores_of_dialogue(edges, n, attenuation, tolerance):
         yield around if margin == n - 1 else _trim(around, tolerance)
 
 
-def _trim(bands, tolerance):
+def _trim(bands: np.ndarray, tolerance: float) -> np.ndarray:
     middle = bands.shape[1] // 2
     reached = np.flatnonzero((bands >= tolerance).any(axis=0))
     width = min(np.abs(reached - middle).max() + 1, middle)
     return bands[:, middle - width : middle + width + 1]
 
 
-def _largest_eigenvalue(lower):
+def _largest_eigenvalue(lower: np.ndarray) -> float:
     """Largest eigenvalue of a symmetric matrix, given as its lower bands."""
     n = lower.shape[1]
     if n <= _LONG:
@@ -209,6 +212,7 @@ def _largest_eigenvalue(lower):
         return eig_banded(lower, lower=True, eigvals_only=True, **last)[0]
     bands = [band[: n - k] for k, band in enumerate(lower)]
     below = diags(bands, offsets=-np.arange(len(lower)), format="csr")
-    # From a constant vector, since leading eigenvectors have no negative entries.
+    # A constant vector to start from, since leading eigenvectors have no negative
+    # entries.
     settings = {"k": 1, "which": "LA", "v0": np.ones(n), "ncv": 64, "tol": 1e-4}
     return eigsh(below + below.T, return_eigenvectors=False, **settings)[0]

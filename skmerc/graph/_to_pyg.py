@@ -2,15 +2,28 @@
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from torch_geometric.data import Data
 
+from skmerc._utils.types import Table
 from skmerc.frame._columns import CONTEXT
-from skmerc.frame._conversations import NO_LABELS, read_conversations
+from skmerc.frame._conversations import (
+    NO_LABELS,
+    Conversations,
+    Sequences,
+    read_conversations,
+)
 from skmerc.graph._edges import speaker_relations, window_edges
 
 
-def to_pyg(X, y=None, *, window_past=10, window_future=10):
+def to_pyg(
+    X: Table,
+    y: ArrayLike | None = None,
+    *,
+    window_past: int | None = 10,
+    window_future: int | None = 10,
+) -> list[Data]:
     """Make one graph of torch-geometric for each dialogue of a table.
 
     Parameters
@@ -70,8 +83,8 @@ def to_pyg(X, y=None, *, window_past=10, window_future=10):
     ]
 
 
-def _target(table, y):
-    """Numbers in place of labels, and what says that there is none."""
+def _target(table: Conversations, y: ArrayLike) -> np.ndarray:
+    """Turn labels into numbers, with -1 or NaN where there is none."""
     context = table.role == CONTEXT
     y = np.asarray(y)
     if y.dtype.kind == "f":
@@ -80,7 +93,14 @@ def _target(table, y):
     return np.where(context, -1, np.searchsorted(classes, y))
 
 
-def _graph(table, target, sequences, here, past, future):
+def _graph(
+    table: Conversations,
+    target: np.ndarray | None,
+    sequences: Sequences,
+    here: slice,
+    past: int | None,
+    future: int | None,
+) -> Data:
     rows = sequences.rows[here]
     edges = window_edges(torch.tensor([len(rows)]), past, future)
     speaker = torch.from_numpy(table.speaker[rows])

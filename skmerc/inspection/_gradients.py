@@ -81,7 +81,8 @@ def _shares(
     target: int,
     n_steps: int,
 ) -> tuple[np.ndarray, float]:
-    network, n_turns = in_double(estimator.net_.module_), len(given)
+    network: Any = in_double(estimator.net_.module_)
+    n_turns = len(given)
     mean = network.reader.standardize.mean
     # Gauss's points need fewer steps than even ones.
     rule = np.polynomial.legendre.leggauss(n_steps)

@@ -1,6 +1,6 @@
 """What networks of dialogues and their losses promise to estimators."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -61,7 +61,7 @@ class DialogueNetwork(nn.Module):
         """
         return Reach(None, None)
 
-    def __init__(self, reader: dict):
+    def __init__(self, reader: dict) -> None:
         super().__init__()
         self.reader = BlockReader(**reader)
 
@@ -120,15 +120,17 @@ class DialogueLoss(nn.Module):
         the logit adjustment of classifiers wants it. A loss that names it gets it.
     """
 
-    factors: dict
+    factors: dict[str, float]
+    terms: dict[str, Tensor]
+    logit_shift: Tensor | None
 
-    def __init__(self, logit_shift: list[float] | None = None):
+    def __init__(self, logit_shift: list[float] | None = None) -> None:
         super().__init__()
         self.factors, self.terms = {}, {}
         shift = None if logit_shift is None else torch.tensor(logit_shift)
         self.register_buffer("logit_shift", shift, persistent=False)
 
-    def losses(self, output: tuple, answer: dict[str, Tensor]) -> dict[str, Tensor]:
+    def losses(self, output: Any, answer: dict[str, Tensor]) -> dict[str, Tensor]:
         """Compute the terms over the labelled utterances.
 
         Parameters
@@ -147,10 +149,12 @@ class DialogueLoss(nn.Module):
         """
         raise NotImplementedError
 
-    def forward(self, output: tuple, answer: dict[str, Tensor]) -> Tensor:
+    def forward(self, output: Any, answer: dict[str, Tensor]) -> Tensor:
         """Add up the terms, and keep them in ``terms`` for the history."""
         if self.logit_shift is not None:
             output = output._replace(logits=output.logits + self.logit_shift)
         found = self.losses(output, answer)
         self.terms = {name: value.detach() for name, value in found.items()}
-        return sum(self.factors.get(name, 1.0) * found[name] for name in found)
+        return sum(  # type: ignore[return-value]  # there is a term at least
+            self.factors.get(name, 1.0) * found[name] for name in found
+        )

@@ -1,5 +1,7 @@
 """From the table's features to one block per modality."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +21,7 @@ class BlockReader(nn.Module):
         Of the training rows, as in :class:`~skmerc.nn.standardize.Standardize`.
     """
 
-    def __init__(self, blocks: list, **known):
+    def __init__(self, blocks: list, **known: Any) -> None:
         super().__init__()
         self.standardize = Standardize(**known)
         every = torch.arange(len(self.standardize.mean))

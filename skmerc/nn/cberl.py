@@ -104,7 +104,7 @@ class CBERLNetwork(DialogueNetwork):
         mask_rate: float,
         mask: str,
         mask_exponent: float,
-    ):
+    ) -> None:
         super().__init__(reader)
         self.mask_rate, self.mask = mask_rate, mask
         self.beta, self.gamma = beta, gamma
@@ -262,7 +262,7 @@ class CBERLLoss(DialogueLoss):
         fusion_weight: float,
         label_smoothing: float,
         logit_shift: list[float] | None = None,
-    ):
+    ) -> None:
         super().__init__(logit_shift)
         self.warm(1.0)
         self.focal_gamma, self.label_smoothing = focal_gamma, label_smoothing
@@ -271,7 +271,7 @@ class CBERLLoss(DialogueLoss):
             "fusion_loss": fusion_weight,
         }
 
-    def warm(self, share: float):
+    def warm(self, share: float) -> None:
         """Let the divergences of the variational loss count for a share."""
         self.share = share
 
@@ -284,7 +284,7 @@ class CBERLLoss(DialogueLoss):
             output.logits, target, self.focal_gamma, weight, self.label_smoothing
         )
         error = output.reconstruction_error
-        # What was made up is no utterance to restore.
+        # Synthetic utterances are not restored.
         hidden = weight * (error > 0) * ~answer["copy"]
         reconstruction = weighted_mean(error, hidden)
         fusion = output.fusion_loss + self.share * output.divergence

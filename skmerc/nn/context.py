@@ -1,5 +1,7 @@
 """Context encoders over the utterances of a dialogue."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
@@ -29,6 +31,8 @@ class DialogueRNN(nn.Module):
         Whether an utterance hears later ones too.
     """
 
+    layers: Any  # a list of modules tells nothing of their types
+
     def __init__(
         self,
         in_size: int,
@@ -37,7 +41,7 @@ class DialogueRNN(nn.Module):
         dropout: float = 0.0,
         cell: str = "LSTM",
         bidirectional: bool = True,
-    ):
+    ) -> None:
         super().__init__()
         self.bidirectional = bidirectional
         # Each layer by itself: the dropout between the layers of one nn.LSTM draws from
@@ -50,7 +54,7 @@ class DialogueRNN(nn.Module):
         )
         self.dropout = Dropout(dropout)
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict) -> None:
         super().__setstate__(state)
         # Copies and pickles scatter its weights, which a GPU would gather at each call.
         for layer in self.layers:
@@ -106,14 +110,14 @@ def _onnx_recurrence(layer: nn.LSTM | nn.GRU, x: Tensor) -> Tensor:
     ways = ("", "_reverse") if layer.bidirectional else ("",)
     order = torch.tensor(_GATES[layer.mode])
 
-    def weights(*names):
+    def weights(*names: str) -> Tensor:
         """Reorder the gates of each way: (n_ways, n_gates * hidden_size, ...)."""
         parts = [[getattr(layer, f"{name}_l0{way}") for name in names] for way in ways]
         gates = torch.stack([torch.stack(part) for part in parts])
         gates = gates.unflatten(2, (len(order), -1)).index_select(2, order)
         return gates.flatten(1, 3)
 
-    about = {
+    about: dict[str, Any] = {
         "hidden_size": layer.hidden_size,
         "direction": "bidirectional" if layer.bidirectional else "forward",
     }

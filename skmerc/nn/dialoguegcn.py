@@ -78,7 +78,7 @@ class DialogueGCNNetwork(DialogueNetwork):
         window_future: int | None,
         dropout: float,
         modality_dropout: float,
-    ):
+    ) -> None:
         super().__init__(reader)
         self.n_speakers, self.modality_dropout = n_speakers, modality_dropout
         self.window = window_past, window_future
@@ -162,7 +162,7 @@ class DialogueGCNLoss(DialogueLoss):
         focal_gamma: float,
         label_smoothing: float,
         logit_shift: list[float] | None = None,
-    ):
+    ) -> None:
         super().__init__(logit_shift)
         self.focal_gamma, self.label_smoothing = focal_gamma, label_smoothing
 

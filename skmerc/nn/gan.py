@@ -19,7 +19,7 @@ _SLOPE = 0.2
 
 
 def _mlp(*sizes: int, dropout: float = 0.0) -> nn.Sequential:
-    """Layers of the given sizes, with an activation between any two."""
+    """Stack layers of the given sizes, with an activation between any two."""
     layers: list[nn.Module] = []
     for size_in, size_out in zip(sizes[:-2], sizes[1:-1], strict=True):
         layers += [nn.Linear(size_in, size_out), nn.LeakyReLU(_SLOPE)]
@@ -46,7 +46,7 @@ class ConditionalGenerator(nn.Module):
 
     def __init__(
         self, size: int, n_classes: int, hidden_size: int = 256, noise_size: int = 0
-    ):
+    ) -> None:
         super().__init__()
         self.label = nn.Embedding(n_classes, CLASS_SIZE)
         width = size + CLASS_SIZE + noise_size
@@ -77,7 +77,7 @@ class ProjectionDiscriminator(nn.Module):
 
     def __init__(
         self, size: int, n_classes: int, hidden_size: int = 256, dropout: float = 0.0
-    ):
+    ) -> None:
         super().__init__()
         half = max(1, hidden_size // 2)
         self.body = _mlp(size, hidden_size, half, half, dropout=dropout)
@@ -131,6 +131,9 @@ class MultimodalGAN(nn.Module):
     torch.Size([5, 2])
     """
 
+    low: Tensor
+    high: Tensor
+
     def __init__(
         self,
         sizes: Sequence[int],
@@ -138,7 +141,7 @@ class MultimodalGAN(nn.Module):
         hidden_size: int = 256,
         noise_size: int = 16,
         dropout: float = 0.0,
-    ):
+    ) -> None:
         super().__init__()
         # What it is built from again when a saved model is loaded.
         self.settings = {
@@ -206,7 +209,14 @@ class MultimodalGAN(nn.Module):
         """Return translations (n, n_features) to the classes they came from."""
         return self._by_modality(self.to_source, translated, present, label, None)
 
-    def _by_modality(self, networks, x, present, label, noise):
+    def _by_modality(
+        self,
+        networks: nn.ModuleList,
+        x: Tensor,
+        present: Tensor,
+        label: Tensor,
+        noise: Tensor | None,
+    ) -> Tensor:
         parts = x.split(self.sizes, dim=1)
         pairs = zip(networks, parts, strict=True)
         changed = torch.cat([net(x_m, label, noise) for net, x_m in pairs], dim=1)

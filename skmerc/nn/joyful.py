@@ -1,6 +1,6 @@
 """The network behind :class:`skmerc.JoyfulClassifier` and its regressor."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -91,8 +91,8 @@ class JoyfulNetwork(DialogueNetwork):
         edge_rate: float | None,
         dropout: float,
         modality_dropout: float,
-        **fusion,
-    ):
+        **fusion: Any,
+    ) -> None:
         super().__init__(reader)
         self.modality_dropout = modality_dropout
         self.fusion = JoyfulFusion(
@@ -110,8 +110,7 @@ class JoyfulNetwork(DialogueNetwork):
             **fusion,
         )
         hidden_size = hidden_size or self.fusion.size
-        foreign = isinstance(conv, type)
-        if conv_params and not foreign:
+        if conv_params and not isinstance(conv, type):
             raise ValueError(
                 f"conv_params={conv_params} is for convolutions of torch-geometric, "
                 f"and conv={conv!r} takes none. Leave it out."
@@ -127,7 +126,7 @@ class JoyfulNetwork(DialogueNetwork):
             self.fusion.size,
             hidden_size,
             layers=graph_layers,
-            conv=(conv, conv_params or {}) if foreign else conv,
+            conv=(conv, conv_params or {}) if isinstance(conv, type) else conv,
             n_speakers=n_speakers,
             dropout=dropout,
         )
@@ -172,7 +171,8 @@ class JoyfulNetwork(DialogueNetwork):
         """Recognise the emotion of the next utterance; see the base class."""
         person = torch.tensor([speaker], device=features.device)
         remembered, speakers, read = state or (None, person[:0], None)
-        node, remembered = self.fusion.step(*self.reader(features), remembered)
+        blocks, present = self.reader(features)
+        node, remembered = self.fusion.step(blocks, present, remembered)
         speakers = torch.cat([speakers, person])
         view, read = self.graph.step(node, read, speakers)
         past, embedding = self.views.window[0], 2 * view
@@ -227,7 +227,7 @@ class JoyfulLoss(DialogueLoss):
         focal_gamma: float = 0.0,
         label_smoothing: float = 0.0,
         logit_shift: list[float] | None = None,
-    ):
+    ) -> None:
         super().__init__(logit_shift)
         self.task, self.contrast_weight = task, contrast_weight
         self.contrast, self.temperature = contrast, temperature
@@ -254,7 +254,7 @@ class JoyfulLoss(DialogueLoss):
             "contrastive_loss": contrast,
         }
 
-    def _task_loss(self, logits, target, weight):
+    def _task_loss(self, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         if self.task == "classes":
             return focal_loss(
                 logits, target, self.focal_gamma, weight, self.label_smoothing
@@ -266,7 +266,7 @@ class JoyfulLoss(DialogueLoss):
             return weighted_mean(error.mean(dim=1), weight)
         return weighted_mean((logits.squeeze(1) - target).abs(), weight)
 
-    def _contrast_loss(self, output, answer):
+    def _contrast_loss(self, output: JoyfulOutput, answer: dict[str, Tensor]) -> Tensor:
         group, weight, label = output.sequence, answer["weight"], None
         if self.batch_negatives:
             # Copies with synthetic utterances stay by themselves, so that those are

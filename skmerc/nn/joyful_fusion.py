@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -60,8 +61,8 @@ class GlobalFusion(nn.Module):
         smoothing: float = 0.2,
         topic_gradient: bool = False,
         detach_targets: bool = False,
-        **transformer,
-    ):
+        **transformer: Any,
+    ) -> None:
         super().__init__()
         widths_out = share_width(widths, size, heads)
         self.smoothing, self.topic_gradient = smoothing, topic_gradient
@@ -138,7 +139,7 @@ class SpecificFusion(nn.Module):
         similarity: str = "scaled",
         dropout: float = 0.0,
         detach_targets: bool = False,
-    ):
+    ) -> None:
         super().__init__()
         if similarity not in ("scaled", "dot", "cosine"):
             raise ValueError(
@@ -173,8 +174,9 @@ class SpecificFusion(nn.Module):
         """Represent one utterance, without entering all basis vectors: (1, size)."""
         if self.similarity == "cosine":  # whose norms are those of entered vectors
             return self(blocks, present)[0]
-        z = _project(self.project, blocks, present).chunk(len(blocks), dim=1)
-        z = torch.cat([enter(part) for enter, part in zip(self.enter, z, strict=True)])
+        parts = _project(self.project, blocks, present).chunk(len(blocks), dim=1)
+        pairs = zip(self.enter, parts, strict=True)
+        z = torch.cat([enter(part) for enter, part in pairs])
         scores = self._scores(z @ self.enter_basis.weight, self.basis)
         mixed = self.enter_basis(scores.softmax(1) @ self.basis)
         return mixed.view(1, -1) * present.repeat_interleave(mixed.shape[1], dim=1)
@@ -215,8 +217,8 @@ class JoyfulFusion(nn.Module):
         similarity: str = "scaled",
         dropout: float = 0.3,
         detach_targets: bool = False,
-        **global_settings,
-    ):
+        **global_settings: Any,
+    ) -> None:
         super().__init__()
         _refuse_unknown(global_settings)
         self.in_dialogue = self.on_basis = None
@@ -252,7 +254,7 @@ class JoyfulFusion(nn.Module):
             codes, loss = [code], loss + part
         if self.on_basis:
             code, part = self.on_basis(blocks, present)
-            # Mixtures of many vectors are short; beside others they would go unheard.
+            # Mixtures of many vectors are short, and would hardly count beside others.
             codes, loss = [*codes, self.norm(code)], loss + part
         return torch.cat(codes or blocks, dim=1), loss
 
@@ -287,7 +289,7 @@ class JoyfulFusion(nn.Module):
         return torch.cat(codes or blocks, dim=1), state
 
 
-def _refuse_unknown(settings):
+def _refuse_unknown(settings: dict) -> None:
     """Refuse misspelt names also where there is no fusion that would read them."""
     parts = (GlobalFusion, DialogueTransformer)
     known = {name for part in parts for name in inspect.signature(part).parameters}
@@ -374,6 +376,6 @@ def _project(
 
 
 def _mean_square(error: Tensor, there: Tensor) -> Tensor:
-    """Mean square over the dimensions of modalities that are there."""
+    """Average the squares over the dimensions of modalities that are there."""
     total = (error.square() * there).sum(dim=1)
     return total / there.sum(dim=1).clamp(min=1)

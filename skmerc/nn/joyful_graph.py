@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +41,7 @@ class JoyfulLayer(nn.Module):
         Makes messages (n, size) of utterances, edges and relations.
     """
 
-    def __init__(self, in_size: int, size: int, aggregate: nn.Module):
+    def __init__(self, in_size: int, size: int, aggregate: nn.Module) -> None:
         super().__init__()
         self.aggregate = aggregate
         self.combine = nn.Linear(in_size + size, size)
@@ -52,7 +53,8 @@ class JoyfulLayer(nn.Module):
 
     def last(self, x: Tensor, relation: Tensor) -> Tensor:
         """Encode the last utterance, which hears those before it: (1, size)."""
-        heard = self.aggregate.to_last(x, relation)
+        aggregate: Any = self.aggregate
+        heard = aggregate.to_last(x, relation)
         return self.combine(torch.cat([x[-1:], heard], dim=1)).relu()
 
 
@@ -83,8 +85,8 @@ class ForeignConvolution(nn.Module):
     """
 
     def __init__(
-        self, kind: type, params: dict, in_size: int, size: int, n_relations: int
-    ):
+        self, kind: type[Any], params: dict, in_size: int, size: int, n_relations: int
+    ) -> None:
         super().__init__()
         if not (isinstance(kind, type) and issubclass(kind, MessagePassing)):
             raise ValueError(
@@ -111,7 +113,7 @@ class ForeignConvolution(nn.Module):
                 "example, must be averaged: conv_params={'concat': False}."
             )
 
-    def _shape_of_answer(self, in_size):
+    def _shape_of_answer(self, in_size: int) -> tuple[int, ...] | None:
         if torch.get_default_device().type == "meta":  # nothing can be computed there
             return None
         x, edges = torch.zeros(2, in_size), torch.tensor([[0], [1]])
@@ -155,10 +157,10 @@ class JoyfulGraph(nn.Module):
         size: int,
         *,
         layers: int = 1,
-        conv: str = "mean",
+        conv: str | tuple[type, dict] = "mean",
         n_speakers: int | None = None,
         dropout: float = 0.0,
-    ):
+    ) -> None:
         super().__init__()
         self.n_speakers = n_speakers
         n_relations = 2 * n_speakers**2 if n_speakers else N_RELATIONS
@@ -210,22 +212,22 @@ class JoyfulGraph(nn.Module):
         else:
             relation = speaker_relations(edges, speaker)
         read = []
-        for layer, past in zip(
-            self.layers, before or (None,) * len(self.layers), strict=True
-        ):
+        layers: Any = self.layers
+        for layer, past in zip(layers, before or (None,) * len(layers), strict=True):
             seen = x if past is None else torch.cat([past, x])
             x = layer.last(seen, relation)
             read.append(seen)
         return x, tuple(read)
 
 
-def _aggregation(conv, in_size, size, n_relations):
+def _aggregation(conv: Any, in_size: int, size: int, n_relations: int) -> nn.Module:
     if conv == "mean":
         return NeighborMean(in_size, size)
     if conv == "rgcn":
         return NeighborMean(in_size, size, n_relations)
     if conv != "attention":
-        return ForeignConvolution(*conv, in_size, size, n_relations)
+        kind, params = conv
+        return ForeignConvolution(kind, params, in_size, size, n_relations)
     return RelationalAttention(
         in_size, size, math.gcd(_HEADS, size), n_relations=n_relations
     )
@@ -255,13 +257,13 @@ class TwoViews(nn.Module):
         *,
         feature_mask_rate: float | None = None,
         edge_rate: float | None = None,
-    ):
+    ) -> None:
         super().__init__()
         self.rate, self.window = rate, (window_past, window_future)
         self.mask_rate = rate if feature_mask_rate is None else feature_mask_rate
         self.edge_rate = rate if edge_rate is None else edge_rate
         self.causal = window_future == 0
-        self._far_of_length = {}
+        self._far_of_length: dict[int, Tensor] = {}
 
     def forward(
         self,
@@ -279,7 +281,7 @@ class TwoViews(nn.Module):
         rate, far = self.edge_rate, self.far_pairs(lengths)
         edges1 = perturb_edges(edges, lengths, rate, backward_only=self.causal)
         edges2 = add_distant_edges(edges, lengths, far, rate)
-        # Both views pass the layers at once, as dialogues of one larger batch.
+        # Both views go through the layers at once, as dialogues of one larger batch.
         both = graph(
             torch.cat([mask_features(x, self.mask_rate) for _ in range(2)]),
             torch.cat([edges1, edges2 + len(x)], dim=1),
@@ -311,6 +313,6 @@ class TwoViews(nn.Module):
             self._far_of_length[length] = pairs[:, kept]
         return self._far_of_length[length]
 
-    def __getstate__(self):
-        # Found again where needed: a fitted model need not carry it.
+    def __getstate__(self) -> dict:
+        # A fitted model need not carry it, since it is computed again where needed.
         return super().__getstate__() | {"_far_of_length": {}}

@@ -1,5 +1,7 @@
 """Multi-task graph network: classification and masked reconstruction share it."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -42,7 +44,7 @@ class MaskedGraphEncoder(nn.Module):
         dropout: float = 0.0,
         mode: str = "node",
         exponent: float = 2.0,
-    ):
+    ) -> None:
         super().__init__()
         self.mode, self.exponent = mode, exponent
         self.layers = nn.ModuleList(
@@ -83,7 +85,8 @@ class MaskedGraphEncoder(nn.Module):
         """
         read = []
         known = before or (x[:0],) * len(self.layers)
-        for layer, norm, past in zip(self.layers, self.norms, known, strict=True):
+        layers: Any = self.layers
+        for layer, norm, past in zip(layers, self.norms, known, strict=True):
             seen = torch.cat([past, norm(x)])
             x = x + layer.to_last(seen, relation).relu()
             read.append(seen)
@@ -169,8 +172,8 @@ def draw_mask(lengths: Tensor, rate: float, weight: Tensor | None = None) -> Ten
     # The largest of log(weight) + Gumbel noise are a weighted draw without
     # replacement.
     noise = rand(len(dialogue), device=lengths.device)
-    # In double precision, so that logarithms make no ties; those of the draw itself
-    # go by place, and not by how a processor sorts.
+    # Double precision avoids ties between logarithms; ties in the draw itself are
+    # broken by position, whatever the order in which a processor sorts.
     key = -(-noise.double().clamp(1e-12, 1 - 1e-7).log()).log()
     key = key if weight is None else key + weight.double().log()
     order = key.argsort(descending=True, stable=True)

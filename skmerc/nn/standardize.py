@@ -28,6 +28,11 @@ class Standardize(nn.Module):
         default all.
     """
 
+    mean: Tensor
+    scale: Tensor
+    seen: Tensor
+    varied: Tensor
+
     def __init__(
         self,
         mean: np.ndarray,
@@ -35,15 +40,16 @@ class Standardize(nn.Module):
         active: bool = True,
         seen: np.ndarray | None = None,
         varied: np.ndarray | None = None,
-    ):
+    ) -> None:
         super().__init__()
         self.active = active
         self.register_buffer("mean", torch.as_tensor(mean, dtype=torch.float32))
         self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float32))
         for name, known in {"seen": seen, "varied": varied}.items():
-            known = np.ones(len(mean), bool) if known is None else known
-            known = torch.as_tensor(known, dtype=torch.bool)
-            self.register_buffer(name, known, persistent=False)
+            told = np.ones(len(mean), bool) if known is None else known
+            self.register_buffer(
+                name, torch.as_tensor(told, dtype=torch.bool), persistent=False
+            )
 
     @property
     def settings(self) -> dict:

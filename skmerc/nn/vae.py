@@ -1,6 +1,6 @@
 """The joint variational autoencoder (DJVAE) that fuses modalities."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -164,7 +164,7 @@ class JointVAE(nn.Module):
         hidden_size: int = 256,
         latent_size: int = 128,
         posterior: str = "joint",
-    ):
+    ) -> None:
         super().__init__()
         if posterior not in ("joint", "poe"):
             raise ValueError(
@@ -177,7 +177,7 @@ class JointVAE(nn.Module):
         self.experts = nn.ModuleList(
             nn.Linear(hidden_size, 2 * latent_size) for _ in widths
         )
-        self.joint = None
+        self.joint: Any = None
         if posterior == "joint":
             self.joint = nn.Linear(len(widths) * (hidden_size + 1), 2 * latent_size)
         self.decoders = nn.ModuleList(
@@ -368,7 +368,9 @@ class FusionNetwork(nn.Module):
         Parameters of the :class:`JointVAE`, but for its widths.
     """
 
-    def __init__(self, reader: dict, n_classes: int, modality_dropout: float, **vae):
+    def __init__(
+        self, reader: dict, n_classes: int, modality_dropout: float, **vae: Any
+    ) -> None:
         super().__init__()
         self.reader, self.modality_dropout = BlockReader(**reader), modality_dropout
         self.vae = JointVAE(self.reader.widths, **vae)
@@ -411,13 +413,13 @@ class FusionLoss(DialogueLoss):
         Weight of the cross-entropy.
     """
 
-    def __init__(self, beta: float, gamma: float, classification_weight: float):
+    def __init__(self, beta: float, gamma: float, classification_weight: float) -> None:
         super().__init__()
         self.beta, self.gamma = beta, gamma
         self.factors = {"classification": classification_weight}
         self.warm(1.0)
 
-    def warm(self, share: float):
+    def warm(self, share: float) -> None:
         """Let the divergences count for a share of their weights."""
         self.factors |= {"prior": share * self.beta, "unimodal": share * self.gamma}
 
@@ -440,5 +442,5 @@ def _split(statistics: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _over_present(values: list[Tensor], present: Tensor) -> Tensor:
-    values = torch.stack(values, dim=1)
-    return torch.where(present, values, 0).sum(dim=1)
+    stacked = torch.stack(values, dim=1)
+    return torch.where(present, stacked, 0).sum(dim=1)

@@ -2,12 +2,14 @@
 
 import inspect
 import os
+from collections.abc import Callable
 from contextlib import nullcontext
 from numbers import Integral, Real
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -15,6 +17,7 @@ from sklearn.base import (
 )
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
+from skorch import NeuralNet
 
 from skmerc._training import (
     FRACTION,
@@ -44,6 +47,7 @@ from skmerc._utils.compat import Interval, StrOptions, fit_context, with_callbac
 from skmerc._utils.divergence import refuse_infinite_answers
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc._utils.registry import PresetMixin
+from skmerc._utils.types import Table
 from skmerc.frame._columns import (
     CONTEXT,
     SYNTHETIC,
@@ -58,6 +62,7 @@ from skmerc.frame._warnings import (
     warn_of_single_turns,
     warn_of_torn_dialogues,
 )
+from skmerc.nn.base import DialogueLoss, DialogueNetwork
 from skmerc.recognition._checks import most_speakers, plain
 
 COUNT = Interval(Integral, 1, None, closed="left")
@@ -91,12 +96,12 @@ class TrainingData(NamedTuple):
     weight: np.ndarray
     scored: np.ndarray
 
-    def parts(self):
+    def parts(self) -> dict[str, Any]:
         """Return them by the names that checkpoints give them."""
         names = "X", "y", "sample_weight", "roles"
         return dict(zip(names, self, strict=True))
 
-    def dataset(self, weight):
+    def dataset(self, weight: np.ndarray) -> DialogueDataset:
         """Return the dialogues in which something has a weight."""
         sequences = self.table.sequences()
         used = np.add.reduceat(
@@ -119,10 +124,11 @@ class DialogueEstimator(
     estimator that have the same names, and tells the task, which is what y says.
     """
 
-    _network: type
-    _loss: type
-    # Output of the network that answers are made of.
-    _answering = "logits"
+    _network: type[DialogueNetwork]
+    _loss: type[DialogueLoss]
+    _task: Any
+    _moments: Moments
+    history_: list[dict]
     # Number of epochs whose mean score on held-out dialogues decides when to stop.
     _window = 1
     _parameter_constraints: dict = {
@@ -145,10 +151,17 @@ class DialogueEstimator(
         "verbose": ["verbose"],
     }
 
+    @property
+    def _answering(self) -> str:
+        """Name the output of the network that answers are made of."""
+        return "logits"
+
     @fit_context(prefer_skip_nested_validation=False)
     @all_or_nothing
     @with_callbacks
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self, X: Table, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Train the network on whole dialogues.
 
         Parameters
@@ -187,7 +200,15 @@ class DialogueEstimator(
         """
         return self._fit(X, y, sample_weight)
 
-    def _fit(self, X, y, sample_weight, *, epochs=None, classes=None):
+    def _fit(
+        self,
+        X: Table,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        *,
+        epochs: int | None = None,
+        classes: Any = None,
+    ) -> Self:
         """Fit, or go on for a number of epochs from where the last fit ended."""
         check_parallel(self)
         check_net_settings(self)
@@ -208,21 +229,32 @@ class DialogueEstimator(
             tasks.end()
         return self
 
-    def _read_labelled(self, X, y, sample_weight, reset):
+    def _read_labelled(
+        self, X: Table, y: ArrayLike, sample_weight: ArrayLike | None, reset: bool
+    ) -> tuple[Conversations, np.ndarray, np.ndarray]:
         """Read a table, its labels and weights."""
         parsed = parse_table(X)
         checks = {"modalities": self.modalities} | self._y_checks(y)
-        table, y = read_conversations(self, parsed, y, reset=reset, **checks)
+        table, labels = read_conversations(self, parsed, y, reset=reset, **checks)
         if reset:
             warn_of_single_turns(parsed.data, table)
         names = getattr(self, "feature_names_in_", None)
         check_partial_missing(table, self.partial_nan, names)
         weight = check_weight(sample_weight, table.features)
         refuse_context_alone(table.role == CONTEXT)
-        return table, y, weight
+        return table, labels, weight
 
-    def _prepare(self, table, y, weight, rng, resume, epochs, classes):
-        """Learn from a table what is known before training: classes, shares, scales."""
+    def _prepare(
+        self,
+        table: Conversations,
+        y: np.ndarray,
+        weight: np.ndarray,
+        rng: np.random.RandomState,
+        resume: bool,
+        epochs: int | None,
+        classes: Any,
+    ) -> TrainingData:
+        """Learn classes, their shares and scales from a table before training."""
         labelled = table.role != CONTEXT
         before = self._task if resume else None
         if before and not epochs:
@@ -252,23 +284,32 @@ class DialogueEstimator(
         self._task, self._gaps = task, gaps_seen(table)
         return TrainingData(table, task.scale(target), learned, scored)
 
-    def _y_checks(self, y):
-        """Arguments of scikit-learn's check of y."""
+    def _y_checks(self, y: ArrayLike) -> dict:
+        """Return arguments of scikit-learn's check of y."""
         return {}
 
-    def _task_of(self, y, labelled, before, classes):
+    def _task_of(
+        self, y: np.ndarray, labelled: np.ndarray, before: Any, classes: Any
+    ) -> Any:
         """Tell what y says, after the task of the last fit if training goes on."""
         raise NotImplementedError
 
-    def _count_speakers(self, table, rows):
+    def _count_speakers(self, table: Conversations, rows: np.ndarray) -> int | None:
         """Count the speakers that relations tell apart, None where they do not."""
         pairs = getattr(self, "relations", None) == "pairs"
         return most_speakers(table, rows) if pairs else None
 
-    def _check_weights(self, weight):
+    def _check_weights(self, weight: np.ndarray) -> None:
         """Refuse weights of rows that could not be heeded after training."""
 
-    def _divide(self, table, kinds, weight, rng, hold):
+    def _divide(
+        self,
+        table: Conversations,
+        kinds: np.ndarray,
+        weight: np.ndarray,
+        rng: np.random.RandomState,
+        hold: bool,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Tell which rows are learned from, and which are only scored."""
         learnable = table.learnable
         scored = table.role == VALIDATION
@@ -281,12 +322,12 @@ class DialogueEstimator(
             learnable = learnable & ~out
         return learnable, scored
 
-    def _holds_out(self):
+    def _holds_out(self) -> bool:
         """Whether dialogues are held out where the table marks none."""
         asked = self.patience != "auto" or self.validation_fraction is not None
         return asked and self.patience is not None
 
-    def _stops_after(self, scored):
+    def _stops_after(self, scored: np.ndarray) -> int | None:
         """Number of epochs without a better score to stop after, None for no stop."""
         if self.patience != "auto":
             return self.patience
@@ -294,7 +335,9 @@ class DialogueEstimator(
         enough = np.count_nonzero(scored) >= _ENOUGH_TO_STOP
         return _PATIENCE if asked or enough else None
 
-    def _learn_scales(self, table, weight, further):
+    def _learn_scales(
+        self, table: Conversations, weight: np.ndarray, further: bool
+    ) -> None:
         """Take means and deviations from the real rows that were learned from."""
         rows = table.select(weight > 0)
         real = rows[table.role[rows] != SYNTHETIC]
@@ -304,13 +347,21 @@ class DialogueEstimator(
             known = Moments.of(table.features, rows, weight[rows])
         self._standardize = known.standardize(self.standardize)
 
-    def _finish(self, data, rng):
-        """Fit what stands on the trained network."""
+    def _finish(self, data: TrainingData, rng: np.random.RandomState) -> None:
+        """Fit what is built on the trained network."""
 
-    def _pretrain(self, net, training):
+    def _pretrain(self, net: NeuralNet, training: DialogueDataset) -> None:
         """Train parts of the network beforehand."""
 
-    def _train(self, data, seed, resume, epochs, checkpoint, tasks):
+    def _train(
+        self,
+        data: TrainingData,
+        seed: int,
+        resume: bool,
+        epochs: int | None,
+        checkpoint: Checkpoint | None,
+        tasks: FitTasks | None,
+    ) -> None:
         """Train on the data from the start, or from the last fit."""
         training = data.dataset(data.weight)
         if "mask_weight" in inspect.signature(self._network.forward).parameters:
@@ -319,7 +370,7 @@ class DialogueEstimator(
         device = resolve_device(self.device)
         before = self.history_ if resume and epochs else []
 
-        def prepare(net):
+        def prepare(net: NeuralNet) -> None:
             if resume:
                 self._take_over(net, optimizer=bool(epochs))
             else:
@@ -340,7 +391,7 @@ class DialogueEstimator(
         self.history_ = summaries_of(net.history, before)
         self.n_iter_ = len(self.history_)
 
-    def _take_over(self, net, optimizer):
+    def _take_over(self, net: NeuralNet, optimizer: bool) -> None:
         state, new = self.net_.module_.state_dict(), net.module_.state_dict()
         state |= {name: new[name] for name in new if ".standardize." in name}
         try:
@@ -352,20 +403,29 @@ class DialogueEstimator(
                 "with warm_start=False."
             ) from error
         if optimizer:
-            # What it remembers, with the settings of today.
+            # The state of the old optimiser goes with the current settings.
             state = self.net_.optimizer_.state_dict()
             state["param_groups"] = net.optimizer_.state_dict()["param_groups"]
             net.optimizer_.load_state_dict(state)
 
-    def _n_in_batch(self, training):
-        """Number of dialogues in a batch."""
+    def _n_in_batch(self, training: DialogueDataset) -> int:
+        """Choose the number of dialogues in a batch."""
         if self.batch_size != "auto":
             return self.batch_size
         n_utterances = len(training.sequences.rows)
         share = min(_UTTERANCES_IN_BATCH / n_utterances, _LARGEST_BATCH)
         return max(1, round(share * len(training)))
 
-    def _make_net(self, data, training, validation, device, seed, epochs, tasks):
+    def _make_net(
+        self,
+        data: TrainingData,
+        training: DialogueDataset,
+        validation: DialogueDataset | None,
+        device: torch.device,
+        seed: int,
+        epochs: int | None,
+        tasks: FitTasks | None,
+    ) -> NeuralNet:
         reader = self._standardize.settings | {
             "blocks": list(data.table.blocks.values())
         }
@@ -404,7 +464,7 @@ class DialogueEstimator(
             **(settings | self._net_settings()),
         )
 
-    def _infer(self, table, output):
+    def _infer(self, table: Conversations, output: str | Callable) -> np.ndarray:
         # In single precision answers would move with the batch and the processor in
         # the seventh digit, and with them near ties, trees and steep heads.
         dataset = DialogueDataset(table, table.sequences())
@@ -412,7 +472,7 @@ class DialogueEstimator(
         refuse_infinite_answers(answers)
         return answers
 
-    def _read(self, X):
+    def _read(self, X: Table) -> Conversations:
         check_is_fitted(self, "net_")
         given = parse_table(X)
         table = read_conversations(self, given, reset=False, modalities=self.modalities)
@@ -421,14 +481,14 @@ class DialogueEstimator(
         self._check_cells(table)
         return table
 
-    def _check_cells(self, table):
-        """Refuse, or tell of, cells that are missing or were never seen."""
+    def _check_cells(self, table: Conversations) -> None:
+        """Refuse missing cells or warn of them, and of values unseen in training."""
         names = getattr(self, "feature_names_in_", None)
         check_partial_missing(table, self.partial_nan, names)
         warn_of_values_never_seen(table, self._standardize, names)
 
     @of_one_fit
-    def transform(self, X):
+    def transform(self, X: Table) -> np.ndarray:
         """Embed each utterance in its context.
 
         Parameters
@@ -444,10 +504,10 @@ class DialogueEstimator(
         return self._infer(self._read(X), "embedding").astype(np.float32)
 
     @property
-    def _n_features_out(self):
+    def _n_features_out(self) -> int:
         return self.net_.module_.embedding_size
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.non_deterministic = False
@@ -455,7 +515,7 @@ class DialogueEstimator(
         return tags
 
 
-def parameters_of(estimator, part, given):
+def parameters_of(estimator: Any, part: type, given: dict) -> dict[str, Any]:
     """Take from an estimator what a network or a loss names, besides what is given."""
     known = estimator.get_params(deep=False) | given
     names = inspect.signature(part).parameters

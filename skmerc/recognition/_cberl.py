@@ -1,12 +1,14 @@
 """CBERL's classifier: context, masked dialogue graph, focal loss, boosting head."""
 
 from numbers import Integral
+from typing import Any, Literal
 
 import torch
 from imblearn.utils import Substitution
 
 from skmerc._utils.compat import Interval, StrOptions
 from skmerc._utils.registry import Range, storable
+from skmerc._utils.types import FilePath, Modalities, RandomState
 from skmerc.fusion._training import WarmUp
 from skmerc.nn.cberl import CBERLLoss, CBERLNetwork
 from skmerc.recognition._base import (
@@ -246,51 +248,51 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
     def __init__(
         self,
         *,
-        modalities=None,
-        fusion="concat",
-        fusion_weight=1.0,
-        latent_size=128,
-        beta=0.003,
-        gamma=0.0003,
-        posterior="joint",
-        warmup_epochs=0,
-        hidden_size=64,
-        bidirectional=True,
-        lstm_layers=2,
-        graph_layers=1,
-        heads=4,
-        window_past=10,
-        window_future=10,
-        dropout=0.4,
-        modality_dropout=0.0,
-        mask="node",
-        mask_rate=0.3,
-        mask_exponent=2.0,
-        reconstruction_weight=0.5,
-        focal_gamma=2.0,
-        label_smoothing=0.0,
-        class_weight=None,
-        logit_adjustment=0.0,
-        head=None,
-        prior=None,
-        standardize=True,
-        partial_nan="mean",
-        optimizer=torch.optim.AdamW,
-        lr=1e-3,
-        weight_decay=1e-2,
-        ema_decay=0.98,
-        batch_size="auto",
-        max_epochs=60,
-        patience="auto",
-        validation_fraction=None,
-        callbacks=None,
-        net_params=None,
-        device="auto",
-        checkpoint=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-    ):
+        modalities: Modalities | None = None,
+        fusion: Literal["concat", "djvae", "djvae_latent"] = "concat",
+        fusion_weight: float = 1.0,
+        latent_size: int = 128,
+        beta: float = 0.003,
+        gamma: float = 0.0003,
+        posterior: Literal["joint", "poe"] = "joint",
+        warmup_epochs: int = 0,
+        hidden_size: int = 64,
+        bidirectional: bool = True,
+        lstm_layers: int = 2,
+        graph_layers: int = 1,
+        heads: int = 4,
+        window_past: int | None = 10,
+        window_future: int | None = 10,
+        dropout: float = 0.4,
+        modality_dropout: float = 0.0,
+        mask: Literal["node", "neighbor", "class_aware"] = "node",
+        mask_rate: float = 0.3,
+        mask_exponent: float = 2.0,
+        reconstruction_weight: float = 0.5,
+        focal_gamma: float = 2.0,
+        label_smoothing: float = 0.0,
+        class_weight: dict | str | tuple | None = None,
+        logit_adjustment: float = 0.0,
+        head: Any = None,
+        prior: dict | Literal["train", "uniform"] | None = None,
+        standardize: bool = True,
+        partial_nan: Literal["mean", "error"] = "mean",
+        optimizer: type = torch.optim.AdamW,
+        lr: float = 1e-3,
+        weight_decay: float = 1e-2,
+        ema_decay: float = 0.98,
+        batch_size: int | Literal["auto"] = "auto",
+        max_epochs: int = 60,
+        patience: int | Literal["auto"] | None = "auto",
+        validation_fraction: float | None = None,
+        callbacks: list | None = None,
+        net_params: dict | None = None,
+        device: str = "auto",
+        checkpoint: FilePath | None = None,
+        warm_start: bool = False,
+        random_state: RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.modalities = modalities
         self.fusion = fusion
         self.fusion_weight = fusion_weight
@@ -336,7 +338,7 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _callbacks(self, epochs=None):
+    def _callbacks(self, epochs: int | None = None) -> list:
         callbacks = super()._callbacks(epochs)
         if self.fusion == "concat":
             return callbacks

@@ -1,13 +1,22 @@
 """CBERL whole: sampler, fuser and classifier in one pipeline."""
 
+from typing import Any
+
 from imblearn.pipeline import Pipeline, make_pipeline
 
+from skmerc._utils.types import RandomState
 from skmerc.fusion import DJVAEFuser
 from skmerc.recognition._cberl import CBERLClassifier
 from skmerc.sampling import MultimodalGANSampler
 
 
-def make_cberl(preset=None, *, random_state=None, device="auto", verbose=0) -> Pipeline:
+def make_cberl(
+    preset: str | None = None,
+    *,
+    random_state: RandomState | None = None,
+    device: str = "auto",
+    verbose: int = 0,
+) -> Pipeline:
     """Make CBERL's whole pipeline [1]_: sampler, fuser and classifier.
 
     Parameters
@@ -48,7 +57,7 @@ def make_cberl(preset=None, *, random_state=None, device="auto", verbose=0) -> P
     >>> model["djvaefuser"].output, model["cberlclassifier"].head
     ('latent', 'boost')
     """
-    steps = [
+    steps: list[tuple[Any, dict]] = [
         (MultimodalGANSampler, {"sampling_strategy": "mean"}),
         (DJVAEFuser, {}),
         (CBERLClassifier, {"fusion": "concat"}),

@@ -1,7 +1,10 @@
 """What classifiers of dialogues share: classes, priors, heads, answers."""
 
+from typing import Any, Self
+
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn import config_context
 from sklearn.base import ClassifierMixin, clone
 from sklearn.metrics import accuracy_score
@@ -10,9 +13,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from skmerc._training import draw_seed, infer
 from skmerc._utils.compat import HasMethods, StrOptions, check_partial_fit_first_call
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
+from skmerc._utils.types import Table
 from skmerc.frame._columns import parse_table
 from skmerc.frame._labels import refuse_mixed, shape_of
-from skmerc.recognition._base import NOT_NEGATIVE
+from skmerc.recognition._base import NOT_NEGATIVE, TrainingData
 from skmerc.recognition._checks import scored_rows, weight_parameter
 from skmerc.recognition._imbalance import (
     SMALLEST,
@@ -25,6 +29,8 @@ from skmerc.recognition._tasks import Classes
 class DialogueClassifierMixin(ClassifierMixin):
     """What a :class:`DialogueEstimator` of emotions has besides."""
 
+    head_: Any
+
     _parameter_constraints: dict = {
         "class_weight": [dict, StrOptions({"balanced", "effective"}), tuple, None],
         "logit_adjustment": [NOT_NEGATIVE],
@@ -33,7 +39,13 @@ class DialogueClassifierMixin(ClassifierMixin):
     }
 
     @all_or_nothing
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(
+        self,
+        X: Table,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Train for one more pass over some dialogues, from where training stands.
 
         Nothing is held out; rows of role ``"validation"`` are scored. Features are
@@ -68,7 +80,9 @@ class DialogueClassifierMixin(ClassifierMixin):
         known = getattr(self, "classes_", None)
         return self._fit(X, y, sample_weight, epochs=1, classes=known)
 
-    def _task_of(self, y, labelled, before, classes):
+    def _task_of(
+        self, y: np.ndarray, labelled: np.ndarray, before: Any, classes: Any
+    ) -> Any:
         check_classification_targets(y)
         if before is None:
             found = np.unique(y[labelled]) if classes is None else classes
@@ -77,7 +91,7 @@ class DialogueClassifierMixin(ClassifierMixin):
         self._check_answers()
         return before
 
-    def _check_answers(self):
+    def _check_answers(self) -> None:
         """Refuse a prior and a head now that could not be used after training."""
         if self.prior is not None:
             even = np.ones(len(self.classes_))
@@ -88,7 +102,7 @@ class DialogueClassifierMixin(ClassifierMixin):
         if hasattr(head, "_validate_params"):
             head._validate_params()
 
-    def _check_weights(self, weight):
+    def _check_weights(self, weight: np.ndarray) -> None:
         """Refuse weights that a head would leave out."""
         given, differ = self.head, np.ptp(weight[weight > 0]) > 0
         if given is None or given == "boost" or not differ or weight_parameter(given):
@@ -99,35 +113,35 @@ class DialogueClassifierMixin(ClassifierMixin):
             "or take a head that heeds them."
         )
 
-    def _finish(self, data, rng):
+    def _finish(self, data: TrainingData, rng: np.random.RandomState) -> None:
         self.class_prior_ = self._task.prior
         self._fit_head(data, rng)
 
-    def _so_far(self, net):
+    def _so_far(self, net: Any) -> dict | None:
         # A head learns after the network, and until then nothing stands in its place.
         return None if self.head is not None else super()._so_far(net) | {"head_": None}
 
-    def _fit_head(self, data, rng):
+    def _fit_head(self, data: TrainingData, rng: np.random.RandomState) -> None:
         self.head_ = None
         if self.head is None:
             return
         fit_head = self._boost if self.head == "boost" else self._fit_given_head
-        # These weights come with every fit; they are nothing that a user routes.
+        # Every fit passes these weights; they are not metadata that a user routes.
         with config_context(enable_metadata_routing=False):
             self.head_ = fit_head(data, rng)
 
-    def _holds_out(self):
+    def _holds_out(self) -> bool:
         # The penalty of the head is chosen by dialogues that the network did not learn.
         boosts = self.head == "boost" and self.patience is not None
         return boosts or super()._holds_out()
 
-    def _boost(self, data, rng):
+    def _boost(self, data: TrainingData, rng: np.random.RandomState) -> Any:
         learned, left_out = self._embedded(data, data.weight), None
         if self.patience is not None and data.scored.any():
             left_out = self._embedded(data, data.scored)
         return boost(learned, left_out, draw_seed(rng))
 
-    def _fit_given_head(self, data, rng):
+    def _fit_given_head(self, data: TrainingData, rng: np.random.RandomState) -> Any:
         head = clone(self.head)
         if "random_state" in head.get_params():
             head.set_params(random_state=draw_seed(rng))
@@ -137,16 +151,18 @@ class DialogueClassifierMixin(ClassifierMixin):
         weights = {} if name is None or (weight == 1).all() else {name: weight}
         return head.fit(embedding, target, **weights)
 
-    def _embedded(self, data, weight):
-        """Embeddings, classes and weights of the rows that have a weight."""
+    def _embedded(
+        self, data: TrainingData, weight: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return embeddings, classes and weights of the rows that have a weight."""
         rows = data.table.select(weight > 0)
-        # Other dialogues stay outside, so that they move not even a rounding.
+        # Other dialogues are left out, since they would change the rounding.
         shown = data.dataset(weight)
         embedding = infer(self.net_, shown, "embedding", torch.float64)[rows]
         return embedding, data.target[rows], weight[rows]
 
     @of_one_fit
-    def predict_proba(self, X):
+    def predict_proba(self, X: Table) -> np.ndarray:
         """Probabilities of the emotions of each utterance.
 
         Parameters
@@ -164,21 +180,21 @@ class DialogueClassifierMixin(ClassifierMixin):
         return self._probabilities(self._infer(self._read(X), self._answering))
 
     @property
-    def _answering(self):
+    def _answering(self) -> str:
         """Name the output of the network that answers are made of."""
         return "logits" if self.head_ is None else "embedding"
 
-    def _probabilities(self, output):
-        """Make probabilities of that output."""
+    def _probabilities(self, output: np.ndarray) -> np.ndarray:
+        """Turn that output into probabilities."""
         logits = output if self.head_ is None else self._ask_head(output)
         return self._task.predict_proba(logits + self._prior_shift())
 
-    def _ask_head(self, embedding):
+    def _ask_head(self, embedding: np.ndarray) -> np.ndarray:
         p = np.zeros((len(embedding), len(self.classes_)))
         p[:, self.head_.classes_] = self.head_.predict_proba(embedding)
         return np.log(np.maximum(p, SMALLEST))
 
-    def _prior_shift(self):
+    def _prior_shift(self) -> np.ndarray | float:
         if self.prior is None:
             return 0.0
         task = self._task
@@ -187,7 +203,7 @@ class DialogueClassifierMixin(ClassifierMixin):
         return prior_shift(self.prior, task.labels, task.prior, learned)
 
     @of_one_fit
-    def predict(self, X):
+    def predict(self, X: Table) -> np.ndarray:
         """Emotion of each utterance.
 
         Parameters
@@ -203,7 +219,9 @@ class DialogueClassifierMixin(ClassifierMixin):
         p = self.predict_proba(X)
         return self._task.decode(p)
 
-    def score(self, X, y, sample_weight=None):
+    def score(
+        self, X: Table, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Accuracy over the utterances that are not context.
 
         Parameters

@@ -1,10 +1,13 @@
 """DialogueGCN's classifier: context, a graph of speakers, attention."""
 
+from typing import Any, Literal
+
 import torch
 from imblearn.utils import Substitution
 
 from skmerc._utils.compat import StrOptions
 from skmerc._utils.registry import Range, storable
+from skmerc._utils.types import FilePath, Modalities, RandomState
 from skmerc.nn.dialoguegcn import DialogueGCNLoss, DialogueGCNNetwork
 from skmerc.recognition._base import (
     COUNT,
@@ -172,39 +175,39 @@ class DialogueGCNClassifier(DialogueClassifierMixin, DialogueEstimator):
     def __init__(
         self,
         *,
-        modalities=None,
-        hidden_size=100,
-        context_layers=2,
-        relations="pairs",
-        n_bases=30,
-        window_past=10,
-        window_future=10,
-        dropout=0.4,
-        modality_dropout=0.0,
-        focal_gamma=0.0,
-        label_smoothing=0.0,
-        class_weight=None,
-        logit_adjustment=0.0,
-        head=None,
-        prior=None,
-        standardize=True,
-        partial_nan="mean",
-        optimizer=torch.optim.AdamW,
-        lr=1e-3,
-        weight_decay=1e-2,
-        ema_decay=0.98,
-        batch_size="auto",
-        max_epochs=60,
-        patience="auto",
-        validation_fraction=None,
-        callbacks=None,
-        net_params=None,
-        device="auto",
-        checkpoint=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-    ):
+        modalities: Modalities | None = None,
+        hidden_size: int = 100,
+        context_layers: int = 2,
+        relations: Literal["pairs", "speaker"] = "pairs",
+        n_bases: int = 30,
+        window_past: int | None = 10,
+        window_future: int | None = 10,
+        dropout: float = 0.4,
+        modality_dropout: float = 0.0,
+        focal_gamma: float = 0.0,
+        label_smoothing: float = 0.0,
+        class_weight: dict | str | tuple | None = None,
+        logit_adjustment: float = 0.0,
+        head: Any = None,
+        prior: dict | Literal["train", "uniform"] | None = None,
+        standardize: bool = True,
+        partial_nan: Literal["mean", "error"] = "mean",
+        optimizer: type = torch.optim.AdamW,
+        lr: float = 1e-3,
+        weight_decay: float = 1e-2,
+        ema_decay: float = 0.98,
+        batch_size: int | Literal["auto"] = "auto",
+        max_epochs: int = 60,
+        patience: int | Literal["auto"] | None = "auto",
+        validation_fraction: float | None = None,
+        callbacks: list | None = None,
+        net_params: dict | None = None,
+        device: str = "auto",
+        checkpoint: FilePath | None = None,
+        warm_start: bool = False,
+        random_state: RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.modalities = modalities
         self.hidden_size = hidden_size
         self.context_layers = context_layers

@@ -1,6 +1,7 @@
 """Class weights in training, boosting on embeddings, and priors in answers."""
 
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -22,7 +23,9 @@ SMALLEST = 1e-12
 """Share below which a class counts as absent."""
 
 
-def class_factor(class_weight, classes, weight):
+def class_factor(
+    class_weight: Any, classes: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
     r"""Compute the factor on the loss of each class that a class weight asks for.
 
     By the effective number of utterances (Cui et al. 2019 [1]_) it is
@@ -70,17 +73,17 @@ def class_factor(class_weight, classes, weight):
     return np.array([class_weight.get(label, 1.0) for label in known])
 
 
-def _beta_of(class_weight):
+def _beta_of(class_weight: tuple) -> float:
     name, beta = class_weight if len(class_weight) == 2 else (None, None)
-    if name != "effective" or not isinstance(beta, Real) or not 0 <= beta < 1:
+    if name != "effective" or not isinstance(beta, Real) or not 0 <= float(beta) < 1:
         raise ValueError(
             f"class_weight={class_weight!r} is no pair of 'effective' and a beta from "
             f"0 to below 1, such as ('effective', {_BETA})."
         )
-    return beta
+    return float(beta)
 
 
-def _effective_factor(beta, weight):
+def _effective_factor(beta: float, weight: np.ndarray) -> np.ndarray:
     there = weight > 0
     factor = np.ones(len(weight))
     factor[there] = (1 - beta) / (1 - beta ** weight[there])
@@ -88,7 +91,9 @@ def _effective_factor(beta, weight):
     return factor
 
 
-def boost(learned, left_out, random_state):
+def boost(
+    learned: tuple, left_out: tuple | None, random_state: int
+) -> FocalAdaBoostClassifier:
     """Boost ten logistic regressions on embeddings, with a penalty that holds.
 
     A network has fitted the embeddings of its training rows to their classes, so that
@@ -112,7 +117,7 @@ def boost(learned, left_out, random_state):
     mean = np.average(x, axis=0, weights=weight)
     spread = np.average((x - mean) ** 2, axis=0, weights=weight).sum()
 
-    def fit(strength):
+    def fit(strength: float) -> FocalAdaBoostClassifier:
         # The weights that boosting hands on sum to one, whatever the number of rows.
         c = strength / max(spread, SMALLEST)
         weak = LogisticRegression(C=c, tol=1e-6, max_iter=1000)
@@ -121,19 +126,22 @@ def boost(learned, left_out, random_state):
         )
         return head.fit(x, y, sample_weight=weight)
 
-    def score(head):
+    if left_out is None:
+        return fit(_STRENGTH)
+
+    def score(head: FocalAdaBoostClassifier) -> float:
         x, y, weight = left_out
         answers = head.predict(x)
         return f1_score(
             y, answers, average="weighted", sample_weight=weight, zero_division=0.0
         )
 
-    if left_out is None:
-        return fit(_STRENGTH)
     return max(map(fit, _STRENGTHS), key=score)
 
 
-def prior_shift(prior, classes, real, trained):
+def prior_shift(
+    prior: dict | str, classes: np.ndarray, real: np.ndarray, trained: np.ndarray
+) -> np.ndarray:
     """Compute the logit adjustment from the trained prior to the wanted one.
 
     Parameters
@@ -170,15 +178,15 @@ def prior_shift(prior, classes, real, trained):
     return np.log(wanted / np.maximum(trained, SMALLEST))
 
 
-def _check_given(parameter, given, classes):
-    """Refuse unknown classes and what is no share; return the classes as a list."""
+def _check_given(parameter: str, given: dict, classes: np.ndarray) -> list:
+    """Refuse unknown classes and invalid shares; return the classes as a list."""
     known = classes.tolist()
     for label, value in given.items():
         if label not in known:
             raise ValueError(
                 f"{parameter} names {label!r}, which is not among the classes {known}."
             )
-        if not isinstance(value, Real) or not 0 <= value <= _MOST:
+        if not isinstance(value, Real) or not 0 <= float(value) <= _MOST:
             raise ValueError(
                 f"{parameter} gives {value!r} to {label!r}; give a number from 0 to "
                 f"{_MOST}."

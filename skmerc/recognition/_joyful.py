@@ -1,13 +1,19 @@
 """JOYFUL's classifier: joint fusion, two contrasted views, recognition."""
 
+from typing import Any, Literal
+
+import numpy as np
 import torch
 from imblearn.utils import Substitution
+from numpy.typing import ArrayLike
 from sklearn.utils.multiclass import type_of_target
 
 from skmerc._utils.compat import StrOptions
 from skmerc._utils.registry import Range, storable
+from skmerc._utils.types import FilePath, Modalities, RandomState, Table
+from skmerc.frame._conversations import Conversations
 from skmerc.frame._labels import column_names, shape_of
-from skmerc.recognition._base import NOT_NEGATIVE, SHARE
+from skmerc.recognition._base import NOT_NEGATIVE, SHARE, TrainingData
 from skmerc.recognition._classifier import DialogueClassifierMixin
 from skmerc.recognition._docstrings import CLASSES, RIVALS
 from skmerc.recognition._joyful_estimator import (
@@ -17,7 +23,7 @@ from skmerc.recognition._joyful_estimator import (
 )
 from skmerc.recognition._tasks import LabelSets
 
-_NEEDS_ONE_EMOTION = {
+_NEEDS_ONE_EMOTION: dict[str, list] = {
     "class_weight": [None],
     "logit_adjustment": [0.0],
     "head": [None],
@@ -146,57 +152,57 @@ class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
     def __init__(
         self,
         *,
-        modalities=None,
-        global_fusion=True,
-        specific_fusion=True,
-        fusion_size=128,
-        n_bases=64,
-        smoothing=0.2,
-        context_layers=1,
-        heads=8,
-        context_window=256,
-        hidden_size=128,
-        graph_layers=1,
-        conv="attention",
-        conv_params=None,
-        relations="speaker",
-        window_past=6,
-        window_future=6,
-        dropout=0.4,
-        modality_dropout=0.0,
-        augmentation_rate=0.2,
-        feature_mask_rate=None,
-        edge_rate=None,
-        fusion_weight=0.06,
-        contrast_weight=0.3,
-        contrast="paper",
-        temperature=0.2,
-        batch_negatives=False,
-        training="joint",
-        focal_gamma=0.0,
-        label_smoothing=0.0,
-        class_weight=None,
-        logit_adjustment=0.0,
-        head=None,
-        prior=None,
-        standardize=True,
-        partial_nan="mean",
-        optimizer=torch.optim.AdamW,
-        lr=3e-4,
-        schedule="cosine",
-        weight_decay=1e-2,
-        batch_size="auto",
-        max_epochs=100,
-        patience="auto",
-        validation_fraction=None,
-        callbacks=None,
-        net_params=None,
-        device="auto",
-        checkpoint=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-    ):
+        modalities: Modalities | None = None,
+        global_fusion: bool = True,
+        specific_fusion: bool = True,
+        fusion_size: int | None = 128,
+        n_bases: int = 64,
+        smoothing: float = 0.2,
+        context_layers: int = 1,
+        heads: int = 8,
+        context_window: int | None = 256,
+        hidden_size: int | None = 128,
+        graph_layers: int = 1,
+        conv: str | type = "attention",
+        conv_params: dict | None = None,
+        relations: Literal["speaker", "pairs"] = "speaker",
+        window_past: int | None = 6,
+        window_future: int | None = 6,
+        dropout: float = 0.4,
+        modality_dropout: float = 0.0,
+        augmentation_rate: float = 0.2,
+        feature_mask_rate: float | None = None,
+        edge_rate: float | None = None,
+        fusion_weight: float = 0.06,
+        contrast_weight: float = 0.3,
+        contrast: Literal["paper", "grace", "supervised"] = "paper",
+        temperature: float = 0.2,
+        batch_negatives: bool = False,
+        training: Literal["joint", "two-phase"] = "joint",
+        focal_gamma: float = 0.0,
+        label_smoothing: float = 0.0,
+        class_weight: dict | str | tuple | None = None,
+        logit_adjustment: float = 0.0,
+        head: Any = None,
+        prior: dict | Literal["train", "uniform"] | None = None,
+        standardize: bool = True,
+        partial_nan: Literal["mean", "error"] = "mean",
+        optimizer: type = torch.optim.AdamW,
+        lr: float = 3e-4,
+        schedule: Literal["cosine"] | None = "cosine",
+        weight_decay: float = 1e-2,
+        batch_size: int | Literal["auto"] = "auto",
+        max_epochs: int = 100,
+        patience: int | Literal["auto"] | None = "auto",
+        validation_fraction: float | None = None,
+        callbacks: list | None = None,
+        net_params: dict | None = None,
+        device: str = "auto",
+        checkpoint: FilePath | None = None,
+        warm_start: bool = False,
+        random_state: RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
         super().__init__(
             modalities=modalities,
             global_fusion=global_fusion,
@@ -221,7 +227,7 @@ class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
             edge_rate=edge_rate,
             fusion_weight=fusion_weight,
             contrast_weight=contrast_weight,
-            contrast=contrast,
+            contrast=contrast,  # type: ignore[arg-type]  # one more than the regressor
             temperature=temperature,
             batch_negatives=batch_negatives,
             training=training,
@@ -250,11 +256,13 @@ class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
         self.head = head
         self.prior = prior
 
-    def _y_checks(self, y):
+    def _y_checks(self, y: ArrayLike) -> dict:
         shape = shape_of(y)
         return {"multi_output": len(shape) == 2 and shape[1] > 1}
 
-    def _read_labelled(self, X, y, sample_weight, reset):
+    def _read_labelled(
+        self, X: Table, y: ArrayLike, sample_weight: ArrayLike | None, reset: bool
+    ) -> tuple[Conversations, np.ndarray, np.ndarray]:
         names = column_names(y)
         if reset:
             self._label_names = names
@@ -265,7 +273,9 @@ class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
             )
         return super()._read_labelled(X, y, sample_weight, reset)
 
-    def _task_of(self, y, labelled, before, classes):
+    def _task_of(
+        self, y: np.ndarray, labelled: np.ndarray, before: Any, classes: Any
+    ) -> Any:
         kind = type_of_target(y)
         if kind == "multiclass-multioutput":
             raise ValueError(
@@ -283,7 +293,7 @@ class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
         self.classes_ = task.labels
         return task
 
-    def _refuse_what_needs_one_emotion(self):
+    def _refuse_what_needs_one_emotion(self) -> None:
         for name, allowed in _NEEDS_ONE_EMOTION.items():
             value = getattr(self, name)
             if value not in allowed:
@@ -292,14 +302,14 @@ class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
                     f"an indicator matrix; leave it {allowed[0]!r}."
                 )
 
-    def _finish(self, data, rng):
+    def _finish(self, data: TrainingData, rng: np.random.RandomState) -> None:
         if isinstance(self._task, LabelSets):
             self.head_ = None
-            vars(self).pop("class_prior_", None)  # of an earlier fit
+            self.__dict__.pop("class_prior_", None)  # of an earlier fit
         else:
             super()._finish(data, rng)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags

@@ -1,14 +1,18 @@
 """What JOYFUL's classifier and regressor share: parameters, presets, network."""
 
 from numbers import Integral
+from typing import Literal
 
 import torch
+from skorch import NeuralNet
 from skorch.callbacks import LRScheduler
 
 from skmerc._training import train_fusion
+from skmerc._training._batches import DialogueDataset
 from skmerc._training._callbacks import names_of
 from skmerc._utils.compat import Interval, StrOptions
 from skmerc._utils.registry import Range
+from skmerc._utils.types import FilePath, Modalities, RandomState
 from skmerc.nn.joyful import JoyfulLoss, JoyfulNetwork
 from skmerc.recognition._base import (
     COUNT,
@@ -226,51 +230,51 @@ class JoyfulEstimator(DialogueEstimator):
     def __init__(
         self,
         *,
-        modalities=None,
-        global_fusion=True,
-        specific_fusion=True,
-        fusion_size=128,
-        n_bases=64,
-        smoothing=0.2,
-        context_layers=1,
-        heads=8,
-        context_window=256,
-        hidden_size=128,
-        graph_layers=1,
-        conv="attention",
-        conv_params=None,
-        relations="speaker",
-        window_past=6,
-        window_future=6,
-        dropout=0.4,
-        modality_dropout=0.0,
-        augmentation_rate=0.2,
-        feature_mask_rate=None,
-        edge_rate=None,
-        fusion_weight=0.06,
-        contrast_weight=0.3,
-        contrast="paper",
-        temperature=0.2,
-        batch_negatives=False,
-        training="joint",
-        standardize=True,
-        partial_nan="mean",
-        optimizer=torch.optim.AdamW,
-        lr=3e-4,
-        schedule="cosine",
-        weight_decay=1e-2,
-        batch_size="auto",
-        max_epochs=100,
-        patience="auto",
-        validation_fraction=None,
-        callbacks=None,
-        net_params=None,
-        device="auto",
-        checkpoint=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-    ):
+        modalities: Modalities | None = None,
+        global_fusion: bool = True,
+        specific_fusion: bool = True,
+        fusion_size: int | None = 128,
+        n_bases: int = 64,
+        smoothing: float = 0.2,
+        context_layers: int = 1,
+        heads: int = 8,
+        context_window: int | None = 256,
+        hidden_size: int | None = 128,
+        graph_layers: int = 1,
+        conv: str | type = "attention",
+        conv_params: dict | None = None,
+        relations: Literal["speaker", "pairs"] = "speaker",
+        window_past: int | None = 6,
+        window_future: int | None = 6,
+        dropout: float = 0.4,
+        modality_dropout: float = 0.0,
+        augmentation_rate: float = 0.2,
+        feature_mask_rate: float | None = None,
+        edge_rate: float | None = None,
+        fusion_weight: float = 0.06,
+        contrast_weight: float = 0.3,
+        contrast: Literal["paper", "grace"] = "paper",
+        temperature: float = 0.2,
+        batch_negatives: bool = False,
+        training: Literal["joint", "two-phase"] = "joint",
+        standardize: bool = True,
+        partial_nan: Literal["mean", "error"] = "mean",
+        optimizer: type = torch.optim.AdamW,
+        lr: float = 3e-4,
+        schedule: Literal["cosine"] | None = "cosine",
+        weight_decay: float = 1e-2,
+        batch_size: int | Literal["auto"] = "auto",
+        max_epochs: int = 100,
+        patience: int | Literal["auto"] | None = "auto",
+        validation_fraction: float | None = None,
+        callbacks: list | None = None,
+        net_params: dict | None = None,
+        device: str = "auto",
+        checkpoint: FilePath | None = None,
+        warm_start: bool = False,
+        random_state: RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.modalities = modalities
         self.global_fusion = global_fusion
         self.specific_fusion = specific_fusion
@@ -316,7 +320,7 @@ class JoyfulEstimator(DialogueEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _callbacks(self, epochs):
+    def _callbacks(self, epochs: int | None = None) -> list:
         callbacks = super()._callbacks(epochs)
         if self.schedule is None or epochs:
             return callbacks
@@ -324,7 +328,7 @@ class JoyfulEstimator(DialogueEstimator):
         name = "schedule_of_skmerc" if "schedule" in names_of(callbacks) else "schedule"
         return [(name, falling), *callbacks]
 
-    def _pretrain(self, net, training):
+    def _pretrain(self, net: NeuralNet, training: DialogueDataset) -> None:
         fuses = self.global_fusion or self.specific_fusion
         self.first_phase_loss_ = []
         if self.training == "two-phase" and fuses:
@@ -333,6 +337,6 @@ class JoyfulEstimator(DialogueEstimator):
                 net, training, epochs, name=type(self).__name__
             )
 
-    def _take_over(self, net, optimizer):
+    def _take_over(self, net: NeuralNet, optimizer: bool) -> None:
         super()._take_over(net, optimizer)
         net.module_.fusion.requires_grad_(self.training == "joint")

@@ -1,11 +1,16 @@
 """JOYFUL's regressor, for scores such as the strength of a sentiment."""
 
+from typing import Any, Self
+
+import numpy as np
 from imblearn.utils import Substitution
+from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc._utils.registry import storable
+from skmerc._utils.types import Table
 from skmerc.frame._columns import parse_table
 from skmerc.recognition._checks import scored_rows
 from skmerc.recognition._joyful_estimator import (
@@ -68,7 +73,9 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
     """
 
     @all_or_nothing
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(
+        self, X: Table, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Train for one more pass over some dialogues, from where training stands.
 
         Nothing is held out. Features and scores are standardised with the exact mean
@@ -94,7 +101,7 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
         return self._fit(X, y, sample_weight, epochs=1)
 
     @of_one_fit
-    def predict(self, X):
+    def predict(self, X: Table) -> np.ndarray:
         """Score of each utterance.
 
         Parameters
@@ -111,7 +118,9 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
         logits = self._infer(self._read(X), self._answering)
         return self._task.predict(logits)
 
-    def score(self, X, y, sample_weight=None):
+    def score(
+        self, X: Table, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Coefficient of determination over the utterances that are not context.
 
         Parameters
@@ -132,8 +141,10 @@ class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
         rows, y, weight = scored_rows(X, y, sample_weight, numeric=True)
         return r2_score(y, self.predict(X)[rows], sample_weight=weight)
 
-    def _y_checks(self, y):
+    def _y_checks(self, y: ArrayLike) -> dict:
         return {"y_numeric": True}
 
-    def _task_of(self, y, labelled, before, classes):
+    def _task_of(
+        self, y: np.ndarray, labelled: np.ndarray, before: Any, classes: Any
+    ) -> Values:
         return before or Values()

@@ -5,6 +5,7 @@ It never changes; what it learns of the data makes another task.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.special import expit, log_softmax, softmax
@@ -28,18 +29,28 @@ class Task(Measure):
     monitor = "valid_weighted_f1"
     """The score of held-out rows that decides when to stop."""
     lower_is_better = False
-    logit_shift: list[float] | None = None
-    """What is added to the logits of each class in training."""
 
-    def encode(self, y, labelled):
+    @property
+    def logit_shift(self) -> list[float] | None:
+        """What is added to the logits of each class in training."""
+        return None
+
+    def encode(self, y: np.ndarray, labelled: np.ndarray) -> np.ndarray:
         """Turn y into what the loss reads; rows that are not labelled hold anything."""
         raise NotImplementedError
 
-    def stratify(self, target):
+    def stratify(self, target: np.ndarray) -> np.ndarray:
         """Tell what must not be held out altogether: one number for each row."""
         return np.zeros(len(target), int)
 
-    def weigh(self, target, weight, real, class_weight, adjustment):
+    def weigh(
+        self,
+        target: np.ndarray,
+        weight: np.ndarray,
+        real: np.ndarray,
+        class_weight: dict | str | tuple | None,
+        adjustment: float,
+    ) -> tuple["Task", np.ndarray]:
         """Learn how often each class is there.
 
         Parameters
@@ -64,40 +75,44 @@ class Task(Measure):
         """
         return self, np.ones(len(target))
 
-    def validation_factor(self, target):
+    def validation_factor(self, target: np.ndarray) -> np.ndarray:
         """Factor on the score of each row, for which a logit adjustment asks."""
         return np.ones(len(target))
 
-    def forget_counts(self):
+    def forget_counts(self) -> "Task":
         """Return the task without what it learned of classes, for a warm start."""
         return self
 
-    def learn_scale(self, target, rows, weight):
+    def learn_scale(
+        self, target: np.ndarray, rows: np.ndarray, weight: np.ndarray
+    ) -> "Task":
         """Learn the scale of the targets, from some rows; return the task."""
         return self
 
-    def scale(self, target):
+    def scale(self, target: np.ndarray) -> np.ndarray:
         """Bring targets to the scale on which a network learns them."""
         return target
 
-    def frequency(self, target):
+    def frequency(self, target: np.ndarray) -> np.ndarray:
         """Positive frequency of what each row is, for masks that follow it."""
         return np.ones(len(target))
 
-    def score(self, logits, target, weight):
+    def score(
+        self, logits: np.ndarray, target: np.ndarray, weight: np.ndarray
+    ) -> dict[str, float]:
         """Score logits against targets: a dict of what history tells."""
         raise NotImplementedError
 
-    def is_constant(self, answers):
+    def is_constant(self, answers: np.ndarray) -> bool:
         """Whether all utterances get the same classes."""
         found = self.predict(answers)
         return bool((found == found[0]).all())
 
-    def truth(self, target):
+    def truth(self, target: np.ndarray) -> np.ndarray:
         """Turn targets back into what users know."""
         return target
 
-    def predict(self, logits):
+    def predict(self, logits: np.ndarray) -> np.ndarray:
         """Turn logits into what users know."""
         raise NotImplementedError
 
@@ -118,24 +133,24 @@ class Classes(Task):
         The tau of the logit adjustment.
     """
 
-    labels: np.ndarray | None = None
-    given: np.ndarray | float = 0.0
-    trained: np.ndarray | float = 0.0
-    real: np.ndarray | float = 0.0
+    labels: Any = None
+    given: Any = 0.0
+    trained: Any = 0.0
+    real: Any = 0.0
     adjustment: float = 0.0
 
     kind = "classes"
 
     @property
-    def n_outputs(self):
+    def n_outputs(self) -> int:
         """Number of the classes."""
         return len(self.labels)
 
-    def classes(self, logits):
+    def classes(self, logits: np.ndarray) -> np.ndarray:
         """Return what the classes of logits are called."""
         return np.arange(logits.shape[1]) if self.labels is None else self.labels
 
-    def encode(self, y, labelled):
+    def encode(self, y: np.ndarray, labelled: np.ndarray) -> np.ndarray:
         """Return the number of each row's class, 0 where there is none."""
         unknown = labelled & ~np.isin(y, self.labels)
         if unknown.any():
@@ -147,11 +162,18 @@ class Classes(Task):
         target = np.where(labelled, np.searchsorted(self.labels, y), 0)
         return target.clip(max=len(self.labels) - 1)
 
-    def stratify(self, target):
+    def stratify(self, target: np.ndarray) -> np.ndarray:
         """Return the classes, none of which must be held out altogether."""
         return target
 
-    def weigh(self, target, weight, real, class_weight, adjustment):
+    def weigh(
+        self,
+        target: np.ndarray,
+        weight: np.ndarray,
+        real: np.ndarray,
+        class_weight: dict | str | tuple | None,
+        adjustment: float,
+    ) -> tuple["Classes", np.ndarray]:
         """Count the classes; see the base class."""
         found = self._count(target, weight)
         given = self.given + found
@@ -165,69 +187,71 @@ class Classes(Task):
         )
         return known, factor[target]
 
-    def _count(self, target, weight):
+    def _count(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
         return np.bincount(target, weight, minlength=len(self.labels))
 
-    def forget_counts(self):
+    def forget_counts(self) -> "Classes":
         """Return the task with its labels alone."""
         return Classes(self.labels)
 
-    def frequency(self, target):
+    def frequency(self, target: np.ndarray) -> np.ndarray:
         """Return the share of each row's class in the loss."""
         return (self.trained / self.trained.sum() + 1e-3)[target]
 
     @property
-    def trained_prior(self):
+    def trained_prior(self) -> np.ndarray:
         """Shares of the classes in the loss."""
         return self.trained / self.trained.sum()
 
     @property
-    def _log_shares(self):
-        # A class without a share is no target, and pushed down as it is.
+    def _log_shares(self) -> np.ndarray:
+        # A class without a share never is a target, so its logit needs no shift.
         share = self.trained_prior
         return np.log(np.where(share > 0, share, 1.0))
 
     @property
-    def logit_shift(self):
+    def logit_shift(self) -> list[float] | None:
         """The log-shares of the classes times the adjustment, None without one."""
         if not self.adjustment:
             return None
         return (self.adjustment * self._log_shares).tolist()
 
-    def validation_factor(self, target):
+    def validation_factor(self, target: np.ndarray) -> np.ndarray:
         """Weigh classes so that they have the shares that answers assume."""
         return np.exp(-self.adjustment * self._log_shares)[target]
 
     @property
-    def answered_prior(self):
+    def answered_prior(self) -> np.ndarray:
         """Shares of the classes that answers assume: the power 1 - tau of theirs."""
         log_share = (1 - self.adjustment) * self._log_shares
         return softmax(np.where(self.trained > 0, log_share, -np.inf))
 
     @property
-    def prior(self):
+    def prior(self) -> np.ndarray:
         """Shares of the classes among real utterances, or in the loss without any."""
         return self.real / self.real.sum() if self.real.any() else self.trained_prior
 
-    def score(self, logits, target, weight):
+    def score(
+        self, logits: np.ndarray, target: np.ndarray, weight: np.ndarray
+    ) -> dict[str, float]:
         """Return the cross-entropy and the weighted F1."""
         log_p = log_softmax(logits.astype(float), axis=1)
         loss = -np.average(log_p[np.arange(len(target)), target], weights=weight)
         return _scores(loss, target, logits.argmax(1), weight)
 
-    def predict_proba(self, logits):
+    def predict_proba(self, logits: np.ndarray) -> np.ndarray:
         """Return the probabilities of all classes."""
         return softmax(logits.astype(float), axis=1)
 
-    def predict(self, logits):
+    def predict(self, logits: np.ndarray) -> np.ndarray:
         """Return the most probable class of each row."""
         return self.classes(logits)[logits.argmax(axis=1)]
 
-    def decode(self, p):
+    def decode(self, p: np.ndarray) -> np.ndarray:
         """Return the class of the highest probability."""
         return self.labels[p.argmax(axis=1)]
 
-    def truth(self, target):
+    def truth(self, target: np.ndarray) -> np.ndarray:
         """Return the classes of numbers."""
         return target if self.labels is None else self.labels[target]
 
@@ -251,15 +275,15 @@ class LabelSets(Task):
     kind = "label_sets"
 
     @property
-    def labels(self):
+    def labels(self) -> np.ndarray:
         """The names of the columns."""
         return np.arange(self.n_outputs) if self.columns is None else self.columns
 
-    def classes(self, logits):
+    def classes(self, logits: np.ndarray) -> np.ndarray:
         """Return the names of the labels."""
         return self.labels
 
-    def encode(self, y, labelled):
+    def encode(self, y: np.ndarray, labelled: np.ndarray) -> np.ndarray:
         """Return the matrix as floats."""
         if y.shape[1] != self.n_outputs:
             raise ValueError(
@@ -267,26 +291,28 @@ class LabelSets(Task):
             )
         return y.astype(np.float32)
 
-    def score(self, logits, target, weight):
+    def score(
+        self, logits: np.ndarray, target: np.ndarray, weight: np.ndarray
+    ) -> dict[str, float]:
         """Return the mean cross-entropy of the labels, and the weighted F1."""
         p = expit(logits.astype(float)).clip(SMALLEST, 1 - SMALLEST)
         loss = -(target * np.log(p) + (1 - target) * np.log(1 - p)).mean(axis=1)
         loss = np.average(loss, weights=weight)
         return _scores(loss, target > 0, logits > 0, weight)
 
-    def predict_proba(self, logits):
+    def predict_proba(self, logits: np.ndarray) -> np.ndarray:
         """Return the probability of each label."""
         return expit(logits.astype(float))
 
-    def predict(self, logits):
+    def predict(self, logits: np.ndarray) -> np.ndarray:
         """Return which labels are there."""
         return (logits > 0).astype(int)
 
-    def decode(self, p):
+    def decode(self, p: np.ndarray) -> np.ndarray:
         """Return which labels are more probable than not."""
         return (p > 0.5).astype(int)
 
-    def truth(self, target):
+    def truth(self, target: np.ndarray) -> np.ndarray:
         """Return the matrix."""
         return target.astype(int)
 
@@ -302,7 +328,7 @@ class Values(Task):
         Mean and deviation of the values that were learned from.
     """
 
-    known: Moments | None = None
+    known: Any = None
 
     kind = "values"
     monitor = "valid_mae"
@@ -310,18 +336,18 @@ class Values(Task):
     n_outputs = 1
 
     @property
-    def mean(self):
+    def mean(self) -> float:
         """What 0 means to the network."""
         return float(self.known.mean[0])
 
     @property
-    def unit(self):
+    def unit(self) -> float:
         """What 1 adds to it."""
         deviation = float(self.known.deviation[0])
-        # What rounding leaves of a constant is no unit.
+        # The deviation of a constant is rounding error, and cannot be a unit.
         return deviation if deviation > 1e-9 * abs(self.mean) else 1.0
 
-    def encode(self, y, labelled):
+    def encode(self, y: np.ndarray, labelled: np.ndarray) -> np.ndarray:
         """Return the values, 0 where there is none."""
         y = np.where(labelled, y, 0.0)
         largest = np.abs(y).argmax()
@@ -332,36 +358,42 @@ class Values(Task):
             )
         return y
 
-    def learn_scale(self, target, rows, weight):
+    def learn_scale(
+        self, target: np.ndarray, rows: np.ndarray, weight: np.ndarray
+    ) -> "Values":
         """Add the values of some rows."""
         found = Moments.of(target[:, None], rows, weight[rows])
         return Values(found if self.known is None else self.known + found)
 
-    def scale(self, target):
+    def scale(self, target: np.ndarray) -> np.ndarray:
         """Return values of mean 0 and deviation 1."""
         return ((target - self.mean) / self.unit).astype(np.float32)
 
-    def score(self, logits, target, weight):
+    def score(
+        self, logits: np.ndarray, target: np.ndarray, weight: np.ndarray
+    ) -> dict[str, float]:
         """Return the mean absolute error, in units of the deviation and in own ones."""
         gap = np.abs(logits.reshape(target.shape) - target)
         mae = np.average(self.unit * gap, weights=weight)
         loss = np.average(gap, weights=weight)
         return {"valid_loss": float(loss), "valid_mae": float(mae)}
 
-    def is_constant(self, answers):
+    def is_constant(self, answers: np.ndarray) -> bool:
         """No error of values stays as it is."""
         return False
 
-    def predict(self, logits):
+    def predict(self, logits: np.ndarray) -> np.ndarray:
         """Return the values."""
         return self.truth(logits[:, 0])
 
-    def truth(self, target):
+    def truth(self, target: np.ndarray) -> np.ndarray:
         """Return values on the scale of the user."""
         return self.mean + self.unit * target.astype(float)
 
 
-def _scores(loss, target, answer, weight):
+def _scores(
+    loss: Any, target: np.ndarray, answer: np.ndarray, weight: np.ndarray
+) -> dict[str, float]:
     score = f1_score(
         target, answer, average="weighted", sample_weight=weight, zero_division=0.0
     )

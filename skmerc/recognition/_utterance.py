@@ -108,18 +108,18 @@ class UtteranceClassifier(LabelledScoreMixin, Wrapper):
                 f"{type(self.estimator).__name__} is no classifier; give one."
             )
         table = parse_table(X)
-        y = complete_labels(y, table.is_context)
+        labels = complete_labels(y, table.is_context)
         features = table.features
         validate_data(self, features, skip_check_array=True)
         if table.key_names:
-            check_consistent_length(features, y, sample_weight)
+            check_consistent_length(features, labels, sample_weight)
             learned = np.flatnonzero(table.is_learnable)
             refuse_nothing_to_learn(learned)
-            features, y, sample_weight = (
+            features, labels, sample_weight = (
                 None if part is None else safe_indexing(part, learned)
-                for part in (features, y, sample_weight)
+                for part in (features, labels, sample_weight)
             )
-        return self._fit_inside(features, y, sample_weight)
+        return self._fit_inside(features, labels, sample_weight)
 
     def _read(self, X: Table) -> Any:
         features = parse_table(X).features

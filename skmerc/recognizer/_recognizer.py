@@ -383,7 +383,7 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
         self, modality: str, amount: Amount, settings: dict[str, Any]
     ) -> tuple[Any, str]:
         """Make what turns a modality into features, and say why."""
-        device = {"device": self.device}
+        device: dict[str, Any] = {"device": self.device}
         if modality == "audio":
             name = "AudioFunctionals, descriptors that need no model."
             return AudioFunctionals(verbose=self.verbose), name
@@ -392,7 +392,9 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
             return VideoFunctionals(**device, verbose=self.verbose), name
         if not isinstance(self.embedder, str | os.PathLike):
             return clone(self.embedder), f"{type(self.embedder).__name__}, as you said."
-        given = {} if self.embedder == "auto" else {"model": self.embedder}
+        given: dict[str, Any] = (
+            {} if self.embedder == "auto" else {"model": self.embedder}
+        )
         if isinstance(self.embedder, os.PathLike):
             given = {"model": Path(self.embedder)}
         embedder = TextEmbedder(**given, **device, verbose=self.verbose)

@@ -1,6 +1,7 @@
 """The adversarial game: batches, losses of the two players, and their steps."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -82,7 +83,9 @@ class ClassBalancedBatches:
         Number of source utterances.
     """
 
-    def __init__(self, utterances: Utterances, targets: Tensor, batch_size: int):
+    def __init__(
+        self, utterances: Utterances, targets: Tensor, batch_size: int
+    ) -> None:
         self.utterances, self.targets = utterances, targets
         self.batch_size = batch_size
         self.order = utterances.label.argsort(stable=True)
@@ -100,10 +103,10 @@ class ClassBalancedBatches:
             gan.draw_noise(self.batch_size),
         )
 
-    def _choose(self, classes):
+    def _choose(self, classes: Tensor) -> Tensor:
         return classes[randint(len(classes), (self.batch_size,), torch.device("cpu"))]
 
-    def _rows(self, label):
+    def _rows(self, label: Tensor) -> Tensor:
         # The draw is made on the CPU, whose stream is the same wherever the net is.
         share = rand(len(label), dtype=torch.float64).to(label.device)
         return self.order[self.starts[label] + (share * self.counts[label]).long()]
@@ -161,7 +164,8 @@ def generator_terms(
         noise = gan.draw_noise(len(source.x))
         other = gan.translate(source.x, source.present, batch.target, noise)
         apart = _distances(gan, fakes.translated, other.detach(), source.present)
-        # A bounded demand: a reward without an end drives the features to infinity.
+        # The distance is asked for up to a bound, since rewarding it without one drives
+        # the features to infinity.
         terms["diversity"] = DIVERSITY_WEIGHT * F.relu(weights.diversity - apart).sum()
     if weights.identity:
         same = gan.translate(source.x, source.present, source.label, batch.noise)
@@ -170,15 +174,21 @@ def generator_terms(
     return terms
 
 
-def _over_modalities(scores, present, real, weights, generator=False):
-    return sum(
+def _over_modalities(
+    scores: Tensor,
+    present: Tensor,
+    real: bool,
+    weights: Weights,
+    generator: bool = False,
+) -> Tensor:
+    return sum(  # type: ignore[return-value]  # there is a modality at least
         adversarial_loss(score, real, weights.adversarial, generator, weight)
         for score, weight in zip(scores.T, present.T, strict=True)
     )
 
 
-def _distances(gan, x, other, present):
-    """Mean absolute difference per modality (M,), over the rows that have it."""
+def _distances(gan: MultimodalGAN, x: Tensor, other: Tensor, present: Tensor) -> Tensor:
+    """Average the absolute differences of each modality over the rows that have it."""
     differences = (x - other).abs().split(gan.sizes, dim=1)
     means = [
         weighted_mean(difference.mean(dim=1), weight)
@@ -200,9 +210,9 @@ class Game:
         Learning rate of both.
     """
 
-    def __init__(self, gan: MultimodalGAN, weights: Weights, lr: float):
+    def __init__(self, gan: MultimodalGAN, weights: Weights, lr: float) -> None:
         self.gan, self.weights, self.lr = gan, weights, lr
-        adam = {"lr": lr, "betas": (0.5, 0.999)}
+        adam: dict[str, Any] = {"lr": lr, "betas": (0.5, 0.999)}
         self.generators = torch.optim.Adam(gan.generator_parameters(), **adam)
         self.discriminators = torch.optim.Adam(gan.discriminator_parameters(), **adam)
 
@@ -222,23 +232,26 @@ class Game:
             weight.requires_grad_(True)
         return terms
 
-    def _step(self, optimizer, terms):
+    def _step(
+        self, optimizer: torch.optim.Optimizer, terms: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
         optimizer.zero_grad()
-        sum(terms.values()).backward()
+        total: Any = sum(terms.values())
+        total.backward()
         optimizer.step()
         return {name: term.detach() for name, term in terms.items()}
 
 
 def play(
-    game,
-    batches,
-    n_steps,
+    game: Game,
+    batches: ClassBalancedBatches,
+    n_steps: int,
     *,
-    steps_per_epoch,
-    standardized=True,
-    name="GAN",
-    verbose=0,
-):
+    steps_per_epoch: int,
+    standardized: bool = True,
+    name: str = "GAN",
+    verbose: int = 0,
+) -> list[dict[str, float]]:
     """Train, and return the history: one dict of floats per epoch.
 
     `name` stands in front of the progress bar.
@@ -262,8 +275,8 @@ def play(
 
 
 @torch.no_grad()
-def _health(batch, fakes):
-    """How far translations are from their sources, and how widely they vary."""
+def _health(batch: Batch, fakes: Fakes) -> dict[str, Tensor]:
+    """Measure how far translations are from their sources, and how much they vary."""
     translated, real = fakes.translated, batch.real.x
     return {
         "change": (translated - batch.source.x).abs().mean(),
@@ -271,11 +284,11 @@ def _health(batch, fakes):
     }
 
 
-def _spread(x):
+def _spread(x: Tensor) -> Tensor:
     return x.std(dim=0, correction=0).mean()
 
 
-def _summary(epoch):
+def _summary(epoch: list[dict[str, Tensor]]) -> dict[str, float]:
     return {
         name: torch.stack([terms[name] for terms in epoch]).mean().item()
         for name in epoch[0]

@@ -1,5 +1,8 @@
 """The over-samplers of imbalanced-learn on tables with keys."""
 
+from collections.abc import Callable
+from typing import Any, Literal
+
 import numpy as np
 import torch
 from imblearn.base import BaseSampler
@@ -10,6 +13,7 @@ from sklearn.utils import get_tags
 from skmerc._training import fit_standardize
 from skmerc._utils.compat import HasMethods, StrOptions
 from skmerc._utils.registry import storable
+from skmerc._utils.types import Table
 from skmerc.metrics._neighbors import nearest_rows
 from skmerc.sampling._keyed import KeyedSamplerMixin, quota
 
@@ -79,17 +83,22 @@ class DialogueSampler(KeyedSamplerMixin, BaseSampler):
         "placement": [StrOptions({"dialogue", "isolated"})],
     }
 
-    def __init__(self, sampler=None, *, placement="dialogue"):
+    def __init__(
+        self,
+        sampler: Any = None,
+        *,
+        placement: Literal["dialogue", "isolated"] = "dialogue",
+    ) -> None:
         self.sampler = sampler
         self.placement = placement
 
-    def _count(self, table):
+    def _count(self, table: Table) -> dict:
         sampler = self._make_sampler()
         _check_missing(sampler, table)
         strategy = getattr(sampler, "sampling_strategy", "auto")
         return quota(strategy, table.y[table.rows])
 
-    def _make_sampler(self):
+    def _make_sampler(self) -> Any:
         if self.sampler is None:
             return RandomOverSampler()
         kind = getattr(self.sampler, "_sampling_type", "over-sampling")
@@ -101,7 +110,7 @@ class DialogueSampler(KeyedSamplerMixin, BaseSampler):
             )
         return clone(self.sampler)
 
-    def _fit_resample(self, table):
+    def _fit_resample(self, table: Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rows, self.sampler_ = table.rows, self._make_sampler()
         features, labels = table.conversations.features[rows], table.y[rows]
         more, more_labels = self.sampler_.fit_resample(features, labels)
@@ -115,7 +124,13 @@ class DialogueSampler(KeyedSamplerMixin, BaseSampler):
             sources = np.asarray(sources)[len(rows) :]
         return synthetic, new_labels, rows[sources]
 
-    def _check_kept(self, features, labels, more, more_labels):
+    def _check_kept(
+        self,
+        features: np.ndarray,
+        labels: np.ndarray,
+        more: np.ndarray,
+        more_labels: np.ndarray,
+    ) -> None:
         n_rows = len(features)
         kept = len(more) >= n_rows and np.array_equal(more_labels[:n_rows], labels)
         if not kept or not np.array_equal(more[:n_rows], features, equal_nan=True):
@@ -125,15 +140,15 @@ class DialogueSampler(KeyedSamplerMixin, BaseSampler):
                 "over-sampling part alone."
             )
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         sampler = RandomOverSampler() if self.sampler is None else self.sampler
         tags.input_tags.allow_nan = get_tags(sampler).input_tags.allow_nan
         return tags
 
 
-def _check_missing(sampler, table):
-    """Refuse NaN by name of the modality where the sampler would by itself."""
+def _check_missing(sampler: Any, table: Table) -> None:
+    """Refuse NaN where the sampler takes none, and name the modality."""
     conversations, rows = table.conversations, table.rows
     if get_tags(sampler).input_tags.allow_nan:
         return
@@ -152,8 +167,13 @@ def _check_missing(sampler, table):
     )
 
 
-def _nearest_of_class(features, labels, synthetic, new_labels):
-    """Index of the nearest row of the same class for each synthetic row."""
+def _nearest_of_class(
+    features: np.ndarray,
+    labels: np.ndarray,
+    synthetic: np.ndarray,
+    new_labels: np.ndarray,
+) -> np.ndarray:
+    """Find the nearest row of the same class for each synthetic row."""
     rows = np.arange(len(features))
     standardize = fit_standardize(features, rows)
     real, new = (_standardized(standardize, values) for values in (features, synthetic))
@@ -164,5 +184,5 @@ def _nearest_of_class(features, labels, synthetic, new_labels):
     return sources
 
 
-def _standardized(standardize, values):
+def _standardized(standardize: Callable, values: np.ndarray) -> np.ndarray:
     return standardize(torch.as_tensor(values, dtype=torch.float32)).numpy()

@@ -1,6 +1,8 @@
 """Over-sampling with a multimodal generative adversarial network (CBERL)."""
 
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,6 +18,8 @@ from skmerc._training import (
 )
 from skmerc._utils.compat import Interval, StrOptions
 from skmerc._utils.registry import PresetMixin, Range, storable
+from skmerc._utils.types import Modalities, RandomState, Table
+from skmerc.frame._conversations import Conversations
 from skmerc.nn.gan import MultimodalGAN
 from skmerc.sampling._adversarial import ClassBalancedBatches, Game, Weights, play
 from skmerc.sampling._keyed import KeyedSamplerMixin, quota
@@ -220,29 +224,29 @@ class MultimodalGANSampler(
     def __init__(
         self,
         *,
-        sampling_strategy="auto",
-        modalities=None,
-        hidden_size=256,
-        noise_size=16,
-        cycle_weight=10.0,
-        identity_weight=0.0,
-        classification_weight=1.0,
-        diversity=0.2,
-        adversarial="least_squares",
-        dropout=0.2,
-        lr=2e-4,
-        batch_size=64,
-        n_steps=1000,
-        gate=0.5,
-        max_draws=5,
-        placement="dialogue",
-        source="same",
-        partial_nan="mean",
-        standardize=True,
-        device="auto",
-        random_state=None,
-        verbose=0,
-    ):
+        sampling_strategy: float | str | dict | Callable = "auto",
+        modalities: Modalities | None = None,
+        hidden_size: int = 256,
+        noise_size: int = 16,
+        cycle_weight: float = 10.0,
+        identity_weight: float = 0.0,
+        classification_weight: float = 1.0,
+        diversity: float = 0.2,
+        adversarial: Literal["least_squares", "log", "hinge"] = "least_squares",
+        dropout: float = 0.2,
+        lr: float = 2e-4,
+        batch_size: int = 64,
+        n_steps: int = 1000,
+        gate: float = 0.5,
+        max_draws: int = 5,
+        placement: Literal["dialogue", "isolated"] = "dialogue",
+        source: Literal["same", "any"] = "same",
+        partial_nan: Literal["mean", "error"] = "mean",
+        standardize: bool = True,
+        device: str | torch.device = "auto",
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         super().__init__(sampling_strategy=sampling_strategy)
         self.modalities = modalities
         self.hidden_size = hidden_size
@@ -266,15 +270,17 @@ class MultimodalGANSampler(
         self.random_state = random_state
         self.verbose = verbose
 
-    def _count(self, table):
+    def _count(self, table: Table) -> dict:
         conversations = table.conversations
         names = getattr(self, "feature_names_in_", None)
         check_partial_missing(conversations, self.partial_nan, names)
         _check_cover(conversations, names)
         return quota(self.sampling_strategy, table.y[table.rows])
 
-    def _fit_resample(self, table):
-        self.history_, self.acceptance_rate_, self.gan_ = [], {}, None
+    def _fit_resample(self, table: Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        self.history_: list[dict[str, float]] = []
+        self.acceptance_rate_: dict[Any, float] = {}
+        self.gan_: Any = None
         wanted = {label: n for label, n in self.sampling_strategy_.items() if n > 0}
         seed, device = draw_seed(self.random_state), resolve_device(self.device)
         if not wanted:
@@ -292,7 +298,7 @@ class MultimodalGANSampler(
             pool.rows[draws.chosen],
         )
 
-    def _train(self, pool, targets):
+    def _train(self, pool: Pool, targets: torch.Tensor) -> MultimodalGAN:
         with redirected():
             gan = MultimodalGAN(
                 pool.sizes,
@@ -321,7 +327,7 @@ class MultimodalGANSampler(
         )
         return gan.eval()
 
-    def _draw(self, pool, wanted, targets, seed):
+    def _draw(self, pool: Pool, wanted: dict, targets: list[int], seed: int) -> Draws:
         rng, filled = np.random.RandomState(seed), []
         anchors = RoundRobin(np.arange(len(pool.rows)), rng)
         for (label, number), target in zip(wanted.items(), targets, strict=True):
@@ -341,8 +347,8 @@ class MultimodalGANSampler(
         return Draws.join(filled)
 
 
-def _check_cover(conversations, names):
-    """Refuse modalities that leave a feature out, or share one."""
+def _check_cover(conversations: Conversations, names: Sequence[str] | None) -> None:
+    """Refuse modalities that leave a feature out or have one in common."""
     positions = np.arange(conversations.features.shape[1])
     blocks = [positions[where] for where in conversations.blocks.values()]
     times = np.bincount(np.concatenate(blocks), minlength=len(positions))

@@ -3,17 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from numbers import Integral
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from imblearn.utils import check_sampling_strategy
+from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+from skmerc._utils import types
 from skmerc._utils.compat import arrays_transformer, fit_context, step_is_checked
 from skmerc._utils.fitting import all_or_nothing
+from skmerc._utils.types import Modalities
 from skmerc.frame._columns import (
     CONTEXT,
     KEYS,
@@ -54,13 +57,19 @@ class Table:
     n_indicators: int
 
     @property
-    def rows(self):
+    def rows(self) -> np.ndarray:
         """The rows to learn from: real, labelled, of no held-out dialogue."""
         conversations = self.conversations
         real = conversations.role == UTTERANCE
         return conversations.select(real & ~conversations.held_out)
 
-    def extend(self, features, labels, sources, placement):
+    def extend(
+        self,
+        features: np.ndarray,
+        labels: np.ndarray,
+        sources: np.ndarray,
+        placement: str,
+    ) -> tuple[Any, Any]:
         """Append synthetic rows, made from the rows `sources`, to X and y."""
         y = np.concatenate([self.y, labels.astype(self.y.dtype, copy=False)])
         if self.n_indicators:
@@ -68,15 +77,17 @@ class Table:
         if self.frame is None:
             real = self.conversations.features
             return self.form.transform(np.concatenate([real, features]), y)
-        keys = self._extend_keys(sources, placement)
-        features = self._extend_features(features)
-        return self.form.transform(pd.concat([keys, features], axis=1), y)
+        keys = self._extend_keys(self.frame, sources, placement)
+        columns = _extend_features(self.frame, features)
+        return self.form.transform(pd.concat([keys, columns], axis=1), y)
 
-    def _extend_keys(self, sources, placement):
-        keys = self.frame.keys.copy()
-        for key, column in self.frame.key_names.items():
+    def _extend_keys(
+        self, frame: ParsedTable, sources: np.ndarray, placement: str
+    ) -> pd.DataFrame:
+        keys = frame.keys.copy()
+        for key, column in frame.key_names.items():
             if key != "dialogue__role":
-                keys[key] = self.frame.data[column].reset_index(drop=True)
+                keys[key] = frame.data[column].reset_index(drop=True)
         if placement == "isolated":
             keys["dialogue__id"] = keys["dialogue__id"].astype(str)
         synthetic = keys.iloc[sources].assign(dialogue__role="synthetic")
@@ -84,8 +95,8 @@ class Table:
             synthetic = self._isolate(synthetic)
         return _append(keys, synthetic.astype(keys.dtypes))
 
-    def _isolate(self, keys):
-        # Numbers go on where an earlier sampler stopped.
+    def _isolate(self, keys: pd.DataFrame) -> pd.DataFrame:
+        # Numbering continues after the utterances of an earlier sampler.
         start = np.count_nonzero(self.conversations.role == SYNTHETIC)
         numbers = np.arange(start, start + len(keys))
         name = np.frompyfunc(synthetic_id, 2, 1)
@@ -96,24 +107,27 @@ class Table:
             dialogue__turn=0 if pd.api.types.is_numeric_dtype(turns) else turns,
         )
 
-    def _extend_features(self, features):
-        real = self.frame.features.reset_index(drop=True)
-        synthetic = pd.DataFrame(features, columns=real.columns)
-        whole = [name for name, dtype in real.dtypes.items() if _is_whole(dtype)]
-        if whole:
-            synthetic[whole] = synthetic[whole].round()
-        return _append(real, synthetic.astype(real.dtypes))
+
+def _extend_features(frame: ParsedTable, features: np.ndarray) -> pd.DataFrame:
+    real = frame.features.reset_index(drop=True)
+    synthetic = pd.DataFrame(features, columns=real.columns)
+    whole = [name for name, dtype in real.dtypes.items() if _is_whole(dtype)]
+    if whole:
+        synthetic[whole] = synthetic[whole].round()
+    return _append(real, synthetic.astype(real.dtypes))
 
 
-def _is_whole(dtype):
+def _is_whole(dtype: Any) -> bool:
     return pd.api.types.is_integer_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)
 
 
-def _append(real, synthetic):
+def _append(real: pd.DataFrame, synthetic: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([real, synthetic], ignore_index=True) if len(synthetic) else real
 
 
-def read_table(sampler, X, y, modalities=None):
+def read_table(
+    sampler: Any, X: types.Table, y: ArrayLike, modalities: Modalities | None = None
+) -> Table:
     """Validate X and y for a sampler, keyed or not."""
     table, y = parse_table(X), _as_pandas_target(y)
     frame = table if table.key_names else None
@@ -129,7 +143,7 @@ def read_table(sampler, X, y, modalities=None):
     return Table(conversations, labels, frame, form, n_indicators)
 
 
-def _as_pandas_target(y):
+def _as_pandas_target(y: Any) -> Any:
     if issparse(y):
         raise TypeError("y is a sparse matrix; give y.toarray().")
     if hasattr(y, "columns"):
@@ -139,7 +153,7 @@ def _as_pandas_target(y):
     return y
 
 
-def _as_floats(table):
+def _as_floats(table: ParsedTable) -> Any:
     """Make integers, lists and sparse columns floats without losing digits."""
     X = table.data
     if isinstance(X, list):
@@ -155,8 +169,8 @@ def _as_floats(table):
     return replace(table, data=X.astype(floats)) if floats else table
 
 
-def _as_labels(y):
-    """Labels of shape (n_rows,), and the columns of an indicator matrix, or 0."""
+def _as_labels(y: Any) -> tuple[np.ndarray, int]:
+    """Return labels of shape (n_rows,), and how many columns y had, or 0."""
     if not type_of_target(y).startswith("multilabel"):
         return column_or_1d(y), 0
     indicators = np.asarray(y)
@@ -171,7 +185,7 @@ def _as_labels(y):
     return indicators.argmax(axis=1), indicators.shape[1]
 
 
-def _refuse_rows_without_label(indicators, role):
+def _refuse_rows_without_label(indicators: np.ndarray, role: np.ndarray) -> None:
     without = np.flatnonzero((indicators.sum(axis=1) == 0) & (role != CONTEXT))
     if len(without):
         raise ValueError(
@@ -180,7 +194,7 @@ def _refuse_rows_without_label(indicators, role):
         )
 
 
-def quota(strategy, labels):
+def quota(strategy: Any, labels: np.ndarray) -> dict:
     """Count the synthetic rows per class, as imbalanced-learn counts them.
 
     The strategy may also be ``"mean"``; `labels` are those of the rows that count.
@@ -200,7 +214,7 @@ def quota(strategy, labels):
     return check_sampling_strategy(strategy, labels, "over-sampling")
 
 
-def _check_counts(strategy):
+def _check_counts(strategy: Any) -> None:
     if not isinstance(strategy, Mapping):
         raise TypeError(
             f"sampling_strategy asks for {strategy!r}; give a mapping of classes to "
@@ -214,7 +228,7 @@ def _check_counts(strategy):
             )
 
 
-def up_to_mean(y):
+def up_to_mean(y: ArrayLike) -> dict[Any, int]:
     """Count what every class shall have when small ones are raised to the mean.
 
     Use it as the `sampling_strategy` of any over-sampler of imbalanced-learn;
@@ -238,7 +252,7 @@ def up_to_mean(y):
     {'neutral': 3, 'sad': 2}
     """
     classes, counts = np.unique(y, return_counts=True)
-    mean = len(y) // len(classes)
+    mean = int(counts.sum()) // len(classes)
     return {c: max(int(n), mean) for c, n in zip(classes.tolist(), counts, strict=True)}
 
 
@@ -249,7 +263,7 @@ class KeyedSamplerMixin:
     features, labels and source rows of the synthetic utterances alone.
     """
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         # scikit-learn's pipeline tells only that a step is no transformer.
         if name == "transform" and step_is_checked():
             raise TypeError(
@@ -261,7 +275,7 @@ class KeyedSamplerMixin:
 
     @fit_context(prefer_skip_nested_validation=True)
     @all_or_nothing
-    def fit(self, X, y):
+    def fit(self, X: types.Table, y: ArrayLike) -> Self:
         """Check a table and count the quota; :meth:`fit_resample` does the work.
 
         Parameters
@@ -281,7 +295,7 @@ class KeyedSamplerMixin:
 
     @fit_context(prefer_skip_nested_validation=True)
     @all_or_nothing
-    def fit_resample(self, X, y):
+    def fit_resample(self, X: types.Table, y: ArrayLike) -> tuple[Any, Any]:
         """Append synthetic utterances of the classes that have too few.
 
         Parameters
@@ -303,13 +317,15 @@ class KeyedSamplerMixin:
         features, labels, self.source_indices_ = self._fit_resample(table)
         return table.extend(features, labels, self.source_indices_, self.placement)
 
-    def _read(self, X, y):
+    def _read(self, X: types.Table, y: ArrayLike) -> Table:
         table = read_table(self, X, y, getattr(self, "modalities", None))
         self._keyed = table.frame is not None
         self.sampling_strategy_ = self._count(table)
         return table
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(
+        self, input_features: ArrayLike | None = None
+    ) -> np.ndarray:
         """Names of the columns that come out.
 
         Parameters
@@ -322,11 +338,14 @@ class KeyedSamplerMixin:
         names : ndarray of str objects
             The keys, where the table had any, and the features.
         """
-        names = super().get_feature_names_out(input_features)
+        # The class that this one is mixed into has it, and the tags.
+        names = super().get_feature_names_out(  # type: ignore[misc]
+            input_features
+        )
         return np.r_[np.array(KEYS, dtype=object), names] if self._keyed else names
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
         tags.input_tags.sparse = False
         tags.input_tags.allow_nan = True
         return tags

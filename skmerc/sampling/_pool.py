@@ -1,11 +1,15 @@
 """The utterances that a sampler learns from and starts from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from skmerc._training import fit_standardize
+from skmerc._utils.types import Table
+from skmerc.nn.gan import MultimodalGAN
 from skmerc.sampling._adversarial import Utterances
 
 _CHUNK = 8192
@@ -35,7 +39,7 @@ class Pool:
         The features, modality after modality, zero where missing.
     """
 
-    def __init__(self, table, standardize, device):
+    def __init__(self, table: Table, standardize: bool, device: torch.device) -> None:
         conversations, rows = table.conversations, table.rows
         present = conversations.present[rows]
         self.rows = rows[present.any(axis=1)]
@@ -57,12 +61,12 @@ class Pool:
             torch.as_tensor(self.labels, device=device),
         )
 
-    def _see(self, features):
+    def _see(self, features: np.ndarray) -> torch.Tensor:
         x = torch.as_tensor(features, dtype=torch.float32, device=self.device)
         missing = torch.as_tensor(self.missing, device=self.device)
         return self.standardize(x).masked_fill(missing, 0.0)
 
-    def codes(self, labels):
+    def codes(self, labels: ArrayLike) -> torch.Tensor:
         """Codes of classes, each of which must have an utterance to learn from."""
         codes = np.searchsorted(self.classes, np.asarray(labels))
         for code in np.setdiff1d(codes, self.labels):
@@ -72,10 +76,10 @@ class Pool:
             )
         return torch.as_tensor(codes, device=self.device)
 
-    def restore(self, features, chosen):
+    def restore(self, features: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         """Return translations of `chosen` to the columns and units of the table."""
-        features = torch.as_tensor(features, device=self.device)
-        values = self.standardize.inverse(features).cpu().numpy().astype(self.dtype)
+        x = torch.as_tensor(features, device=self.device)
+        values = self.standardize.inverse(x).cpu().numpy().astype(self.dtype)
         values[self.missing[chosen]] = np.nan
         restored = np.empty_like(values)
         restored[:, self.order] = values
@@ -93,10 +97,10 @@ class RoundRobin:
         Draws the order.
     """
 
-    def __init__(self, candidates, rng):
+    def __init__(self, candidates: np.ndarray, rng: np.random.RandomState) -> None:
         self.order, self.taken = rng.permutation(candidates), 0
 
-    def take(self, n):
+    def take(self, n: int) -> np.ndarray:
         """Take the next `n`."""
         places = np.arange(self.taken, self.taken + n) % len(self.order)
         self.taken += n
@@ -111,21 +115,23 @@ class Draws:
     chosen: np.ndarray
     probability: np.ndarray
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.chosen)
 
-    def take(self, which):
+    def take(self, which: np.ndarray) -> "Draws":
         """Keep some draws."""
         return Draws(self.features[which], self.chosen[which], self.probability[which])
 
     @staticmethod
-    def join(parts):
+    def join(parts: Sequence["Draws"]) -> "Draws":
         """Put draws one after another."""
         names = ("features", "chosen", "probability")
         return Draws(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
 
     @staticmethod
-    def make(gan, pool, chosen, target):
+    def make(
+        gan: MultimodalGAN, pool: Pool, chosen: np.ndarray, target: int
+    ) -> "Draws":
         """Translate the chosen utterances of a pool to a class."""
         translated, probability = [], []
         for part in torch.as_tensor(chosen, device=pool.device).split(_CHUNK):
@@ -137,7 +143,16 @@ class Draws:
         return Draws(np.concatenate(translated), chosen, np.concatenate(probability))
 
 
-def fill_quota(gan, pool, anchors, target, number, *, gate, max_draws):
+def fill_quota(
+    gan: MultimodalGAN,
+    pool: Pool,
+    anchors: RoundRobin,
+    target: int,
+    number: int,
+    *,
+    gate: float,
+    max_draws: int,
+) -> tuple[Draws, float]:
     """Draw translations to a class until enough pass the gate, or rounds are up.
 
     Returns

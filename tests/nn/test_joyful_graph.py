@@ -82,6 +82,11 @@ class TestNeighborMean:
             expected += adjacency / degree @ (x @ weight.T)
         torch.testing.assert_close(layer(x, edges, relation), expected)
 
+    def test_relations_that_are_told_apart_must_be_given(self):
+        layer, edges = NeighborMean(6, 4, n_relations=3), window_edges(LENGTHS, 1, 1)
+        with pytest.raises(ValueError, match="tells 3 relations apart"):
+            layer(torch.randn(N, 6), edges)
+
     def test_an_utterance_without_neighbours_hears_nothing(self):
         layer, x = NeighborMean(6, 4), torch.randn(3, 6)
         nobody = torch.zeros(2, 0, dtype=torch.long)

@@ -1,9 +1,14 @@
 """DailyDialog: everyday conversations of two, with emotions and acts, in writing."""
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
 import numpy as np
 import pandas as pd
 
 from skmerc._utils.compat import StrOptions
+from skmerc._utils.types import FilePath
 from skmerc.datasets._corpus import TEXT, as_corpus
 from skmerc.datasets.corpora._loading import as_bunch, loader, refuse_absent
 from skmerc.datasets.formats._files import check_file
@@ -43,15 +48,15 @@ _LAYOUTS = [
 
 @loader(label=[StrOptions(set(CLASSES))])
 def load_dailydialog(
-    path,
+    path: FilePath,
     *,
-    modalities=None,
-    label="emotion",
-    split=None,
-    members=None,
-    class_names=None,
-    return_X_y=False,
-):
+    modalities: str | Sequence[str] | None = None,
+    label: Literal["emotion", "act"] = "emotion",
+    split: str | Sequence[str] | None = None,
+    members: Sequence[str] | None = None,
+    class_names: Sequence[str] | None = None,
+    return_X_y: bool = False,
+) -> Any:
     r"""Read DailyDialog from its release or from a pickle.
 
     Parameters
@@ -116,7 +121,7 @@ def load_dailydialog(
     array(['happiness', 'no emotion'], dtype='<U10')
     """
     refuse_absent(path)
-    if path.is_dir():
+    if Path(path).is_dir():
         frame, blocks = _read_release(path, label), None
     else:
         frame, blocks = _read_pickle(path, label, members, class_names)

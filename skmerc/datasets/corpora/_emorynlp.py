@@ -1,9 +1,13 @@
 """EmoryNLP: friends and their emotions, in writing."""
 
 import ast
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from skmerc._utils.types import FilePath
 from skmerc.datasets._corpus import TEXT, as_corpus
 from skmerc.datasets.corpora._loading import as_bunch, loader, refuse_absent
 from skmerc.datasets.formats._annotations import (
@@ -43,14 +47,14 @@ _COLUMNS = ["Utterance", "Speaker", "Emotion", "Start_Time", "End_Time", *_NUMBE
 
 @loader()
 def load_emorynlp(
-    path,
+    path: FilePath,
     *,
-    modalities=None,
-    split=None,
-    members=None,
-    class_names=None,
-    return_X_y=False,
-):
+    modalities: str | Sequence[str] | None = None,
+    split: str | Sequence[str] | None = None,
+    members: Sequence[str] | None = None,
+    class_names: Sequence[str] | None = None,
+    return_X_y: bool = False,
+) -> Any:
     r"""Read EmoryNLP from its annotation files or from a pickle.
 
     Parameters
@@ -116,6 +120,7 @@ def load_emorynlp(
     >>> y
     array(['Neutral', 'Joyful'], dtype='<U7')
     """
+    path = Path(path)
     refuse_absent(path)
     if path.is_dir() or path.suffix.lower() == ".csv":
         files = find_parts(path, _FILES)

@@ -1,11 +1,14 @@
 """IEMOCAP: ten actors in dialogues of two."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral
+from typing import Any, Literal
 
 import numpy as np
 
 from skmerc._utils.compat import Options
+from skmerc._utils.types import FilePath
 from skmerc.datasets._corpus import PARTS
 from skmerc.datasets.corpora._iemocap_features import read_features
 from skmerc.datasets.corpora._iemocap_release import EMOTIONS, gender_of, read_release
@@ -29,17 +32,17 @@ Read from {path}: {n_utterances} utterances in {n_dialogues} dialogues ({parts})
     keep_unlabelled=["boolean"],
 )
 def load_iemocap(
-    path,
+    path: FilePath,
     *,
-    features=None,
-    modalities=None,
-    label="emotion",
-    n_classes=None,
-    split=None,
-    members=None,
-    keep_unlabelled=False,
-    return_X_y=False,
-):
+    features: Mapping[str, FilePath] | None = None,
+    modalities: str | Sequence[str] | None = None,
+    label: Literal["emotion"] = "emotion",
+    n_classes: Literal[4, 6] | None = None,
+    split: str | Sequence[str] | None = None,
+    members: Sequence[str] | None = None,
+    keep_unlabelled: bool = False,
+    return_X_y: bool = False,
+) -> Any:
     """Read IEMOCAP from a feature file of the community or from its release.
 
     Parameters

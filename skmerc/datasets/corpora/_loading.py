@@ -1,8 +1,10 @@
 """What all loaders of corpora share: arguments, docstrings, and the way to X and y."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -98,7 +100,10 @@ _SHARED = {
 }
 
 
-def loader(**constraints):
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def loader(**constraints: Any) -> Callable[[_Function], _Function]:
     """Check the arguments of a loader, and complete its docstring.
 
     `constraints` say what is allowed of arguments that other loaders have not.
@@ -107,7 +112,7 @@ def loader(**constraints):
         _CONSTRAINTS | constraints, prefer_skip_nested_validation=True
     )
 
-    def decorate(load):
+    def decorate(load: _Function) -> _Function:
         if load.__doc__:  # python -OO takes it away
             load.__doc__ %= _SHARED
         return checked(reader(load))
@@ -190,7 +195,7 @@ def _rows(corpus, path, split):
 
 
 def _named(given, known, what, path):
-    """Names that were asked for, all by default, and none that is not there."""
+    """Return the names that were asked for, by default all; refuse unknown ones."""
     if given is None:
         return list(known)
     names = [given] if isinstance(given, str) else list(given)

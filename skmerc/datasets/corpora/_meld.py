@@ -1,13 +1,16 @@
 """MELD: friends and their emotions, in annotation files and feature files."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from skmerc._utils.compat import StrOptions
+from skmerc._utils.types import FilePath
 from skmerc._utils.warnings import warn_user
 from skmerc.datasets._corpus import PARTS, TEXT, as_corpus
 from skmerc.datasets.corpora._loading import as_bunch, loader, refuse_absent
@@ -84,15 +87,15 @@ _OLD = "Old_Dialogue_ID", "Old_Utterance_ID"
 
 @loader(features=[str, Path, None], label=[StrOptions(set(CLASS_NAMES))])
 def load_meld(
-    path,
+    path: FilePath,
     *,
-    features=None,
-    modalities=None,
-    label="emotion",
-    split=None,
-    members=None,
-    return_X_y=False,
-):
+    features: FilePath | None = None,
+    modalities: str | Sequence[str] | None = None,
+    label: Literal["emotion", "sentiment"] = "emotion",
+    split: str | Sequence[str] | None = None,
+    members: Sequence[str] | None = None,
+    return_X_y: bool = False,
+) -> Any:
     r"""Read MELD from its annotation files, from a feature file, or from both.
 
     Parameters

@@ -1,6 +1,10 @@
 """CMU-MOSEI from the files that the community shares."""
 
+from collections.abc import Sequence
+from typing import Any, Literal
+
 from skmerc._utils.compat import StrOptions
+from skmerc._utils.types import FilePath
 from skmerc.datasets.corpora._loading import loader
 from skmerc.datasets.corpora._sentiment import LABEL_LIST, load_clips, read_clips
 
@@ -15,15 +19,15 @@ _LAYOUTS = [
     label=[StrOptions({"score", "polarity", "seven", "emotions"})], clamp=["boolean"]
 )
 def load_mosei(
-    path,
+    path: FilePath,
     *,
-    modalities=None,
-    label="score",
-    split=None,
-    members=None,
-    clamp=False,
-    return_X_y=False,
-):
+    modalities: str | Sequence[str] | None = None,
+    label: Literal["score", "polarity", "seven", "emotions"] = "score",
+    split: str | Sequence[str] | None = None,
+    members: Sequence[str] | None = None,
+    clamp: bool = False,
+    return_X_y: bool = False,
+) -> Any:
     """Read CMU-MOSEI, sentiment and emotions in monologues, from a file.
 
     Parameters

@@ -1,9 +1,13 @@
 """CMU-MOSI from the files that the community shares."""
 
+from collections.abc import Sequence
+from typing import Any, Literal
+
 import numpy as np
 import pandas as pd
 
 from skmerc._utils.compat import StrOptions
+from skmerc._utils.types import FilePath
 from skmerc.datasets._corpus import TEXT
 from skmerc.datasets.corpora._loading import loader
 from skmerc.datasets.corpora._sentiment import LABEL_LIST, load_clips, read_clips
@@ -17,15 +21,15 @@ _MODALITIES = {"text": "text", "audio": "audio", "video": "visual"}
 
 @loader(label=[StrOptions({"score", "polarity", "seven"})], clamp=["boolean"])
 def load_mosi(
-    path,
+    path: FilePath,
     *,
-    modalities=None,
-    label="score",
-    split=None,
-    members=None,
-    clamp=False,
-    return_X_y=False,
-):
+    modalities: str | Sequence[str] | None = None,
+    label: Literal["score", "polarity", "seven"] = "score",
+    split: str | Sequence[str] | None = None,
+    members: Sequence[str] | None = None,
+    clamp: bool = False,
+    return_X_y: bool = False,
+) -> Any:
     """Read CMU-MOSI, sentiment in monologues, from a file that you have.
 
     Parameters

@@ -123,7 +123,7 @@ def _sentence(words):
 
 
 def _average(path, members, name):
-    """Put a mean in place of every sequence of frames; and count frames left out."""
+    """Replace every sequence of frames by its mean, and count the frames left out."""
     means, n_left_out = {}, 0
     for key, rows in members[name].items():
         means[key] = []

@@ -170,7 +170,7 @@ def _read_cells(dialect, header, label, *, as_text=False, **settings):
 
 
 def _read_wide(dialect, header, label, *, as_text=False):
-    """Read features row by row: for pandas each column is a work of its own."""
+    """Read features row by row, since pandas spends time on each column."""
     keys = key_columns(pd.DataFrame(columns=header)).values()
     is_feature = ["__" in name and name not in {*keys, label} for name in header]
     others = list(compress(header, map(not_, is_feature)))

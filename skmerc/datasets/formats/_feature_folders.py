@@ -37,7 +37,7 @@ def _read_folder(folder, ids, genders):
 
 
 def _read_utterance(place, gender):
-    """Mean vector; an empty one where no file belongs to the speaker."""
+    """Return the mean vector; an empty one where no file belongs to the speaker."""
     file = place.with_name(f"{place.name}.npy")
     if file.exists() and not file.is_dir():
         return _mean_vector(file)

@@ -3,10 +3,13 @@
 import os
 import re
 import stat
+from collections.abc import Callable
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
+from skmerc._utils.types import FilePath
 from skmerc.datasets.formats._budget import OverBudgetError
 from skmerc.exceptions import UnsafePickleError
 
@@ -75,7 +78,7 @@ def _absence(path):
 
 
 def _refuse_stand_in(path):
-    """Refuse what stands in the place of a file that was not downloaded."""
+    """Refuse the placeholder of a file that was not downloaded."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
     head = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
@@ -166,14 +169,17 @@ def damaged(path, kind, error):
     )
 
 
-def reader(load):
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def reader(load: _Function) -> _Function:
     """Let a function that reads a path raise documented errors only."""
 
     @wraps(load)
-    def load_checked(path, *args, **settings):
+    def load_checked(path: FilePath, *args: Any, **settings: Any) -> Any:
         features = settings.get("features") or []
         others = features.values() if isinstance(features, dict) else [features]
         with content_of(path, "data of this kind", *others):
             return load(Path(path), *args, **settings)
 
-    return load_checked
+    return cast(_Function, load_checked)

@@ -18,7 +18,7 @@ _WORD = 8
 
 
 class _Zlib:
-    """zlib's unpacker with the manners of those of bz2 and lzma."""
+    """zlib's unpacker with the interface of those of bz2 and lzma."""
 
     def __init__(self, bits):
         self._unpacker, self._rest = zlib.decompressobj(bits), b""

@@ -3,10 +3,13 @@
 import textwrap
 from html import escape
 from numbers import Integral
+from typing import Any
 
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from skmerc._utils.compat import Interval, validate_params
+from skmerc._utils.types import Table
 from skmerc.datasets.tables._findings import find_all
 from skmerc.datasets.tables._table_view import ERROR, NOTE, WARNING, view_of
 
@@ -36,16 +39,16 @@ class TableCheck:
     check_table : Look at a table.
     """
 
-    def __init__(self, findings):
+    def __init__(self, findings: list[tuple]) -> None:
         rank = [ERROR, WARNING, NOTE]
         findings = sorted(findings, key=lambda finding: rank.index(finding[0]))
         self.findings = pd.DataFrame(findings, columns=_COLUMNS)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         rows = self.findings.itertuples(index=False, name=None)
         return "\n".join([self._head(), *(_lines_of(*row) for row in rows)])
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         heads = "".join(f"<th>{escape(name)}</th>" for name in _COLUMNS)
         rows = "".join(
             "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>"
@@ -56,7 +59,7 @@ class TableCheck:
             f"<tbody>{rows}</tbody></table>"
         )
 
-    def _head(self):
+    def _head(self) -> str:
         counts = self.findings["severity"].value_counts()
         told = [
             f"{counts.get(kind, 0)} {kind}{'' if counts.get(kind, 0) == 1 else 's'}"
@@ -65,7 +68,7 @@ class TableCheck:
         return f"Check of a table: {', '.join(told)}"
 
 
-def _lines_of(severity, what, where, _, how):
+def _lines_of(severity: str, what: str, where: str, _: Any, how: str) -> str:
     first = f"{severity:<8} {where}: {what}"
     texts = [first, f"-> {how}"] if how else [first]
     return "\n".join(
@@ -89,7 +92,9 @@ def _lines_of(severity, what, where, _, how):
     },
     prefer_skip_nested_validation=True,
 )
-def check_table(X, y=None, *, n_splits=5, max_tokens=256):
+def check_table(
+    X: Table, y: ArrayLike | None = None, *, n_splits: int = 5, max_tokens: int = 256
+) -> TableCheck:
     """Say what a careful colleague would say of a table before training.
 
     Nothing is changed. Works on tables of texts as :func:`to_frame` makes them and on

@@ -47,7 +47,7 @@ def as_items(given, names, numbers, encoding=None):
 
 
 def _how(given):
-    """Say what makes a table of it."""
+    """Say how to make a table of it."""
     if isinstance(given, dict) and not {*_UTTERANCES_FIELDS}.isdisjoint(given):
         return "; a single dialogue stands in a list: [dialogue]"
     if isinstance(given, dict):

@@ -1,6 +1,7 @@
 """Conversations from files that are larger than memory, part by part."""
 
 import re
+from collections.abc import Iterator, Sequence
 from numbers import Integral
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from skmerc._utils.compat import Interval, validate_params
+from skmerc._utils.types import FilePath
 from skmerc.datasets.formats._budget import Budget
 from skmerc.datasets.formats._files import check_file, content_of
 from skmerc.datasets.tables._part_files import KINDS
@@ -38,7 +40,13 @@ _ROW = 32
     },
     prefer_skip_nested_validation=True,
 )
-def iter_table(path, *, rows=50_000, modalities=None, label="label"):
+def iter_table(
+    path: FilePath,
+    *,
+    rows: int = 50_000,
+    modalities: Sequence[str] | None = None,
+    label: str = "label",
+) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
     """Read a table of utterances part by part, each of whole dialogues.
 
     For tables that are larger than memory, which takes no more than a few times the
@@ -176,7 +184,7 @@ def _files_of(path, label):
 
 
 def _by_number(file):
-    """Key to sort names by, in which numbers count as such."""
+    """Return a key to sort names by, in which numbers count as numbers."""
     parts = re.split(r"(\d+)", file.as_posix())
     return [int(part) if part.isdigit() else part for part in parts]
 
@@ -326,7 +334,7 @@ def _other_form(name):
 
 
 def _as_xy(tables, path):
-    """Join tables, which are let go of, into features with keys, and labels."""
+    """Join tables into features with keys and labels, and drop the tables."""
     table = _join(tables)
     tables.clear()
     ids = table.keys["dialogue"]

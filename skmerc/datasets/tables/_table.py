@@ -1,11 +1,13 @@
 """Conversations from parquet, CSV and NumPy files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from pandas.api.types import is_numeric_dtype
 
 from skmerc._utils.compat import validate_params
+from skmerc._utils.types import FilePath
 from skmerc.datasets.formats._files import reader
 from skmerc.datasets.tables._table_files import as_text, find_reader, listing
 from skmerc.frame import make_frame
@@ -24,7 +26,14 @@ from skmerc.frame._texts import is_blank, is_missing, refuse_alike
     prefer_skip_nested_validation=True,
 )
 @reader
-def load_table(path, *, modalities=None, label="label", split=None, return_split=False):
+def load_table(
+    path: FilePath,
+    *,
+    modalities: Sequence[str] | None = None,
+    label: str = "label",
+    split: str | Sequence[str] | None = None,
+    return_split: bool = False,
+) -> tuple:
     """Read a table of utterances and their labels from a file.
 
     Parameters

@@ -123,7 +123,7 @@ def _check_modalities(path, names, widths):
 
 
 def _is_there(columns, name, path):
-    """Where a modality or score is present; everywhere if nothing is said."""
+    """Tell where a modality or score is present; everywhere without a mask."""
     if name + _PRESENT not in columns:
         return None
     given = pd.Series(columns[name + _PRESENT])

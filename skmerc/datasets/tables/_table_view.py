@@ -27,7 +27,7 @@ class Finding(NamedTuple):
     severity: str
     what: str
     where: str
-    count: int
+    count: int  # type: ignore[assignment]  # in the place of a method of tuples
     how: str = ""
 
 

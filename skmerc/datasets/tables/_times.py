@@ -130,7 +130,7 @@ def _date_of_text(text, day_first):
 
 
 def _shift(zone):
-    """Seconds that a zone is ahead."""
+    """Return by how many seconds a zone is ahead."""
     if not zone or zone[0] not in "+-":
         return 0
     shift = 3600 * int(zone[1:3]) + 60 * int(zone[-2:])

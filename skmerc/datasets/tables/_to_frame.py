@@ -1,8 +1,10 @@
 """Conversations from plain Python objects, files and tables of any library."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Number
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -59,20 +61,20 @@ _SEVERAL = (list, tuple, set, frozenset, dict, np.ndarray)
     prefer_skip_nested_validation=True,
 )
 def to_frame(
-    dialogues,
+    dialogues: Any,
     *,
-    text="text",
-    label="label",
-    speaker="speaker",
-    columns=(),
-    dialogue=None,
-    turn="turn",
-    timestamp="timestamp",
-    day_first=None,
-    normalize_labels=False,
-    normalize_speakers=False,
-    encoding=None,
-):
+    text: str = "text",
+    label: str | None = "label",
+    speaker: str | None = "speaker",
+    columns: Sequence[str] = (),
+    dialogue: str | None = None,
+    turn: str | None = "turn",
+    timestamp: str | None = "timestamp",
+    day_first: bool | None = None,
+    normalize_labels: bool = False,
+    normalize_speakers: bool = False,
+    encoding: str | None = None,
+) -> tuple[pd.DataFrame, np.ndarray | None]:
     """Turn conversations into a table of utterances and their labels.
 
     Parameters
@@ -227,7 +229,7 @@ class Fields:
     text: str
     label: str | None
     speaker: str | None
-    columns: tuple
+    columns: Sequence[str]
 
     @property
     def names(self):

@@ -1,6 +1,11 @@
 """Corpora of ConvoKit, in memory or in the folders that it writes."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from skmerc._utils.compat import HasMethods, validate_params
 from skmerc.datasets.formats._files import content_of
@@ -23,7 +28,13 @@ _OLD_NAMES = {"root": "conversation_id", "user": "speaker"}
     },
     prefer_skip_nested_validation=True,
 )
-def load_convokit(path, *, label="label", speaker_name=None, columns=()):
+def load_convokit(
+    path: Any,
+    *,
+    label: str | None = "label",
+    speaker_name: str | None = None,
+    columns: Sequence[str] = (),
+) -> tuple[pd.DataFrame, np.ndarray | None]:
     r"""Read a corpus of ConvoKit, or the folder that it has written.
 
     Parameters

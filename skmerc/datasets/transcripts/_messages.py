@@ -1,6 +1,10 @@
 """Conversations with assistants: messages with a role and a content."""
 
 from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
 
 from skmerc._utils.compat import StrOptions, validate_params
 from skmerc.datasets.formats._files import content_of
@@ -33,7 +37,12 @@ _IDS = ("id", "conversation_id", "custom_id")
     },
     prefer_skip_nested_validation=True,
 )
-def load_messages(messages, *, instructions="drop", label="label"):
+def load_messages(
+    messages: Any,
+    *,
+    instructions: Literal["drop", "context"] = "drop",
+    label: str = "label",
+) -> tuple[pd.DataFrame, np.ndarray | None]:
     """Read conversations with an assistant: of chat models, or ChatGPT's export.
 
     Parameters

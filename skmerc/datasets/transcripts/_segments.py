@@ -6,8 +6,10 @@ from contextlib import nullcontext
 from dataclasses import dataclass, is_dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from skmerc._utils.compat import HasMethods, validate_params
 from skmerc.datasets.formats._files import content_of
@@ -64,7 +66,13 @@ class _Span:
     },
     prefer_skip_nested_validation=True,
 )
-def load_segments(segments, *, diarization=None, split_words=True, label="label"):
+def load_segments(
+    segments: Any,
+    *,
+    diarization: Any = None,
+    split_words: bool = True,
+    label: str = "label",
+) -> tuple[pd.DataFrame, np.ndarray | None]:
     """Read segments of recognised speech as dialogues.
 
     Parameters

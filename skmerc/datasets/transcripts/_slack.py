@@ -3,9 +3,14 @@
 import datetime as dt
 import re
 from collections import defaultdict
+from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
+import pandas as pd
+
 from skmerc._utils.compat import validate_params
+from skmerc._utils.types import FilePath
 from skmerc.datasets.formats._budget import Budget
 from skmerc.datasets.formats._files import content_of
 from skmerc.datasets.transcripts._archives import Archive, is_archive
@@ -37,8 +42,13 @@ _MENTION = re.compile(r"<([^<>\n]{1,4000})>")
     prefer_skip_nested_validation=True,
 )
 def load_slack(
-    path, *, channels=None, threads=True, bots=False, new_dialogue_after="6h"
-):
+    path: FilePath,
+    *,
+    channels: Sequence[str] | None = None,
+    threads: bool = True,
+    bots: bool = False,
+    new_dialogue_after: str | timedelta | None = "6h",
+) -> tuple[pd.DataFrame, None]:
     """Read the messages of an export of Slack.
 
     Parameters

@@ -3,9 +3,13 @@
 import html
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from skmerc._utils.compat import validate_params
+from skmerc._utils.types import FilePath
 from skmerc._utils.warnings import warn_user
 from skmerc.datasets.formats._files import content_of
 from skmerc.datasets.transcripts._cues import read_cues
@@ -43,7 +47,13 @@ _MOST_WORDS = 4
     },
     prefer_skip_nested_validation=True,
 )
-def load_subtitles(path, *, speaker_prefixes=None, split_dashes=None, encoding=None):
+def load_subtitles(
+    path: FilePath | Sequence[FilePath],
+    *,
+    speaker_prefixes: bool | Sequence[str] | None = None,
+    split_dashes: bool | None = None,
+    encoding: str | None = None,
+) -> tuple[pd.DataFrame, None]:
     r"""Read subtitles, SubRip (``.srt``) or WebVTT (``.vtt``), as dialogues.
 
     Parameters
@@ -132,7 +142,8 @@ def load_subtitles(path, *, speaker_prefixes=None, split_dashes=None, encoding=N
     0         call              Anna  You are late.    1.0  2.5
     1         call               Ben        I know.    3.0  4.0
     """
-    files, seen = find_files(path, _ENDINGS), Counter()
+    files = find_files(path, _ENDINGS)
+    seen: Counter = Counter()
     dialogues = []
     for name, file in files:
         with content_of(file, "subtitles"):

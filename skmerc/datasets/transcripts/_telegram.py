@@ -2,9 +2,14 @@
 
 import datetime as dt
 import re
+from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
+import pandas as pd
+
 from skmerc._utils.compat import validate_params
+from skmerc._utils.types import FilePath
 from skmerc.datasets.formats._files import content_of
 from skmerc.datasets.transcripts._dialogues import (
     as_table,
@@ -24,7 +29,11 @@ _SECONDS = re.compile(r"\d{1,11}", re.ASCII)
     },
     prefer_skip_nested_validation=True,
 )
-def load_telegram(path, *, new_dialogue_after="6h"):
+def load_telegram(
+    path: FilePath | Sequence[FilePath],
+    *,
+    new_dialogue_after: str | timedelta | None = "6h",
+) -> tuple[pd.DataFrame, None]:
     """Read chats that Telegram Desktop has exported as JSON.
 
     Parameters
@@ -88,7 +97,8 @@ def load_telegram(path, *, new_dialogue_after="6h"):
     1     result_0               Ben      Yes.       25.0
     """
     pause = seconds_of_pause(new_dialogue_after)
-    files, dialogues = find_files(path, {".json"}, "result"), []
+    files = find_files(path, {".json"}, "result")
+    dialogues: list = []
     for name, file in files:
         with content_of(file, "a chat of Telegram"):
             n_before = len(dialogues)

@@ -2,11 +2,16 @@
 
 import datetime as dt
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import pandas as pd
+
 from skmerc._utils.compat import validate_params
+from skmerc._utils.types import FilePath
 from skmerc.datasets.formats._files import content_of
 from skmerc.datasets.transcripts._dialogues import (
     as_table,
@@ -57,7 +62,13 @@ _EPOCH = dt.datetime(1970, 1, 1)
     },
     prefer_skip_nested_validation=True,
 )
-def load_whatsapp(path, *, day_first=None, new_dialogue_after="6h", encoding=None):
+def load_whatsapp(
+    path: FilePath | Sequence[FilePath],
+    *,
+    day_first: bool | None = None,
+    new_dialogue_after: str | timedelta | None = "6h",
+    encoding: str | None = None,
+) -> tuple[pd.DataFrame, None]:
     r"""Read chats that WhatsApp has exported as text.
 
     Parameters

@@ -9,6 +9,7 @@ keys that never end.
 import io
 import pickle
 from collections import Counter, OrderedDict, defaultdict, deque
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -69,7 +70,7 @@ class _Bytes:
 
 
 class _Memo(dict):
-    """What a pickle may refer to again, with the keys of what awaits its state."""
+    """Objects that a pickle may refer to again, and keys of those awaiting a state."""
 
     def __init__(self):
         self.keys_of_parts = {}
@@ -237,7 +238,7 @@ class Machine(PythonUnpickler):
     def _pay(self, cost):
         self.budget.claim(cost, "a container")
 
-    dispatch = PythonUnpickler.dispatch | {
+    dispatch: ClassVar[dict] = PythonUnpickler.dispatch | {
         pickle.BUILD[0]: _build,
         pickle.BYTEARRAY8[0]: _add_bytearray,
         pickle.EXT1[0]: _refuse_code,
