@@ -75,6 +75,14 @@ def test_a_line_for_each_run_and_none_twice(
     assert len(answers["true"]) == len(answers["pred"]) == row["n_test"]
     assert set(row["per_class"]) == set(answers["classes"])
     assert row["macro_f1"] == pytest.approx(np.mean([*row["per_class"].values()]), 1e-3)
+    found = part("compare").compare(
+        part("record").Record(path.parent, three_floors),
+        part("studies").STUDIES[three_floors],
+        n_draws=20,
+    )
+    gains = rows["weighted_f1"][1:] - rows["weighted_f1"][0]
+    assert_allclose(found["difference"], gains, atol=1e-5)
+    assert found["model"].tolist() == FLOORS[1:]
     with pytest.raises(
         SystemExit, match="holds 3 of these 3 runs; go on with --resume"
     ):
