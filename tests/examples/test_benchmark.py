@@ -259,8 +259,17 @@ def test_tables_stand_between_markers(run_study, three_floors, table_file, part)
     rst = report.updated(".. results: floors calls\n.. end of results\n", path.parent)
     assert "   logistic regression,1," in rst
     assert report.places_in(rows) == ["calls, text+audio, official"]
-    report.draw(path.parent, "floors", "calls", path.with_suffix(".png"))
-    assert path.with_suffix(".png").stat().st_size > 5_000
+
+
+def test_pictures_are_bars_or_curves(part, tmp_path):
+    names = ["logistic regression", "JOYFUL: window 1", "JOYFUL: window all"]
+    runs = pd.DataFrame({"model": names, "weighted_f1": [0.5, 0.6, 0.7], "mae": np.nan})
+    runs["extra"] = [{}, {"distance": 1.0}, {"distance": 2.0}]
+    draw = part("pictures").draw
+    draw(runs[:1], tmp_path / "bars.png")
+    draw(runs, tmp_path / "curves.png")
+    draw(runs, tmp_path / "distances.png", score="distance")
+    assert all(path.stat().st_size > 5_000 for path in tmp_path.glob("*.png"))
 
 
 @pytest.mark.slow
