@@ -2,6 +2,7 @@
 
     python examples/benchmark/report.py systems                  # print Markdown
     python examples/benchmark/report.py systems --plot docs/images
+    python examples/benchmark/report.py depth --plot docs/images --score distance
     python examples/benchmark/report.py --update
 
 ``--update`` writes the tables of the README and of the documentation anew, which stand
@@ -37,7 +38,6 @@ MARKED = re.compile(
     r"(?P<table>.*?)(?P<end>(?:<!-- |\.\. )end of results)",
     re.DOTALL,
 )
-CURVE = re.compile(r"(?P<line>.+): (?P<axis>\D*?) ?(?P<x>[\d.]+|all)(?P<unit>.*)")
 
 
 def table_of(folder, study, place):
@@ -154,54 +154,13 @@ def pages():
     return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.rst"))]
 
 
-def draw(folder, study, place, path):
-    """Draw the weighted F1 (or the error): bars, or curves where names hold numbers."""
-    import matplotlib.pyplot as plt
-
-    runs = runs_of(folder, study, place)
-    score = "mae" if runs["weighted_f1"].isna().all() else "weighted_f1"
-    values = runs.groupby("model", sort=False)[score].agg(["mean", "std"]).fillna(0)
-    values *= 1 if score == "mae" else 100
-    places = {name: CURVE.fullmatch(name) for name in values.index}
-    figure, axes = plt.subplots(layout="constrained")
-    if sum(map(bool, places.values())) > len(values) / 2:
-        draw_curves(axes, values, places)
-        axes.set_ylabel({**POINTS, **NUMBERS}[score])
-    else:
-        figure.set_size_inches(7, 0.8 + 0.3 * len(values))
-        axes.barh(values.index, values["mean"], xerr=values["std"], color="#8fb3d9")
-        axes.invert_yaxis()
-        axes.set_xlabel({**POINTS, **NUMBERS}[score])
-    axes.set_title(place)
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
-
-
-def draw_curves(axes, values, places):
-    """Draw a line for each series, and a level for what has no number."""
-    lines = {}
-    for name, place in places.items():
-        if place:
-            line = f"{place['line']} {place['axis']}".strip()
-            lines.setdefault(line, []).append(name)
-        else:
-            axes.axhline(values.loc[name, "mean"], color="#c7c7c7", label=name)
-    known = [float(p["x"]) for p in places.values() if p and p["x"] != "all"]
-    end = max(known, default=0) + 1
-    for line, names in lines.items():
-        x = [end if places[n]["x"] == "all" else float(places[n]["x"]) for n in names]
-        order = np.argsort(x)
-        own = values.loc[names].iloc[order]
-        axes.errorbar(np.sort(x), own["mean"], own["std"], label=line, marker=".")
-    axes.legend(frameon=False, fontsize="small")
-
-
 def main(given=None):
     """Print, draw or update."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("study", nargs="?")
     parser.add_argument("--format", choices=("markdown", "rst"), default="markdown")
     parser.add_argument("--plot", type=Path, help="a folder for pictures")
+    parser.add_argument("--score", default="weighted_f1", help="what they show")
     parser.add_argument("--update", action="store_true", help="README and docs")
     parser.add_argument("--out", default=RESULTS, type=Path, help="folder of results")
     arguments = parser.parse_args(given)
@@ -217,8 +176,12 @@ def main(given=None):
         print(f"{place}\n")
         print(write(table_of(arguments.out, arguments.study, place)))
         if arguments.plot:
+            from benchmark.pictures import draw  # needs matplotlib
+
+            runs = runs_of(arguments.out, arguments.study, place)
             name = re.sub(r"\W+", "_", f"{arguments.study}_{place}")
-            draw(arguments.out, arguments.study, place, arguments.plot / f"{name}.png")
+            path = arguments.plot / f"{name}.png"
+            draw(runs, path, title=place, score=arguments.score)
 
 
 if __name__ == "__main__":

@@ -75,6 +75,14 @@ def test_a_line_for_each_run_and_none_twice(
     assert len(answers["true"]) == len(answers["pred"]) == row["n_test"]
     assert set(row["per_class"]) == set(answers["classes"])
     assert row["macro_f1"] == pytest.approx(np.mean([*row["per_class"].values()]), 1e-3)
+    found = part("compare").compare(
+        part("record").Record(path.parent, three_floors),
+        part("studies").STUDIES[three_floors],
+        n_draws=20,
+    )
+    gains = rows["weighted_f1"][1:] - rows["weighted_f1"][0]
+    assert_allclose(found["difference"], gains, atol=1e-5)
+    assert found["model"].tolist() == FLOORS[1:]
     with pytest.raises(
         SystemExit, match="holds 3 of these 3 runs; go on with --resume"
     ):
@@ -251,8 +259,17 @@ def test_tables_stand_between_markers(run_study, three_floors, table_file, part)
     rst = report.updated(".. results: floors calls\n.. end of results\n", path.parent)
     assert "   logistic regression,1," in rst
     assert report.places_in(rows) == ["calls, text+audio, official"]
-    report.draw(path.parent, "floors", "calls", path.with_suffix(".png"))
-    assert path.with_suffix(".png").stat().st_size > 5_000
+
+
+def test_pictures_are_bars_or_curves(part, tmp_path):
+    names = ["logistic regression", "JOYFUL: window 1", "JOYFUL: window all"]
+    runs = pd.DataFrame({"model": names, "weighted_f1": [0.5, 0.6, 0.7], "mae": np.nan})
+    runs["extra"] = [{}, {"distance": 1.0}, {"distance": 2.0}]
+    draw = part("pictures").draw
+    draw(runs[:1], tmp_path / "bars.png")
+    draw(runs, tmp_path / "curves.png")
+    draw(runs, tmp_path / "distances.png", score="distance")
+    assert all(path.stat().st_size > 5_000 for path in tmp_path.glob("*.png"))
 
 
 @pytest.mark.slow
