@@ -145,8 +145,14 @@ def _parts(model: Any) -> Iterator[Any]:
 
 def _answers(model: Any, X: pd.DataFrame) -> tuple[Any, pd.DataFrame]:
     """Compute the emotion of each row, and a column of probabilities for each class."""
-    p = pd.DataFrame(model.predict_proba(X), columns=model.classes_)
-    return model.predict(X), p
+    answers = model.predict(X)
+    if answers.ndim > 1 or not hasattr(model, "predict_proba"):
+        raise ValueError(
+            f"The model is a {type(model).__name__} that does not name one emotion for "
+            "each utterance, with probabilities. Use it in Python: "
+            "skmerc.persistence.load_model."
+        )
+    return answers, pd.DataFrame(model.predict_proba(X), columns=model.classes_)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from skmerc.cli._parser import PARAMETERS, option
 
 _PHRASES = {
     "embedder=FineTunedTextEmbedder()": "--fine-tune",
-    "the path of a folder that holds a model": "--model, a folder that holds a model",
+    "the path of a folder that holds a model": "--model FOLDER, one that holds a model",
     "give the folder of a model": "give --model the folder of a model",
 }
 """What messages tell programmers, and what it is here."""

@@ -4,11 +4,14 @@ import io
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from skmerc.cli import main
+from skmerc.cli._commands import _answers
 from skmerc.cli._words import as_options
 
 pytest.importorskip("skops", reason="needs skops: skmerc[persistence]")
@@ -160,6 +163,13 @@ def test_warnings_are_sentences_in_the_words_of_the_command(folder, capsys):
     (warning,) = capsys.readouterr().err.splitlines()
     assert warning.startswith("skmerc: warning: ")
     assert "--label mood" in warning
+
+
+@pytest.mark.parametrize("answers", [np.zeros(2), np.zeros((2, 3))])
+def test_models_that_name_no_single_emotion_are_refused(answers):
+    model = SimpleNamespace(predict=lambda X: answers)
+    with pytest.raises(ValueError, match="does not name one emotion"):
+        _answers(model, None)
 
 
 def test_messages_name_options():
