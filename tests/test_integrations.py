@@ -372,10 +372,10 @@ def test_all_estimators_are_those_of_the_top_by_kind():
 
 
 def test_diagrams_link_to_the_page_of_each_estimator(monkeypatch):
-    monkeypatch.setattr(registry, "_site", lambda: "https://example.org/en")
+    monkeypatch.setattr(registry, "_site", lambda: "https://example.org/generated")
     for name, kind in all_estimators():
         room = kind.__module__.partition("._")[0]
-        page = f"https://example.org/en/generated/{room}.{name}.html"
+        page = f"https://example.org/generated/{room}.{name}.html"
         assert kind.__new__(kind)._get_doc_link() == page
         assert getattr(sys.modules[room], name) is kind
     assert "/generated/skmerc.recognition.CBERL" in CBERLClassifier()._repr_html_()
