@@ -11,8 +11,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from skorch.callbacks import Callback
-from systems import make_model
+from systems import make_model, mostly_slow
 
 import skmerc
 from skmerc import CBERLClassifier, DJVAEFuser
@@ -97,7 +99,7 @@ def test_skops_keeps_a_fitted_classifier_as_arrays_and_plain_values(table, fitte
     np.testing.assert_array_equal(*answers)  # the optimiser was kept, too
 
 
-@pytest.mark.parametrize("name", ["fuser", "regressor"])
+@pytest.mark.parametrize("name", mostly_slow(["fuser", "regressor"]))
 def test_skops_keeps_all_that_holds_networks(table, name):
     X, y = table
     y = X["text__0"] if name == "regressor" else y
@@ -189,6 +191,16 @@ def test_each_epoch_is_a_task_with_what_has_been_learned(table):
 
 
 @needs_callbacks
+def test_a_pipeline_hands_its_callbacks_down(table):
+    recorder = Recorder()
+    recorder.max_propagation_depth = None
+    pipeline = make_pipeline(make_model("cberl", max_epochs=2)).set_callbacks(recorder)
+    pipeline.fit(*table)
+    assert [told for told in recorder.told if "epoch" in told] == EPOCHS
+    assert not hasattr(pipeline[-1], "_parent_callback_ctx")
+
+
+@needs_callbacks
 def test_a_callback_of_scikit_learn_ends_training_without_a_warning(table):
     recorder = Recorder(stop_after=1)
     model = make_model("cberl", max_epochs=9).set_callbacks(recorder)
@@ -233,12 +245,10 @@ class Dataset:
         return self.frame
 
 
-@pytest.fixture(params=["arrow", "stream", "dataset", "polars"])
+@pytest.fixture(params=["arrow", "stream", "dataset"])
 def foreign(request):
     if request.param == "dataset":
         return Dataset
-    if request.param == "polars":
-        return pytest.importorskip("polars").from_pandas
     arrow = pytest.importorskip("pyarrow", reason="needs skmerc[parquet]")
     if request.param == "arrow":
         return arrow.Table.from_pandas
@@ -362,10 +372,10 @@ def test_all_estimators_are_those_of_the_top_by_kind():
 
 
 def test_diagrams_link_to_the_page_of_each_estimator(monkeypatch):
-    monkeypatch.setattr(registry, "_site", lambda: "https://example.org/en")
+    monkeypatch.setattr(registry, "_site", lambda: "https://example.org/generated")
     for name, kind in all_estimators():
         room = kind.__module__.partition("._")[0]
-        page = f"https://example.org/en/generated/{room}.{name}.html"
+        page = f"https://example.org/generated/{room}.{name}.html"
         assert kind.__new__(kind)._get_doc_link() == page
         assert getattr(sys.modules[room], name) is kind
     assert "/generated/skmerc.recognition.CBERL" in CBERLClassifier()._repr_html_()
@@ -385,9 +395,6 @@ def test_export_is_silent_on_torchvision_alone(caplog):
 
 
 def test_the_export_of_a_pipeline_says_what_to_export_and_what_to_give_it(fitted):
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import FunctionTransformer
-
     from skmerc.persistence import export_model
 
     pytest.importorskip("onnxscript", reason="needs skmerc[export]")

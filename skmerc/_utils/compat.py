@@ -32,7 +32,7 @@ try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ImportError:  # scikit-learn before 1.9 has no callbacks
 
-    class CallbackSupportMixin:  # type: ignore[no-redef]
+    class CallbackSupportMixin:
         """Stands for the mixin of estimators with callbacks."""
 
     def with_callbacks(method):  # type: ignore[no-untyped-def]

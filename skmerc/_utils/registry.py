@@ -24,7 +24,7 @@ def storable(kind: _Kind) -> _Kind:
 
 
 def documented(kind: _Kind) -> _Kind:
-    """Let the diagram of an estimator of this package link to its page."""
+    """Let the diagram of an estimator link to its page, where there is a site."""
     # Names that scikit-learn asks other packages to set.
     for name, value in (("module", "skmerc"), ("template", property(_page_of))):
         setattr(kind, f"_doc_link_{name}", value)
@@ -33,19 +33,19 @@ def documented(kind: _Kind) -> _Kind:
 
 def _page_of(estimator: Any) -> str:
     """Address of a page, for scikit-learn to write the names into."""
-    page = "generated/{estimator_module}.{estimator_name}.html"
+    page = "{estimator_module}.{estimator_name}.html"
     return f"{_site()}/{page}" if _site() else ""
 
 
 @cache
 def _site() -> str:
-    """Address of the documentation, as the installed package tells it."""
+    """Address of the pages of the API: "API" among the URLs of the installed package."""
     try:
         urls = metadata("skmerc").get_all("Project-URL") or []
     except PackageNotFoundError:
         return ""
     named = dict(url.split(", ", 1) for url in urls)
-    return str(named.get("Documentation", "")).rstrip("/")
+    return str(named.get("API", "")).rstrip("/")
 
 
 @dataclass(frozen=True)

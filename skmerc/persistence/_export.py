@@ -127,10 +127,10 @@ def _steps(model: Any) -> list[Any]:
     given = [model]
     if isinstance(model, Pipeline):
         given = [step for _, step in model.steps]
-    steps = [step for step in given if _answers(step)]
-    for number, step in enumerate(given, start=1):
-        if _answers(step):
-            _refuse_other(step, number, len(given), name)
+    numbered = [(k, step) for k, step in enumerate(given, start=1) if _answers(step)]
+    steps = [step for _, step in numbered]
+    for number, step in numbered:
+        _refuse_other(step, number, step is steps[-1], name)
     for step in steps:
         check_is_fitted(step, "net_")
         _refuse_head(step)
@@ -150,8 +150,7 @@ def _answers(step: Any) -> bool:
     return step not in (None, "passthrough") and not hasattr(step, "fit_resample")
 
 
-def _refuse_other(step: Any, number: int, n_steps: int, name: str) -> None:
-    last = number == n_steps
+def _refuse_other(step: Any, number: int, last: bool, name: str) -> None:
     if isinstance(step, DJVAEFuser) or (last and isinstance(step, DialogueEstimator)):
         return
     kind, holds = type(step).__name__, "the graph holds networks of skmerc only"
