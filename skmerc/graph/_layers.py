@@ -4,6 +4,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 from torch_geometric.nn import MessagePassing
 from torch_geometric.utils import degree, scatter, softmax
 
@@ -96,12 +97,20 @@ class RelationalAttention(MessagePassing):
 
         They come from the first utterances, as many as there are relations.
         """
-        n, turn = x.shape[0], torch.arange(len(relation), device=x.device)
-        query, key = self.query_key(x).view(n, 2, self.heads, -1).unbind(1)
-        value = self.value(x).view(n, self.n_relations, self.heads, -1)[turn, relation]
-        score = (query[-1] * key[: len(turn)]).sum(-1) / math.sqrt(key.shape[-1])
+        # What is linear is done once for all of them: keys go to the query, and
+        # utterances are weighed before they are transformed.
+        sources, shape = x[: len(relation)], (self.heads, -1, x.shape[1])
+        to_query, to_key = self.query_key.weight.view(2, *shape)
+        start, bias = self.query_key.bias.view(2, self.heads, -1)
+        query = to_query @ x[-1] + start
+        asked = (query[:, None] @ to_key).squeeze(1)
+        score = (sources @ asked.T + (query * bias).sum(-1)) / math.sqrt(query.shape[1])
         weight = (score + self.preference[relation]).softmax(0)
-        return (weight[..., None] * value).sum(0).view(1, -1)
+        kinds = one_hot(relation, self.n_relations).to(x.dtype)
+        shares = (kinds[:, :, None] * weight[:, None]).flatten(1)
+        means = (shares.T @ sources).view(self.n_relations, self.heads, -1, 1)
+        to_value = self.value.weight.view(self.n_relations, *shape)
+        return (to_value @ means).sum(0).view(1, -1)
 
 
 class RelationalConvolution(MessagePassing):

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
@@ -41,7 +42,7 @@ def most_speakers(table: Conversations, rows: np.ndarray) -> int:
 def weight_parameter(estimator: Any) -> str | None:
     """Name the parameter of `fit` that takes weights of rows; None if there is none.
 
-    That of a pipeline is for its last step, and a search hands weights on.
+    That of a pipeline is for its last step, and searches and votes hand weights on.
     """
     if isinstance(estimator, Pipeline):
         step, last = estimator.steps[-1]
@@ -49,4 +50,8 @@ def weight_parameter(estimator: Any) -> str | None:
         return name and f"{step}__{name}"
     if isinstance(estimator, GridSearchCV | RandomizedSearchCV):
         return weight_parameter(estimator.estimator)
+    if isinstance(estimator, VotingClassifier | StackingClassifier):
+        members = [member for _, member in estimator.estimators if member != "drop"]
+        takes = all(has_fit_parameter(member, "sample_weight") for member in members)
+        return "sample_weight" if takes else None
     return "sample_weight" if has_fit_parameter(estimator, "sample_weight") else None

@@ -20,8 +20,8 @@ _DEEPEST = 20
 
 
 def is_archive(path):
-    """Tell whether a path names a zip archive, by its first bytes."""
-    if not path.is_file():
+    """Tell whether a path names a zip archive, by its ending and its first bytes."""
+    if path.suffix.lower() != ".zip" or not path.is_file():
         return False
     with path.open("rb") as file:
         return file.read(len(_SIGN)) == _SIGN
