@@ -29,15 +29,19 @@ from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
 
 try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
+    import sklearn.callback as _callback
 except ImportError:  # scikit-learn before 1.9 has no callbacks
+    _callback = None
 
-    class CallbackSupportMixin:
-        """Stands for the mixin of estimators with callbacks."""
 
-    def with_callbacks(method):  # type: ignore[no-untyped-def]
-        """Return a method that fits, as it is."""
-        return method
+class _WithoutCallbacks:
+    """Stands for the mixin of estimators with callbacks."""
+
+
+CallbackSupportMixin: Any = getattr(
+    _callback, "CallbackSupportMixin", _WithoutCallbacks
+)
+with_callbacks: Any = getattr(_callback, "with_callbacks", lambda method: method)
 
 
 __all__ = [
