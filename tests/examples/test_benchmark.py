@@ -278,18 +278,22 @@ def test_a_study_that_is_killed_goes_on(table_file, tmp_path):
     command = [sys.executable, EXAMPLES / "benchmark" / "run.py", "systems"]
     command += ["--data", table_file, "--seeds", "2", "--epochs", "1", "--resume"]
     command += ["--out", tmp_path, "--models", "most frequent", "Bi-GRU", "JOYFUL"]
-    path, seen = tmp_path / "systems.csv", []
-    while len(seen) < 5:
+    path = tmp_path / "systems.csv"
+
+    def lines():
+        return path.read_text().splitlines()[1:] if path.exists() else []
+
+    for wanted in (1, 3):
         process = subprocess.Popen(command)
-        before = len(seen)
-        while process.poll() is None and len(seen) == before:
+        while len(lines()) < wanted:
+            assert process.poll() is None
             time.sleep(0.2)
-            seen = path.read_text().splitlines()[1:] if path.exists() else []
-        process.terminate() if len(seen) < 3 else process.wait()
+        process.kill()
         process.wait()
-        assert len(seen) > before
-    seen = path.read_text().splitlines()[1:]
-    assert len(set(seen)) == len(seen) == 5
+    kept = lines()
+    subprocess.run(command, check=True)
+    assert lines()[: len(kept)] == kept
+    assert len(set(lines())) == len(lines()) == 5
 
 
 @pytest.mark.slow
@@ -305,4 +309,3 @@ def test_every_study_runs_once(run_study, part, table_file, tmp_path):
         assert len(rows) == len(made) * (1 + several), study.name
         if study.measure:
             assert rows["extra"].map(len).all(), study.name
-    assert json.loads(json.dumps(rows["extra"].tolist()))
