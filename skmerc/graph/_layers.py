@@ -93,9 +93,19 @@ class RelationalAttention(MessagePassing):
         return self.dropout(weight)[..., None] * value.index_select(0, row)
 
     def to_last(self, x: Tensor, relation: Tensor) -> Tensor:
-        """Pass messages to the last utterance alone, as `forward` does: (1, out_size).
+        """Pass messages to the last utterance alone, as `forward` does.
 
-        They come from the first utterances, as many as there are relations.
+        Parameters
+        ----------
+        x : Tensor of shape (n, in_size)
+            The utterances of one dialogue.
+        relation : Tensor of shape (n_sources,)
+            Relation of an edge from each of the first utterances to the last one.
+
+        Returns
+        -------
+        Tensor of shape (1, out_size)
+            What the last utterance hears.
         """
         # What is linear is done once for all of them: keys go to the query, and
         # utterances are weighed before they are transformed.
@@ -257,9 +267,19 @@ class NeighborMean(nn.Module):
             return torch.sparse.mm(mean, value)
 
     def to_last(self, x: Tensor, relation: Tensor) -> Tensor:
-        """Pass messages to the last utterance alone, as `forward` does: (1, out_size).
+        """Pass messages to the last utterance alone, as `forward` does.
 
-        They come from the first utterances, as many as there are relations.
+        Parameters
+        ----------
+        x : Tensor of shape (n, in_size)
+            The utterances of one dialogue.
+        relation : Tensor of shape (n_sources,)
+            Relation of an edge from each of the first utterances to the last one.
+
+        Returns
+        -------
+        Tensor of shape (1, out_size)
+            What the last utterance hears.
         """
         kind = relation if self.n_relations > 1 else torch.zeros_like(relation)
         turn = torch.arange(len(kind), device=x.device)
