@@ -39,7 +39,7 @@ def _page_of(estimator: Any) -> str:
 
 @cache
 def _site() -> str:
-    """Address of the pages of the API: "API" among the URLs of the installed package."""
+    """Address of the pages of the API, as the installed package calls it, "API"."""
     try:
         urls = metadata("skmerc").get_all("Project-URL") or []
     except PackageNotFoundError:
