@@ -60,6 +60,7 @@ sphinx_gallery_conf = {
     "filename_pattern": r"/plot_",
     "ignore_pattern": r"^(?!plot_)",
     "show_memory": False,
+    "capture_repr": ("_repr_html_",),
     "write_computation_times": False,
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("skmerc",),
@@ -91,7 +92,7 @@ def _skip_generated(app, what, name, thing, skip, options):
 def _without_others(app, what, name, thing, options, lines):
     """Inherited docstrings refer to the glossary and the guide of scikit-learn."""
     role = r":(?:ref|term):`([^`<]*[^`<\s])(?:\s*<[^`]*)?`"
-    lines[:] = re.sub(role, r"\1", "\n".join(lines)).split("\n")
+    lines[:] = re.sub(role, r"`\1`", "\n".join(lines)).split("\n")
 
 
 def _with_comments(app, what, name, thing, options, lines):
