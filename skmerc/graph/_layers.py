@@ -93,9 +93,19 @@ class RelationalAttention(MessagePassing):
         return self.dropout(weight)[..., None] * value.index_select(0, row)
 
     def to_last(self, x: Tensor, relation: Tensor) -> Tensor:
-        """Pass messages to the last utterance alone, as `forward` does: (1, out_size).
+        """Pass messages to the last utterance alone, with the numbers of `forward`.
 
-        They come from the first utterances, as many as there are relations.
+        Parameters
+        ----------
+        x : Tensor of shape (n, in_size)
+            Utterances of one dialogue.
+        relation : Tensor of shape (n,) or (n - 1,)
+            Relation to the last utterance of each one, or of each but itself.
+
+        Returns
+        -------
+        Tensor of shape (1, out_size)
+            What the last utterance hears.
         """
         # What is linear is done once for all of them: keys go to the query, and
         # utterances are weighed before they are transformed.
@@ -249,9 +259,19 @@ class NeighborMean(nn.Module):
             return torch.sparse.mm(mean, value)
 
     def to_last(self, x: Tensor, relation: Tensor) -> Tensor:
-        """Pass messages to the last utterance alone, as `forward` does: (1, out_size).
+        """Pass messages to the last utterance alone, with the numbers of `forward`.
 
-        They come from the first utterances, as many as there are relations.
+        Parameters
+        ----------
+        x : Tensor of shape (n, in_size)
+            Utterances of one dialogue.
+        relation : Tensor of shape (n,) or (n - 1,)
+            Relation to the last utterance of each one, or of each but itself.
+
+        Returns
+        -------
+        Tensor of shape (1, out_size)
+            What the last utterance hears.
         """
         kind = relation if self.n_relations > 1 else torch.zeros_like(relation)
         turn = torch.arange(len(kind), device=x.device)
