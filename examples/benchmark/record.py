@@ -31,7 +31,7 @@ COLUMNS = [
     *("date", "skmerc", "commit", "torch", "sklearn", "python", "error"),
 ]
 ROOT = Path(__file__).resolve().parents[2]
-RESULTS = ROOT / "results"
+RESULTS = Path(__file__).parent / "results"
 
 
 class Record:

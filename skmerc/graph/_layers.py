@@ -93,14 +93,14 @@ class RelationalAttention(MessagePassing):
         return self.dropout(weight)[..., None] * value.index_select(0, row)
 
     def to_last(self, x: Tensor, relation: Tensor) -> Tensor:
-        """Pass messages to the last utterance alone, as `forward` does.
+        """Pass messages to the last utterance alone, with the numbers of `forward`.
 
         Parameters
         ----------
         x : Tensor of shape (n, in_size)
-            The utterances of one dialogue.
-        relation : Tensor of shape (n_sources,)
-            Relation of an edge from each of the first utterances to the last one.
+            Utterances of one dialogue.
+        relation : Tensor of shape (n,) or (n - 1,)
+            Relation to the last utterance of each one, or of each but itself.
 
         Returns
         -------
@@ -267,14 +267,14 @@ class NeighborMean(nn.Module):
             return torch.sparse.mm(mean, value)
 
     def to_last(self, x: Tensor, relation: Tensor) -> Tensor:
-        """Pass messages to the last utterance alone, as `forward` does.
+        """Pass messages to the last utterance alone, with the numbers of `forward`.
 
         Parameters
         ----------
         x : Tensor of shape (n, in_size)
-            The utterances of one dialogue.
-        relation : Tensor of shape (n_sources,)
-            Relation of an edge from each of the first utterances to the last one.
+            Utterances of one dialogue.
+        relation : Tensor of shape (n,) or (n - 1,)
+            Relation to the last utterance of each one, or of each but itself.
 
         Returns
         -------
