@@ -32,10 +32,10 @@ try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ImportError:  # scikit-learn before 1.9 has no callbacks
 
-    class CallbackSupportMixin:
+    class CallbackSupportMixin:  # type: ignore[no-redef]
         """Stands for the mixin of estimators with callbacks."""
 
-    def with_callbacks(method):  # type: ignore[no-untyped-def, no-redef]
+    def with_callbacks(method):  # type: ignore[no-untyped-def]
         """Return a method that fits, as it is."""
         return method
 
