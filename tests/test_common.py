@@ -174,7 +174,7 @@ N_PASSED_OF_IMBLEARN = {"gan": 15, "repeat": 15, "smote": 14}
 LEAST_SHARE = 0.8
 # Those that train longest or several times, and the fuser of "latent" once more with
 # other columns.
-LONG = {"whole", "dialoguegcn", "score", "latent+blocks"}
+LONG = {"whole", "dialoguegcn", "joyful", "score", "latent+blocks"}
 LONG |= {"stacking", "calibrated", "conformal"}
 
 

@@ -306,6 +306,7 @@ def test_tables_without_names_and_other_modalities_are_read_alike(table, exporte
     assert json.loads(about["features"])[:2] == ["x0", "x1"]
 
 
+@pytest.mark.slow
 def test_the_file_tells_nothing_of_the_machine(served):
     onnx.checker.check_model(served.path)
     assert b".py" not in served.path.read_bytes()
