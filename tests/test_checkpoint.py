@@ -178,6 +178,7 @@ def test_killed_at_each_epoch_it_ends_with_the_same_weights(
     assert os.listdir(tmp_path / "folder") == []
 
 
+@pytest.mark.slow
 def test_a_run_that_nothing_happens_to_is_the_same_and_leaves_nothing(table, tmp_path):
     X, y = table
     expected = clone(MODELS["cberl"]).fit(X, y)
@@ -243,6 +244,7 @@ def test_it_goes_on_after_all_epochs_when_the_head_was_not_fitted(
     assert_equal(model.fit(X, y), expected, X)
 
 
+@pytest.mark.slow
 def test_a_warm_start_goes_on_from_its_own_start(table, tmp_path, kill):
     X, y = table
     first = clone(MODELS["cberl"]).set_params(warm_start=True).fit(X, y)
@@ -309,6 +311,7 @@ def test_the_checkpoint_of_another_fit_is_refused_by_name(
     assert os.listdir(tmp_path) == kept
 
 
+@pytest.mark.slow
 def test_other_weights_are_another_fit_and_another_device_is_not(table, tmp_path, kill):
     model = clone(MODELS["cberl"]).set_params(checkpoint=tmp_path)
     kill(2)
@@ -351,6 +354,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_write_that_fails_leaves_the_checkpoint_before(table, tmp_path, monkeypatch):
     X, y = table
     model = clone(MODELS["cberl"]).set_params(checkpoint=tmp_path)
@@ -430,6 +434,7 @@ def interrupt(model, table, kill, epoch=2):
     kill(None)
 
 
+@pytest.mark.slow
 def test_files_of_the_user_stay(table, tmp_path, kill):
     model = clone(MODELS["cberl"]).set_params(checkpoint=tmp_path)
     own = ["epoch-best.pt", "epoch-abc.pt", "epoch-3.pt", ".epoch-best.tmp", "epoch.pt"]
@@ -482,6 +487,7 @@ class FitBeside(Callback):
         type(self).tried = len(net.history)
 
 
+@pytest.mark.slow
 def test_two_fits_in_one_folder_are_refused(table, tmp_path):
     model = clone(MODELS["cberl"]).set_params(checkpoint=tmp_path)
     beside = FitBeside(clone(model), table)
@@ -516,6 +522,7 @@ def test_where_files_cannot_be_locked_it_trains_and_says_so(
 # States that are not what this fit would have written
 
 
+@pytest.mark.slow
 def test_another_version_of_the_package_is_another_fit(
     table, tmp_path, kill, monkeypatch
 ):

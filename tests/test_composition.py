@@ -68,6 +68,7 @@ def table():
     return make_conversations(24, n_turns=(6, 12), imbalance=6, random_state=0)
 
 
+@pytest.mark.slow
 def test_a_pipeline_answers_as_its_steps_do_by_hand(table):
     X, y = table
     enlarged, labels = clone(SAMPLER).fit_resample(X, y)
@@ -97,7 +98,7 @@ def test_predict_never_samples(table, monkeypatch):
     assert len(calls) == 1
 
 
-@pytest.mark.parametrize("output", ["default", "pandas"])
+@pytest.mark.parametrize("output", mostly_slow(["default", "pandas"]))
 def test_roles_travel_through_the_pipeline(table, output):
     X, y = table
     marked = mark_validation(X, fraction=0.25, random_state=0)
@@ -122,6 +123,7 @@ def test_roles_travel_through_the_pipeline(table, output):
     pd.testing.assert_frame_equal(spy.keys_in_predict_, read_keys(marked))
 
 
+@pytest.mark.slow
 def test_validation_rows_teach_no_step_anything(table):
     X, y = table
     marked = mark_validation(X, fraction=0.25, random_state=0)
@@ -159,7 +161,7 @@ def test_a_synthetic_row_is_answered_in_a_copy_of_its_dialogue(table):
     np.testing.assert_allclose(answers[-1], model.predict_proba(replaced)[4], atol=1e-6)
 
 
-@pytest.mark.parametrize("which", [[4], [0, 4, 5], slice(None)], ids=str)
+@pytest.mark.parametrize("which", mostly_slow([[4], [0, 4, 5], slice(None)]), ids=str)
 def test_a_synthetic_row_without_a_real_turn_is_answered_alone(table, which):
     X, y = table
     model = clone(CLASSIFIER).fit(X, y)
@@ -203,6 +205,7 @@ def test_a_dialogue_alone_is_answered_as_among_others(table, model):
     np.testing.assert_allclose(alone, model.predict_proba(X), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_clone_and_pickle_keep_a_pipeline(table):
     X, y = table
     pipeline = three_steps().fit(X, y)
@@ -212,6 +215,7 @@ def test_clone_and_pickle_keep_a_pipeline(table):
     np.testing.assert_array_equal(refitted.predict_proba(X), pipeline.predict_proba(X))
 
 
+@pytest.mark.slow
 def test_both_outputs_of_transform_give_the_same(table):
     X, y = table
     fused, answers = {}, {}
@@ -224,6 +228,7 @@ def test_both_outputs_of_transform_give_the_same(table):
     np.testing.assert_array_equal(answers["pandas"], answers["default"])
 
 
+@pytest.mark.slow
 def test_column_transformer_in_front_makes_the_layout(table):
     X, y = table
     text = [c for c in X if c.startswith("text__")]
@@ -249,7 +254,7 @@ def test_column_transformer_in_front_makes_the_layout(table):
     }
 
 
-@pytest.mark.parametrize("sampler", [RandomOverSampler, SMOTE])
+@pytest.mark.parametrize("sampler", mostly_slow([RandomOverSampler, SMOTE]))
 def test_any_over_sampler_takes_the_generators_place(table, sampler):
     X, y = table
     sampler = DialogueSampler(sampler(random_state=0))

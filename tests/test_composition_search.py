@@ -109,6 +109,7 @@ def test_a_grid_over_all_steps_is_the_same_in_two_processes(table):
     )
 
 
+@pytest.mark.slow
 def test_out_of_fold_answers_are_those_of_models_fitted_by_hand(table):
     X, y = table
     cv = DialogueKFold(2)
@@ -200,6 +201,7 @@ def test_learning_curve_by_dialogue(table):
     assert np.isfinite(test).all()
 
 
+@pytest.mark.slow
 def test_permuting_a_column_matters_unless_it_is_constant(table):
     X, y = table
     few = X[[*KEYS, "text__0", "text__1", "audio__0"]].assign(audio__silence=1.0)

@@ -13,6 +13,7 @@ from systems import (
     answer_of,
     fit_model,
     make_model,
+    mostly_slow,
     target_of,
 )
 
@@ -42,7 +43,7 @@ class Spoil(Callback):
                 next(net.module_.parameters()).view(-1)[0] = self.value
 
 
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("name", mostly_slow(TRAINED))
 def test_a_rate_that_is_too_high_is_one_kind_of_error(table, name):
     model = make_model(name, lr=1e30, **({"n_steps": 30} if name == "sampler" else {}))
     with pytest.raises(DivergenceError, match=r"in pass \d.*which is lr=1e\+30\."):
@@ -52,7 +53,7 @@ def test_a_rate_that_is_too_high_is_one_kind_of_error(table, name):
             check_is_fitted(model)
 
 
-@pytest.mark.parametrize("name", sorted({*TRAINED} - SATURATING))
+@pytest.mark.parametrize("name", mostly_slow(sorted({*TRAINED} - SATURATING)))
 def test_features_that_are_too_large_to_go_unscaled_too(table, name):
     X, y = table
     features = drop_keys(X)
@@ -61,8 +62,8 @@ def test_features_that_are_too_large_to_go_unscaled_too(table, name):
         fit_model(make_model(name, standardize=False), name, X, y)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize("name", ["cberl", "joyful", "regressor"])
+@pytest.mark.parametrize("value", mostly_slow([np.nan, np.inf]))
+@pytest.mark.parametrize("name", mostly_slow(["cberl", "joyful", "regressor"]))
 def test_weights_are_looked_at_and_the_checkpoint_keeps_the_last_good_pass(
     table, tmp_path, name, value
 ):
@@ -94,7 +95,7 @@ def test_both_phases_are_looked_at(table):
         model.fit(X, target_of("joyful", X, y))
 
 
-@pytest.mark.parametrize("name", TRAINED_BY_EPOCHS)
+@pytest.mark.parametrize("name", mostly_slow(TRAINED_BY_EPOCHS))
 def test_answers_that_are_no_numbers_are_told_by_row(table, name):
     """As of a model that was saved before this was looked at in training."""
     X, y = table

@@ -299,6 +299,7 @@ class TestPermutedTables:
 
 
 class TestModels:
+    @pytest.mark.slow
     def test_takes_the_networks_and_polars(self):
         X, y = make_conversations(12, n_turns=6, missing=0.1, random_state=0)
         model = make_imblearn_pipeline(

@@ -68,7 +68,7 @@ class Log(Callback):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("inside", mostly_slow([False, True]))
 def test_a_checkpoint_goes_on_with_another_handle(table, tmp_path, inside):
     def model():
         given = {"callbacks": [("log", Log())]}

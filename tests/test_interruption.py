@@ -89,6 +89,7 @@ def test_an_interrupt_leaves_the_finished_epochs(table, make, moment, patience):
     assert [epoch["train_loss"] for epoch in model.history_] == losses
 
 
+@pytest.mark.slow
 def test_an_interrupt_after_an_epoch_is_that_epoch_s_model(table):
     X, y = table
     make, settings = CBERLClassifier, SMALL | {"patience": None}
@@ -141,6 +142,7 @@ def test_partial_fit_is_all_or_nothing(table):
     assert model.n_iter_ == 1
 
 
+@pytest.mark.slow
 def test_early_stopping_is_no_interrupt(table, make):
     X, y = table[0], target_for(make(), table)
     stopper = EarlyStopping("train_loss", patience=2, threshold=10, sink=lambda _: None)

@@ -270,15 +270,17 @@ def test_features_are_given_by_modality_by_column_or_as_an_array(tables, model):
 
 @pytest.mark.parametrize(
     ("given", "words"),
-    [
-        ({}, "neither text nor features"),
-        ({"text": "Yes."}, "no text embedder"),
-        ({"features": {"smell": [1.0]}}, "'smell'"),
-        ({"features": {"text": [1.0]}}, r"features\['text'\] has the shape \(1,\)"),
-        ({"features": [1.0, 2.0]}, r"has the shape \(2,\)"),
-        ({"features": {"text__0": "high"}}, "'high' in column 'text__0'"),
-        ({"features": {"text__0": np.inf}}, "text__0"),
-    ],
+    mostly_slow(
+        [
+            ({}, "neither text nor features"),
+            ({"text": "Yes."}, "no text embedder"),
+            ({"features": {"smell": [1.0]}}, "'smell'"),
+            ({"features": {"text": [1.0]}}, r"features\['text'\] has the shape \(1,\)"),
+            ({"features": [1.0, 2.0]}, r"has the shape \(2,\)"),
+            ({"features": {"text__0": "high"}}, "'high' in column 'text__0'"),
+            ({"features": {"text__0": np.inf}}, "text__0"),
+        ]
+    ),
 )
 def test_a_turn_that_cannot_be_read_changes_nothing(tables, model, given, words):
     _, _, heard = tables
@@ -358,7 +360,9 @@ def put_away(conversation, model):
     return LiveConversation.from_json(pickle.loads(pickle.dumps(model)), text)
 
 
-@pytest.mark.parametrize("name", ["joyful", "cberl", "regressor", "joyful, by default"])
+@pytest.mark.parametrize(
+    "name", mostly_slow(["joyful", "cberl", "regressor", "joyful, by default"])
+)
 def test_a_conversation_goes_on_from_json(tables, name):
     X, y, heard = tables
     model = fit((CAUSAL | AHEAD)[name], X, y)
@@ -373,6 +377,7 @@ def test_a_conversation_goes_on_from_json(tables, name):
     assert_allclose(found, answers_of(model, heard.iloc[:12]), rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_rows_that_are_read_again_are_put_away(tables):
     X, y, heard = tables
     model = make_pipeline(FunctionTransformer(around), cberl(**PAST)).fit(X, y)

@@ -162,6 +162,7 @@ def test_a_model_that_is_not_fitted_keeps_its_parameters(again, name):
     assert told == expected
 
 
+@pytest.mark.slow
 def test_label_sets_and_scores_come_back(table, again):
     X, y = table
     sets = joyful().fit(X, several(y))
@@ -170,7 +171,7 @@ def test_label_sets_and_scores_come_back(table, again):
     np.testing.assert_array_equal(again(scores).predict(X), scores.predict(X))
 
 
-@pytest.mark.parametrize("posterior", ["joint", "poe"])
+@pytest.mark.parametrize("posterior", mostly_slow(["joint", "poe"]))
 def test_a_fuser_encodes_and_decodes_as_before(table, again, posterior):
     X, _ = table
     model = fuser(posterior=posterior).fit(X)
@@ -291,6 +292,7 @@ def test_data_of_the_fit_are_not_saved(tmp_path):
     assert sizes[1] < sizes[0] + 2000
 
 
+@pytest.mark.slow
 def test_a_net_of_a_gpu_comes_to_the_cpu_where_there_is_none(table, again):
     X, y = table
     model = cberl().fit(X, y).set_params(device="cuda:7")
@@ -327,6 +329,7 @@ def test_a_path_may_be_text(table, tmp_path):
 class TestEqualFiles:
     """A file tells no address, no time and no order of sets."""
 
+    @pytest.mark.slow
     def test_what_was_loaded_is_saved_as_before(self, tmp_path, monkeypatch):
         X, y = make_conversations(4, random_state=0)
         save_model(cberl(head="boost").fit(X, y), tmp_path / "first")

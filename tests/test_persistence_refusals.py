@@ -263,7 +263,7 @@ def test_a_newer_format_is_told_with_what_to_do(saved):
         load_model(saved)
 
 
-@pytest.mark.parametrize("number", ["one", None, 0])
+@pytest.mark.parametrize("number", mostly_slow(["one", None, 0]))
 def test_a_format_that_is_no_number_is_damage(saved, number):
     rewrite(saved, skmerc={"format": number})
     with pytest.raises(ValueError, match="is damaged"):
@@ -291,13 +291,15 @@ def test_parts_that_do_not_fit_are_told_with_all_versions(saved):
 
 @pytest.mark.parametrize(
     ("model", "reason"),
-    [
-        (FunctionTransformer(lambda X: X), "lambda"),
-        (CBERLClassifier(class_weight={True: 2.0, False: 1.0}), "True or False"),
-        (CBERLClassifier(class_weight={np.True_: 2.0}), "True or False"),
-        (CBERLClassifier(modalities={("text",): [0]}), "keys must be str"),
-        (CBERLClassifier(random_state=threading.Lock()), "cannot be saved"),
-    ],
+    mostly_slow(
+        [
+            (FunctionTransformer(lambda X: X), "lambda"),
+            (CBERLClassifier(class_weight={True: 2.0, False: 1.0}), "True or False"),
+            (CBERLClassifier(class_weight={np.True_: 2.0}), "True or False"),
+            (CBERLClassifier(modalities={("text",): [0]}), "keys must be str"),
+            (CBERLClassifier(random_state=threading.Lock()), "cannot be saved"),
+        ]
+    ),
 )
 def test_what_cannot_be_told_is_refused_and_the_old_file_stays(saved, model, reason):
     before = saved.read_bytes()
@@ -327,7 +329,7 @@ def test_a_write_that_fails_leaves_the_old_file(saved, monkeypatch):
         save_model(CBERLClassifier(), saved.parent / "nowhere" / "model")
 
 
-@pytest.mark.parametrize("package", ["skops", "safetensors"])
+@pytest.mark.parametrize("package", mostly_slow(["skops", "safetensors"]))
 def test_a_missing_package_is_told_with_how_to_get_it(saved, monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
     for function in (load_model, lambda path: save_model(CBERLClassifier(), path)):
@@ -511,7 +513,9 @@ def test_objects_that_are_shared_come_back_as_one(path):
     assert found["a"] is found["b"][0]
 
 
-@pytest.mark.parametrize("name", ["skmerc.json", "structure.skops", "weights"])
+@pytest.mark.parametrize(
+    "name", mostly_slow(["skmerc.json", "structure.skops", "weights"])
+)
 def test_packed_members_are_refused(saved, name):
     with ZipFile(saved) as file:
         members = {name: file.read(name) for name in file.namelist()}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from numpydoc.validate import ERROR_MSGS, validate
+from systems import mostly_slow
 
 import skmerc
 
@@ -135,7 +136,7 @@ def private_names(tree):
     }
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative)
+@pytest.mark.parametrize("path", mostly_slow(MODULES), ids=relative)
 def test_private_names_of_other_libraries_are_used_in_one_place(path):
     found = private_names(ast.parse(path.read_text()))
     assert found == set() or path == PACKAGE / "_utils" / "compat.py"
@@ -199,7 +200,7 @@ def test_public_modules_list_names_that_exist(name):
     assert [n for n in getattr(module, "__all__", []) if not hasattr(module, n)] == []
 
 
-@pytest.mark.parametrize("name", sorted(public_objects()))
+@pytest.mark.parametrize("name", mostly_slow(sorted(public_objects())))
 def test_public_docstrings_are_complete_numpydoc(name):
     errors = [
         f"{code}: {message}"

@@ -90,7 +90,9 @@ def test_weights_reach_the_head_inside_a_pipeline_or_a_search(table):
     np.testing.assert_allclose(np.sort(found), weight, rtol=1e-6)
 
 
-@pytest.mark.parametrize("head", [KNeighborsClassifier(), make_pipeline(GaussianNB())])
+@pytest.mark.parametrize(
+    "head", mostly_slow([KNeighborsClassifier(), make_pipeline(GaussianNB())])
+)
 def test_a_head_without_weights_is_told(table, head):
     X, y = table
     weight = np.linspace(1, 3, len(y))
@@ -119,6 +121,7 @@ def test_a_head_of_others_without_weights_is_fitted_without(table):
     assert make_model("cberl", head=head).fit(X, y).predict(X).shape == y.shape
 
 
+@pytest.mark.slow
 def test_weights_are_routed_through_pipelines_and_searches(table, routed):
     X, y = table
     weight = np.linspace(1, 3, len(y))

@@ -81,7 +81,7 @@ def assert_ready_to_answer(model, name, X):
     assert all(torch.equal(after[key], value) for key, value in before.items())
 
 
-@pytest.mark.parametrize("name", ANSWERING)
+@pytest.mark.parametrize("name", mostly_slow(ANSWERING))
 def test_a_fitted_model_is_ready_to_answer_and_answers_change_nothing(table, name):
     assert_ready_to_answer(fit_model(make_model(name), name, *table), name, table[0])
 

@@ -171,7 +171,7 @@ class Listening(UtteranceClassifier):
         return super()._answer(method, X)
 
 
-@pytest.mark.parametrize("kind", ["vote", "stack", "calibration"])
+@pytest.mark.parametrize("kind", mostly_slow(["vote", "stack", "calibration"]))
 def test_members_hear_whole_dialogues_and_no_label_that_was_made_up(table, kind):
     X, y = table
     Listening.heard = []

@@ -9,6 +9,7 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import EarlyStopping
+from systems import mostly_slow
 
 import skmerc
 from skmerc import (
@@ -41,7 +42,9 @@ def learn(model, X, y):
     return getattr(model, "fit_resample", model.fit)(X, y)
 
 
-@pytest.mark.parametrize("kind", [CBERLClassifier, DJVAEFuser, MultimodalGANSampler])
+@pytest.mark.parametrize(
+    "kind", mostly_slow([CBERLClassifier, DJVAEFuser, MultimodalGANSampler])
+)
 def test_bars_name_the_estimator_and_appear_for_a_whole_block(kind, table, capsys):
     learn(make(kind), *table)
     assert capsys.readouterr() == ("", "")

@@ -61,6 +61,7 @@ def misuse(capsys, *arguments):
     return capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_answers_are_a_row_for_each_utterance_with_all_probabilities(
     model, folder, capsys
 ):
@@ -77,6 +78,7 @@ def test_answers_are_a_row_for_each_utterance_with_all_probabilities(
     assert err == ""
 
 
+@pytest.mark.slow
 def test_answers_are_the_same_in_every_format(model, folder, capsys):
     pytest.importorskip("pyarrow", reason="needs pyarrow: skmerc[parquet]")
     read = {
@@ -95,6 +97,7 @@ def test_answers_are_the_same_in_every_format(model, folder, capsys):
         pd.testing.assert_frame_equal(table, tables[0], check_dtype=False)
 
 
+@pytest.mark.slow
 def test_transcripts_are_answered_with_their_times(model, folder, capsys):
     file = folder / "scene.srt"
     file.write_text("1\n00:00:01,000 --> 00:00:02,000\nANNA: Great.\n")

@@ -97,7 +97,7 @@ TEXTS = {
 }
 
 
-@pytest.mark.parametrize(("said", "message"), TEXTS.values(), ids=TEXTS)
+@pytest.mark.parametrize(("said", "message"), mostly_slow(TEXTS.values()), ids=TEXTS)
 def test_findings_in_texts(said, message):
     findings = found(texts(said), MANY)
     match = findings["what"].str.contains(message)
@@ -143,7 +143,9 @@ LABELS = {
 }
 
 
-@pytest.mark.parametrize(("labels", "message", "severity"), LABELS.values(), ids=LABELS)
+@pytest.mark.parametrize(
+    ("labels", "message", "severity"), mostly_slow(LABELS.values()), ids=LABELS
+)
 def test_findings_in_labels(labels, message, severity):
     findings = found(texts(talk()), np.array(labels, dtype=object))
     match = findings[findings["what"].str.contains(message)]
@@ -220,7 +222,7 @@ TABLES = {
 }
 
 
-@pytest.mark.parametrize(("table", "message"), TABLES.values(), ids=TABLES)
+@pytest.mark.parametrize(("table", "message"), mostly_slow(TABLES.values()), ids=TABLES)
 def test_findings_in_tables(table, message):
     assert message in said_of(table)
 

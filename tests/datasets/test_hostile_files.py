@@ -10,6 +10,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pytest
+from systems import mostly_slow
 
 from skmerc.datasets import (
     iter_table,
@@ -73,6 +74,7 @@ class TestArchives:
         with pytest.raises(ValueError, match=r"calls\.npz has no label 'label'"):
             load_table(path)
 
+    @pytest.mark.slow
     def test_arrays_that_nobody_asks_for_are_not_read(self, path):
         npz(path)
         add_member(path, "more.npy", claiming((10**12,)) + b"\0" * 10**6)
@@ -106,6 +108,7 @@ class TestArchives:
         with pytest.raises(ValueError, match=rf"calls\.npz cannot be read .*{match}"):
             load_table(path)
 
+    @pytest.mark.slow
     def test_packed_zeros_are_paid_for(self, path):
         np.savez_compressed(
             path, label=np.zeros(9), text=np.zeros((9, 4 * 10**6), "f4")
@@ -159,6 +162,7 @@ class TestTables:
             with pytest.raises(ValueError, match=r"calls\.parquet cannot be read"):
                 read(path)
 
+    @pytest.mark.slow
     def test_equal_rows_are_counted_before_they_are_made(self, tmp_path):
         pyarrow = pytest.importorskip("pyarrow", reason="needs pyarrow")
         parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
@@ -194,8 +198,8 @@ class TestTables:
             with pytest.raises(ValueError, match=r"of 10485\d\d bytes asks for"):
                 read(path)
 
-    @pytest.mark.parametrize("compression", ["snappy", "zstd", None])
-    @pytest.mark.parametrize("version", ["1.0", "2.0"])
+    @pytest.mark.parametrize("compression", mostly_slow(["snappy", "zstd", None]))
+    @pytest.mark.parametrize("version", mostly_slow(["1.0", "2.0"]))
     def test_pages_of_all_kinds_are_found(self, tmp_path, compression, version):
         pyarrow = pytest.importorskip("pyarrow", reason="needs pyarrow")
         parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
@@ -238,6 +242,7 @@ class TestTables:
         with pytest.raises(ValueError, match="the column 'label' asks for 5e"):
             load_table(path)
 
+    @pytest.mark.slow
     def test_packed_text_is_counted_before_it_is_read(self, tmp_path):
         path = tmp_path / "calls.csv.gz"
         with gzip.open(path, "wb") as file:
@@ -246,6 +251,7 @@ class TestTables:
         with pytest.raises(ValueError, match="unpack it first"):
             load_table(path)
 
+    @pytest.mark.slow
     def test_many_columns_are_read_row_by_row(self, tmp_path):
         n = 10_001
         path = tmp_path / "calls.csv"
@@ -419,16 +425,18 @@ def mmsa(**changes):
 
 @pytest.mark.parametrize(
     "content",
-    [
-        mmsa(id=None),
-        mmsa(raw_text=3),
-        mmsa(id=[1, 2]),
-        mmsa(audio=["a" * 10**5] + ["b"] * 10**5),
-        mmsa(audio_lengths=[{}, None]),
-        mmsa(regression_labels=["a", None]),
-        {"train": mmsa()},
-        [{"v": [1]}] * 3,
-    ],
+    mostly_slow(
+        [
+            mmsa(id=None),
+            mmsa(raw_text=3),
+            mmsa(id=[1, 2]),
+            mmsa(audio=["a" * 10**5] + ["b"] * 10**5),
+            mmsa(audio_lengths=[{}, None]),
+            mmsa(regression_labels=["a", None]),
+            {"train": mmsa()},
+            [{"v": [1]}] * 3,
+        ]
+    ),
     ids=["no ids", "number", "numbers", "texts", "dicts", "labels", "nested", "list"],
 )
 def test_content_of_other_types_is_told_with_the_file(tmp_path, content):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from systems import mostly_slow
 
 from skmerc.datasets.formats import _budget
 from skmerc.datasets.formats.pickles._unpickle import read_pickle
@@ -100,11 +101,13 @@ def test_references_count_as_copies(data, refuse):
 
 @pytest.mark.parametrize(
     "opcodes",
-    [
-        b"]" + b"\x85" * 100_000,
-        b"}" + b"K\x01" + b"\x85" * 100_000 + b"K\x01s",
-        b"]\x94h\x00a",
-    ],
+    mostly_slow(
+        [
+            b"]" + b"\x85" * 100_000,
+            b"}" + b"K\x01" + b"\x85" * 100_000 + b"K\x01s",
+            b"]\x94h\x00a",
+        ]
+    ),
     ids=["deep", "deep key", "in itself"],
 )
 def test_deep_nesting_is_refused(opcodes, refuse):
@@ -157,14 +160,16 @@ def test_packed_numbers_of_torch_are_refused(refuse):
 
 @pytest.mark.parametrize(
     "opcodes",
-    [
-        b"(" + b"\x8f" * 150_000 + b"l",
-        b"ccollections\ndeque\n\x94)\x94(" + b"h\0h\1R" * 60_000 + b"l",
-        b"cpandas\nCategoricalDtype\n\x94)\x94}\x94("
-        b"\x8c\ncategoriesN\x8c\x07ordered\x89u\x94("
-        + b"h\0h\1\x81h\2b" * 4_000
-        + b"l",
-    ],
+    mostly_slow(
+        [
+            b"(" + b"\x8f" * 150_000 + b"l",
+            b"ccollections\ndeque\n\x94)\x94(" + b"h\0h\1R" * 60_000 + b"l",
+            b"cpandas\nCategoricalDtype\n\x94)\x94}\x94("
+            b"\x8c\ncategoriesN\x8c\x07ordered\x89u\x94("
+            + b"h\0h\1\x81h\2b" * 4_000
+            + b"l",
+        ]
+    ),
     ids=["sets", "deques", "parts of tables"],
 )
 def test_many_small_things_are_paid_for(opcodes, refuse, monkeypatch):

@@ -59,6 +59,7 @@ def test_parts_are_those_of_load_table(frame, tmp_path):
     assert (y == y_whole).all()
 
 
+@pytest.mark.slow
 def test_parts_do_not_depend_on_files_and_batches(frame, tmp_path, monkeypatch):
     (tmp_path / "one").mkdir()
     one = list(iter_table(write(frame, tmp_path / "one"), rows=20))
@@ -71,7 +72,7 @@ def test_parts_do_not_depend_on_files_and_batches(frame, tmp_path, monkeypatch):
         pd.testing.assert_frame_equal(X, X_too)
 
 
-@pytest.mark.parametrize("name", ["part-{}.parquet", "part={}/x.parquet"])
+@pytest.mark.parametrize("name", mostly_slow(["part-{}.parquet", "part={}/x.parquet"]))
 def test_files_come_in_the_order_of_their_numbers(frame, tmp_path, name):
     X, _ = joined(iter_table(write(frame, tmp_path, [9, 20, 31], name)))
     assert X["dialogue__id"].tolist() == frame["dialogue__id"].tolist()
@@ -228,7 +229,7 @@ def test_without_pyarrow_it_says_what_to_install(frame, tmp_path, monkeypatch):
         iter_table(tmp_path)
 
 
-@pytest.mark.parametrize("ending", [".csv", ".tsv.gz"])
+@pytest.mark.parametrize("ending", mostly_slow([".csv", ".tsv.gz"]))
 def test_parts_of_csv_are_those_of_the_whole_table(frame, tmp_path, ending):
     separator = "\t" if "tsv" in ending else ","
     frame = frame.assign(dialogue__id="00" + frame["dialogue__id"])

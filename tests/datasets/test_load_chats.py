@@ -473,6 +473,7 @@ class TestArchives:
             file.writestr("ChatExport_2024-01-01/css/style.css", "")
         assert ids(load_telegram(path)) == ["ben_0", "ben_0", "ben_1"]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("forge", "told"),
         [

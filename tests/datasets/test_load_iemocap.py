@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from systems import mostly_slow
 
 from skmerc.datasets import load_iemocap
 from skmerc.frame import mark_validation, split_frame
@@ -603,25 +604,27 @@ def real_files(real_data):
 
 @pytest.mark.parametrize(
     ("file", "train", "test", "counts"),
-    [
-        (
-            "IEMOCAP_features_raw_6way.pkl",
-            *(5810, 1623),
-            {
-                "hap": 648,
-                "sad": 1084,
-                "neu": 1708,
-                "ang": 1103,
-                "exc": 1041,
-                "fru": 1849,
-            },
-        ),
-        (
-            "IEMOCAP_features_raw_4way.pkl",
-            *(4290, 1241),
-            {"hap": 1636, "sad": 1084, "neu": 1708, "ang": 1103},
-        ),
-    ],
+    mostly_slow(
+        [
+            (
+                "IEMOCAP_features_raw_6way.pkl",
+                *(5810, 1623),
+                {
+                    "hap": 648,
+                    "sad": 1084,
+                    "neu": 1708,
+                    "ang": 1103,
+                    "exc": 1041,
+                    "fru": 1849,
+                },
+            ),
+            (
+                "IEMOCAP_features_raw_4way.pkl",
+                *(4290, 1241),
+                {"hap": 1636, "sad": 1084, "neu": 1708, "ang": 1103},
+            ),
+        ]
+    ),
 )
 def test_real_files_have_the_published_counts(real_files, file, train, test, counts):
     corpus = load_iemocap(real_files / file)
@@ -658,8 +661,12 @@ def test_real_file_agrees_with_the_table_made_from_it(real_files, real_data):
 # --- All turns, of which some have no label
 
 
-@pytest.mark.parametrize("none", [-1, None, np.nan, np.int64(-1), -1.0, "xxx", ""])
-@pytest.mark.parametrize("make", [list, lambda x: np.array(x, dtype=object)])
+@pytest.mark.parametrize(
+    "none", mostly_slow([-1, None, np.nan, np.int64(-1), -1.0, "xxx", ""])
+)
+@pytest.mark.parametrize(
+    "make", mostly_slow([list, lambda x: np.array(x, dtype=object)])
+)
 def test_turns_without_a_label_are_context(write, none, make):
     name, codes = TRAIN[0], [2, none, 5]
     path = write(content(NINE, labels=named()["labels"] | {name: make(codes)}))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from systems import mostly_slow
 
 from skmerc.datasets import load_iemocap
 from skmerc.frame import split_frame
@@ -175,7 +176,7 @@ def test_files_of_other_kinds_in_the_folders_are_left_alone(release):
     assert load_iemocap(release).data.equals(before.data)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+@pytest.mark.parametrize("encoding", mostly_slow(["utf-8", "utf-8-sig", "cp1252"]))
 def test_line_ends_and_encodings_do_not_matter(release, encoding):
     before = load_iemocap(release)
     text = TEXT.replace("Excuse me.", "Excus\xe9 me\u2026").replace("\n", "\r\n")

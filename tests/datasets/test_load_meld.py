@@ -6,6 +6,7 @@ import struct
 import numpy as np
 import pandas as pd
 import pytest
+from systems import mostly_slow
 
 from skmerc.datasets import load_meld
 from skmerc.frame import mark_validation, split_frame
@@ -347,8 +348,8 @@ def test_dyadic_files_have_dialogues_of_their_own(tmp_path):
         ]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("protocol", [2, None])
+@pytest.mark.parametrize("family", mostly_slow(FAMILIES))
+@pytest.mark.parametrize("protocol", mostly_slow([2, None]))
 def test_feature_file_gives_features_labels_and_official_parts(
     write_pickle, family, protocol
 ):
@@ -460,7 +461,7 @@ def test_folder_of_multiemo_is_read_from_its_four_files(folder, tmp_path):
         load_meld(place)
 
 
-@pytest.mark.parametrize("family", WIDTHS)
+@pytest.mark.parametrize("family", mostly_slow(WIDTHS))
 def test_features_are_joined_to_the_annotations(folder, write_pickle, family):
     meld = load_meld(folder, features=write_pickle(FAMILIES[family]))
     keys, blocks = split_frame(meld.data)
@@ -526,26 +527,29 @@ def with_dialogue(key, change):
 
 @pytest.mark.parametrize(
     ("members", "message"),
-    [
-        (
-            with_dialogue(5, lambda member, key: {key: member[1]}),
-            "'labels' has the dialogue train_dia5, which the annotations lack",
-        ),
-        (
-            with_dialogue(1, lambda member, key: {key: [member[key][0]] * 2}),
-            "'labels' has 2 utterances in dialogue train_dia1, the annotations have 1",
-        ),
-        (
-            raw1(labels=LABELS | {0: [0, 5]}),
-            "'labels' has disgust in dialogue train_dia0 for the utterance 3, the "
-            "annotations have anger",
-        ),
-        (
-            [*FAMILIES["dialoguernn"][:-1], SENTIMENTS | {1039: [1]}],
-            "'sentiments' has positive in dialogue dev_dia0",
-        ),
-        (FAMILIES["cosmic, no features"], "holds no features"),
-    ],
+    mostly_slow(
+        [
+            (
+                with_dialogue(5, lambda member, key: {key: member[1]}),
+                "'labels' has the dialogue train_dia5, which the annotations lack",
+            ),
+            (
+                with_dialogue(1, lambda member, key: {key: [member[key][0]] * 2}),
+                "'labels' has 2 utterances in dialogue train_dia1, "
+                "the annotations have 1",
+            ),
+            (
+                raw1(labels=LABELS | {0: [0, 5]}),
+                "'labels' has disgust in dialogue train_dia0 for the utterance 3, the "
+                "annotations have anger",
+            ),
+            (
+                [*FAMILIES["dialoguernn"][:-1], SENTIMENTS | {1039: [1]}],
+                "'sentiments' has positive in dialogue dev_dia0",
+            ),
+            (FAMILIES["cosmic, no features"], "holds no features"),
+        ]
+    ),
 )
 def test_features_that_contradict_the_annotations_are_refused(
     folder, write_pickle, members, message

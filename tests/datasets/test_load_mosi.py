@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from clip_files import label_list, mmsa, mmsa_part, padded, write_pickle
+from systems import mostly_slow
 
 from skmerc.datasets import load_mosi
 from skmerc.frame import split_frame
@@ -415,22 +416,24 @@ def test_an_absent_table_is_named(tables):
 
 @pytest.mark.parametrize(
     ("name", "text", "message"),
-    [
-        ("audio/audio_test0.csv", "1,2,1\n", r"row 0 is 1, but .* has 0 for 'c_1'"),
-        ("audio/audio_test0.csv", "1,2,0\n1,2,0\n", "2 rows, but the part has 1"),
-        ("audio/audio_test0.csv", "1,x,0\n", "no finite numbers"),
-        ("audio/audio_test0.csv", "1,,0\n", "no finite numbers"),
-        ("audio/audio_test0.csv", "1,2,3,0\n", "2 and 3 features"),
-        ("audio/audio_test0.csv", "", "cannot be read as CSV"),
-        ("audio/audio_test0.csv", "1,0\n1,2,3\n", "cannot be read as CSV"),
-        ("text_test.csv", "4\n", "no row of transcripts.csv, which has 4"),
-        ("text_test.csv", "x\n", "no row of transcripts.csv"),
-        ("text_test.csv", "2\n", "'a_2' stands twice"),
-        ("text_train.csv", "0\n1\n", "'a_2' stands nowhere"),
-        ("transcripts.csv", "a_1,b\n", "2 columns; known are four"),
-        ("transcripts.csv", "a,b,1,1\n", "row 0 has the id 'a'"),
-        ("transcripts.csv", "a_1,b,1,-1\n", "the label '-1'"),
-    ],
+    mostly_slow(
+        [
+            ("audio/audio_test0.csv", "1,2,1\n", r"row 0 is 1, but .* has 0 for 'c_1'"),
+            ("audio/audio_test0.csv", "1,2,0\n1,2,0\n", "2 rows, but the part has 1"),
+            ("audio/audio_test0.csv", "1,x,0\n", "no finite numbers"),
+            ("audio/audio_test0.csv", "1,,0\n", "no finite numbers"),
+            ("audio/audio_test0.csv", "1,2,3,0\n", "2 and 3 features"),
+            ("audio/audio_test0.csv", "", "cannot be read as CSV"),
+            ("audio/audio_test0.csv", "1,0\n1,2,3\n", "cannot be read as CSV"),
+            ("text_test.csv", "4\n", "no row of transcripts.csv, which has 4"),
+            ("text_test.csv", "x\n", "no row of transcripts.csv"),
+            ("text_test.csv", "2\n", "'a_2' stands twice"),
+            ("text_train.csv", "0\n1\n", "'a_2' stands nowhere"),
+            ("transcripts.csv", "a_1,b\n", "2 columns; known are four"),
+            ("transcripts.csv", "a,b,1,1\n", "row 0 has the id 'a'"),
+            ("transcripts.csv", "a_1,b,1,-1\n", "the label '-1'"),
+        ]
+    ),
 )
 def test_damaged_tables_are_refused(tables, name, text, message):
     (tables / name).write_text(text)

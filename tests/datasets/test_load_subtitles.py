@@ -8,6 +8,7 @@ import pytest
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from systems import mostly_slow
 
 from skmerc.datasets import load_subtitles
 from skmerc.exceptions import TextEncodingWarning, UnreadSpeakerWarning
@@ -107,9 +108,9 @@ def test_webvtt(written):
     assert X["end"].tolist() == [2.5, 6, 6, 3604]
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-@pytest.mark.parametrize("text", [SRT, VTT], ids=["srt", "vtt"])
+@pytest.mark.parametrize("end", mostly_slow(["\n", "\r\n", "\r"]))
+@pytest.mark.parametrize("encoding", mostly_slow(["utf-8", "utf-8-sig", "utf-16"]))
+@pytest.mark.parametrize("text", mostly_slow([SRT, VTT]), ids=["srt", "vtt"])
 def test_line_ends_and_marks_of_byte_order(written, text, end, encoding):
     name = "call.vtt" if text is VTT else "call.srt"
     data = text.replace("\n", end).encode(encoding)

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from systems import mostly_slow
 
 from skmerc.datasets import load_table, make_conversations
 from skmerc.frame import split_frame
@@ -363,7 +364,7 @@ REAL = {
 }
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", mostly_slow(REAL))
 def test_real_tables_have_the_rows_and_classes_of_their_description(real_data, name):
     modalities, width, n_rows, n_first = REAL[name]
     path = real_data / f"{name}.npz"

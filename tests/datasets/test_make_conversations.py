@@ -8,6 +8,7 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal
 from sklearn.linear_model import LogisticRegression
+from systems import mostly_slow
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 
@@ -291,13 +292,15 @@ def test_inertia_keeps_the_own_emotion_and_contagion_takes_the_others():
 
 @pytest.mark.parametrize(
     ("knob", "easier", "harder", "margin"),
-    [
-        ("information", 2.0, 1.0, 0.05),
-        ("redundancy", 0.0, 0.8, 0.05),
-        ("missing", 0.0, 0.7, 0.05),
-        ("imbalance", 20.0, 1.0, 0.02),
-        ("n_classes", 2, 6, 0.05),
-    ],
+    mostly_slow(
+        [
+            ("information", 2.0, 1.0, 0.05),
+            ("redundancy", 0.0, 0.8, 0.05),
+            ("missing", 0.0, 0.7, 0.05),
+            ("imbalance", 20.0, 1.0, 0.02),
+            ("n_classes", 2, 6, 0.05),
+        ]
+    ),
 )
 def test_knob_moves_both_ceilings(knob, easier, harder, margin):
     high, low = ceiling_of(**{knob: easier}), ceiling_of(**{knob: harder})
@@ -305,7 +308,7 @@ def test_knob_moves_both_ceilings(knob, easier, harder, margin):
     assert high.without_context > low.without_context + margin
 
 
-@pytest.mark.parametrize("knob", ["inertia", "contagion"])
+@pytest.mark.parametrize("knob", mostly_slow(["inertia", "contagion"]))
 def test_inertia_and_contagion_move_only_the_ceiling_with_context(knob):
     other = {"inertia": "contagion", "contagion": "inertia"}[knob]
     weak = ceiling_of(**{knob: 0.1, other: 0.2})

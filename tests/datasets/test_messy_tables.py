@@ -75,7 +75,7 @@ TIMES = {
 }
 
 
-@pytest.mark.parametrize("times", TIMES.values(), ids=TIMES)
+@pytest.mark.parametrize("times", mostly_slow(TIMES.values()), ids=TIMES)
 def test_times_order_turns(times):
     assert turns_of(with_times(times)) == ORDER
     assert turns_of(with_times(times, "Time"), timestamp="Time") == ORDER
@@ -175,12 +175,20 @@ def test_columns_that_look_like_keys_are_named_in_one_warning():
 
 @pytest.mark.parametrize(
     ("name", "parameter"),
-    [
-        *((n, "timestamp") for n in ("Time", "StartTime", "created_at", "ts", "Datum")),
-        *((n, "speaker") for n in ("agent", "Speaker Name", "from", "userid")),
-        *((n, "turn") for n in ("utterance_id", "Turn No.", "seq", "message_index")),
-        *((n, "label") for n in ("Emotion", "sentiment", "Label", "mood")),
-    ],
+    mostly_slow(
+        [
+            *(
+                (n, "timestamp")
+                for n in ("Time", "StartTime", "created_at", "ts", "Datum")
+            ),
+            *((n, "speaker") for n in ("agent", "Speaker Name", "from", "userid")),
+            *(
+                (n, "turn")
+                for n in ("utterance_id", "Turn No.", "seq", "message_index")
+            ),
+            *((n, "label") for n in ("Emotion", "sentiment", "Label", "mood")),
+        ]
+    ),
 )
 def test_a_name_says_what_it_may_be(name, parameter):
     lacking = {"speaker": "speaker", "label": "label"}.get(parameter)
@@ -353,19 +361,21 @@ def test_lists_of_labels_are_told_with_a_way(labels):
 
 @pytest.mark.parametrize(
     "make",
-    [
-        lambda table: table.set_index("dialogue"),
-        lambda table: table.reset_index(),
-        lambda table: table.reset_index().assign(level_0=range(6)),
-        lambda table: table.assign(**{"Unnamed: 0": range(6)}),
-        lambda table: table.set_axis([0] * 6),
-        lambda table: table.astype("category"),
-        lambda table: table.convert_dtypes(),
-        lambda table: table.assign(turns=3, utterances=None),
-        lambda table: table.assign(dialogue=pd.Categorical(table["dialogue"])),
-        lambda table: pl.from_pandas(table),
-        lambda table: table.iloc[:, ::-1],
-    ],
+    mostly_slow(
+        [
+            lambda table: table.set_index("dialogue"),
+            lambda table: table.reset_index(),
+            lambda table: table.reset_index().assign(level_0=range(6)),
+            lambda table: table.assign(**{"Unnamed: 0": range(6)}),
+            lambda table: table.set_axis([0] * 6),
+            lambda table: table.astype("category"),
+            lambda table: table.convert_dtypes(),
+            lambda table: table.assign(turns=3, utterances=None),
+            lambda table: table.assign(dialogue=pd.Categorical(table["dialogue"])),
+            lambda table: pl.from_pandas(table),
+            lambda table: table.iloc[:, ::-1],
+        ]
+    ),
     ids=range(11),
 )
 @pytest.mark.filterwarnings("ignore::skmerc.exceptions.UnreadColumnWarning")
@@ -446,7 +456,7 @@ FILES = {
 }
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", mostly_slow(FILES))
 def test_files_are_read_by_their_endings(tmp_path, name):
     if name.endswith("parquet"):
         pytest.importorskip("pyarrow", reason="needs pyarrow: skmerc[parquet]")

@@ -9,6 +9,7 @@ from operator import attrgetter
 import numpy as np
 import pandas as pd
 import pytest
+from systems import mostly_slow
 
 from skmerc.datasets import to_frame
 from skmerc.exceptions import TextEncodingWarning, UntidyTableWarning
@@ -424,15 +425,17 @@ MOMENTS += [dt.datetime(2021, 10, 31, 2, 30), dt.datetime(2021, 10, 31, 2, 10)]
 
 @pytest.mark.parametrize(
     "write_time",
-    [
-        lambda time: time,
-        pd.Timestamp,
-        np.datetime64,
-        lambda time: time.isoformat(),
-        lambda time: time.isoformat(" "),
-        lambda time: time - dt.datetime(2021, 1, 1),
-        lambda time: np.datetime64(time) - np.datetime64("2021-01-01"),
-    ],
+    mostly_slow(
+        [
+            lambda time: time,
+            pd.Timestamp,
+            np.datetime64,
+            lambda time: time.isoformat(),
+            lambda time: time.isoformat(" "),
+            lambda time: time - dt.datetime(2021, 1, 1),
+            lambda time: np.datetime64(time) - np.datetime64("2021-01-01"),
+        ]
+    ),
     ids=[
         "Python",
         "pandas",

@@ -12,6 +12,7 @@ import torch
 pytest.importorskip("pyarrow", reason="needs pyarrow: skmerc[parquet]")
 
 from hostile import _GOOD, read  # noqa: E402
+from systems import mostly_slow
 
 from skmerc.datasets import iter_table, load_table  # noqa: E402
 from skmerc.datasets.formats.pickles._unpickle import read_pickle  # noqa: E402
@@ -63,8 +64,8 @@ HARMS = {
 }
 
 
-@pytest.mark.parametrize("harm", HARMS)
-@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("harm", mostly_slow(HARMS))
+@pytest.mark.parametrize("kind", mostly_slow(WRITERS))
 def test_what_a_transfer_as_text_has_done_is_told(kind, harm, tmp_path):
     name, write, load = WRITERS[kind]
     change, message = HARMS[harm]
@@ -101,8 +102,10 @@ STAND_INS = {
 }
 
 
-@pytest.mark.parametrize("kind", STAND_INS)
-@pytest.mark.parametrize("reader", [name for name in _GOOD if name != "load_model"])
+@pytest.mark.parametrize("kind", mostly_slow(STAND_INS))
+@pytest.mark.parametrize(
+    "reader", mostly_slow([name for name in _GOOD if name != "load_model"])
+)
 def test_what_stands_in_the_place_of_a_file_is_told(reader, kind, tmp_path):
     path, target = _GOOD[reader](tmp_path, random.Random(0))
     target.write_bytes(STAND_INS[kind])

@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 import torch
 from joblib.numpy_pickle import NumpyArrayWrapper
+from systems import mostly_slow
 
 from skmerc.datasets.formats.pickles._makers import Record
 from skmerc.datasets.formats.pickles._unpickle import read_pickle
@@ -529,7 +530,7 @@ def test_what_joblib_says_of_an_array_is_held_against_the_file(write, changes):
         read_pickle(write(forged(**changes)))
 
 
-@pytest.mark.parametrize("pack", PACKERS)
+@pytest.mark.parametrize("pack", mostly_slow(PACKERS))
 def test_packed_zeros_are_counted(write, pack, monkeypatch):
     monkeypatch.setattr("skmerc.datasets.formats._budget.FLOOR", 2**20)
     n = 5 * 10**6

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from systems import mostly_slow
 
 from skmerc.datasets.formats.pickles._unpickle import read_pickle
 from skmerc.exceptions import UnsafePickleError
@@ -200,7 +201,7 @@ def test_attack_is_refused_before_it_runs(attack, canary, refuse):
     refuse(program(LIVE[attack](canary)), attack)
 
 
-@pytest.mark.parametrize("attack", NAMES)
+@pytest.mark.parametrize("attack", mostly_slow(NAMES))
 def test_name_beyond_plain_data_is_refused(attack, refuse):
     refuse(program(name(attack)), attack)
 

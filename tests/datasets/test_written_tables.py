@@ -8,6 +8,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pytest
+from systems import mostly_slow
 
 from skmerc.datasets import iter_table, load_table, to_frame
 
@@ -54,9 +55,10 @@ def assert_same(path, expected):
 # --- Spreadsheets
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("ending", mostly_slow(ENDINGS))
 @pytest.mark.parametrize(
-    ("separator", "decimal"), [(";", "."), (";", ","), ("\t", "."), ("\t", ",")]
+    ("separator", "decimal"),
+    mostly_slow([(";", "."), (";", ","), ("\t", "."), ("\t", ",")]),
 )
 def test_separators_and_decimal_marks_of_spreadsheets(
     write, separator, decimal, ending
@@ -65,17 +67,17 @@ def test_separators_and_decimal_marks_of_spreadsheets(
     assert_same(write(cells(GOOD, separator, decimal), ending=ending), expected)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
-@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", mostly_slow(["utf-8-sig", "utf-16", "utf-32"]))
+@pytest.mark.parametrize("separator", mostly_slow([",", ";", "\t"]))
 def test_byte_order_marks_tell_the_encoding(write, separator, encoding):
     text = GOOD.replace("joy", "Überraschung")
     expected = load_table(write(text))
     assert_same(write(cells(text, separator), encoding), expected)
 
 
-@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
-@pytest.mark.parametrize("quote", ["", '"'])
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("separator", mostly_slow([",", ";", "\t", "|"]))
+@pytest.mark.parametrize("quote", mostly_slow(["", '"']))
+@pytest.mark.parametrize("end", mostly_slow(["\n", "\r\n"]))
 def test_excel_may_be_told_the_separator(write, separator, quote, end):
     expected = load_table(write(GOOD))
     text = f"{quote}sep={separator}{quote}\n" + cells(GOOD, separator)
@@ -93,8 +95,8 @@ def test_bars_and_blanks_between_cells(write, separator):
         assert_same(write(text), expected)
 
 
-@pytest.mark.parametrize("ending", [".csv", ".tsv.gz"])
-@pytest.mark.parametrize("separator", [",", ";"])
+@pytest.mark.parametrize("ending", mostly_slow([".csv", ".tsv.gz"]))
+@pytest.mark.parametrize("separator", mostly_slow([",", ";"]))
 def test_empty_rows_and_columns_at_the_end_are_nothing(write, separator, ending):
     expected = load_table(write(GOOD))
     wide = "".join(f"{line},,\n" for line in GOOD.splitlines())
@@ -147,6 +149,7 @@ def test_another_index_is_told_and_may_be_left_out(write, name):
     assert list(features(X)) == ["text__0", "text__1"]
 
 
+@pytest.mark.slow
 def test_wide_tables_may_have_an_index(write):
     head = ",dialogue,label," + ",".join(f"text__{n}" for n in range(10_100))
     row = "0,1,joy" + ",0.5" * 10_100
@@ -155,7 +158,9 @@ def test_wide_tables_may_have_an_index(write):
     assert set(X.iloc[0, 4:]) == {0.5}
 
 
-@pytest.mark.parametrize("word", ["NA", "N/A", "nan", "NaN", "null", "None", "", " "])
+@pytest.mark.parametrize(
+    "word", mostly_slow(["NA", "N/A", "nan", "NaN", "null", "None", "", " "])
+)
 def test_words_for_nothing_are_no_labels(write, word):
     head, *lines = GOOD.replace("sad", word).splitlines()
     with pytest.raises(ValueError, match="'label' is absent in 1 rows, first in row 1"):
@@ -446,7 +451,8 @@ def test_labels_may_be_absent_in_a_part(frame, parts):
 
 
 @pytest.mark.parametrize(
-    "levels", [["dialogue"], ["dialogue", "turn"], ["turn", "dialogue"], ["label"]]
+    "levels",
+    mostly_slow([["dialogue"], ["dialogue", "turn"], ["turn", "dialogue"], ["label"]]),
 )
 def test_keys_and_labels_may_stand_in_the_index(frame, parts, levels):
     full = frame.assign(text__0=[1.0, 2, 3, 4])

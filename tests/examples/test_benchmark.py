@@ -62,6 +62,7 @@ def three_floors(part, monkeypatch):
     return "floors"
 
 
+@pytest.mark.slow
 def test_a_line_for_each_run_and_none_twice(
     run_study, three_floors, table_file, part, capsys
 ):

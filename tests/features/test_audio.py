@@ -132,15 +132,17 @@ def test_every_feature_has_a_name_of_its_own():
 
 @pytest.mark.parametrize(
     "as_column",
-    [
-        list,
-        lambda paths: pd.Series(paths, index=[7, 3]),
-        lambda paths: pd.DataFrame({"wav": paths}, index=[7, 3]),
-        lambda paths: np.array(paths, dtype=object),
-        lambda paths: np.array(paths)[:, None],
-        lambda paths: pl.Series(paths),
-        lambda paths: pl.DataFrame({"wav": paths}),
-    ],
+    mostly_slow(
+        [
+            list,
+            lambda paths: pd.Series(paths, index=[7, 3]),
+            lambda paths: pd.DataFrame({"wav": paths}, index=[7, 3]),
+            lambda paths: np.array(paths, dtype=object),
+            lambda paths: np.array(paths)[:, None],
+            lambda paths: pl.Series(paths),
+            lambda paths: pl.DataFrame({"wav": paths}),
+        ]
+    ),
 )
 def test_columns_of_any_kind_are_read(as_column, speech_file, tmp_path):
     soundfile.write(tmp_path / "b.wav", sine(), 16000)

@@ -64,16 +64,18 @@ def write_at(path, times, end, sound=None, sound_start=0.0, durations=True):
     return path
 
 
-@pytest.mark.parametrize("durations", [True, False])
-@pytest.mark.parametrize("ending", CODECS)
+@pytest.mark.parametrize("durations", mostly_slow([True, False]))
+@pytest.mark.parametrize("ending", mostly_slow(CODECS))
 @pytest.mark.parametrize(
     ("times", "end", "n_seen"),
-    [
-        ([0, 1, 2], 3, 3),
-        ([0, 1, 2], 7, 3),
-        ([0], 5, 1),
-        ([0, 0.02, 0.04, 0.9, 0.96, 3, 6.5], 6.6, 4),
-    ],
+    mostly_slow(
+        [
+            ([0, 1, 2], 3, 3),
+            ([0, 1, 2], 7, 3),
+            ([0], 5, 1),
+            ([0, 0.02, 0.04, 0.9, 0.96, 3, 6.5], 6.6, 4),
+        ]
+    ),
 )
 def test_pictures_may_stay_as_long_as_they_like(
     times, end, n_seen, ending, durations, tmp_path
@@ -236,8 +238,10 @@ def test_sound_with_a_cover_has_no_pictures(tmp_path):
         frames_of(path)
 
 
-@pytest.mark.parametrize("ending", ["mp4", "mkv", "webm", "avi", "flv", "wmv", "mov"])
-@pytest.mark.parametrize("share", [0.5, 0.9, 0.99])
+@pytest.mark.parametrize(
+    "ending", mostly_slow(["mp4", "mkv", "webm", "avi", "flv", "wmv", "mov"])
+)
+@pytest.mark.parametrize("share", mostly_slow([0.5, 0.9, 0.99]))
 def test_a_clip_that_is_cut_is_told(ending, share, tmp_path):
     path = tmp_path / f"a.{ending}"
     noise = np.random.default_rng(0).integers(0, 255, (30, 64, 64, 3), dtype=np.uint8)

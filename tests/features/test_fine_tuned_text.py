@@ -95,6 +95,7 @@ def fitted_in_folds(model):
 # What it learns
 
 
+@pytest.mark.slow
 def test_new_texts_are_told_apart_better_than_before(model, fitted):
     texts, label = say(120)
     new, expected = say(200, seed=1)
@@ -137,6 +138,7 @@ def test_the_model_that_others_use_stays_as_it_was(model):
     assert tuned.model_digest_ != plain.model_digest_
 
 
+@pytest.mark.slow
 def test_each_parameter_of_training_matters(model, fitted):
     new, _ = say(5, seed=1)
     base = clone(fitted).set_params(max_epochs=1).fit(*say(40))
@@ -224,6 +226,7 @@ def test_validation_dialogues_are_embedded_as_new_ones(model):
     assert (np.abs(features[:36] - new[:36]).max(axis=1) > 1e-4).all()
 
 
+@pytest.mark.slow
 def test_the_labels_of_a_dialogue_reach_none_of_its_own_rows(model):
     X, y = make_table(8)
     made = synthetic_id("0", 0)
@@ -246,6 +249,7 @@ def test_folds_are_drawn_by_the_seed_and_equal_in_size():
     assert np.bincount(one).tolist() == np.bincount(other).tolist() == [15] * 4
 
 
+@pytest.mark.slow
 def test_dialogues_of_one_turn_are_left_out_one_by_one(model):
     X, label = say_alone(12)
     _, features = embed_in_folds(model, X, label, cv=12)
@@ -301,6 +305,7 @@ def test_fewer_dialogues_than_folds_are_refused(model):
         FineTunedTextEmbedder(model, **FAST).fit(X, y)
 
 
+@pytest.mark.slow
 def test_a_pipeline_learns_from_dialogues_that_a_model_has_not_seen(model):
     X, y = make_table()
     _, expected = embed_in_folds(model, X, y)
@@ -313,7 +318,7 @@ def test_a_pipeline_learns_from_dialogues_that_a_model_has_not_seen(model):
 # Rows that it learns from
 
 
-@pytest.mark.parametrize("role", ["validation", "context", "synthetic"])
+@pytest.mark.parametrize("role", mostly_slow(["validation", "context", "synthetic"]))
 def test_rows_of_other_roles_teach_nothing(model, role):
     X, y = make_table()
     kept = np.arange(len(X)) < 28
@@ -344,7 +349,10 @@ def test_missing_texts_and_labels_of_context_are_left_out(model):
 
 
 @pytest.mark.parametrize(
-    "form", [list, np.array, pd.Series, pl.Series, lambda t: pl.DataFrame({"u": t})]
+    "form",
+    mostly_slow(
+        [list, np.array, pd.Series, pl.Series, lambda t: pl.DataFrame({"u": t})]
+    ),
 )
 def test_texts_are_read_in_every_form(model, form):
     texts, label = say(24)
@@ -457,6 +465,7 @@ def test_it_stands_in_a_pipeline_and_a_search(model):
     assert search.best_score_ > 0.6
 
 
+@pytest.mark.slow
 def test_its_table_keeps_dialogues_for_what_comes_after(model):
     X, y = make_table()
     features = columns(FineTunedTextEmbedder(model, **ONE))
@@ -489,6 +498,7 @@ def test_a_saved_one_embeds_alike(fitted_in_folds, tmp_path):
     np.testing.assert_allclose(again.transform(new), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_another_model_of_that_name_is_refused(make_model, fitted, tmp_path):
     folder = shutil.copytree(fitted.model, tmp_path / "own")
     tuned = clone(fitted).set_params(model=folder).fit(*say(24))
@@ -506,6 +516,7 @@ def test_parameters_that_change_after_the_fit_are_not_overlooked(model):
         tuned.set_params(device="gpu").transform(["you are so happy"])
 
 
+@pytest.mark.slow
 def test_models_that_load_meanwhile_change_no_fit(model):
     alone = FineTunedTextEmbedder(model, **ONE).fit(*say(24)).weights_
 

@@ -112,6 +112,7 @@ def test_a_dialogue_is_embedded_by_a_model_that_learned_from_all_others(
         np.testing.assert_allclose(features[own], expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_copies_embed_alike_in_context(model, tmp_path, monkeypatch):
     pytest.importorskip("skops", reason="needs skops: skmerc[persistence]")
     X, y = make_table()
@@ -142,6 +143,7 @@ def test_texts_that_are_cut_are_counted_once(model):
 # Weights of classes
 
 
+@pytest.mark.slow
 def test_weights_of_classes_are_those_of_scikit_learn(model):
     X, y = make_table()
     y[:3] = "sad"
@@ -184,6 +186,7 @@ def test_weights_of_no_class_are_refused(model, weight, told):
 # Layers
 
 
+@pytest.mark.slow
 def test_the_last_layers_learn_and_all_else_stays(model):
     X, y = make_table()
     before = FineTunedTextEmbedder(model, **(FAST | {"lr": 1e-12})).fit(X, y).weights_
@@ -202,7 +205,7 @@ def test_the_last_layers_learn_and_all_else_stays(model):
     )
 
 
-@pytest.mark.parametrize("settings", [{}, CONTEXT])
+@pytest.mark.parametrize("settings", mostly_slow([{}, CONTEXT]))
 def test_lower_layers_read_each_input_once(model, monkeypatch, settings):
     X, y = make_table()
     X.loc[5, "utterance"] = X.loc[0, "utterance"]
@@ -218,7 +221,7 @@ def test_lower_layers_read_each_input_once(model, monkeypatch, settings):
     assert set(read) == set(embedder._read(X))
 
 
-@pytest.mark.parametrize("settings", [{}, CONTEXT])
+@pytest.mark.parametrize("settings", mostly_slow([{}, CONTEXT]))
 def test_what_was_kept_is_what_the_layers_would_say(
     steady_model, monkeypatch, settings
 ):
@@ -296,7 +299,7 @@ def test_parts_have_at_most_so_many_tokens():
     assert len(parts) == 1
 
 
-@pytest.mark.parametrize("class_weight", [None, "balanced"])
+@pytest.mark.parametrize("class_weight", mostly_slow([None, "balanced"]))
 def test_gradients_of_parts_add_up_to_those_of_the_batch(
     steady_model, monkeypatch, class_weight
 ):
@@ -340,7 +343,9 @@ def test_bfloat16_is_for_training_alone(model):
     assert np.isfinite([epoch["train_loss"] for epoch in half.history_]).all()
 
 
-@pytest.mark.parametrize(("computes", "same"), [(True, "bfloat16"), (False, "float32")])
+@pytest.mark.parametrize(
+    ("computes", "same"), mostly_slow([(True, "bfloat16"), (False, "float32")])
+)
 def test_the_type_is_what_the_processor_computes_in(model, monkeypatch, computes, same):
     X, y = make_table()
     monkeypatch.setattr(
@@ -428,6 +433,7 @@ def fail(*args):
     raise Killed
 
 
+@pytest.mark.slow
 def test_the_checkpoint_of_another_fit_is_refused_by_name(model, tmp_path, kill):
     X, y = make_table()
     embedder = FineTunedTextEmbedder(model, **FAST, cv=2, checkpoint=tmp_path)
@@ -454,7 +460,7 @@ def test_a_seed_is_needed_to_go_on(model, tmp_path):
         embedder.fit(*make_table())
 
 
-@pytest.mark.parametrize("how", ["cut", "changed", "other"])
+@pytest.mark.parametrize("how", mostly_slow(["cut", "changed", "other"]))
 def test_a_damaged_file_is_told_and_its_model_trained_anew(model, tmp_path, kill, how):
     X, y = make_table()
     embedder = FineTunedTextEmbedder(model, **FAST, cv=2, checkpoint=tmp_path)

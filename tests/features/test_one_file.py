@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from making import draw_face, plain, sine, write_clip
+from systems import mostly_slow
 
 from skmerc.exceptions import MissingModalityWarning, NonCommercialLicenseWarning
 from skmerc.features import (
@@ -89,7 +90,9 @@ def check_that_one_is_missing(extractor, column, reason):
         extractor.transform(column)
 
 
-@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize(
+    "problem", mostly_slow(PROBLEMS), ids=lambda e: type(e).__name__
+)
 def test_whatever_a_decoder_raises_is_one_missing_row(sounds, stumble, problem):
     stumble(_audio, "read_sound", problem)
     reason = f"an error of what reads it: {type(problem).__name__}"
@@ -269,9 +272,9 @@ def test_masked_cells_are_empty(sounds):
 FULL_SCALES = [2**7, 2**15, 2**23, 2**31]
 
 
-@pytest.mark.parametrize("features", ["librosa", "eGeMAPS"])
-@pytest.mark.parametrize("full_scale", FULL_SCALES)
-@pytest.mark.parametrize("amplitude", [0.5, 0.1])
+@pytest.mark.parametrize("features", mostly_slow(["librosa", "eGeMAPS"]))
+@pytest.mark.parametrize("full_scale", mostly_slow(FULL_SCALES))
+@pytest.mark.parametrize("amplitude", mostly_slow([0.5, 0.1]))
 def test_floats_in_units_of_integers_are_refused(features, full_scale, amplitude):
     if features == "eGeMAPS":
         pytest.importorskip("opensmile")

@@ -81,6 +81,7 @@ def make_pipeline(extractors, **parameters):
     return Pipeline(steps).set_output(transform="pandas")
 
 
+@pytest.mark.slow
 def test_the_pipeline_learns_from_files_and_answers_for_new_ones(
     recordings, extractors
 ):

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 from making import sine, write_sound
+from systems import mostly_slow
 
 from skmerc.features import AudioFunctionals
 from skmerc.features._files import read_sound
@@ -181,8 +182,8 @@ TAGS = {
 }
 
 
-@pytest.mark.parametrize("write_length", [True, False])
-@pytest.mark.parametrize("tag", TAGS)
+@pytest.mark.parametrize("write_length", mostly_slow([True, False]))
+@pytest.mark.parametrize("tag", mostly_slow(TAGS))
 def test_mp3_files_are_read_to_their_end_whatever_is_around(
     tag, write_length, tmp_path
 ):

@@ -102,6 +102,7 @@ def test_known_embeddings_of_minilm_come_out(minilm):
     np.testing.assert_allclose(features[:, :3], expected, atol=2e-4)
 
 
+@pytest.mark.slow
 def test_embeddings_of_meld_are_those_computed_elsewhere(minilm, real_data):
     texts = pd.read_csv(real_data / "meld_text_sentences.csv.gz", nrows=200)["sentence"]
     with np.load(real_data / "meld_text.npz") as table:
@@ -116,6 +117,7 @@ def test_like_meanings_are_near(minilm):
     assert a @ b > 0.5 > 0.2 > a @ c
 
 
+@pytest.mark.slow
 def test_order_is_kept_and_batches_do_not_matter(model):
     rng = np.random.default_rng(0)
     words = ["i", "am", "so", "happy", "angry", "why", "great", "day"]
@@ -302,8 +304,10 @@ def test_long_texts_and_unknown_words_are_embedded(model):
     assert np.isfinite(features).all()
 
 
-@pytest.mark.parametrize(("kind", "n_places"), [("Bert", 42), ("Roberta", 41)])
-@pytest.mark.parametrize("told", [None, 500])
+@pytest.mark.parametrize(
+    ("kind", "n_places"), mostly_slow([("Bert", 42), ("Roberta", 41)])
+)
+@pytest.mark.parametrize("told", mostly_slow([None, 500]))
 def test_texts_are_cut_where_a_model_ends(kind, n_places, told, model, tmp_path):
     import transformers
     from sentence_transformers import SentenceTransformer
@@ -378,10 +382,12 @@ def test_messages_tell_nothing_of_what_was_said(model):
 
 @pytest.mark.parametrize(
     "embedder",
-    [
-        TextEmbedder(cache=None, device="cpu"),
-        FineTunedTextEmbedder(cv=None, cache=None, device="cpu"),
-    ],
+    mostly_slow(
+        [
+            TextEmbedder(cache=None, device="cpu"),
+            FineTunedTextEmbedder(cv=None, cache=None, device="cpu"),
+        ]
+    ),
 )
 def test_a_model_of_broken_weights_is_refused(embedder, model, tmp_path):
     from sentence_transformers import SentenceTransformer
@@ -533,6 +539,7 @@ def test_cross_validation_embeds_each_text_once(own_model):
     assert sorted(reads(own_model)) == once(X, None)
 
 
+@pytest.mark.slow
 def test_a_grid_search_embeds_each_text_once_for_each_pooling(own_model):
     X, y = make_table()
     grid = {

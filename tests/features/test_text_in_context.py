@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from systems import mostly_slow
 
 from skmerc.exceptions import (
     DuplicateTurnWarning,
@@ -354,7 +355,7 @@ class CountingEmbedder(TextEmbedder):
         return super()._embed(texts)
 
 
-@pytest.mark.parametrize("cache", ["process", "folder"])
+@pytest.mark.parametrize("cache", mostly_slow(["process", "folder"]))
 def test_each_text_with_its_context_is_embedded_once(model, tmp_path, cache):
     own = shutil.copytree(model, tmp_path / "own")
     X, y = make_table(8), np.tile(["happy", "sad"], 24)
@@ -457,7 +458,9 @@ def test_a_tokenizer_without_a_separator_is_refused(model, tmp_path):
         TextEmbedder(own, context_past=1).fit(make_table())
 
 
-@pytest.mark.parametrize("settings", [{}, {"context_past": 3, "speakers": True}])
+@pytest.mark.parametrize(
+    "settings", mostly_slow([{}, {"context_past": 3, "speakers": True}])
+)
 def test_minilm_reads_context(minilm, settings):
     X = make_table(said=["Congratulations!", "I lost my job.", "Oh no, I am sorry."])
     features = embed(minilm, X, **settings)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from making import plain, sine, write_clip
 from sklearn.base import clone
+from systems import mostly_slow
 
 from skmerc.exceptions import MissingModalityWarning
 from skmerc.features import VideoFunctionals
@@ -23,10 +24,10 @@ def brightness(path, frame_rate):
     return [round(frame.mean() / 10) for frame in sample_frames(path, frame_rate)]
 
 
-@pytest.mark.parametrize("ending", ["mp4", "mkv", "avi", "ts", "mov"])
+@pytest.mark.parametrize("ending", mostly_slow(["mp4", "mkv", "avi", "ts", "mov"]))
 @pytest.mark.parametrize(
     ("frame_rate", "expected"),
-    [(1, [0, 10]), (2, [0, 5, 10, 15]), (100, range(20)), (0.1, [0])],
+    mostly_slow([(1, [0, 10]), (2, [0, 5, 10, 15]), (100, range(20)), (0.1, [0])]),
 )
 def test_frames_are_taken_at_equal_steps(ending, frame_rate, expected, tmp_path):
     pictures = [plain([10 * i] * 3) for i in range(20)]
@@ -87,6 +88,7 @@ def extractor(image_model):
     return VideoFunctionals(image_model, device="cpu", batch_size=3)
 
 
+@pytest.mark.slow
 def test_a_change_shows_in_the_spread_over_frames(extractor, clips):
     X = extractor.set_output(transform="pandas").fit_transform(clips)
     spread = X.filter(like="_std").to_numpy().mean(axis=1)
@@ -158,7 +160,7 @@ def test_maps_and_tokens_become_embeddings(clips, model_of_maps):
     assert np.isfinite(X).all()
 
 
-@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("kind", mostly_slow([torch.float16, torch.bfloat16]))
 def test_a_model_in_half_precision_is_read_in_full(kind, clips, model_of_maps):
     network, folder = model_of_maps
     extractor = VideoFunctionals(folder, device="cpu")

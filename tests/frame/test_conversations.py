@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator
-from systems import make_model, target_of
+from systems import make_model, mostly_slow, target_of
 
 from skmerc.datasets import make_conversations
 from skmerc.exceptions import DuplicateTurnWarning, SplitDialogueWarning
@@ -153,6 +153,7 @@ class TestSplitDialogues:
     def test_generated_conversations_are_whole(self):
         read(make_conversations(8, random_state=0)[0])
 
+    @pytest.mark.slow
     def test_no_real_table_warns(self, real_data):
         for path in sorted(real_data.glob("*.npz")):
             with np.load(path) as parts:
@@ -322,7 +323,7 @@ def names_read(monkeypatch):
     return count
 
 
-@pytest.mark.parametrize("name", ["cberl", "fuser", "regressor"])
+@pytest.mark.parametrize("name", mostly_slow(["cberl", "fuser", "regressor"]))
 def test_estimators_read_each_columns_name_once_a_call(name, names_read):
     X, y = make_conversations(12, random_state=0)
     y = target_of(name, X, y)
@@ -338,7 +339,7 @@ def test_estimators_read_each_columns_name_once_a_call(name, names_read):
         assert names_read == dict.fromkeys(X.columns, 1)
 
 
-@pytest.mark.parametrize("placement", ["dialogue", "isolated"])
+@pytest.mark.parametrize("placement", mostly_slow(["dialogue", "isolated"]))
 def test_samplers_read_each_columns_name_once_a_call(placement, names_read):
     X, y = make_conversations(12, random_state=0)
     sampler = make_model("sampler", placement=placement)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from systems import mostly_slow
 
 from skmerc import CBERLClassifier, DJVAEFuser, MultimodalGANSampler
 from skmerc.exceptions import NoDialogueWarning
@@ -30,7 +31,7 @@ def test_a_missing_label_is_told_by_its_row(holes, fit):
         fit(*holes)
 
 
-@pytest.mark.parametrize("fit", FITS.values(), ids=list(FITS))
+@pytest.mark.parametrize("fit", mostly_slow(FITS.values()), ids=list(FITS))
 def test_context_rows_need_no_label(holes, fit):
     X, y = holes
     X.loc[[2, 7], "dialogue__role"] = "context"

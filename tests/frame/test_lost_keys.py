@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from systems import mostly_slow
 
 from skmerc import CBERLClassifier, DJVAEFuser, JoyfulRegressor
 from skmerc.datasets import make_conversations
@@ -38,7 +39,9 @@ def keys_of_messages():
 
 @pytest.mark.parametrize(
     "table",
-    [BARE, pl.from_pandas(BARE), keys_of_messages(), X.drop(columns="dialogue__id")],
+    mostly_slow(
+        [BARE, pl.from_pandas(BARE), keys_of_messages(), X.drop(columns="dialogue__id")]
+    ),
     ids=["no keys", "polars", "a dialogue for each row", "turns without dialogues"],
 )
 def test_tables_in_which_every_dialogue_has_one_turn_are_told(table):
@@ -80,7 +83,7 @@ def test_regressors_tell_too():
 
 
 @pytest.mark.parametrize(
-    "table", [X, BARE.to_numpy(float), BARE.to_numpy()[:, :9], BARE[:5]]
+    "table", mostly_slow([X, BARE.to_numpy(float), BARE.to_numpy()[:, :9], BARE[:5]])
 )
 def test_dialogues_arrays_and_a_handful_of_rows_are_fitted_in_silence(table):
     with warnings.catch_warnings():
@@ -100,13 +103,13 @@ def test_what_reads_single_rows_needs_no_dialogues():
 
 @pytest.mark.parametrize(
     "name",
-    [
+    mostly_slow([
         "call_id", "conversation", "index", "Unnamed: 0", "Unnamed: 0.1", "callid",
         "remainder__call_id", "session_id", "level_0", "remainder__index", "idx",
         "speakerID", "text__utterance_id",
-    ],
+    ]),
 )  # fmt: skip
-@pytest.mark.parametrize("kind", [int, float, "Int64"])
+@pytest.mark.parametrize("kind", mostly_slow([int, float, "Int64"]))
 def test_whole_numbers_that_are_named_like_ids_are_told(name, kind):
     table = X.assign(**{name: pd.Series(np.arange(len(X))).astype(kind)})
     with pytest.warns(IdFeatureWarning, match=f"X has '{name}' among its features"):

@@ -10,6 +10,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from systems import mostly_slow
 
 from skmerc import DJVAEFuser, MultimodalGANSampler
 from skmerc.datasets import make_conversations
@@ -87,7 +88,9 @@ class TestFeatureChecks:
         assert estimator.feature_names_in_.tolist() == list(X)[4:]
         assert estimator.n_features_in_ == X.shape[1] - 4
 
-    @pytest.mark.parametrize("keys", [[], ["dialogue__id"], list(KEYS[:3])])
+    @pytest.mark.parametrize(
+        "keys", mostly_slow([[], ["dialogue__id"], list(KEYS[:3])])
+    )
     def test_it_does_not_matter_which_keys_are_there(self, keys):
         features = list(X)[4:]
         read(X[keys + features], self.fitted(X), reset=False)
@@ -181,6 +184,7 @@ def test_blocks_of_numbered_columns_are_one_block():
     assert read(frame).blocks == {"features": slice(0, 3)}
 
 
+@pytest.mark.slow
 def test_the_order_of_rows_changes_nothing_that_is_learned(conversations_xy):
     X, y = conversations_xy
     order = np.random.default_rng(0).permutation(len(X))

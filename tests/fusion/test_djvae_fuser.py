@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from skorch.callbacks import EarlyStopping, EpochScoring, Freezer, LRScheduler
 from skorch.utils import noop
+from systems import mostly_slow
 
 from skmerc.exceptions import (
     DivergenceError,
@@ -93,12 +94,13 @@ def test_fitted_fuser_pickles():
     pd.testing.assert_frame_equal(copy.transform(X), fuser.transform(X))
 
 
+@pytest.mark.slow
 def test_fitted_fuser_carries_no_data():
     X, _ = make_table(n=600)
     assert len(pickle.dumps(Fuser().fit(X))) < X.memory_usage(index=False).sum()
 
 
-@pytest.mark.parametrize("classification_weight", [0.0, 1.0])
+@pytest.mark.parametrize("classification_weight", mostly_slow([0.0, 1.0]))
 def test_random_state_repeats_and_seeds_differ(classification_weight):
     X, y = make_table()
     fuser = Fuser(classification_weight=classification_weight)
@@ -141,7 +143,7 @@ def test_keyed_frame_gives_keyed_frame_with_its_index():
     assert (Z.dtypes[4:] == np.float32).all()
 
 
-@pytest.mark.parametrize("output", ["latent", "latent+blocks"])
+@pytest.mark.parametrize("output", mostly_slow(["latent", "latent+blocks"]))
 def test_both_output_settings_give_the_same_keyed_frame(output):
     X, y = make_table()
     fuser = Fuser(output=output).fit(X, y)
@@ -198,6 +200,7 @@ def test_names_of_the_input_are_checked_without_keys():
         fuser.get_feature_names_out(X.columns[::-1])
 
 
+@pytest.mark.slow
 def test_fuser_feeds_a_stock_classifier_in_a_pipeline():
     X, y = make_table(n=240)
     pipe = make_pipeline(
@@ -257,7 +260,7 @@ def fitted_with_gaps(request):
     return Trained(posterior=request.param, modality_dropout=0.3).fit(X), X
 
 
-@pytest.mark.parametrize("hidden", ["text", "audio"])
+@pytest.mark.parametrize("hidden", mostly_slow(["text", "audio"]))
 def test_code_without_a_modality_stays_near_the_whole_code(fitted_with_gaps, hidden):
     fuser, X = fitted_with_gaps
     whole = drop_keys(fuser.transform(X)).to_numpy()
@@ -270,7 +273,7 @@ def test_code_without_a_modality_stays_near_the_whole_code(fitted_with_gaps, hid
     assert np.median(own) < 0.75 * np.median(other)
 
 
-@pytest.mark.parametrize("posterior", POSTERIORS)
+@pytest.mark.parametrize("posterior", mostly_slow(POSTERIORS))
 def test_code_of_an_utterance_without_any_modality_is_the_prior(posterior):
     X, _ = make_table()
     fuser = Fuser(posterior=posterior).fit(X)
@@ -360,6 +363,7 @@ def test_synthetic_rows_are_learned_from_but_set_no_scale():
     assert not same_weights(fitted, alone)
 
 
+@pytest.mark.slow
 def test_training_stops_early_and_restores_the_best_epoch():
     X, y = make_table(n=60)
     held_out, other = make_table(n=30, role="validation", name="e", seed=3)
@@ -386,7 +390,7 @@ def test_no_row_to_learn_from_is_refused():
 # Rows
 
 
-@pytest.mark.parametrize("posterior", POSTERIORS)
+@pytest.mark.parametrize("posterior", mostly_slow(POSTERIORS))
 def test_codes_do_not_depend_on_batch_mates(posterior):
     X, _ = make_table()
     X = without(X, "audio", rows=slice(0, 60, 7))
@@ -428,6 +432,7 @@ def test_labels_are_ignored_at_weight_zero():
     assert same_weights(clone(fuser).fit(X, np.linspace(0, 1, 60)), fuser.fit(X))
 
 
+@pytest.mark.slow
 def test_labels_pull_the_code_towards_the_classes():
     """Two causes make all columns but one, and that one makes the classes."""
     rng = np.random.default_rng(0)
@@ -455,6 +460,7 @@ def test_values_instead_of_classes_are_refused():
 # Training
 
 
+@pytest.mark.slow
 def test_paper_beta_collapses_the_code_and_the_default_does_not():
     rng = np.random.default_rng(0)
     X = make_frame({"text": rng.normal(size=(200, 8)) @ rng.normal(size=(8, 40))})
@@ -491,6 +497,7 @@ def test_history_holds_every_term():
     assert last["train_loss"] == pytest.approx(parts)
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss_and_raises_the_score():
     X, _ = make_table(n=300)
     short, long = Trained(max_epochs=1).fit(X), Trained().fit(X)
@@ -566,7 +573,7 @@ def test_a_fuser_trained_on_a_gpu_comes_back_to_the_cpu(answer_without_gpu):
 # The way back
 
 
-@pytest.mark.parametrize("output", ["latent", "latent+blocks"])
+@pytest.mark.parametrize("output", mostly_slow(["latent", "latent+blocks"]))
 def test_inverse_is_a_table_like_the_one_in_fit(output):
     X, _ = make_table(n=300)
     X["audio__0"] = X["audio__0"] * 1000 + 5000
@@ -589,6 +596,7 @@ def test_inverse_of_an_array_is_an_array():
         fuser.inverse_transform(np.zeros((2, 3)))
 
 
+@pytest.mark.slow
 def test_samples_repeat_and_have_the_units_of_the_table():
     X, _ = make_table(n=300)
     X["audio__0"] += 5000
@@ -599,6 +607,7 @@ def test_samples_repeat_and_have_the_units_of_the_table():
     np.testing.assert_array_equal(drawn, fuser.sample(50, random_state=0))
 
 
+@pytest.mark.slow
 def test_bound_is_the_mean_loss_over_draws_from_the_posterior():
     X, _ = make_table(n=300)
     fuser = Trained(gamma=0.0, classification_weight=0.0, beta=0.02).fit(X)
@@ -617,6 +626,7 @@ def test_bound_is_the_mean_loss_over_draws_from_the_posterior():
     assert np.corrcoef(fuser.score_samples(X), expected)[0, 1] > 0.95
 
 
+@pytest.mark.slow
 def test_bound_falls_on_strange_rows():
     X, _ = make_table(n=300)
     fuser = Trained(classification_weight=0.0).fit(X)

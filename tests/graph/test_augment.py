@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from systems import mostly_slow
 
 from skmerc.graph import (
     add_distant_edges,
@@ -96,6 +97,7 @@ def test_inputs_stay_as_they_were_and_seeds_decide():
     assert torch.equal(lengths, before[1])
 
 
+@pytest.mark.slow
 @quick
 @given(LENGTHS, WINDOW, WINDOW, RATE, st.integers(0, 99))
 def test_perturbation_replaces_a_share_of_each_dialogue(
@@ -162,7 +164,7 @@ def test_every_edge_and_every_free_pair_has_the_same_chance(window, rate):
     torch.testing.assert_close(share.view(4, 4), expected, atol=0.04, rtol=0)
 
 
-@pytest.mark.parametrize("backward_only", [False, True])
+@pytest.mark.parametrize("backward_only", mostly_slow([False, True]))
 def test_counts_are_exact_in_dialogues_of_20000(backward_only):
     lengths = torch.tensor([20000, 3, 20000])
     edges = window_edges(lengths, 1, 1)
@@ -191,6 +193,7 @@ def test_relations_are_those_of_the_edges_that_came():
     assert torch.equal(new, relation[perturbed[1], perturbed[0]])
 
 
+@pytest.mark.slow
 @quick
 @given(LENGTHS, st.integers(0, 3), RATE, st.integers(0, 99))
 def test_distant_edges_come_on_top(lengths, window, rate, seed):

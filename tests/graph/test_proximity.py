@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from systems import mostly_slow
 
 from skmerc.graph import distant_pairs, katz_scores, window_edges
 
@@ -145,7 +146,7 @@ def test_bands_are_as_wide_as_walks_reach_in_a_long_dialogue():
     assert (scores[:, 0] < 1e-3).all()
 
 
-@pytest.mark.parametrize("window", [1, 2])
+@pytest.mark.parametrize("window", mostly_slow([1, 2]))
 def test_a_dialogue_of_20000_turns_has_no_wider_bands(window):
     shapes = []
     for n in (2_000, 20_000):
@@ -155,6 +156,7 @@ def test_a_dialogue_of_20000_turns_has_no_wider_bands(window):
     assert shapes[0][1] < 300
 
 
+@pytest.mark.slow
 def test_walks_across_the_blocks_of_a_long_dialogue_count():
     lengths = torch.tensor([1300])
     for window in (1, 2):

@@ -350,6 +350,7 @@ def test_scorers_survive_pickling_and_show_their_arguments():
     assert repr(copy) == "make_dialogue_scorer(minority_f1, minority=['c'])"
 
 
+@pytest.mark.slow
 def test_cross_validation_takes_one_scorer_or_a_dict_of_them():
     X, y = _conversations()
     keep = (X["dialogue__role"] == "utterance").to_numpy()

@@ -7,6 +7,7 @@ from scipy.linalg import sqrtm
 from scipy.stats import ks_2samp
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from systems import mostly_slow
 
 from skmerc.frame import make_frame
 from skmerc.metrics import (
@@ -311,7 +312,7 @@ def test_fraction_is_of_the_distance_between_the_real_rows():
     assert copy_rate(real, synthetic, fraction=0.61) == 1
 
 
-@pytest.mark.parametrize("n_features", [1, 2])
+@pytest.mark.parametrize("n_features", mostly_slow([1, 2]))
 def test_fresh_rows_are_taken_for_copies_as_rarely_as_documented(n_features):
     rng = np.random.default_rng(0)
     rate = copy_rate(
@@ -430,7 +431,7 @@ def test_the_order_of_rows_does_not_matter(compare):
     _assert_same(compare(rng.permutation(real), rng.permutation(synthetic)), expected)
 
 
-@pytest.mark.parametrize("compare", EVERY_COMPARISON)
+@pytest.mark.parametrize("compare", mostly_slow(EVERY_COMPARISON))
 def test_keys_of_frames_are_dropped(compare):
     real, synthetic = _normal(20).astype("f4"), _normal(30, seed=1).astype("f4")
     seed = {} if compare in COMPARISONS else {"random_state": 0}

@@ -30,6 +30,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
 from sklearn.utils.metadata_routing import get_routing_for_object
+from systems import mostly_slow
 
 from skmerc import CBERLClassifier, JoyfulClassifier
 from skmerc.datasets import make_conversations
@@ -80,8 +81,8 @@ def fitted(X, y, model=None):
     return model.fit(X[known], y[known].astype(str)), known
 
 
-@pytest.mark.parametrize("classes", [["a", "b"], ["a", "b", "c"]], ids=str)
-@pytest.mark.parametrize("name", OF_SCIKIT_LEARN)
+@pytest.mark.parametrize("classes", mostly_slow([["a", "b"], ["a", "b", "c"]]), ids=str)
+@pytest.mark.parametrize("name", mostly_slow(OF_SCIKIT_LEARN))
 def test_they_are_scikit_learns_on_the_labelled_rows(name, classes):
     X, y = table(classes)
     model, known = fitted(X, y)
@@ -102,10 +103,10 @@ def test_they_are_scikit_learns_on_the_labelled_rows(name, classes):
 
 
 @pytest.mark.parametrize(
-    "score", [log_loss, brier_score_loss], ids=lambda f: f.__name__
+    "score", mostly_slow([log_loss, brier_score_loss]), ids=lambda f: f.__name__
 )
 @pytest.mark.parametrize(
-    "absent", ["from what is scored", "from training", "from both"]
+    "absent", mostly_slow(["from what is scored", "from training", "from both"])
 )
 def test_a_class_may_be_absent(score, absent):
     X, y = table(["a", "b", "c"])
@@ -145,14 +146,16 @@ def test_a_model_of_one_class_that_is_right_has_no_loss():
     assert neg_log_loss_scorer(model, X, y) == 0
 
 
-@pytest.mark.parametrize("method", ["predict_proba", "decision_function"])
+@pytest.mark.parametrize("method", mostly_slow(["predict_proba", "decision_function"]))
 @pytest.mark.parametrize(
     ("score", "settings"),
-    [
-        (average_precision_score, {"pos_label": "a"}),
-        (average_precision_score, {"pos_label": "b"}),
-        (roc_auc_score, {}),
-    ],
+    mostly_slow(
+        [
+            (average_precision_score, {"pos_label": "a"}),
+            (average_precision_score, {"pos_label": "b"}),
+            (roc_auc_score, {}),
+        ]
+    ),
     ids=["first", "second", "area"],
 )
 def test_two_classes_are_scored_by_the_positive_one(score, settings, method):
@@ -206,7 +209,7 @@ def test_labels_that_lack_a_class_of_the_model_are_refused():
 
 
 @pytest.mark.filterwarnings("ignore::skmerc.exceptions.NoDialogueWarning")
-@pytest.mark.parametrize("n_labels", [2, 3])
+@pytest.mark.parametrize("n_labels", mostly_slow([2, 3]))
 def test_label_sets_are_scored_label_by_label(n_labels):
     X, _ = table(["a", "b", "c"])
     rng = np.random.default_rng(0)
@@ -337,7 +340,7 @@ def test_weights_that_nobody_asked_for_are_an_error(scorer):
         )
 
 
-@pytest.mark.parametrize("scorer", READY, ids=repr)
+@pytest.mark.parametrize("scorer", mostly_slow(READY), ids=repr)
 def test_weight_zero_is_removal_in_every_ready_scorer(scorer):
     X, y = table(["a", "b", "c", "a"])
     model, known = fitted(X, y)

@@ -77,7 +77,9 @@ def test_no_answer_depends_on_what_was_filled_in(table, model):
     assert found[0].shape in ((len(X), 4), (len(X),))
 
 
-@pytest.mark.parametrize("model", WITHOUT_WEIGHTS.values(), ids=list(WITHOUT_WEIGHTS))
+@pytest.mark.parametrize(
+    "model", mostly_slow(WITHOUT_WEIGHTS.values()), ids=list(WITHOUT_WEIGHTS)
+)
 def test_votes_of_our_estimators_need_no_weights(table, model):
     X, y = table
     filled, weight = fill_labels(X, y)
@@ -88,6 +90,7 @@ def test_votes_of_our_estimators_need_no_weights(table, model):
     np.testing.assert_array_equal(found[0], found[1])
 
 
+@pytest.mark.slow
 def test_calibration_of_a_pipeline_weighs_what_it_calibrates_on(table):
     X, y = table
     filled, weight = fill_labels(X, y)
@@ -100,6 +103,7 @@ def test_calibration_of_a_pipeline_weighs_what_it_calibrates_on(table):
     np.testing.assert_array_equal(found[0], found[1])
 
 
+@pytest.mark.slow
 def test_stacking_stands_last_in_a_pipeline(table):
     X, y = table
     filled, weight = fill_labels(X, y)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import BaseEstimator
+from systems import mostly_slow
 
 from skmerc._training import DialogueDataset, fit_standardize
 from skmerc.datasets import make_conversations
@@ -157,7 +158,7 @@ class TestSyntheticNeighbours:
         assert inputs["features"].grad[only_shown].abs().sum() > 0
 
 
-@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize("fusion", mostly_slow(FUSIONS))
 def test_a_dialogue_answers_as_if_alone(fusion, X):
     table = read(X)
     net = network(table, fusion=fusion)
@@ -167,7 +168,7 @@ def test_a_dialogue_answers_as_if_alone(fusion, X):
         torch.testing.assert_close(together[rows.index], alone, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize("fusion", mostly_slow(FUSIONS))
 def test_the_order_of_rows_means_nothing(fusion, X):
     net = network(read(X), fusion=fusion)
     order = np.random.default_rng(0).permutation(len(X))
@@ -231,7 +232,7 @@ class TestHiding:
         with global_state_untouched():
             assert torch.equal(hide_modalities(present, 0.0), present)
 
-    @pytest.mark.parametrize("fusion", FUSIONS)
+    @pytest.mark.parametrize("fusion", mostly_slow(FUSIONS))
     def test_what_is_hidden_is_not_recognised(self, fusion, X, monkeypatch):
         rates = []
 
@@ -283,8 +284,8 @@ def test_an_utterance_may_lack_everything(fusion, X):
 
 
 class TestTraining:
-    @pytest.mark.parametrize("fusion", FUSIONS)
-    @pytest.mark.parametrize("mask", ["node", "neighbor", "class_aware"])
+    @pytest.mark.parametrize("fusion", mostly_slow(FUSIONS))
+    @pytest.mark.parametrize("mask", mostly_slow(["node", "neighbor", "class_aware"]))
     def test_every_parameter_learns(self, fusion, mask, X):
         table = read(X)
         net = network(table, fusion=fusion, mask=mask, mask_rate=0.5).train()
@@ -330,6 +331,7 @@ class TestTraining:
         torch.testing.assert_close(x[kept], 2 * target[kept])
         assert target[~kept].any()
 
+    @pytest.mark.slow
     def test_class_aware_masks_follow_the_frequency(self, X):
         table = read(X)
         net = network(table, mask="class_aware", mask_rate=0.2, dropout=0.0).train()
@@ -423,6 +425,7 @@ def test_weights_of_the_divergences_are_those_given(X):
     torch.testing.assert_close(both, 0.5 * prior + 2.0 * unimodal)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_without_the_second_direction_nothing_later_is_heard(X):
     longest = X["dialogue__id"].value_counts().index[0]

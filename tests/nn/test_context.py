@@ -1,5 +1,6 @@
 """The packed Bi-LSTM against torch's own packing and against loops."""
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -50,6 +51,7 @@ def test_packing_is_that_of_torch(lengths):
         assert sorted(mine.tolist()) == sorted(theirs.tolist())
 
 
+@pytest.mark.slow
 @quick
 @given(LENGTHS)
 @torch.no_grad()
@@ -90,6 +92,7 @@ def test_training_draws_as_one_lstm_of_several_layers_does():
     assert torch.equal(found[packing_order(n)[0]], expected.data)
 
 
+@pytest.mark.slow
 @quick
 @given(LENGTHS)
 @torch.no_grad()

@@ -62,6 +62,7 @@ def test_they_train_repeat_clone_and_are_saved(conv, params, table, tmp_path):
         export_model(model, tmp_path / "model.onnx")
 
 
+@pytest.mark.slow
 def test_a_regressor_takes_them_too(table):
     X, y = table
     model = JoyfulRegressor(conv=pyg.SAGEConv, patience=None, **SMALL)
@@ -80,20 +81,23 @@ def test_relations_are_told_to_those_that_ask():
 
 @pytest.mark.parametrize(
     ("conv", "params", "message"),
-    [
-        (dict, None, "is no convolution of torch-geometric"),
-        (pyg.GATv2Conv, {"heads": 2}, r"the shape \(16,\) in place of \(8,\)"),
-        (pyg.SAGEConv, {"rate": 1}, "SAGEConv .* does not fit"),
-        (pyg.EdgeConv, None, "EdgeConv .* does not fit"),
-        (WithoutEdges, None, "WithoutEdges .* does not fit"),
-        ("mean", {"heads": 2}, "conv='mean' takes none"),
-    ],
+    mostly_slow(
+        [
+            (dict, None, "is no convolution of torch-geometric"),
+            (pyg.GATv2Conv, {"heads": 2}, r"the shape \(16,\) in place of \(8,\)"),
+            (pyg.SAGEConv, {"rate": 1}, "SAGEConv .* does not fit"),
+            (pyg.EdgeConv, None, "EdgeConv .* does not fit"),
+            (WithoutEdges, None, "WithoutEdges .* does not fit"),
+            ("mean", {"heads": 2}, "conv='mean' takes none"),
+        ]
+    ),
 )
 def test_what_does_not_fit_is_refused(conv, params, message, table):
     with pytest.raises(ValueError, match=message):
         classifier(conv, params).fit(*table)
 
 
+@pytest.mark.slow
 def test_classes_of_others_are_loaded_where_they_are_trusted_alone(table, tmp_path):
     model = classifier(Own).fit(*table)
     save_model(model, tmp_path / "model")

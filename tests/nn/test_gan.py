@@ -218,6 +218,7 @@ def test_a_collapsed_generator_is_seen_in_the_history(gan, utterances):
     assert flat[0]["spread"] < 0.01
 
 
+@pytest.mark.slow
 def test_divergence_is_an_error_that_says_what_to_do(gan, utterances):
     huge = Utterances(utterances.x * 1e30, utterances.present, utterances.label)
     batches = ClassBalancedBatches(huge, torch.tensor([1]), 8)

@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 import torch
+from systems import mostly_slow
 
 from skmerc.graph import (
     NeighborMean,
@@ -108,8 +109,8 @@ def test_a_layer_combines_an_utterance_with_what_it_hears():
 
 
 class TestGraph:
-    @pytest.mark.parametrize("conv", CONVS)
-    @pytest.mark.parametrize("layers", range(1, 9))
+    @pytest.mark.parametrize("conv", mostly_slow(CONVS))
+    @pytest.mark.parametrize("layers", mostly_slow(range(1, 9)))
     def test_every_conv_and_depth_learns(self, conv, layers):
         graph = JoyfulGraph(6, 8, conv=conv, layers=layers)
         out = graph(

@@ -144,8 +144,8 @@ class TestWhoInfluencesWhom:
         assert all(p.grad.isfinite().all() for p in net.parameters())
 
 
-@pytest.mark.parametrize("batch_negatives", [False, True])
-@pytest.mark.parametrize("contrast", ["paper", "grace", "supervised"])
+@pytest.mark.parametrize("batch_negatives", mostly_slow([False, True]))
+@pytest.mark.parametrize("contrast", mostly_slow(["paper", "grace", "supervised"]))
 def test_no_loss_of_a_real_utterance_hangs_on_a_synthetic_one(
     contrast, batch_negatives, X, augmented
 ):
@@ -184,7 +184,7 @@ def test_negatives_come_from_the_dialogue_or_from_the_batch(batch_negatives, X):
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"contrast": "grace"}, {"focal_gamma": 2.0}], ids=str
+    "settings", mostly_slow([{}, {"contrast": "grace"}, {"focal_gamma": 2.0}]), ids=str
 )
 def test_dialogues_count_in_proportion_to_their_labelled_utterances(settings, X):
     rng = np.random.default_rng(0)

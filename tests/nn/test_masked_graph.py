@@ -53,12 +53,14 @@ class TestDrawMask:
         drawn = [int(part.sum()) for part in mask.split(lengths)]
         assert drawn == [percent * n // 100 for n in lengths]
 
+    @pytest.mark.slow
     def test_every_utterance_is_drawn_equally_often(self):
         draws = torch.stack([draw_mask(torch.tensor([3, 5]), 0.4) for _ in range(3000)])
         frequency = draws.float().mean(0)
         expected = torch.tensor([1 / 3] * 3 + [2 / 5] * 5)
         torch.testing.assert_close(frequency, expected, atol=0.04, rtol=0)
 
+    @pytest.mark.slow
     def test_weights_are_chances_of_the_first_draw(self):
         weight = torch.tensor([1.0, 2.0, 5.0])
         n = torch.tensor([3])

@@ -194,8 +194,8 @@ def test_gradients_stay_inside_the_dialogue():
     assert x.grad.abs().sum(1).nonzero().flatten().tolist() == [3, 4, 5, 6, 7]
 
 
-@pytest.mark.parametrize("position", POSITIONS)
-@pytest.mark.parametrize("window", [None, 5, 20, 256])
+@pytest.mark.parametrize("position", mostly_slow(POSITIONS))
+@pytest.mark.parametrize("window", mostly_slow([None, 5, 20, 256]))
 @torch.no_grad()
 def test_a_causal_encoder_never_looks_ahead(window, position):
     x, n = dialogues([50])
@@ -263,8 +263,8 @@ def test_padding_sees_something(window, causal, monkeypatch):
     assert all(rows.all() for rows in seen)
 
 
-@pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("window", [None, 32])
+@pytest.mark.parametrize("causal", mostly_slow([False, True]))
+@pytest.mark.parametrize("window", mostly_slow([None, 32]))
 def test_memory_is_linear_in_the_length_of_a_dialogue(window, causal):
     short, long = (
         largest_tensor([n], window=window, causal=causal) for n in (1024, 4096)
@@ -279,6 +279,7 @@ def test_a_long_dialogue_does_not_pad_short_ones(window):
     assert largest_tensor([3] * 400 + [250], window=window) < 2 * short
 
 
+@pytest.mark.slow
 def test_twenty_thousand_turns_run():
     x, n = dialogues([20_000], size=16, dtype=torch.float32)
     module = encoder(16, layers=1, dtype=torch.float32)

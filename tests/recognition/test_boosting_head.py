@@ -43,6 +43,7 @@ def penalty(head):
     return head.estimator_.C
 
 
+@pytest.mark.slow
 def test_neither_the_scale_of_embeddings_nor_repetition_matters(rows):
     (x, y, weight), (others, *_) = rows
     expected = boost((x, y, weight), None, 0).predict(others)
@@ -55,6 +56,7 @@ def test_neither_the_scale_of_embeddings_nor_repetition_matters(rows):
     assert penalty(boost(repeated, None, 0)) == pytest.approx(penalty(shifted))
 
 
+@pytest.mark.slow
 def test_left_out_rows_choose_the_penalty(rows, monkeypatch):
     learned, left_out = rows
     x, y, weight = left_out

@@ -197,6 +197,7 @@ def test_training_stops_early_and_restores_the_best_epoch():
     assert np.abs(longer.predict_proba(X) - model.predict_proba(X)).max() > 1e-4
 
 
+@pytest.mark.slow
 def test_validation_rows_teach_nothing(table):
     X, y = table
     marked = mark_validation(X, fraction=0.3, random_state=0)
@@ -297,7 +298,7 @@ def test_synthetic_rows_of_a_dialogue_held_out_in_fit_teach_nothing(placement):
     assert np.abs(answers(synthetic & ~cousins) - expected).max() > 1e-4
 
 
-@pytest.mark.parametrize("fusion", ["concat", "djvae", "djvae_latent"])
+@pytest.mark.parametrize("fusion", mostly_slow(["concat", "djvae", "djvae_latent"]))
 def test_a_missing_modality_after_complete_training(table, fusion):
     X, y = table
     model = CBERLClassifier(**(SMALL | {"fusion": fusion})).fit(X, y)
@@ -354,7 +355,7 @@ def test_weight_zero_is_the_role_context(table, head):
     assert np.abs(removed.predict_proba(X) - told.predict_proba(X)).max() > 1e-4
 
 
-@pytest.mark.parametrize("head", [None, "boost"])
+@pytest.mark.parametrize("head", mostly_slow([None, "boost"]))
 def test_weight_two_is_a_repetition_in_a_copy_of_the_dialogue(table, head):
     """The copy has the same neighbours, all of them as context."""
     X, y = table[0].iloc[:150], table[1][:150]
@@ -448,6 +449,7 @@ def test_callbacks_see_every_epoch(table):
     assert not hasattr(scheduler, "lr_scheduler_")
 
 
+@pytest.mark.slow
 def test_modalities_given_by_name_override_the_names_of_the_columns(table):
     X, y = table
     blocks = split_frame(X)[1]
@@ -537,6 +539,7 @@ def test_answers_of_a_causal_model_stay_as_a_conversation_goes_on(
         np.testing.assert_allclose(found, whole[:n], atol=1e-9)
 
 
+@pytest.mark.slow
 def test_divergences_warm_up_over_epochs_and_calls(table):
     X, y = table
     settings = SMALL | {"fusion": "djvae", "warmup_epochs": 4, "beta": 0.02}

@@ -97,6 +97,7 @@ def test_answers_of_a_causal_model_stay_as_a_conversation_goes_on(table, conv):
     assert changes[1] > 1e-4
 
 
+@pytest.mark.slow
 def test_history_holds_every_term_and_the_best_epoch_is_restored():
     X, y = make_conversations(16, n_turns=(4, 9), information=8, random_state=0)
     marked = mark_validation(X, fraction=0.4, random_state=0)
@@ -120,7 +121,7 @@ def test_history_holds_every_term_and_the_best_epoch_is_restored():
     assert torch.equal(weights_of(model), weights_of(again))
 
 
-@pytest.mark.parametrize("part", [{}, {"head": "boost"}], ids=str)
+@pytest.mark.parametrize("part", mostly_slow([{}, {"head": "boost"}]), ids=str)
 def test_validation_rows_teach_nothing(table, part):
     X, y = table
     marked = mark_validation(X, fraction=0.3, random_state=0)
@@ -131,7 +132,7 @@ def test_validation_rows_teach_nothing(table, part):
     np.testing.assert_array_equal(with_rows, without)
 
 
-@pytest.mark.parametrize("multilabel", [False, True])
+@pytest.mark.parametrize("multilabel", mostly_slow([False, True]))
 def test_labels_of_context_rows_are_ignored(table, multilabel):
     X, y = table
     hidden = np.arange(len(X)) % 3 == 0
@@ -147,7 +148,7 @@ def test_labels_of_context_rows_are_ignored(table, multilabel):
 
 
 class TestPartialFit:
-    @pytest.mark.parametrize("multilabel", [False, True])
+    @pytest.mark.parametrize("multilabel", mostly_slow([False, True]))
     def test_calls_add_up(self, table, multilabel):
         X, y = table
         y, first = (several(y), {}) if multilabel else (y, {"classes": np.unique(y)})
@@ -181,7 +182,9 @@ def test_warm_start_goes_on(table):
     torch.testing.assert_close(weights_of(model), before, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("change", [{"hidden_size": 9}, {"conv": "mean"}], ids=str)
+@pytest.mark.parametrize(
+    "change", mostly_slow([{"hidden_size": 9}, {"conv": "mean"}]), ids=str
+)
 def test_warm_start_refuses_another_network(table, change):
     model = JoyfulClassifier(**SMALL, warm_start=True).fit(*table)
     with pytest.raises(ValueError, match="shape the network have changed"):
@@ -228,7 +231,9 @@ def test_the_boosting_head_answers_from_embeddings(table):
 
 
 @pytest.mark.filterwarnings("ignore::skmerc.exceptions.UnseenModalityWarning")
-@pytest.mark.parametrize("missing", ["in training", "in prediction", "in both"])
+@pytest.mark.parametrize(
+    "missing", mostly_slow(["in training", "in prediction", "in both"])
+)
 def test_a_missing_modality_is_no_obstacle(table, fitted, missing):
     X, y = table
     lacking = X.copy()
@@ -252,13 +257,19 @@ def test_other_dialogues_and_synthetic_rows_never_matter(table, fitted):
 
 @pytest.mark.parametrize(
     "steps",
-    [
-        [MultimodalGANSampler(n_steps=3, hidden_size=8, device="cpu", random_state=0)],
+    mostly_slow(
         [
-            DialogueSampler(RandomOverSampler(random_state=0)),
-            DJVAEFuser(latent_size=4, hidden_size=8, max_epochs=1, random_state=0),
-        ],
-    ],
+            [
+                MultimodalGANSampler(
+                    n_steps=3, hidden_size=8, device="cpu", random_state=0
+                )
+            ],
+            [
+                DialogueSampler(RandomOverSampler(random_state=0)),
+                DJVAEFuser(latent_size=4, hidden_size=8, max_epochs=1, random_state=0),
+            ],
+        ]
+    ),
     ids=len,
 )
 def test_it_is_a_last_step_after_samplers_and_fusers(table, fitted, steps):
@@ -287,6 +298,7 @@ def test_pickle_and_names_of_embeddings(table, fitted):
     assert fitted.transform(X).shape == (len(X), 8)
 
 
+@pytest.mark.slow
 def test_cross_validation_and_grid_search_by_dialogue(table):
     X, y = table
     model, cv = JoyfulClassifier(**SMALL), DialogueKFold(2)

@@ -132,7 +132,7 @@ def test_every_parameter_is_tried_and_described(kind):
     assert "{{" not in text
 
 
-@pytest.mark.parametrize("then", ["", "partial_fit", "warm_start"])
+@pytest.mark.parametrize("then", mostly_slow(["", "partial_fit", "warm_start"]))
 def test_after_the_first_phase_the_fusion_stays_as_it_is(table, monkeypatch, then):
     X, y = table
     kept, passes_of_fusion = [], []

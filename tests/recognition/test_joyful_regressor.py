@@ -72,6 +72,7 @@ def test_it_repeats_exactly_and_leaves_global_state(
     assert np.abs(other.predict(X) - again).max() > 1e-4
 
 
+@pytest.mark.slow
 def test_answers_are_scores_of_rows_in_any_order(table, fitted):
     X, y = table
     order = np.random.default_rng(0).permutation(len(X))
@@ -87,6 +88,7 @@ def test_answers_are_scores_of_rows_in_any_order(table, fitted):
         np.testing.assert_allclose(alone, answers[rows], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_answers_of_a_causal_model_stay_as_a_conversation_goes_on(table):
     X, y = table
     talk = X[X["dialogue__id"] == "dia3"]
@@ -261,6 +263,7 @@ def test_pickle_and_names_of_embeddings(table, fitted):
     assert fitted.transform(X).shape == (len(X), 8)
 
 
+@pytest.mark.slow
 def test_cross_validation_and_grid_search_by_dialogue(table):
     X, y = table
     model, cv = JoyfulRegressor(**SMALL), DialogueKFold(2)

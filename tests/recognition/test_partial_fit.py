@@ -84,6 +84,7 @@ def assert_same_scales(found, expected):
         np.testing.assert_allclose(one, other, rtol=1e-5)
 
 
+@pytest.mark.slow
 @every_model
 def test_scales_of_parts_are_those_of_the_whole_table(model, data):
     X, y, weight = data
@@ -106,6 +107,7 @@ def test_a_first_part_that_is_synthetic_leaves_no_trace(data):
     assert_same_scales(teach(model, parts[1:], classes), whole)
 
 
+@pytest.mark.slow
 def test_units_of_scores_are_those_of_the_whole_table(data):
     model, (X, y, weight) = MODELS[2], data
     whole = begin(model)[0].fit(X, answers_for(model, y), weight)
@@ -114,7 +116,9 @@ def test_units_of_scores_are_those_of_the_whole_table(data):
     assert growing._task.unit == pytest.approx(whole._task.unit)
 
 
-@pytest.mark.parametrize("model", MODELS[:2], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize(
+    "model", mostly_slow(MODELS[:2]), ids=lambda m: type(m).__name__
+)
 def test_shares_of_classes_are_those_of_all_parts(model, data):
     X, y, weight = data
     whole = begin(model)[0].fit(X, y, weight)
@@ -156,6 +160,7 @@ def test_it_goes_on_after_loading(model, data, way, tmp_path):
     assert_same_scales(loaded, model)
 
 
+@pytest.mark.slow
 @every_model
 def test_a_call_that_fails_changes_nothing(model, data):
     first, second, _ = parts_of(data)
@@ -180,6 +185,7 @@ def test_a_first_call_that_fails_leaves_nothing_fitted(data):
         model.partial_fit(X, y)
 
 
+@pytest.mark.slow
 @every_model
 def test_a_warm_start_keeps_its_scales_and_further_parts_add_to_them(model, data):
     first, second, _ = parts_of(data)

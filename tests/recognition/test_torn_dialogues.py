@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from systems import make_model
+from systems import make_model, mostly_slow
 
 from skmerc.datasets import make_conversations
 from skmerc.exceptions import SplitDialogueWarning
@@ -65,7 +65,7 @@ def told(model, method, X, *arguments):
     return [warning for warning in found if warning.category is SplitDialogueWarning]
 
 
-@pytest.mark.parametrize("name", TORN)
+@pytest.mark.parametrize("name", mostly_slow(TORN))
 def test_rows_without_their_dialogues_are_told_once(model, name):
     for method in ("predict", "predict_proba", "transform"):
         (warning,) = told(model, method, TORN[name])
@@ -74,7 +74,7 @@ def test_rows_without_their_dialogues_are_told_once(model, name):
     assert "take the answers that you need" in str(warning.message)
 
 
-@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("name", mostly_slow(WHOLE))
 def test_whole_dialogues_and_what_is_natural_are_not_told(model, name):
     assert not told(model, "predict", WHOLE[name])
 

@@ -48,7 +48,7 @@ def test_a_modality_that_no_training_row_had_is_missing_in_answers(
 
 
 @pytest.mark.filterwarnings("ignore", category=PartialMissingWarning)
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", mostly_slow(NETWORKS))
 def test_so_is_a_single_column(table, name):
     X, y = table
     without = with_values(X, ["audio__1"], np.nan)

@@ -26,7 +26,7 @@ def n_validation(X):
     return (X["dialogue__role"] == "validation").sum()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", mostly_slow(NAMES))
 def test_without_validation_all_is_learned_to_the_end(name, table):
     X, _, y = table
     model, other = fit(name, X, y), fit(name, X, y, patience=None)
@@ -50,8 +50,10 @@ def test_too_few_validation_utterances_are_scored_and_stop_nothing(
     assert fit(name, X, y, **settings).n_iter_ < 12
 
 
-@pytest.mark.parametrize("asked", [{"patience": 1}, {"validation_fraction": 0.4}])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "asked", mostly_slow([{"patience": 1}, {"validation_fraction": 0.4}])
+)
+@pytest.mark.parametrize("name", mostly_slow(NAMES))
 def test_who_asks_for_it_stops_early(name, asked, table, monkeypatch):
     X, _, y = table
     monkeypatch.setattr(_base, "_PATIENCE", 1)

@@ -143,13 +143,15 @@ def test_integer_arrays_lose_no_digits():
 
 @pytest.mark.parametrize(
     "make",
-    [
-        list,
-        pd.Series,
-        lambda y: pd.Series(y, index=np.arange(60) + 5, name="emotion"),
-        lambda y: pd.Series(y, dtype="category"),
-        lambda y: pd.DataFrame({"emotion": y}),
-    ],
+    mostly_slow(
+        [
+            list,
+            pd.Series,
+            lambda y: pd.Series(y, index=np.arange(60) + 5, name="emotion"),
+            lambda y: pd.Series(y, dtype="category"),
+            lambda y: pd.DataFrame({"emotion": y}),
+        ]
+    ),
 )
 def test_labels_keep_their_type_beside_a_keyed_frame(table, make):
     X, y = table
@@ -180,15 +182,17 @@ def test_polars_is_taken_and_becomes_pandas(table):
 
 @pytest.mark.parametrize(
     ("strategy", "expected"),
-    [
-        ("auto", {"neutral": 40, "joy": 40, "fear": 40}),
-        ("mean", {"neutral": 40, "joy": 20, "fear": 20}),
-        ("minority", {"neutral": 40, "joy": 14, "fear": 40}),
-        ("not minority", {"neutral": 40, "joy": 40, "fear": 6}),
-        ("all", {"neutral": 40, "joy": 40, "fear": 40}),
-        ({"fear": 9, "neutral": 41}, {"neutral": 41, "joy": 14, "fear": 9}),
-        (lambda y: {"joy": 15}, {"neutral": 40, "joy": 15, "fear": 6}),
-    ],
+    mostly_slow(
+        [
+            ("auto", {"neutral": 40, "joy": 40, "fear": 40}),
+            ("mean", {"neutral": 40, "joy": 20, "fear": 20}),
+            ("minority", {"neutral": 40, "joy": 14, "fear": 40}),
+            ("not minority", {"neutral": 40, "joy": 40, "fear": 6}),
+            ("all", {"neutral": 40, "joy": 40, "fear": 40}),
+            ({"fear": 9, "neutral": 41}, {"neutral": 41, "joy": 14, "fear": 9}),
+            (lambda y: {"joy": 15}, {"neutral": 40, "joy": 15, "fear": 6}),
+        ]
+    ),
 )
 def test_counts_equal_the_quota(table, strategy, expected):
     sampler = quick(sampling_strategy=strategy)
@@ -206,7 +210,7 @@ def test_a_share_is_taken_for_two_classes(table):
     assert counts(y_more) == {"neutral": 40, "joy": 30}
 
 
-@pytest.mark.parametrize("gate", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("gate", mostly_slow([0.0, 0.5, 1.0]))
 def test_the_quota_is_filled_whatever_the_gate(table, gate):
     sampler = quick(gate=gate, max_draws=2)
     _, y_more = sampler.fit_resample(*table)
@@ -218,6 +222,7 @@ def test_the_quota_is_filled_whatever_the_gate(table, gate):
         assert set(sampler.acceptance_rate_.values()) == {0.0}
 
 
+@pytest.mark.slow
 def test_the_gate_prefers_what_the_classifier_recognises(table):
     X, y = table
 
@@ -247,8 +252,8 @@ def test_a_balanced_table_comes_back_as_it_is(table):
     assert sampler.source_indices_.shape == (0,)
 
 
-@pytest.mark.parametrize("size", [1, 2])
-@pytest.mark.parametrize("source", ["same", "any"])
+@pytest.mark.parametrize("size", mostly_slow([1, 2]))
+@pytest.mark.parametrize("source", mostly_slow(["same", "any"]))
 def test_classes_of_one_or_two_utterances_are_raised(table, size, source):
     X, _ = table
     y = np.array(["neutral"] * (60 - size) + ["fear"] * size)

@@ -167,12 +167,17 @@ def test_what_is_no_score_is_refused_before_training(table, scoring):
 
 @pytest.mark.parametrize(
     ("scoring", "name"),
-    [
-        (weighted_f1_scorer, "weighted_f1"),
-        (make_dialogue_scorer(log_loss, response_method="predict_proba"), "log_loss"),
-        (make_scorer(accuracy_score), "accuracy_score"),
-        ("accuracy", "accuracy"),
-    ],
+    mostly_slow(
+        [
+            (weighted_f1_scorer, "weighted_f1"),
+            (
+                make_dialogue_scorer(log_loss, response_method="predict_proba"),
+                "log_loss",
+            ),
+            (make_scorer(accuracy_score), "accuracy_score"),
+            ("accuracy", "accuracy"),
+        ]
+    ),
     ids=["ready", "ours", "of scikit-learn", "string"],
 )
 def test_a_score_without_a_name_has_that_of_its_function(table, scoring, name):
@@ -250,7 +255,7 @@ def test_what_callbacks_record_is_told(table):
     assert "score_best" not in model.history_[0]
 
 
-@pytest.mark.parametrize("name", ["cberl", "joyful", "regressor"])
+@pytest.mark.parametrize("name", mostly_slow(["cberl", "joyful", "regressor"]))
 def test_the_history_says_which_epoch_was_the_best_so_far(table, name):
     X, y = table
     y = X["text__0"].to_numpy() if name == "regressor" else y
@@ -357,10 +362,12 @@ def test_the_others_of_skorch_work(table, callback, capsys):
     assert pickle.loads(pickle.dumps(model)).predict(X).shape == y.shape
 
 
-@pytest.mark.parametrize("kind", ["cberl", "joyful"])
+@pytest.mark.parametrize("kind", mostly_slow(["cberl", "joyful"]))
 @pytest.mark.parametrize(
     "name",
-    ["early_stopping", "finished_epochs", "print_log", "schedule", "train_loss"],
+    mostly_slow(
+        ["early_stopping", "finished_epochs", "print_log", "schedule", "train_loss"]
+    ),
 )
 def test_any_name_may_be_given(table, name, kind):
     X, y = table
@@ -415,7 +422,7 @@ def holding(writer):
     }
 
 
-@pytest.mark.parametrize("kind", list(holding(None)))
+@pytest.mark.parametrize("kind", mostly_slow(list(holding(None))))
 def test_a_handle_is_shared_and_the_users_callback_stays(table, kind):
     X, y = table
     writer = Writer()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
+from systems import mostly_slow
 
 from skmerc._training import hold_out
 from skmerc.frame import make_frame
@@ -52,7 +53,7 @@ def test_synthetic_rows_follow_their_source(seed):
     np.testing.assert_array_equal(out[180:], dialogues)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", mostly_slow(range(20)))
 def test_no_class_is_taken_away(seed):
     conversations = table()
     rng = np.random.default_rng(seed)

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from skorch.callbacks import EarlyStopping, EpochScoring, EpochTimer
 from skorch.utils import noop
-from systems import make_model
+from systems import make_model, mostly_slow
 
 from skmerc import (
     CBERLClassifier,
@@ -93,6 +93,7 @@ class PruneAt(BasePruner):
         return trial.last_step >= self.step
 
 
+@pytest.mark.slow
 def test_a_trial_is_scored_as_by_cross_validation(table):
     X, y = table
     study = new_study()
@@ -112,6 +113,7 @@ def test_a_trial_is_scored_as_by_cross_validation(table):
     )
 
 
+@pytest.mark.slow
 def test_the_same_parameters_have_the_same_score(table):
     objective = DialogueObjective(CLASSIFIER, *table, LR, cv=2)
     assert objective(FixedTrial({"lr": 0.01})) == objective(FixedTrial({"lr": 0.01}))
@@ -221,7 +223,9 @@ def test_epochs_are_reported_between_folds(table):
         assert [reported[4 * fold + k] for k in range(3)] == expected
 
 
-@pytest.mark.parametrize("scoring", [neg_log_loss_scorer, "accuracy"], ids=str)
+@pytest.mark.parametrize(
+    "scoring", mostly_slow([neg_log_loss_scorer, "accuracy"]), ids=str
+)
 def test_epochs_are_reported_in_the_units_of_the_score(table, scoring):
     X, y = table
     model = clone(CLASSIFIER).set_params(max_epochs=3, patience=9)
@@ -292,7 +296,8 @@ def test_a_fold_that_stops_early_leaves_its_steps_free(table):
 
 
 @pytest.mark.parametrize(
-    ("step", "fits", "steps"), [(1, 1, [0, 1]), (2, 1, [0, 1, 2]), (3, 2, [0, 1, 2, 3])]
+    ("step", "fits", "steps"),
+    mostly_slow([(1, 1, [0, 1]), (2, 1, [0, 1, 2]), (3, 2, [0, 1, 2, 3])]),
 )
 def test_pruning_within_a_fold(table, monkeypatch, step, fits, steps):
     counted = count(monkeypatch, CBERLClassifier)

@@ -169,6 +169,7 @@ def test_halving_gives_epochs_to_the_best(table, counts):
         assert len(part) == len(whole)
 
 
+@pytest.mark.slow
 def test_halving_by_rows_tears_dialogues(table, counts):
     X, y = table
     search = HalvingGridSearchCV(
