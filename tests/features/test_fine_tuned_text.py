@@ -554,9 +554,10 @@ def test_minilm_learns_emotions_of_meld(minilm, real_data):
 
     def score(embedder):
         reader = LogisticRegression(C=0.01, max_iter=2000)
-        texts = table["sentence"]
-        reader.fit(embedder.fit_transform(texts[train], y[train]), y[train])
-        return reader.score(embedder.transform(texts[dev]), y[dev])
+        names = {"dialogue": "dialogue__id", "turn": "dialogue__turn"}
+        X = table[["sentence", *names]].rename(columns=names)
+        reader.fit(embedder.fit_transform(X.loc[train], y[train]), y[train])
+        return reader.score(embedder.transform(X.loc[dev]), y[dev])
 
     tuned = FineTunedTextEmbedder(minilm, cv=2, random_state=0)
     assert score(tuned) > score(TextEmbedder(minilm)) + 0.02
