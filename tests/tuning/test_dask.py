@@ -33,7 +33,7 @@ def table():
 def client(tmp_path_factory):
     """Two workers, which see one GPU each where there are two."""
     folder = tmp_path_factory.mktemp("dask")
-    path = {"PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])])}
+    path = {"PYTHONPATH": os.pathsep.join(map(str, [HERE, *HERE.parents[:2]]))}
     processes = []
 
     # Without what tests/conftest.py says of threads, which Dask says by itself.
