@@ -14,25 +14,11 @@ in a set. It prints Markdown.
 import argparse
 
 import numpy as np
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from benchmark.floors import logistic
 
-from skmerc import DialogueConformalClassifier, UtteranceClassifier
+from skmerc import DialogueConformalClassifier
 from skmerc.datasets import load_table
 from skmerc.frame import read_keys
-
-
-def single():
-    """Logistic regression on single utterances, as in ``results_table.py``."""
-    return UtteranceClassifier(
-        make_pipeline(
-            SimpleImputer(keep_empty_features=True),
-            StandardScaler(),
-            LogisticRegression(C=0.01, max_iter=2000),
-        )
-    )
 
 
 def coverage(sets, y, dialogue):
@@ -70,7 +56,7 @@ def main():
     for alpha in asked.alpha:
         for per_class in (False, True):
             model = DialogueConformalClassifier(
-                single(), alpha=alpha, method=asked.method, per_class=per_class
+                logistic(), alpha=alpha, method=asked.method, per_class=per_class
             ).fit(X[~test], y[~test])
             sets = model.predict_set(X[test])[labelled]
             told = coverage(sets, y_test, dialogue).values()
