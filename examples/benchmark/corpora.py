@@ -1,6 +1,6 @@
 """Tables to measure on: files of the package's form, and corpora as users hold them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -30,28 +30,44 @@ four emotions."""
 
 @dataclass(frozen=True)
 class Table:
-    """Utterances of a corpus: keys and features, labels, and the official parts."""
+    """Utterances of a corpus: keys and features, labels, and the official parts.
+
+    `embedder` are parameters for the embedders of its words, where it keeps them.
+    """
 
     name: str
     X: pd.DataFrame
     y: np.ndarray
     split: np.ndarray
+    embedder: dict = field(default_factory=dict)
 
     @property
     def modalities(self):
         """The names of its blocks of features, in order."""
-        return list(dict.fromkeys(c.split("__")[0] for c in drop_keys(self.X)))
+        names = dict.fromkeys(c.split("__")[0] for c in drop_keys(self.X))
+        return [name for name in names if name != WORDS]
 
     def replace(self, **changes):
         """Return a table of which something differs."""
         return Table(**(vars(self) | changes))
 
 
-def read(data, *, modalities=None, label=None, features=None, embed=None, cache=None):
+def read(
+    data,
+    *,
+    modalities=None,
+    label=None,
+    features=None,
+    sentences=None,
+    embed=None,
+    cache=None,
+    words=False,
+):
     """Read a table, ``file.npz``, or a corpus, ``meld:folder``.
 
-    Words without features are embedded. ``conversations:calls.jsonl`` is for
-    :func:`skmerc.datasets.to_frame`.
+    Words without features are embedded, or kept where `words` are wanted; those of a
+    table stand in a CSV file of their own, `sentences`. ``conversations:calls.jsonl``
+    is for :func:`skmerc.datasets.to_frame`.
     """
     kind, _, path = data.partition(":")
     chosen = {"label": label, "features": features, "modalities": modalities}
@@ -66,12 +82,17 @@ def read(data, *, modalities=None, label=None, features=None, embed=None, cache=
         chosen.setdefault("modalities", features_in(data))
         X, y, split = datasets.load_table(data, **chosen, return_split=True)
         name = Path(data).name.split(".")[0]
-    if WORDS in X:
+    if sentences:
+        X = X.assign(**{WORDS: sentences_of(X, sentences)})
+    if words:
+        X = with_words(X, data)
+    elif WORDS in X:
         X = embedded(X, embed, cache)
     y = np.asarray(y)
     name += f".{label}" * (label not in (None, "label", "score"))
     name += f"@{Path(embed).name}" if embed else ""
-    return Table(name, X, y if y.dtype.kind == "f" else y.astype(str), split)
+    y = y if y.dtype.kind == "f" else y.astype(str)
+    return Table(name, X, y, split, embedder_of(embed, cache))
 
 
 def features_in(path):
@@ -82,11 +103,36 @@ def features_in(path):
         return [name for name in FEATURES if name in arrays.files]
 
 
+def sentences_of(X, path):
+    """Find what was said by dialogue and turn."""
+    # "None" is something to say.
+    said = pd.read_csv(path, keep_default_na=False, dtype={"dialogue": str})
+    column = next(n for n in ("sentence", "utterance", "text") if n in said)
+    said = said.set_index(["dialogue", "turn"])[column]
+    keys = read_keys(X)
+    rows = pd.MultiIndex.from_arrays(
+        [keys["dialogue__id"].astype(str), keys["dialogue__turn"]]
+    )
+    return said.loc[rows].to_numpy()
+
+
+def with_words(X, data):
+    """Keep words in the place of embeddings of them."""
+    if WORDS not in X:
+        raise SystemExit(f"{data} holds no words; name a CSV file of --sentences.")
+    return X[[column for column in X if not column.startswith("text__")]]
+
+
+def embedder_of(model, cache):
+    """Return parameters of embedders."""
+    return {"cache": cache} | ({"model": model} if model else {})
+
+
 def embedded(X, model=None, cache=None):
     """Put embeddings of what was said in the place of the words."""
     from skmerc.features import TextEmbedder  # an extra
 
-    embedder = TextEmbedder(**({"model": model} if model else {}), cache=cache)
+    embedder = TextEmbedder(**embedder_of(model, cache))
     vectors = np.asarray(embedder.fit_transform(X[WORDS]))
     return make_frame({"text": vectors}, **keys_of(X))
 

@@ -95,12 +95,14 @@ SCORE_FLOORS = {
     ),
 }
 
-WITHOUT_SEED = {
-    "most frequent",
-    "logistic regression",
-    "the same, ±2 neighbours",
-    "the same, ±5 neighbours",
-    "median",
-    "ridge regression",
-}
+WITHOUT_SEED = frozenset(
+    {
+        "most frequent",
+        "logistic regression",
+        "the same, ±2 neighbours",
+        "the same, ±5 neighbours",
+        "median",
+        "ridge regression",
+    }
+)
 """These do not depend on a seed, and so are fitted once."""

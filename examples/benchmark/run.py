@@ -29,7 +29,6 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmark import corpora, one, splits
-from benchmark.floors import WITHOUT_SEED
 from benchmark.record import RESULTS, Record, identity_of, surroundings
 from benchmark.studies import STUDIES
 
@@ -43,6 +42,7 @@ def parse(given=None):
     parser.add_argument("--modalities", nargs="+", help="text, audio, visual")
     parser.add_argument("--label", help="which labels to read")
     parser.add_argument("--features", help="a feature file beside annotations")
+    parser.add_argument("--sentences", help="a CSV file of what was said in a table")
     parser.add_argument("--embed", help="the sentence model for words")
     parser.add_argument("--models", nargs="+", help="some pipelines of the study alone")
     parser.add_argument("--split", choices=splits.SPLITS, help="by default official")
@@ -58,8 +58,9 @@ def parse(given=None):
 
 def make_jobs(study, arguments):
     """List all runs, seed after seed, so that an unfinished study compares, too."""
-    names = ("modalities", "label", "features", "embed")
+    names = ("modalities", "label", "features", "sentences", "embed")
     how = {name: getattr(arguments, name) for name in names}
+    how["words"] = study.kind == "text"
     how["cache"] = str(arguments.out.resolve() / "cache")
     made = []
     for data in groups_of(study, arguments.data):
@@ -90,7 +91,7 @@ def jobs_of(study, arguments, tables):
         shared | {"corpus": corpus, "fold": fold, "model": model, "seed": seed}
         for corpus, fold in places
         for model in chosen(study.pipelines(tables[0]), arguments.models)
-        for seed in range(1 if model in WITHOUT_SEED else arguments.seeds)
+        for seed in range(1 if model in study.without_seed else arguments.seeds)
     ]
 
 

@@ -297,16 +297,65 @@ def test_a_study_that_is_killed_goes_on(table_file, tmp_path):
     assert len(set(lines())) == len(lines()) == 5
 
 
+STUDIES = """
+systems imbalance ensembles learning-curve speakers transfer together augmentation masks
+fusion generator samplers boosting cberl-parts tuning modalities window
+augmentation-rates contrast phases depth joyful-parts sentiment
+""".split()
+OF_TEXT = ["text", "fine-tuned-text"]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_every_study_runs_once(run_study, part, table_file, tmp_path):
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_runs_once(name, run_study, part, table_file, tmp_path):
+    study = part("studies").STUDIES[name]
     second = tmp_path / "others.npz"
     second.write_bytes(table_file.read_bytes())
-    for study in part("studies").STUDIES.values():
-        several = study.kind in ("transfer", "together")
-        path = run_study(study.name, table_file, *[second] * several)
-        rows = part("record").read(path)
-        made = study.pipelines(part("corpora").read(str(table_file)))
-        assert len(rows) == len(made) * (1 + several), study.name
-        if study.measure:
-            assert rows["extra"].map(len).all(), study.name
+    several = study.kind in ("transfer", "together")
+    path = run_study(name, table_file, *[second] * several)
+    rows = part("record").read(path)
+    made = study.pipelines(part("corpora").read(str(table_file)))
+    assert len(rows) == len(made) * (1 + several)
+    if study.measure:
+        assert rows["extra"].map(len).all()
+
+
+@pytest.fixture
+def sentences(table_file, tmp_path):
+    """Sentences that name the emotion of their own row."""
+    with np.load(table_file) as table:
+        said = [f"I feel {name}" for name in table["label_names"][table["label"]]]
+        rows = {name: table[name] for name in ("dialogue", "turn")}
+    path = tmp_path / "said.csv"
+    pd.DataFrame(rows | {"sentence": said}).to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", OF_TEXT)
+def test_every_study_of_text_runs_once(
+    name, run_study, part, table_file, sentences, minilm
+):
+    given = {"sentences": sentences, "embed": minilm, "modalities": "audio"}
+    rows = part("record").read(run_study(name, table_file, **given))
+    table = part("corpora").read(str(table_file), sentences=sentences, words=True)
+    assert len(rows) == len(part("studies").STUDIES[name].pipelines(table))
+    if name == "text":  # where nothing is left to get wrong
+        score = rows.set_index("model")["weighted_f1"]["logistic regression, words"]
+        assert score == 1
+
+
+def test_the_studies_are_those_that_are_tested(part):
+    assert [*part("studies").STUDIES] == STUDIES + OF_TEXT
+
+
+def test_words_are_found_by_dialogue_and_turn(part, table_file, sentences):
+    said = pd.read_csv(sentences)
+    said.sample(frac=1, random_state=0).to_csv(sentences, index=False)
+    table = part("corpora").read(str(table_file), sentences=sentences, words=True)
+    assert table.modalities == ["audio"]
+    assert table.X["utterance"].tolist() == [f"I feel {label}" for label in table.y]
+    with pytest.raises(SystemExit, match="holds no words"):
+        part("corpora").read(str(table_file), words=True)

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from benchmark.floors import WITHOUT_SEED
+
 STUDIES = {}
 
 
@@ -21,8 +23,11 @@ class Study:
         The pipeline that others are compared with.
     measure : callable or None
         More measures: a function of the fitted model and the division.
-    kind : {"emotions", "scores", "transfer", "together"}
-        What the labels are, or what is done with several corpora.
+    kind : {"emotions", "scores", "text", "transfer", "together"}
+        What the labels are, whether the words are read as they were said, or what is
+        done with several corpora.
+    without_seed : frozenset of str
+        The pipelines that do not depend on a seed, and so are fitted once.
     """
 
     name: str
@@ -31,18 +36,19 @@ class Study:
     floor: str
     measure: Callable | None = None
     kind: str = "emotions"
+    without_seed: frozenset = WITHOUT_SEED
 
 
-def study(floor, *, measure=None, kind="emotions"):
+def study(floor, **how):
     """Register what a function returns, under its name, with its docstring."""
 
     def register(build):
         name = build.__name__.replace("_", "-")
         question = " ".join(build.__doc__.split())
-        STUDIES[name] = Study(name, question, build, floor, measure, kind)
+        STUDIES[name] = Study(name, question, build, floor, **how)
         return build
 
     return register
 
 
-from benchmark.studies import both, cberl, joyful  # noqa: E402, F401
+from benchmark.studies import both, cberl, joyful, text  # noqa: E402, F401
