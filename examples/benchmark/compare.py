@@ -6,7 +6,8 @@ For each corpus the answers of a model and those of the floor to the same test d
 are compared, seed by seed. Dialogues are drawn with replacement (bootstrap), the same
 for both and for all seeds, so that differences are paired; the interval holds 95 % of
 the draws, and p is twice the share of draws beyond 0, after Holm's correction for the
-number of models. It writes ``results/<study>.compared.csv``, which tables show.
+number of models. It writes ``results/<study>.compared.csv``, which tables show. Answers
+stay on the machine that gave them: what was compared elsewhere is kept as it is.
 """
 
 import argparse
@@ -30,6 +31,9 @@ def compare(record, study, *, score=None, floor=None, n_draws=2000, random_state
     score = score or SCORE.get(study.kind, "weighted_f1")
     floor, found = floor or study.floor, []
     for place, rows in read(record.path).groupby(PLACE, sort=False):
+        if not all(path.exists() for path in paths_of(record, rows)):
+            print(f"{', '.join(map(str, place))}: answers lie elsewhere.")
+            continue
         answers = {
             m: answers_of(record, r) for m, r in rows.groupby("model", sort=False)
         }
@@ -53,14 +57,27 @@ def compare(record, study, *, score=None, floor=None, n_draws=2000, random_state
 
 def answers_of(record, rows):
     """Read the answers of a model, seed by seed; those of all folds together."""
-    answers = {}
-    for _, row in rows.sort_values("fold", kind="stable").iterrows():
-        path = record.predictions(tuple(str(row[name]) for name in IDENTITY))
-        if not path.exists():
-            raise SystemExit(f"{path} is missing: the run was made elsewhere.")
+    answers, rows = {}, rows.sort_values("fold", kind="stable")
+    for seed, path in zip(rows["seed"], paths_of(record, rows), strict=True):
         with np.load(path, allow_pickle=False) as file:
-            answers.setdefault(row["seed"], []).append(dict(file))
+            answers.setdefault(seed, []).append(dict(file))
     return answers
+
+
+def paths_of(record, rows):
+    """Return where the answers of runs are kept."""
+    identities = rows[IDENTITY].astype(str).itertuples(index=False, name=None)
+    return [record.predictions(identity) for identity in identities]
+
+
+def kept(path, found):
+    """Return what was compared at places that were not compared anew."""
+    if not path.exists():
+        return found
+    before = pd.read_csv(path, keep_default_na=False)
+    anew = set(found[PLACE].astype(str).itertuples(index=False, name=None))
+    places = before[PLACE].astype(str).itertuples(index=False, name=None)
+    return pd.concat([before[[place not in anew for place in places]], found])
 
 
 def paired(own, of_floor, score, n_draws, random_state):
@@ -167,7 +184,7 @@ def main(given=None):
         n_draws=arguments.draws,
     )
     path = arguments.out / f"{study.name}.compared.csv"
-    found.to_csv(path, index=False, float_format="%.6g")
+    kept(path, found).to_csv(path, index=False, float_format="%.6g")
     print(found.drop(columns=PLACE[1:]).to_string(index=False))
 
 

@@ -7,8 +7,10 @@
 
 ``--update`` writes the tables of the README and of the documentation anew, which stand
 between markers that name a study and a corpus: ``<!-- results: systems maia_text -->``
-and ``<!-- end of results -->`` in Markdown; the same as comments in rst. A test fails
-where they differ from the results.
+and ``<!-- end of results -->`` in Markdown; the same as comments in rst. Of each class
+that is named, ``maia_text, F1 anger``, there is the F1, too. ``systems every corpus``
+sets the scores of all corpora side by side, with mean ranks. A test fails where tables
+differ from the results.
 """
 
 import argparse
@@ -32,6 +34,7 @@ POINTS = {
     "ece": "ECE",
 }
 CHOICES = ("modalities", "split", "dialogues")
+EVERY = "every corpus"
 NUMBERS = {"mae": "mean absolute error", "correlation": "correlation"}
 MARKED = re.compile(
     r"(?P<begin>(?:<!-- |\.\. )results: (?P<study>\S+) (?P<place>.+?)(?: -->)?\n)"
@@ -42,12 +45,41 @@ MARKED = re.compile(
 
 def table_of(folder, study, place):
     """Mean and deviation of each model on a corpus, as text: a row for each."""
+    if place == EVERY:
+        return table_of_all(folder, study)
     runs = runs_of(folder, study, place)
-    table = pd.DataFrame(
-        {name: cells_of(own) for name, own in runs.groupby("model", sort=False)}
-    ).T.fillna("")
-    table.index.name = "model"
+    classes = [w.removeprefix("F1 ") for w in place.split(", ") if w.startswith("F1 ")]
+    models = runs.groupby("model", sort=False)
+    table = pd.DataFrame({name: cells_of(own, classes) for name, own in models})
+    table = table.T.fillna("").rename_axis("model")
     return table.loc[:, (table != "").any()].join(differences(folder, study, place))
+
+
+def table_of_all(folder, study):
+    """Weighted and macro F1 of each model on each corpus, and its mean ranks.
+
+    Only models that were measured on all of them have ranks.
+    """
+    path = Path(folder) / f"{study}.csv"
+    if not path.exists():
+        raise SystemExit(f"There is no {path}: make the runs of {study} first.")
+    rows, means, cells = read(path), {}, {}
+    for place in places_in(rows):
+        runs = at(rows, place)
+        corpus = runs["corpus"].iloc[0]
+        models = runs.groupby("model", sort=False)
+        scores = [100 * models[name].mean() for name in ("weighted_f1", "macro_f1")]
+        cells[corpus] = pd.Series(
+            {name: f"{spread(100 * own['weighted_f1'], 1)}" for name, own in models}
+        )
+        for name, score in zip(("weighted F1", "macro F1"), scores, strict=True):
+            means[corpus, name] = score
+    means = pd.DataFrame(means).dropna().rank(ascending=False)
+    table = pd.DataFrame(cells).loc[list(dict.fromkeys(rows["model"]))].fillna("")
+    for name in ("weighted F1", "macro F1"):
+        rank = means.xs(name, axis=1, level=1).mean(axis=1)
+        table[f"mean rank by {name}"] = rank.map("{:.1f}".format)
+    return table.fillna("").rename_axis("model")
 
 
 def runs_of(folder, study, place):
@@ -86,12 +118,14 @@ def places_in(rows):
     return [", ".join(filter(None, row)) for row in found.itertuples(index=False)]
 
 
-def cells_of(runs):
-    """Write the scores of a model."""
+def cells_of(runs, classes=()):
+    """Write the scores of a model, and the F1 of some classes."""
     extra = pd.DataFrame(runs["extra"].tolist(), index=runs.index)
     cells = {"runs": str(len(runs))}
     cells |= {text: spread(100 * runs[name], 1) for name, text in POINTS.items()}
     cells |= {text: spread(runs[name], 3) for name, text in NUMBERS.items()}
+    own = pd.DataFrame(runs["per_class"].tolist(), index=runs.index)
+    cells |= {f"F1 {name}": spread(100 * own[name], 1) for name in classes}
     return cells | {name: spread(extra[name], 3) for name in extra}
 
 
@@ -172,7 +206,10 @@ def main(given=None):
     if not arguments.study:
         parser.error("name a study, or give --update")
     write = as_rst if arguments.format == "rst" else as_markdown
-    for place in places_in(read(arguments.out / f"{arguments.study}.csv")):
+    places = places_in(read(arguments.out / f"{arguments.study}.csv"))
+    if len(places) > 1:
+        print(write(table_of(arguments.out, arguments.study, EVERY)))
+    for place in places:
         print(f"{place}\n")
         print(write(table_of(arguments.out, arguments.study, place)))
         if arguments.plot:

@@ -262,6 +262,39 @@ def test_tables_stand_between_markers(run_study, three_floors, table_file, part)
     assert report.places_in(rows) == ["calls, text+audio, official"]
 
 
+def test_corpora_stand_side_by_side_with_mean_ranks(part, tmp_path):
+    scores = {"one": (0.5, 0.6, 0.7), "other": (0.9, 0.8, 0.7)}
+    rows = [
+        dict.fromkeys(part("record").COLUMNS, "")
+        | {"corpus": corpus, "model": model, "seed": seed, "status": "ok"}
+        | {"weighted_f1": score + seed / 10, "macro_f1": -score}
+        | {"per_class": json.dumps({"joy": score})}
+        for corpus, row in scores.items()
+        for model, score in zip("abc", row, strict=True)
+        for seed in (0, 1)
+    ]
+    pd.DataFrame(rows[:-2]).to_csv(tmp_path / "systems.csv", index=False)
+    table = part("report").table_of(tmp_path, "systems", "every corpus")
+    assert table["one"].tolist() == ["55.0 ± 7.1", "65.0 ± 7.1", "75.0 ± 7.1"]
+    assert table["other"].tolist() == ["95.0 ± 7.1", "85.0 ± 7.1", ""]
+    assert table["mean rank by weighted F1"].tolist() == ["1.5", "1.5", ""]
+    table = part("report").table_of(tmp_path, "systems", "one, F1 joy")
+    assert table["F1 joy"].tolist() == ["50.0 ± 0.0", "60.0 ± 0.0", "70.0 ± 0.0"]
+
+
+def test_what_was_compared_elsewhere_is_kept(part, tmp_path):
+    compare = part("compare")
+    place = dict.fromkeys(compare.PLACE, "") | {"p": 0.5}
+    path = tmp_path / "systems.compared.csv"
+    before = pd.DataFrame([place | {"corpus": name} for name in ("one", "other")])
+    before.to_csv(path, index=False)
+    found = compare.kept(path, before[:1].assign(p=0.25))
+    assert dict(zip(found["corpus"], found["p"], strict=True)) == {
+        "one": 0.25,
+        "other": 0.5,
+    }
+
+
 def test_pictures_are_bars_or_curves(part, tmp_path):
     names = ["logistic regression", "JOYFUL: window 1", "JOYFUL: window all"]
     runs = pd.DataFrame({"model": names, "weighted_f1": [0.5, 0.6, 0.7], "mae": np.nan})
