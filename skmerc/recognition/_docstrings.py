@@ -3,6 +3,26 @@
 Each follows the four spaces that stand before it in a docstring.
 """
 
+from collections.abc import Callable
+from typing import TypeVar
+
+_Kind = TypeVar("_Kind", bound=type)
+
+
+def filled(**texts: str) -> Callable[[_Kind], _Kind]:
+    """Decorate a class by putting texts into its docstring, which names their places.
+
+    ``imblearn.utils.Substitution`` does the same, and would import imbalanced-learn.
+    """
+
+    def fill(kind: _Kind) -> _Kind:
+        if kind.__doc__:  # python -OO leaves none
+            kind.__doc__ = kind.__doc__.format(**texts)
+        return kind
+
+    return fill
+
+
 MODALITIES = """\
 modalities : mapping of str to list of str, slice or list of int, default=None
         The columns of each modality; by default the text before the first ``__``
