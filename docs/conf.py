@@ -40,6 +40,7 @@ numpydoc_show_class_members = False
 html_theme = "pydata_sphinx_theme"
 html_title = f"skmerc {release}"
 html_show_sourcelink = False
+html_domain_indices = False
 html_static_path = ["_static"]
 html_css_files = ["skmerc.css"]
 html_math_renderer = "mathml"

@@ -45,7 +45,8 @@ class_weight : dict, "balanced", "effective", tuple or None, default=None
         `focal_gamma` to 0 beside it."""
 
 RIVALS = """\
-.. [2] A. K. Menon et al., "Long-tail learning via logit adjustment", ICLR 2021.
+.. [2] A. K. Menon et al., "Long-tail learning via logit adjustment",
+       ICLR 2021.
     .. [3] Y. Cui, M. Jia, T.-Y. Lin, Y. Song, S. Belongie, "Class-balanced loss based
        on effective number of samples", CVPR 2019."""
 
