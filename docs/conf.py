@@ -40,6 +40,7 @@ numpydoc_show_class_members = False
 html_theme = "pydata_sphinx_theme"
 html_title = f"skmerc {release}"
 html_show_sourcelink = False
+html_domain_indices = False
 html_static_path = ["_static"]
 html_css_files = ["skmerc.css"]
 html_math_renderer = "mathml"
@@ -92,7 +93,8 @@ def _skip_generated(app, what, name, thing, skip, options):
 def _without_others(app, what, name, thing, options, lines):
     """Inherited docstrings refer to the glossary and the guide of scikit-learn."""
     role = r":(?:ref|term):`([^`<]*[^`<\s])(?:\s*<[^`]*)?`"
-    lines[:] = re.sub(role, r"`\1`", "\n".join(lines)).split("\n")
+    text = re.sub(r":ref:`sphx_glr_[^`]*`", "its gallery", "\n".join(lines))
+    lines[:] = re.sub(role, r"`\1`", text).split("\n")
 
 
 def _with_comments(app, what, name, thing, options, lines):

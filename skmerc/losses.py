@@ -304,7 +304,8 @@ def contrastive_loss(
 
     References
     ----------
-    .. [1] P. Khosla et al., "Supervised contrastive learning", NeurIPS 2020.
+    .. [1] P. Khosla et al., "Supervised contrastive learning",
+       NeurIPS 2020.
     .. [2] J. Zhu et al., "Balanced contrastive learning for long-tailed visual
        recognition", CVPR 2022.
 

@@ -20,8 +20,8 @@ from skorch.utils import noop
 from systems import FURTHER, answer_of, make_model, mostly_slow
 
 from skmerc import CBERLClassifier, DJVAEFuser, JoyfulClassifier, JoyfulRegressor
-from skmerc._training import Checkpoint
 from skmerc._training._checkpoint_folder import CheckpointFolder
+from skmerc._training.nets import Checkpoint
 from skmerc.datasets import make_conversations
 from skmerc.exceptions import (
     DamagedCheckpointWarning,

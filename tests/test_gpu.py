@@ -18,7 +18,7 @@ from skmerc import (
     JoyfulRegressor,
     MultimodalGANSampler,
 )
-from skmerc._training import Checkpoint
+from skmerc._training.nets import Checkpoint
 from skmerc.datasets import make_conversations
 from skmerc.frame import drop_keys
 from skmerc.model_selection import DialogueKFold

@@ -1,5 +1,6 @@
 """What the site adds to Sphinx."""
 
+import re
 import runpy
 
 import pytest
@@ -58,3 +59,28 @@ def test_a_markdown_file_becomes_a_page(to_rst):
 def test_a_link_leads_to_a_page_or_nowhere(to_rst):
     text = to_rst("[X](docs/guide_x.rst), [changes](CHANGELOG.md), [this](LICENSE)")
     assert text == ":doc:`X <guide_x>`, :doc:`changes <changelog>`, this"
+
+
+LIST_OF_INITIALS = r"^.*\.\. \[\d+\] [A-Z]\. .*$(?!\n {3,}[^ \n.])"
+"""A reference of one line that begins with an initial: to Sphinx a numbered list."""
+
+
+def test_references_begin_with_no_numbered_list(pytestconfig):
+    for path in (pytestconfig.rootpath / "skmerc").rglob("*.py"):
+        text = path.read_text()
+        assert not re.findall(LIST_OF_INITIALS, text, re.MULTILINE), path
+    for text, number in (
+        (".. [1] A. Author, 2020", 1),
+        (".. [1] A. Author,\n   20", 0),
+    ):
+        tree = publish_doctree(f"{text}\n\nWith [1]_.")
+        assert len(list(tree.findall(nodes.enumerated_list))) == number
+        assert len(re.findall(LIST_OF_INITIALS, text, re.MULTILINE)) == number
+
+
+def test_summaries_in_tables_of_names_are_whole_sentences(pytestconfig):
+    """autosummary ends them at the first full stop that a blank follows."""
+    for path in (pytestconfig.rootpath / "skmerc").rglob("*.py"):
+        heads = re.findall(r'^ *r?"""(.+)$', path.read_text(), re.MULTILINE)
+        cut = [head for head in heads if re.search(r"\b(Eqs?|al|cf|vs)\. ", head)]
+        assert cut == [], path

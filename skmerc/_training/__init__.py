@@ -1,4 +1,4 @@
-"""What every neural estimator shares."""
+"""What every neural estimator shares, without the nets of skorch."""
 
 from skmerc._training._batches import DialogueDataset, DialogueLoader
 from skmerc._training._callbacks import (
@@ -6,13 +6,9 @@ from skmerc._training._callbacks import (
     check_net_settings,
     runs_code_of_others,
 )
-from skmerc._training._checkpoint import Checkpoint
-from skmerc._training._engine import make_net
 from skmerc._training._history import summaries_of
 from skmerc._training._inference import in_double, infer
-from skmerc._training._interruption import train_net
 from skmerc._training._measures import Measure
-from skmerc._training._parallel import check_parallel, without_accelerator
 from skmerc._training._phases import train_fusion
 from skmerc._training._split import FRACTION, hold_out
 from skmerc._training._standardize import (
@@ -23,7 +19,6 @@ from skmerc._training._standardize import (
     warn_of_values_never_seen,
 )
 from skmerc._training._stored import NetworkHolder
-from skmerc._training._tasks import FitTasks
 from skmerc._training._weights import check_weight, refuse_nothing_to_learn
 from skmerc._utils.device import resolve_device
 from skmerc._utils.random import redirected
@@ -33,16 +28,13 @@ from skmerc.nn.standardize import Standardize
 __all__ = [
     "FRACTION",
     "CallbackHolder",
-    "Checkpoint",
     "DialogueDataset",
     "DialogueLoader",
-    "FitTasks",
     "Measure",
     "Moments",
     "NetworkHolder",
     "Standardize",
     "check_net_settings",
-    "check_parallel",
     "check_partial_missing",
     "check_weight",
     "draw_seed",
@@ -52,7 +44,6 @@ __all__ = [
     "hold_out",
     "in_double",
     "infer",
-    "make_net",
     "redirected",
     "refuse_nothing_to_learn",
     "resolve_device",
@@ -60,8 +51,5 @@ __all__ = [
     "seeded",
     "summaries_of",
     "train_fusion",
-    "warn_of_interruption",
-    "train_net",
     "warn_of_values_never_seen",
-    "without_accelerator",
 ]

@@ -10,7 +10,8 @@ from skorch.utils import noop
 
 from skmerc._training._averaging import WeightAverage
 from skmerc._training._batches import DialogueDataset, DialogueLoader
-from skmerc._training._callbacks import check_callbacks, names_of
+from skmerc._training._callback_checks import check_callbacks
+from skmerc._training._callbacks import names_of
 from skmerc._training._inference import infer
 from skmerc._training._interruption import FinishedEpochs, was_stopped
 from skmerc._training._measures import BEST_EPOCH, Measure

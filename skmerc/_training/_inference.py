@@ -3,16 +3,18 @@
 from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from skorch import NeuralNet
 
 from skmerc._training._batches import DialogueDataset
 from skmerc._utils.locks import Turn
 from skmerc._utils.seeding import repeatable
+
+if TYPE_CHECKING:
+    from skorch import NeuralNet
 
 _UTTERANCES = 1000
 """How many are answered at once: the fastest number on a processor."""
@@ -23,7 +25,7 @@ _COPYING = Turn()
 
 @torch.no_grad()
 def infer(
-    net: NeuralNet,
+    net: "NeuralNet",
     dataset: DialogueDataset,
     output: str | Callable,
     dtype: torch.dtype | None = None,

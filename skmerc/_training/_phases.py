@@ -1,16 +1,20 @@
 """Training one part of a network before the others."""
 
+from typing import TYPE_CHECKING
+
 import torch
-from skorch import NeuralNet
 
 from skmerc._training._batches import DialogueDataset, DialogueLoader
 from skmerc._utils.divergence import refuse_divergence
 from skmerc._utils.progress import progress
 from skmerc.losses import weighted_mean
 
+if TYPE_CHECKING:
+    from skorch import NeuralNet
+
 
 def train_fusion(
-    net: NeuralNet,
+    net: "NeuralNet",
     dataset: DialogueDataset,
     epochs: int,
     seed: int = 0,

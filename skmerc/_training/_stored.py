@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from skorch import NeuralNet
-from skorch.history import History
 from torch import nn
 
 from skmerc._training._stored_checks import check_module, check_net
@@ -19,6 +17,9 @@ from skmerc._utils.device import resolve_device
 from skmerc._utils.fitting import copy_of
 from skmerc._utils.registry import storable
 from skmerc._utils.seeding import seeded
+
+if TYPE_CHECKING:
+    from skorch import NeuralNet
 
 _STORE: ContextVar["Store | None"] = ContextVar("_STORE", default=None)
 _PARTS = ("module_", "criterion_", "optimizer_")
@@ -116,6 +117,9 @@ class Store:
         }
 
     def _take_out(self, value: Any, name: str) -> Any:
+        # The sampler has no net, and most models that are saved have skorch by now.
+        from skorch import NeuralNet
+
         if isinstance(value, NeuralNet):
             parts = {part: getattr(value, part).state_dict() for part in _PARTS}
             # skorch saves a history as JSON, too; as nodes of skops it would be large.
@@ -153,7 +157,10 @@ class Store:
             return self._build_module(value)
         return value
 
-    def _build_net(self, stored: StoredNet, place: torch.device) -> NeuralNet:
+    def _build_net(self, stored: StoredNet, place: torch.device) -> "NeuralNet":
+        from skorch import NeuralNet
+        from skorch.history import History
+
         history = json.loads(stored.history)
         check_net(stored.settings, len(history))
         parts = {part: self._tensors_of(stored.parts[part]) for part in _PARTS}
@@ -206,7 +213,7 @@ class Arrays(Store):
         return torch.from_numpy(thing.copy())  # which may be read-only
 
 
-def _settings(net: NeuralNet) -> dict:
+def _settings(net: "NeuralNet") -> dict:
     given = net.get_params(deep=False)
     left_out = ("_", "callbacks", "device")
     return {k: value for k, value in given.items() if not k.startswith(left_out)}

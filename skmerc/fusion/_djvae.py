@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -15,29 +15,21 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
-from skorch import NeuralNet
-from skorch.callbacks import GradientNormClipping
 
 from skmerc._training import (
     CallbackHolder,
-    Checkpoint,
-    FitTasks,
     check_net_settings,
-    check_parallel,
     check_partial_missing,
     check_weight,
     draw_seed,
     drawing,
     fit_standardize_on_real,
     infer,
-    make_net,
     refuse_nothing_to_learn,
     resolve_device,
     runs_code_of_others,
     summaries_of,
-    train_net,
     warn_of_values_never_seen,
-    without_accelerator,
 )
 from skmerc._training._batches import DialogueDataset
 from skmerc._utils.compat import (
@@ -55,9 +47,14 @@ from skmerc.frame import KEYS, drop_keys
 from skmerc.frame._columns import VALIDATION, parse_table
 from skmerc.frame._conversations import Conversations, read_conversations
 from skmerc.fusion._layout import behind_keys, code_names, table_names
-from skmerc.fusion._training import FusionMeasure, WarmUp, lower_bound, rows_of
+from skmerc.fusion._training import FusionMeasure, lower_bound, rows_of
 from skmerc.nn.standardize import Standardize
 from skmerc.nn.vae import FusionLoss, FusionNetwork, JointVAE
+
+if TYPE_CHECKING:
+    from skorch import NeuralNet
+
+    from skmerc._training.nets import Checkpoint, FitTasks
 
 
 @storable
@@ -352,6 +349,8 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
             If training is interrupted by the user once an epoch is finished; before
             that, the interrupt is passed on.
         """
+        from skmerc._training.nets import Checkpoint, FitTasks, check_parallel
+
         check_parallel(self)
         check_net_settings(self)
         tasks = FitTasks.of(self, X, y, sample_weight)
@@ -418,9 +417,11 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         learned: np.ndarray,
         scored: np.ndarray,
         seed: int,
-        checkpoint: Checkpoint | None,
-        tasks: FitTasks | None,
+        checkpoint: "Checkpoint | None",
+        tasks: "FitTasks | None",
     ) -> None:
+        from skmerc._training.nets import train_net, without_accelerator
+
         device = resolve_device(self.device)
         training = rows_of(table, learned, target)
         validation = rows_of(table, scored, target) if scored.any() else None
@@ -439,8 +440,13 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         validation: DialogueDataset | None,
         device: torch.device,
         seed: int,
-        tasks: FitTasks | None,
-    ) -> NeuralNet:
+        tasks: "FitTasks | None",
+    ) -> "NeuralNet":
+        from skorch.callbacks import GradientNormClipping
+
+        from skmerc._training.nets import make_net
+        from skmerc.fusion._warm_up import WarmUp
+
         rows = table.select(training.weight > 0)
         standardize = fit_standardize_on_real(
             table, rows, training.weight, active=self.standardize
@@ -676,7 +682,7 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         return tags
 
 
-def _to_cpu(net: NeuralNet) -> NeuralNet:
+def _to_cpu(net: "NeuralNet") -> "NeuralNet":
     """Move a trained net and the state of its optimiser to the CPU."""
     net.module_.cpu()
     net.optimizer_.load_state_dict(net.optimizer_.state_dict())

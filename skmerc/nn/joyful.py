@@ -190,7 +190,7 @@ class JoyfulNetwork(DialogueNetwork):
 
 @storable
 class JoyfulLoss(DialogueLoss):
-    r"""Joint objective: :math:`L = \alpha L_{mf} + \beta L_{ct} + L_{ce}` (Eq. 15).
+    r"""Joint objective :math:`L = \alpha L_{mf} + \beta L_{ct} + L_{ce}` (equation 15).
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ _HEADS = 4
 
 
 class JoyfulLayer(nn.Module):
-    r"""One layer of the graph network (JOYFUL, Eqs. 9, 10).
+    r"""One layer of the graph network (JOYFUL, equations 9 and 10).
 
     .. math:: h_i \leftarrow \mathrm{ReLU}(W [h_i \oplus a_i])
 

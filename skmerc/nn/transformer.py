@@ -48,7 +48,8 @@ class DialogueTransformer(nn.Module):
        for multimodal emotion recognition", EMNLP 2023; github.com/wykstc/MERC-main.
     .. [2] J. Su et al., "RoFormer: Enhanced transformer with rotary position
        embedding", arXiv:2104.09864, 2021.
-    .. [3] A. Vaswani et al., "Attention is all you need", NeurIPS 2017.
+    .. [3] A. Vaswani et al., "Attention is all you need",
+       NeurIPS 2017.
 
     Examples
     --------

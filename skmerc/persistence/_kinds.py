@@ -7,6 +7,7 @@ name is known here for one purpose.
 
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from skmerc import (
     features,
     fusion,
     model_selection,
+    nn,
     recognition,
     sampling,
 )
@@ -42,6 +44,10 @@ _ROOMS = (
     sampling,
 )
 """Whose classes have told that they can be saved, now that they are imported."""
+
+# Estimators import their networks when they are fitted.
+for _module in iter_modules(nn.__path__, f"{nn.__name__}."):
+    import_module(_module.name)
 
 # Made anew, without a call, and given the attributes that a file holds, as are those
 # of this package. Of the callbacks those that write no files.

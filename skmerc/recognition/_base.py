@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from numbers import Integral, Real
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -17,31 +17,24 @@ from sklearn.base import (
 )
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
-from skorch import NeuralNet
 
 from skmerc._training import (
     FRACTION,
     CallbackHolder,
-    Checkpoint,
     DialogueDataset,
-    FitTasks,
     Moments,
     check_net_settings,
-    check_parallel,
     check_partial_missing,
     check_weight,
     draw_seed,
     drawing,
     hold_out,
     infer,
-    make_net,
     refuse_nothing_to_learn,
     resolve_device,
     runs_code_of_others,
     summaries_of,
-    train_net,
     warn_of_values_never_seen,
-    without_accelerator,
 )
 from skmerc._utils.compat import Interval, StrOptions, fit_context, with_callbacks
 from skmerc._utils.divergence import refuse_infinite_answers
@@ -64,6 +57,11 @@ from skmerc.frame._warnings import (
 )
 from skmerc.nn.base import DialogueLoss, DialogueNetwork
 from skmerc.recognition._checks import most_speakers, plain
+
+if TYPE_CHECKING:
+    from skorch import NeuralNet
+
+    from skmerc._training.nets import Checkpoint, FitTasks
 
 COUNT = Interval(Integral, 1, None, closed="left")
 NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
@@ -124,8 +122,6 @@ class DialogueEstimator(
     estimator that have the same names, and tells the task, which is what y says.
     """
 
-    _network: type[DialogueNetwork]
-    _loss: type[DialogueLoss]
     _task: Any
     _moments: Moments
     history_: list[dict]
@@ -210,6 +206,8 @@ class DialogueEstimator(
         classes: Any = None,
     ) -> Self:
         """Fit, or go on for a number of epochs from where the last fit ended."""
+        from skmerc._training.nets import Checkpoint, FitTasks, check_parallel
+
         check_parallel(self)
         check_net_settings(self)
         tasks = None if epochs else FitTasks.of(self, X, y, sample_weight)
@@ -288,6 +286,10 @@ class DialogueEstimator(
         """Return arguments of scikit-learn's check of y."""
         return {}
 
+    def _network_and_loss(self) -> tuple[type[DialogueNetwork], type[DialogueLoss]]:
+        """Import their classes, and torch-geometric with them, which takes seconds."""
+        raise NotImplementedError
+
     def _task_of(
         self, y: np.ndarray, labelled: np.ndarray, before: Any, classes: Any
     ) -> Any:
@@ -350,7 +352,7 @@ class DialogueEstimator(
     def _finish(self, data: TrainingData, rng: np.random.RandomState) -> None:
         """Fit what is built on the trained network."""
 
-    def _pretrain(self, net: NeuralNet, training: DialogueDataset) -> None:
+    def _pretrain(self, net: "NeuralNet", training: DialogueDataset) -> None:
         """Train parts of the network beforehand."""
 
     def _train(
@@ -359,18 +361,21 @@ class DialogueEstimator(
         seed: int,
         resume: bool,
         epochs: int | None,
-        checkpoint: Checkpoint | None,
-        tasks: FitTasks | None,
+        checkpoint: "Checkpoint | None",
+        tasks: "FitTasks | None",
     ) -> None:
         """Train on the data from the start, or from the last fit."""
+        from skmerc._training.nets import train_net, without_accelerator
+
         training = data.dataset(data.weight)
-        if "mask_weight" in inspect.signature(self._network.forward).parameters:
+        network, _ = self._network_and_loss()
+        if "mask_weight" in inspect.signature(network.forward).parameters:
             training.mask_weight = self._task.frequency(data.target)
         validation = data.dataset(data.scored) if data.scored.any() else None
         device = resolve_device(self.device)
         before = self.history_ if resume and epochs else []
 
-        def prepare(net: NeuralNet) -> None:
+        def prepare(net: "NeuralNet") -> None:
             if resume:
                 self._take_over(net, optimizer=bool(epochs))
             else:
@@ -391,7 +396,7 @@ class DialogueEstimator(
         self.history_ = summaries_of(net.history, before)
         self.n_iter_ = len(self.history_)
 
-    def _take_over(self, net: NeuralNet, optimizer: bool) -> None:
+    def _take_over(self, net: "NeuralNet", optimizer: bool) -> None:
         state, new = self.net_.module_.state_dict(), net.module_.state_dict()
         state |= {name: new[name] for name in new if ".standardize." in name}
         try:
@@ -424,8 +429,11 @@ class DialogueEstimator(
         device: torch.device,
         seed: int,
         epochs: int | None,
-        tasks: FitTasks | None,
-    ) -> NeuralNet:
+        tasks: "FitTasks | None",
+    ) -> "NeuralNet":
+        from skmerc._training.nets import make_net
+
+        network, objective = self._network_and_loss()
         reader = self._standardize.settings | {
             "blocks": list(data.table.blocks.values())
         }
@@ -434,9 +442,9 @@ class DialogueEstimator(
             "n_speakers": self._n_speakers,
             "reader": reader,
         }
-        module = parameters_of(self, self._network, given)
+        module = parameters_of(self, network, given)
         given = {"task": self._task.kind, "logit_shift": self._task.logit_shift}
-        loss = parameters_of(self, self._loss, given)
+        loss = parameters_of(self, objective, given)
         settings = {f"module__{name}": value for name, value in module.items()}
         settings |= {f"criterion__{name}": value for name, value in loss.items()}
         settings |= {
@@ -450,8 +458,8 @@ class DialogueEstimator(
             "verbose": int(self.verbose),
         }
         return make_net(
-            self._network,
-            self._loss,
+            network,
+            objective,
             measure=self._task,
             validation=validation,
             patience=None if epochs else self._stops_after(data.scored),

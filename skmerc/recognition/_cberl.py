@@ -4,13 +4,11 @@ from numbers import Integral
 from typing import Any, Literal
 
 import torch
-from imblearn.utils import Substitution
 
 from skmerc._utils.compat import Interval, StrOptions
 from skmerc._utils.registry import Range, storable
 from skmerc._utils.types import FilePath, Modalities, RandomState
-from skmerc.fusion._training import WarmUp
-from skmerc.nn.cberl import CBERLLoss, CBERLNetwork
+from skmerc.nn.base import DialogueLoss, DialogueNetwork
 from skmerc.recognition._base import (
     COUNT,
     NOT_NEGATIVE,
@@ -19,11 +17,11 @@ from skmerc.recognition._base import (
     DialogueEstimator,
 )
 from skmerc.recognition._classifier import DialogueClassifierMixin
-from skmerc.recognition._docstrings import SHARED
+from skmerc.recognition._docstrings import SHARED, filled
 
 
 @storable
-@Substitution(**SHARED)
+@filled(**SHARED)
 class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
     """Recognise emotions with context, a masked dialogue graph and a focal loss.
 
@@ -187,8 +185,6 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
     True
     """
 
-    _network = CBERLNetwork
-    _loss = CBERLLoss
     _presets: dict = {
         "paper": {
             "fusion": "djvae_latent",
@@ -338,9 +334,16 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    def _network_and_loss(self) -> tuple[type[DialogueNetwork], type[DialogueLoss]]:
+        from skmerc.nn.cberl import CBERLLoss, CBERLNetwork
+
+        return CBERLNetwork, CBERLLoss
+
     def _callbacks(self, epochs: int | None = None) -> list:
         callbacks = super()._callbacks(epochs)
         if self.fusion == "concat":
             return callbacks
+        from skmerc.fusion._warm_up import WarmUp
+
         done = getattr(self, "n_iter_", 0) if epochs else 0
         return [WarmUp(self.warmup_epochs, self.beta, done), *callbacks]

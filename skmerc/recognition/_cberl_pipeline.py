@@ -1,13 +1,13 @@
 """CBERL whole: sampler, fuser and classifier in one pipeline."""
 
-from typing import Any
-
-from imblearn.pipeline import Pipeline, make_pipeline
+from typing import TYPE_CHECKING, Any
 
 from skmerc._utils.types import RandomState
 from skmerc.fusion import DJVAEFuser
 from skmerc.recognition._cberl import CBERLClassifier
-from skmerc.sampling import MultimodalGANSampler
+
+if TYPE_CHECKING:
+    from imblearn.pipeline import Pipeline
 
 
 def make_cberl(
@@ -16,7 +16,7 @@ def make_cberl(
     random_state: RandomState | None = None,
     device: str = "auto",
     verbose: int = 0,
-) -> Pipeline:
+) -> "Pipeline":
     """Make CBERL's whole pipeline [1]_: sampler, fuser and classifier.
 
     Parameters
@@ -57,6 +57,11 @@ def make_cberl(
     >>> model["djvaefuser"].output, model["cberlclassifier"].head
     ('latent', 'boost')
     """
+    # Only the whole pipeline needs imbalanced-learn.
+    from imblearn.pipeline import make_pipeline
+
+    from skmerc.sampling import MultimodalGANSampler
+
     steps: list[tuple[Any, dict]] = [
         (MultimodalGANSampler, {"sampling_strategy": "mean"}),
         (DJVAEFuser, {}),

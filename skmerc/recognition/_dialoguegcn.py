@@ -3,12 +3,11 @@
 from typing import Any, Literal
 
 import torch
-from imblearn.utils import Substitution
 
 from skmerc._utils.compat import StrOptions
 from skmerc._utils.registry import Range, storable
 from skmerc._utils.types import FilePath, Modalities, RandomState
-from skmerc.nn.dialoguegcn import DialogueGCNLoss, DialogueGCNNetwork
+from skmerc.nn.base import DialogueLoss, DialogueNetwork
 from skmerc.recognition._base import (
     COUNT,
     NOT_NEGATIVE,
@@ -17,11 +16,11 @@ from skmerc.recognition._base import (
     DialogueEstimator,
 )
 from skmerc.recognition._classifier import DialogueClassifierMixin
-from skmerc.recognition._docstrings import SHARED
+from skmerc.recognition._docstrings import SHARED, filled
 
 
 @storable
-@Substitution(**SHARED)
+@filled(**SHARED)
 class DialogueGCNClassifier(DialogueClassifierMixin, DialogueEstimator):
     """Recognise emotions by a graph of who speaks to whom, and when.
 
@@ -132,8 +131,6 @@ class DialogueGCNClassifier(DialogueClassifierMixin, DialogueEstimator):
     True
     """
 
-    _network = DialogueGCNNetwork
-    _loss = DialogueGCNLoss
     _presets: dict = {
         "released": {
             "optimizer": torch.optim.Adam,
@@ -240,3 +237,8 @@ class DialogueGCNClassifier(DialogueClassifierMixin, DialogueEstimator):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+
+    def _network_and_loss(self) -> tuple[type[DialogueNetwork], type[DialogueLoss]]:
+        from skmerc.nn.dialoguegcn import DialogueGCNLoss, DialogueGCNNetwork
+
+        return DialogueGCNNetwork, DialogueGCNLoss

@@ -3,6 +3,26 @@
 Each follows the four spaces that stand before it in a docstring.
 """
 
+from collections.abc import Callable
+from typing import TypeVar
+
+_Kind = TypeVar("_Kind", bound=type)
+
+
+def filled(**texts: str) -> Callable[[_Kind], _Kind]:
+    """Decorate a class by putting texts into its docstring, which names their places.
+
+    ``imblearn.utils.Substitution`` does the same, and would import imbalanced-learn.
+    """
+
+    def fill(kind: _Kind) -> _Kind:
+        if kind.__doc__:  # python -OO leaves none
+            kind.__doc__ = kind.__doc__.format(**texts)
+        return kind
+
+    return fill
+
+
 MODALITIES = """\
 modalities : mapping of str to list of str, slice or list of int, default=None
         The columns of each modality; by default the text before the first ``__``
@@ -25,7 +45,8 @@ class_weight : dict, "balanced", "effective", tuple or None, default=None
         `focal_gamma` to 0 beside it."""
 
 RIVALS = """\
-.. [2] A. K. Menon et al., "Long-tail learning via logit adjustment", ICLR 2021.
+.. [2] A. K. Menon et al., "Long-tail learning via logit adjustment",
+       ICLR 2021.
     .. [3] Y. Cui, M. Jia, T.-Y. Lin, Y. Song, S. Belongie, "Class-balanced loss based
        on effective number of samples", CVPR 2019."""
 

@@ -4,7 +4,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from imblearn.utils import Substitution
 from numpy.typing import ArrayLike
 from sklearn.utils.multiclass import type_of_target
 
@@ -15,7 +14,7 @@ from skmerc.frame._conversations import Conversations
 from skmerc.frame._labels import column_names, shape_of
 from skmerc.recognition._base import NOT_NEGATIVE, SHARE, TrainingData
 from skmerc.recognition._classifier import DialogueClassifierMixin
-from skmerc.recognition._docstrings import CLASSES, RIVALS
+from skmerc.recognition._docstrings import CLASSES, RIVALS, filled
 from skmerc.recognition._joyful_estimator import (
     PARAMETERS,
     TRAINING_PARAMETERS,
@@ -35,7 +34,7 @@ _NEEDS_ONE_EMOTION: dict[str, list] = {
 """What an indicator matrix leaves of parameters that tell one emotion from others."""
 
 
-@Substitution(
+@filled(
     parameters=PARAMETERS,
     classes=CLASSES,
     rivals=RIVALS,

@@ -1,11 +1,9 @@
 """What JOYFUL's classifier and regressor share: parameters, presets, network."""
 
 from numbers import Integral
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
-from skorch import NeuralNet
-from skorch.callbacks import LRScheduler
 
 from skmerc._training import train_fusion
 from skmerc._training._batches import DialogueDataset
@@ -13,7 +11,7 @@ from skmerc._training._callbacks import names_of
 from skmerc._utils.compat import Interval, StrOptions
 from skmerc._utils.registry import Range
 from skmerc._utils.types import FilePath, Modalities, RandomState
-from skmerc.nn.joyful import JoyfulLoss, JoyfulNetwork
+from skmerc.nn.base import DialogueLoss, DialogueNetwork
 from skmerc.recognition._base import (
     COUNT,
     NOT_NEGATIVE,
@@ -30,6 +28,9 @@ from skmerc.recognition._docstrings import (
     RUN,
     VALIDATION,
 )
+
+if TYPE_CHECKING:
+    from skorch import NeuralNet
 
 _TRAINING = {
     "optimizer": torch.optim.Adam,
@@ -152,8 +153,6 @@ TRAINING_PARAMETERS = f"""\
 class JoyfulEstimator(DialogueEstimator):
     """Base of JOYFUL's classifier and regressor."""
 
-    _network = JoyfulNetwork
-    _loss = JoyfulLoss
     _presets = {
         "paper": _TRAINING
         | {
@@ -320,15 +319,22 @@ class JoyfulEstimator(DialogueEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    def _network_and_loss(self) -> tuple[type[DialogueNetwork], type[DialogueLoss]]:
+        from skmerc.nn.joyful import JoyfulLoss, JoyfulNetwork
+
+        return JoyfulNetwork, JoyfulLoss
+
     def _callbacks(self, epochs: int | None = None) -> list:
         callbacks = super()._callbacks(epochs)
         if self.schedule is None or epochs:
             return callbacks
+        from skorch.callbacks import LRScheduler
+
         falling = LRScheduler("CosineAnnealingLR", T_max=self.max_epochs)
         name = "schedule_of_skmerc" if "schedule" in names_of(callbacks) else "schedule"
         return [(name, falling), *callbacks]
 
-    def _pretrain(self, net: NeuralNet, training: DialogueDataset) -> None:
+    def _pretrain(self, net: "NeuralNet", training: DialogueDataset) -> None:
         fuses = self.global_fusion or self.specific_fusion
         self.first_phase_loss_ = []
         if self.training == "two-phase" and fuses:
@@ -337,6 +343,6 @@ class JoyfulEstimator(DialogueEstimator):
                 net, training, epochs, name=type(self).__name__
             )
 
-    def _take_over(self, net: NeuralNet, optimizer: bool) -> None:
+    def _take_over(self, net: "NeuralNet", optimizer: bool) -> None:
         super()._take_over(net, optimizer)
         net.module_.fusion.requires_grad_(self.training == "joint")

@@ -3,7 +3,6 @@
 from typing import Any, Self
 
 import numpy as np
-from imblearn.utils import Substitution
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
@@ -13,6 +12,7 @@ from skmerc._utils.registry import storable
 from skmerc._utils.types import Table
 from skmerc.frame._columns import parse_table
 from skmerc.recognition._checks import scored_rows
+from skmerc.recognition._docstrings import filled
 from skmerc.recognition._joyful_estimator import (
     PARAMETERS,
     TRAINING_PARAMETERS,
@@ -22,7 +22,7 @@ from skmerc.recognition._tasks import Values
 
 
 @storable
-@Substitution(parameters=PARAMETERS, training_parameters=TRAINING_PARAMETERS)
+@filled(parameters=PARAMETERS, training_parameters=TRAINING_PARAMETERS)
 class JoyfulRegressor(RegressorMixin, JoyfulEstimator):
     """Predict a score of each utterance by joint fusion and contrastive learning.
 

@@ -30,7 +30,6 @@ from skmerc.frame._labels import (
     complete_labels,
     refuse_context_alone,
 )
-from skmerc.persistence import save_model
 from skmerc.recognition._checks import scored_rows
 from skmerc.recognizer._choices import (
     ENOUGH,
@@ -306,6 +305,9 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
         path : str or Path
             The file; :func:`skmerc.persistence.load_model` reads it.
         """
+        # It knows all that can be saved, nets of skorch included, which take seconds.
+        from skmerc.persistence import save_model
+
         save_model(self, path)
 
     def __sklearn_tags__(self) -> Any:

@@ -8,6 +8,7 @@ import pytest
 from systems import mostly_slow
 
 from skmerc.datasets import iter_table, load_table, make_conversations
+from skmerc.datasets.tables._part_files import CsvFiles
 
 pytest.importorskip("pyarrow", reason="needs pyarrow: skmerc[parquet]")
 
@@ -265,3 +266,29 @@ def test_load_table_takes_one_of_the_files(frame, tmp_path):
     write(frame, tmp_path)
     X, _ = load_table(tmp_path / "part=8" / "part-8.parquet")
     pd.testing.assert_frame_equal(X, frame.drop(columns="label"))
+
+
+def test_columns_that_may_hold_vectors_are_looked_at_together(tmp_path, monkeypatch):
+    """A file is read as often for many such columns as for a few."""
+    path, read = tmp_path / "calls.csv", []
+    frames = CsvFiles.frames
+
+    def counted(reader, file, n_rows, columns=None):
+        read.append(columns)
+        return frames(reader, file, n_rows, columns)
+
+    monkeypatch.setattr(CsvFiles, "frames", counted)
+    for n_columns in (2, 40):
+        read.clear()
+        names = [f"block{number}" for number in range(n_columns)]
+        others = ["[1 2]"] * (n_columns - 1)
+        lines = [
+            ["dialogue", "turn", "label", *names],
+            ["a", "0", "joy", "", *others],
+            ["b", "0", "joy", "[3]", *others],
+        ]
+        path.write_text("\n".join(map(",".join, lines)))
+        (X, _), (X_too, _) = iter_table(path, rows=1)
+        assert X.columns.tolist() == X_too.columns.tolist()
+        assert X.shape[1] == 4 + 1 + 2 * (n_columns - 1)
+        assert len(read) == 2

@@ -650,3 +650,22 @@ def test_a_table_of_texts_is_read_in_the_encoding_that_is_told(tmp_path):
         to_frame(path, encoding="cp9")
     with pytest.raises(ValueError, match="is for the path of a file"):
         to_frame([{"dialogue": 1, "text": "a"}], encoding="cp1252")
+
+
+@pytest.mark.parametrize(
+    "read", [load_table, lambda *a, **k: next(iter_table(*a, **k))]
+)
+def test_a_table_of_features_is_read_in_the_encoding_that_is_told(tmp_path, read):
+    path = tmp_path / "calls.csv"
+    table = GOOD.replace("joy", "fröhlich")
+    for encoding, told in (("cp1252", "cp1252"), ("utf-8-sig", "UTF8")):
+        path.write_text(table, encoding=encoding)
+        assert "fröhlich" in read(path, encoding=told)[1]
+    # A byte order mark says more than what is told.
+    path.write_text(table, encoding="utf-16")
+    assert "fröhlich" in read(path, encoding="cp1252")[1]
+    path.write_text(table, encoding="cp1252")
+    with pytest.raises(ValueError, match=r"'CSV UTF-8'.*encoding='cp1252'"):
+        read(path)
+    with pytest.raises(ValueError, match="encoding='cp9' is none that Python knows"):
+        read(path, encoding="cp9")

@@ -169,9 +169,10 @@ class TestPresets:
         reader = {"mean": np.zeros(1380), "scale": np.ones(1380)}
         reader["blocks"] = list(table.blocks.values())
         given = {"reader": reader, "n_outputs": 4, "n_speakers": n_speakers}
-        settings = parameters_of(model, model._network, given)
+        network, _ = model._network_and_loss()
+        settings = parameters_of(model, network, given)
         with torch.device("meta"):
-            return model._network(**settings)
+            return network(**settings)
 
     def test_the_paper_s_widths(self, kind):
         net = self.network(kind, "paper")

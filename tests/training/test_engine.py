@@ -12,8 +12,8 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import f1_score
 from skorch.callbacks import LRScheduler
 
-from skmerc._training import DialogueDataset, infer, make_net, seeded
-from skmerc._training._engine import LossTerms, ValidationScore
+from skmerc._training import DialogueDataset, infer, seeded
+from skmerc._training._engine import LossTerms, ValidationScore, make_net
 from skmerc.frame import make_frame
 from skmerc.frame._conversations import read_conversations
 from skmerc.recognition._tasks import Classes, LabelSets

@@ -78,6 +78,7 @@ def growth(function, *arguments):
 @pytest.mark.parametrize("layout", ["made", "stored_by_column", "array"])
 @pytest.mark.parametrize("model", ESTIMATORS, ids=lambda model: type(model).__name__)
 @pytest.mark.filterwarnings("ignore::skmerc.exceptions.PartialMissingWarning")
+@pytest.mark.filterwarnings("ignore::skmerc.exceptions.NoDialogueWarning")  # of arrays
 def test_fit_and_predict_copy_no_table(model, layout, request):
     X = request.getfixturevalue(layout)
     size = N_UTTERANCES * sum(WIDTHS.values()) * 4

@@ -39,7 +39,7 @@ def read_annotations(path, columns):
     """Read a CSV file as text, cell by cell as it stands; demand columns."""
     check_file(path)
     try:
-        header, _ = check_csv_shape(path, dialect=Dialect(path, "utf-8-sig"))
+        header, _ = check_csv_shape(Dialect(path, "utf-8-sig"))
         lacking = [name for name in columns if name not in header]
         if lacking:
             raise ValueError(

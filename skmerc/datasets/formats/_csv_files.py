@@ -34,21 +34,21 @@ _PACKED = 2**20
 """Bytes that are unpacked at a time, to count them."""
 
 
-def read_csv(path, label):
+def read_csv(path, label, encoding=None):
     """Read a file, packed by gzip or not, into a frame."""
     with _errors_of(path):
-        header, dialect = check_csv_shape(path, label)
+        header, dialect = check_csv_shape(find_dialect(path, encoding), label)
         read = _read_cells if len(header) <= _WIDE else _read_wide
         return _without_rest(read(dialect, header, label), header)
 
 
-def read_csv_parts(path, label, n_rows, columns=None, *, as_text=False):
+def read_csv_parts(path, label, n_rows, columns=None, *, encoding=None, as_text=False):
     """Yield frames of so many rows, whose index counts the rows of the file.
 
     Of columns all are read, or those given; labels are text where that is said.
     """
     with _errors_of(path):
-        header, dialect = check_csv_shape(path, label)
+        header, dialect = check_csv_shape(find_dialect(path, encoding), label)
         if columns is None and len(header) > _WIDE:
             whole = _read_wide(dialect, header, label, as_text=as_text)
             yield _without_rest(whole, header)
@@ -59,10 +59,10 @@ def read_csv_parts(path, label, n_rows, columns=None, *, as_text=False):
                 yield part if columns else _without_rest(part, header)
 
 
-def read_csv_header(path, label):
+def read_csv_header(path, label, encoding=None):
     """Read the names of the columns, and whether a label is no number."""
     with _errors_of(path):
-        header, dialect = check_csv_shape(path, label)
+        header, dialect = check_csv_shape(find_dialect(path, encoding), label)
         if label not in header:
             return header, False
         at = header.index(label)
@@ -85,8 +85,8 @@ def read_texts(path, numbers, encoding=None):
     Columns named in `numbers` are numbers where all of their cells are such; in these
     a cell is empty, too, where a program has written that nothing is there.
     """
-    with _errors_of(path, "tell its encoding, such as encoding='cp1252'"):
-        header, dialect = check_csv_shape(path, dialect=find_dialect(path, encoding))
+    with _errors_of(path):
+        header, dialect = check_csv_shape(find_dialect(path, encoding))
         how = dialect.of_pandas | {"dtype": str, "keep_default_na": False}
         empty = dict.fromkeys(header, [""])
         empty |= dict.fromkeys({*numbers} & {*header}, EMPTY_CELLS)
@@ -113,17 +113,11 @@ def _as_numbers(column):
 
 
 _UTF = {"utf-8": "UTF-8"}
-_WRITE_ANEW = (
-    "write it anew: pandas.read_csv(path, encoding='cp1252').to_csv(path, index=False)"
-)
 
 
 @contextmanager
-def _errors_of(path, other_way=_WRITE_ANEW):
-    """Tell of all that goes wrong with a file in one way, once it is unpacked.
-
-    Where its encoding is another one, the other way is said besides.
-    """
+def _errors_of(path):
+    """Tell of all that goes wrong with a file in one way, once it is unpacked."""
     try:
         if path.suffix.lower() == ".gz":
             _claim_packed(path)
@@ -135,7 +129,7 @@ def _errors_of(path, other_way=_WRITE_ANEW):
             f"{path} is no text of {_UTF.get(error.encoding, error.encoding)} "
             f"({error}). If a spreadsheet has saved it, choose 'CSV UTF-8' there, for "
             "Windows else writes the encoding of the country (cp1252 in Western Europe "
-            f"and America); or {other_way}."
+            "and America); or tell its encoding, such as encoding='cp1252'."
         ) from error
     except Exception as error:
         raise damaged(path, "CSV", error) from error
@@ -214,13 +208,12 @@ def _claim_packed(path):
             budget.claim(len(part) // _CHARACTERS, "what is packed (unpack it first)")
 
 
-def check_csv_shape(path, label=None, dialect=None):
+def check_csv_shape(dialect, label=None):
     """Refuse lines of another length than the header: pandas would fill them up.
 
     The names of the columns are returned, and the dialect, with its decimal mark and
-    the number of rows; it is found out where none is given.
+    the number of rows.
     """
-    dialect = find_dialect(path) if dialect is None else dialect
     with dialect.open() as lines:
         reader = dialect.rows(lines)
         header = _names_of(next(reader, []))

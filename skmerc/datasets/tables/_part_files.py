@@ -13,11 +13,13 @@ class ParquetFiles:
     ----------
     label : str
         Name of the column of labels.
+    encoding : str or None, default=None
+        That of files of text, which these are not.
     """
 
     name, endings = "parquet", (".parquet",)
 
-    def __init__(self, label):
+    def __init__(self, label, encoding=None):
         need("parquet", "pyarrow")
         self.label = label
 
@@ -51,24 +53,28 @@ class CsvFiles:
     ----------
     label : str
         Name of the column of labels.
+    encoding : str or None, default=None
+        That of all files; None for that of each.
     """
 
     name, endings = "CSV", (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 
-    def __init__(self, label):
-        self.label, self.known = label, {}
-        self.as_text = False
+    def __init__(self, label, encoding=None):
+        self.label, self.encoding = label, encoding
+        self.known, self.as_text = {}, False
 
     def columns(self, file):
         """List the names of the columns."""
         if file not in self.known:
-            self.known[file], is_text = read_csv_header(file, self.label)
+            header, is_text = read_csv_header(file, self.label, self.encoding)
+            self.known[file] = header
             self.as_text = self.as_text or is_text
         return self.known[file]
 
     def frames(self, file, n_rows, columns=None):
         """Yield frames of so many rows; of columns all, or those given."""
-        return read_csv_parts(file, self.label, n_rows, columns, as_text=self.as_text)
+        how = {"encoding": self.encoding, "as_text": self.as_text}
+        return read_csv_parts(file, self.label, n_rows, columns, **how)
 
     def kind(self, file):
         """Return None: the types of labels are found out in all files together."""

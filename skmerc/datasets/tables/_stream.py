@@ -20,7 +20,7 @@ from skmerc.datasets.tables._table_files import (
     table_of,
     vector_columns,
 )
-from skmerc.datasets.tables._vectors import width_of
+from skmerc.datasets.tables._vectors import first_cell, width_of
 from skmerc.frame import make_frame
 from skmerc.frame._columns import as_text
 
@@ -37,6 +37,7 @@ _ROW = 32
         "rows": [Interval(Integral, 1, None, closed="left")],
         "modalities": ["array-like", None],
         "label": [str],
+        "encoding": [str, None],
     },
     prefer_skip_nested_validation=True,
 )
@@ -46,6 +47,7 @@ def iter_table(
     rows: int = 50_000,
     modalities: Sequence[str] | None = None,
     label: str = "label",
+    encoding: str | None = None,
 ) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
     """Read a table of utterances part by part, each of whole dialogues.
 
@@ -65,6 +67,9 @@ def iter_table(
         The modalities to read, in the order wanted; by default all of them.
     label : str, default="label"
         Name of the column of labels.
+    encoding : str or None, default=None
+        The encoding of files of text, such as ``"cp1252"`` where a spreadsheet of
+        Windows has saved them. By default UTF-8, or what a byte order mark says.
 
     Returns
     -------
@@ -137,7 +142,7 @@ def iter_table(
     with content_of(path, "a table"):
         kind, files = _files_of(path, label)
     with content_of(path, kind.name):
-        reader = kind(label)
+        reader = kind(label, encoding)
         _refuse_other_columns(files, reader)
         widths = _widths(files, rows, names, reader)
     tables = _tables(files, rows, names, reader, widths)
@@ -223,12 +228,11 @@ def _widths(files, size, names, reader):
     columns = reader.columns(files[0])
     empty = pd.DataFrame(columns=[c for c in columns if not _LEVEL.fullmatch(c)])
     _refuse_tuples(files[0], empty)
+    columns = vector_columns(empty, files[0], names, reader.label)
     found = {}
-    for column in vector_columns(empty, files[0], names, reader.label):
-        widths = (_width(file, size, column, reader) for file in files)
-        width = next((width for width in widths if width), None)
-        if width:
-            found[column] = width
+    for file in files:
+        sought = [column for column in columns if column not in found]
+        found |= _widths_in(file, size, sought, reader)
     return found
 
 
@@ -243,13 +247,17 @@ def _refuse_tuples(file, frame):
         )
 
 
-def _width(file, size, column, reader):
-    """Find the first vector of a file, and its length; None if there is none."""
-    for frame in reader.frames(file, size, [column]):
-        given = frame[column].dropna()
-        if len(given):
-            return width_of(given[:1], file)
-    return None
+def _widths_in(file, size, columns, reader):
+    """Find the length of the first vector that a file has in each of some columns."""
+    found, sought = {}, columns
+    # All in one pass: a table that names no modality has thousands of such columns.
+    for frame in reader.frames(file, size, columns) if columns else ():
+        first = {column: first_cell(frame[column]) for column in sought}
+        sought = [column for column in sought if not len(first[column])]
+        found |= {name: width_of(cell, file) for name, cell in first.items()}
+        if not sought:
+            break
+    return {column: width for column, width in found.items() if width}
 
 
 def _tables(files, size, names, reader, widths):

@@ -22,6 +22,7 @@ from skmerc.frame._texts import is_blank, is_missing, refuse_alike
         "label": [str],
         "split": [str, "array-like", None],
         "return_split": ["boolean"],
+        "encoding": [str, None],
     },
     prefer_skip_nested_validation=True,
 )
@@ -33,6 +34,7 @@ def load_table(
     label: str = "label",
     split: str | Sequence[str] | None = None,
     return_split: bool = False,
+    encoding: str | None = None,
 ) -> tuple:
     """Read a table of utterances and their labels from a file.
 
@@ -53,6 +55,9 @@ def load_table(
         marked as validation; see :func:`skmerc.frame.mark_validation`.
     return_split : bool, default=False
         Whether to return the part that each row belongs to.
+    encoding : str or None, default=None
+        The encoding of a file of text, such as ``"cp1252"`` where a spreadsheet of
+        Windows has saved it. By default UTF-8, or what a byte order mark says.
 
     Returns
     -------
@@ -95,11 +100,11 @@ def load_table(
 
     Text tables are read as Excel writes them too: with semicolons, tabs or ``|``
     between cells, whatever the ending of the file, a decimal comma where there are
-    such, in UTF-8, or in UTF-16 with a byte order mark. Empty rows at the end, columns
-    with neither a name nor a cell, and a first column that only counts the rows (the
-    index of pandas, row names of R) are left out. Cells of features and labels are
-    empty, too, where they hold a blank, ``NA``, ``N/A``, ``nan``, ``NaN``, ``null`` or
-    ``None``.
+    such, in UTF-8, in UTF-16 with a byte order mark, or in the `encoding` given. Empty
+    rows at the end, columns with neither a name nor a cell, and a first column that
+    only counts the rows (the index of pandas, row names of R) are left out. Cells of
+    features and labels are empty, too, where they hold a blank, ``NA``, ``N/A``,
+    ``nan``, ``NaN``, ``null`` or ``None``.
 
     In ``.npz`` files a modality is a two-dimensional array of floats with one
     row per utterance; the arrays ``dialogue``, ``turn``, ``speaker`` and
@@ -124,7 +129,7 @@ def load_table(
     (True, True)
     """
     read = find_reader(path)
-    table = read(path, as_names("modalities", modalities), label)
+    table = read(path, as_names("modalities", modalities), label, encoding)
     table = table.take(_rows_of(as_names("split", split), table.splits, path))
     refuse_absent(table, label, path)
     X, y = make_frame(table.blocks, **table.keys), labels_of(table, path)

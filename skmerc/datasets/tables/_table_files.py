@@ -142,13 +142,13 @@ def _hide(values, present):
     return values if present is None else np.where(present[:, None], values, np.nan)
 
 
-def _read_parquet(path, names, label):
+def _read_parquet(path, names, label, encoding):
     need("parquet", "pyarrow")
     return table_of(read_frame(path, [*KEYS_AND_PART, label]), path, names, label)
 
 
-def _read_csv(path, names, label):
-    return table_of(read_csv(path, label), path, names, label)
+def _read_csv(path, names, label, encoding):
+    return table_of(read_csv(path, label, encoding), path, names, label)
 
 
 def table_of(frame, path, names, label, widths=None):
@@ -275,7 +275,7 @@ def _block(frame, path, name, columns):
     return pd.DataFrame(values, columns=[c.partition("__")[2] for c in columns])
 
 
-def _read_npz(path, names, label):
+def _read_npz(path, names, label, encoding):
     heads, _ = _load_arrays(path, ())
     if label not in heads:
         raise ValueError(_no_label(path, label, _label_candidates(heads)))

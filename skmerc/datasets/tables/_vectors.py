@@ -34,6 +34,15 @@ def spread_vectors(frame, path, columns, widths=None):
     return pd.concat([frame.drop(columns=list(blocks)), *blocks.values()], axis=1)
 
 
+def first_cell(values):
+    """Take the first cell of a column in which something stands; none if there is none.
+
+    It comes as a column, whose index tells the row.
+    """
+    start = next((at for at, v in enumerate(values) if not _is_absent(v)), len(values))
+    return values[start : start + 1]
+
+
 def width_of(values, path):
     """Length of the vectors of a column; None if it holds something else."""
     rows = _rows_of(values)
