@@ -35,7 +35,14 @@ from skmerc.persistence import load_model, save_model
 
 WORDS = ["i", "am", "are", "you", "so", "why", "this", "a", "day", "today", "what"]
 EMOTIONS = ["happy", "sad", "angry", "afraid"]
-FAST = {"lr": 1e-2, "max_epochs": 1, "batch_size": 8, "cache": None, "random_state": 0}
+FAST = {
+    "lr": 1e-2,
+    "max_epochs": 1,
+    "batch_size": 8,
+    "precision": "float32",  # on every processor
+    "cache": None,
+    "random_state": 0,
+}
 ONE = FAST | {"cv": None}
 LONGER = {"max_epochs": 4}
 
