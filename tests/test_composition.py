@@ -279,6 +279,7 @@ def test_random_over_sampler_without_a_wrapper_repeats_utterances(table):
         clone(CLASSIFIER).fit(enlarged, labels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "keyed", mostly_slow([True, False]), ids=["keyed frame", "array"]
 )

@@ -313,6 +313,7 @@ def test_the_file_tells_nothing_of_the_machine(served):
     assert list(served.path.parent.iterdir()) == [served.path]
 
 
+@pytest.mark.slow
 def test_export_changes_nothing(table, served):
     for before, after in zip(served.before, served.after, strict=True):
         assert np.array_equal(before, after)

@@ -283,7 +283,7 @@ def test_saving_and_loading_leave_global_state_and_the_model_alone(
 
 
 def test_data_of_the_fit_are_not_saved(tmp_path):
-    small, large = (make_conversations(n, random_state=0) for n in (12, 60))
+    small, large = (make_conversations(n, random_state=0) for n in (8, 40))
     sizes = []
     for X, y in (small, large):
         path = tmp_path / "model.skmerc"

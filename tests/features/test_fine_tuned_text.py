@@ -192,6 +192,7 @@ def embed_in_folds(model, X, y, **changes):
     return embedder, embedder.fit_transform(X, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cache", mostly_slow([None, "process", "folder"]))
 def test_a_dialogue_is_embedded_by_a_model_that_learned_from_all_others(
     model, cache, tmp_path

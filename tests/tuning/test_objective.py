@@ -120,6 +120,7 @@ def test_the_same_parameters_have_the_same_score(table):
     assert objective(FixedTrial({"lr": 0.01})) != objective(FixedTrial({"lr": 0.1}))
 
 
+@pytest.mark.slow
 def test_the_best_parameters_go_back_into_a_pipeline(table):
     X, y = table
     pipeline = Pipeline([("clf", clone(CLASSIFIER))])
@@ -223,6 +224,7 @@ def test_epochs_are_reported_between_folds(table):
         assert [reported[4 * fold + k] for k in range(3)] == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "scoring", mostly_slow([neg_log_loss_scorer, "accuracy"]), ids=str
 )
