@@ -295,6 +295,7 @@ def test_read_only_memory_maps_are_read(table, tmp_path, keyed):
     )
 
 
+@pytest.mark.slow
 def test_a_cache_spares_sampler_and_fuser(table, tmp_path):
     X, y = table
     cached = three_steps().set_params(memory=str(tmp_path)).fit(X, y)

@@ -236,6 +236,7 @@ def test_training_goes_on_for_scores_and_other_optimizers(table, again):
         np.testing.assert_array_equal(loaded.partial_fit(X, y).predict(X), expected)
 
 
+@pytest.mark.slow
 def test_pickle_and_joblib_keep_a_fitted_model(table, tmp_path):
     X, y = table
     model = cberl(head=logistic()).fit(X, y)

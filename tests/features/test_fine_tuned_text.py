@@ -165,6 +165,7 @@ def test_each_parameter_of_training_matters(model, fitted):
         assert any((one != two).any() for one, two in pairs), change
 
 
+@pytest.mark.slow
 def test_embeddings_are_of_unit_length_where_asked(model):
     tuned = FineTunedTextEmbedder(model, **FAST, normalize=True)
     texts, label = say_alone(40)
@@ -389,6 +390,7 @@ def test_labels_may_be_one_column_or_numbers(model):
         np.testing.assert_array_equal(tuned.fit(texts, y).transform(texts), expected)
 
 
+@pytest.mark.slow
 def test_the_models_own_prompt_is_read_in_training_too(make_model, tmp_path):
     texts, label = say(24)
     weights = []

@@ -244,6 +244,7 @@ def test_what_was_kept_is_what_the_layers_would_say(
     np.testing.assert_allclose(kept.transform(X), anew.transform(X), atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", mostly_slow(["MPNet", "DistilBert", "Roberta", "ModernBert"])
 )
@@ -569,6 +570,7 @@ def test_the_cost_is_told_by_the_script(model, monkeypatch, capsys):
 # What is shown
 
 
+@pytest.mark.slow
 def test_the_bar_names_fold_and_pass(model, capfd):
     X, y = make_table()
     fit(model, X, y, cv=2)

@@ -319,6 +319,7 @@ def test_global_state_is_untouched_by_pruning(table, global_state_untouched):
     assert study.trials[0].state == TrialState.PRUNED
 
 
+@pytest.mark.slow
 def test_no_model_carries_the_trial(table):
     models = []
 
@@ -437,6 +438,7 @@ def test_epochs_without_a_validation_score_are_refused(table):
         objective(FixedTrial({"lr": 0.01}))
 
 
+@pytest.mark.slow
 def test_scores_of_probabilities_leave_context_out(table):
     X, y = table
     context = np.arange(len(X)) % 5 == 0
