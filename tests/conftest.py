@@ -7,23 +7,20 @@ import os
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
+import gc
 import pickle
 import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 from hypothesis import Phase, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
 # They hold no doctests, and as modules all of them would have one name.
 collect_ignore_glob = ["*conftest.py"]
-
-torch.set_num_threads(1)
 
 WORDS = (
     "i am so happy sad angry afraid today . ! ? you are not why this is great awful "
@@ -54,9 +51,30 @@ with open(sys.argv[2], "wb") as file:
 """
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Look for no garbage: what is collected stays until the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+# The process that hands tests out to workers collects none, and needs no torch.
+def pytest_collection_finish():
+    import torch
+
+    torch.set_num_threads(1)
+
+
 def pytest_runtest_setup(item):
-    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
-        pytest.skip("needs a CUDA device")
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs a CUDA device")
 
 
 @pytest.fixture
@@ -164,21 +182,22 @@ def answer_without_gpu(answers_without_gpu):
     return lambda *call: answers_without_gpu([call])[0]
 
 
-def _numpy_state():
-    name, keys, *rest = np.random.get_state()
-    return name, keys.tolist(), *rest
-
-
 @pytest.fixture
 def global_state_untouched():
     """A context manager: its block leaves global generators and threads alone."""
+    import numpy as np
+    import torch
+
+    def numpy_state():
+        name, keys, *rest = np.random.get_state()
+        return name, keys.tolist(), *rest
 
     @contextmanager
     def guard():
-        numpy_before, torch_before = _numpy_state(), torch.get_rng_state()
+        numpy_before, torch_before = numpy_state(), torch.get_rng_state()
         threads_before = torch.get_num_threads()
         yield
-        assert _numpy_state() == numpy_before, "numpy's global generator moved"
+        assert numpy_state() == numpy_before, "numpy's global generator moved"
         assert torch.equal(torch.get_rng_state(), torch_before), (
             "torch's global generator moved"
         )

@@ -454,6 +454,7 @@ def test_a_file_of_the_user_is_not_written_over(table, tmp_path):
     assert (tmp_path / "epoch-000001.pt").read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 @pytest.mark.parametrize(
     "kind", mostly_slow(["pipe", "device", "folder", "dangling link"])
@@ -533,6 +534,7 @@ def test_another_version_of_the_package_is_another_fit(
         model.fit(*table)
 
 
+@pytest.mark.slow
 def test_another_number_of_threads_is_told(table, tmp_path, kill, monkeypatch):
     model = clone(MODELS["cberl"]).set_params(checkpoint=tmp_path)
     interrupt(model, table, kill)

@@ -279,6 +279,7 @@ def test_random_over_sampler_without_a_wrapper_repeats_utterances(table):
         clone(CLASSIFIER).fit(enlarged, labels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "keyed", mostly_slow([True, False]), ids=["keyed frame", "array"]
 )
@@ -294,6 +295,7 @@ def test_read_only_memory_maps_are_read(table, tmp_path, keyed):
     )
 
 
+@pytest.mark.slow
 def test_a_cache_spares_sampler_and_fuser(table, tmp_path):
     X, y = table
     cached = three_steps().set_params(memory=str(tmp_path)).fit(X, y)

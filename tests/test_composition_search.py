@@ -119,6 +119,7 @@ def test_out_of_fold_answers_are_those_of_models_fitted_by_hand(table):
         np.testing.assert_array_equal(answers[test], model.predict_proba(X.iloc[test]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "cv",
     mostly_slow(
@@ -159,6 +160,7 @@ def test_calibration_by_dialogue_learns_from_dialogues_that_were_not_sampled(tab
     np.testing.assert_allclose(model.predict_proba(X), np.mean(apart, axis=0))
 
 
+@pytest.mark.slow
 def test_voting_gives_the_mean_of_its_members(table):
     X, y = table
     members = [("small", clone(CLASSIFIER)), ("steps", three_steps())]

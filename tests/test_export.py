@@ -283,9 +283,12 @@ def test_fusers_answer_alike(table, dialogues, exported, settings):
 def test_networks_of_usual_size_answer_alike_after_training(dialogues, exported):
     X, y = make_conversations(60, random_state=1)
     for model in (
-        CBERLClassifier(fusion="djvae", max_epochs=5, prior="train", random_state=0),
-        JoyfulClassifier(max_epochs=5, random_state=0),
-        make_pipeline(DJVAEFuser(random_state=0), CBERLClassifier(random_state=0)),
+        CBERLClassifier(fusion="djvae", max_epochs=2, prior="train", random_state=0),
+        JoyfulClassifier(max_epochs=2, random_state=0),
+        make_pipeline(
+            DJVAEFuser(max_epochs=2, random_state=0),
+            CBERLClassifier(max_epochs=2, random_state=0),
+        ),
     ):
         assert_same(exported(model.fit(X, y)), model.predict_proba, dialogues)
 
@@ -313,6 +316,7 @@ def test_the_file_tells_nothing_of_the_machine(served):
     assert list(served.path.parent.iterdir()) == [served.path]
 
 
+@pytest.mark.slow
 def test_export_changes_nothing(table, served):
     for before, after in zip(served.before, served.after, strict=True):
         assert np.array_equal(before, after)

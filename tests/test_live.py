@@ -165,6 +165,7 @@ def test_where_it_looks_ahead_all_answers_are_those_of_today(tables, name):
         before = whole
 
 
+@pytest.mark.slow
 def test_what_is_remembered_does_not_grow_beyond_the_windows(tables):
     X, y, heard = tables
     for model in (CAUSAL["joyful"], CAUSAL["cberl"]):

@@ -236,6 +236,7 @@ def test_training_goes_on_for_scores_and_other_optimizers(table, again):
         np.testing.assert_array_equal(loaded.partial_fit(X, y).predict(X), expected)
 
 
+@pytest.mark.slow
 def test_pickle_and_joblib_keep_a_fitted_model(table, tmp_path):
     X, y = table
     model = cberl(head=logistic()).fit(X, y)
@@ -283,7 +284,7 @@ def test_saving_and_loading_leave_global_state_and_the_model_alone(
 
 
 def test_data_of_the_fit_are_not_saved(tmp_path):
-    small, large = (make_conversations(n, random_state=0) for n in (12, 60))
+    small, large = (make_conversations(n, random_state=0) for n in (8, 40))
     sizes = []
     for X, y in (small, large):
         path = tmp_path / "model.skmerc"

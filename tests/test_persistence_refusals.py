@@ -47,12 +47,20 @@ def path(tmp_path):
     return tmp_path / "model.skmerc"
 
 
-@pytest.fixture
-def saved(path):
-    """A file with a small model that is fitted."""
+@pytest.fixture(scope="module")
+def content(tmp_path_factory):
+    """What is in the file of a small model that is fitted."""
     X, y = make_conversations(4, random_state=0)
     model = CBERLClassifier(hidden_size=4, max_epochs=1, device="cpu", random_state=0)
+    path = tmp_path_factory.mktemp("saved") / "model.skmerc"
     save_model(model.fit(X, y), path)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def saved(path, content):
+    """A file of its own with that model."""
+    path.write_bytes(content)
     return path
 
 

@@ -70,6 +70,7 @@ def test_fits_and_answers_are_the_same_in_all_states(table, name):
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", mostly_slow(SAVED))
 def test_loaded_models_answer_the_same_in_all_states(table, tmp_path, name):
     X, y = table

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from numpydoc.validate import ERROR_MSGS, validate
-from systems import mostly_slow
 
 import skmerc
 
@@ -136,10 +135,14 @@ def private_names(tree):
     }
 
 
-@pytest.mark.parametrize("path", mostly_slow(MODULES), ids=relative)
-def test_private_names_of_other_libraries_are_used_in_one_place(path):
-    found = private_names(ast.parse(path.read_text()))
-    assert found == set() or path == PACKAGE / "_utils" / "compat.py"
+@pytest.mark.slow
+def test_private_names_of_other_libraries_are_used_in_one_place():
+    found = {
+        relative(path): names
+        for path in MODULES
+        if (names := private_names(ast.parse(path.read_text())))
+    }
+    assert found.keys() <= {relative(PACKAGE / "_utils" / "compat.py")}, found
 
 
 @pytest.mark.parametrize(
@@ -182,28 +185,30 @@ def test_public_functions_are_annotated():
     assert bare == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative)
-def test_no_module_names_a_path_of_some_machine(path):
+def test_no_module_names_a_path_of_some_machine():
     place = re.compile(r"(?<![\w.])/(home|root|tmp|work|Users)\b")
     found = [
-        f"line {number}: {line.strip()}"
+        f"{relative(path)}, line {number}: {line.strip()}"
+        for path in MODULES
         for number, line in enumerate(path.read_text().splitlines(), start=1)
         if place.search(line)
     ]
     assert found == []
 
 
-@pytest.mark.parametrize("name", public_modules())
-def test_public_modules_list_names_that_exist(name):
-    module = importlib.import_module(name)
-    assert module.__doc__, f"{name} does not say what it is for"
-    assert [n for n in getattr(module, "__all__", []) if not hasattr(module, n)] == []
+def test_public_modules_list_names_that_exist():
+    for name in public_modules():
+        module = importlib.import_module(name)
+        assert module.__doc__, f"{name} does not say what it is for"
+        listed = getattr(module, "__all__", [])
+        assert [n for n in listed if not hasattr(module, n)] == [], name
 
 
-@pytest.mark.parametrize("name", mostly_slow(sorted(public_objects())))
-def test_public_docstrings_are_complete_numpydoc(name):
+@pytest.mark.slow
+def test_public_docstrings_are_complete_numpydoc():
     errors = [
-        f"{code}: {message}"
+        f"{name}: {code}: {message}"
+        for name in sorted(public_objects())
         for code, message in validate(name)["errors"]
         if code in chosen_checks()
     ]
@@ -215,9 +220,13 @@ def test_a_poor_docstring_is_seen():
     assert codes & chosen_checks()
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative)
-def test_modules_load_optional_packages_only_when_used(path):
-    assert set(imported_at_once(path)) & set(OPTIONAL) == set()
+def test_modules_load_optional_packages_only_when_used():
+    found = {
+        relative(path): names
+        for path in MODULES
+        if (names := set(imported_at_once(path)) & set(OPTIONAL))
+    }
+    assert found == {}
 
 
 @pytest.mark.slow

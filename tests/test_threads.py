@@ -86,6 +86,7 @@ def test_a_fitted_model_is_ready_to_answer_and_answers_change_nothing(table, nam
     assert_ready_to_answer(fit_model(make_model(name), name, *table), name, table[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", mostly_slow(SAVED))
 def test_so_is_a_loaded_one(table, tmp_path, name):
     save_model(fit_model(make_model(name), name, *table), tmp_path / "model")
@@ -128,7 +129,7 @@ def test_while_a_model_is_fitted_again_it_answers_from_the_fit_before(table, nam
     ]
     turns = iter(range(10**6))
     with in_background(lambda: fit_model(model, name, *fits[next(turns) % 2])):
-        for _ in range(12):
+        for _ in range(4):
             copy = pickle.loads(pickle.dumps(model))
             for answer in (answer_of(model, name, X), answer_of(copy, name, X)):
                 assert any(np.array_equal(answer, one) for one in known)

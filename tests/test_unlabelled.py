@@ -554,6 +554,7 @@ def test_a_missing_label_of_another_row_is_told_where_the_table_is_given():
         recognition_report(y, ["joy"] * len(y), X=X.assign(dialogue__role="utterance"))
 
 
+@pytest.mark.slow
 def test_answers_of_left_out_dialogues_come_by_labels_that_are_filled(table):
     X, y = table
     found = []
@@ -574,6 +575,7 @@ def test_answers_of_left_out_dialogues_come_by_labels_that_are_filled(table):
     assert set(np.flatnonzero(weight)) == set(np.flatnonzero(~pd.isna(y)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "scorer", mostly_slow([weighted_f1_scorer, neg_log_loss_scorer])
 )

@@ -22,6 +22,7 @@ from judging import (
     many,
 )
 from scipy.sparse import csr_matrix
+from systems import mostly_slow
 from user_tables import tables
 
 from skmerc.frame import drop_keys
@@ -162,7 +163,7 @@ def test_labels_may_come_in_any_container(table, name, kind):
 
 
 @pytest.mark.parametrize("dtype", [object, "Int64", "category", "int8", float, bool])
-@pytest.mark.parametrize("name", ["cberl", "repeat", "regressor"])
+@pytest.mark.parametrize("name", mostly_slow(["cberl", "repeat", "regressor"]))
 def test_numbers_may_be_labels_in_any_type(name, dtype):
     X = pd.DataFrame({"text__0": np.arange(8.0), "dialogue__id": [1] * 4 + [2] * 4})
     y = pd.Series([0, 1, 1, 0, 1, 1, 1, 1]).astype(dtype)

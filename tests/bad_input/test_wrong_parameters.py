@@ -59,11 +59,12 @@ def test_a_value_outside_the_constraints_is_refused_by_name(which, index):
         assert repr(parameter) in str(error)
 
 
-@pytest.mark.parametrize(("name", "parameter"), PARAMETERS)
-def test_every_parameter_refuses_an_object(name, parameter):
-    _, error = judge(lambda: fit(name, **{parameter: object()}))
-    assert isinstance(error, InvalidParameterError)
-    assert repr(parameter) in str(error)
+@pytest.mark.parametrize("name", ALL)
+def test_every_parameter_refuses_an_object(name):
+    for parameter in (parameter for owner, parameter in PARAMETERS if owner == name):
+        _, error = judge(lambda given=parameter: fit(name, **{given: object()}))
+        assert isinstance(error, InvalidParameterError), parameter
+        assert repr(parameter) in str(error)
 
 
 WRONG = [
@@ -161,7 +162,7 @@ def test_wrong_counts_are_refused(strategy, message):
         fit("repeat", sampler=SMOTE(sampling_strategy=strategy))
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", mostly_slow(sorted(NETWORKS)))
 def test_numpy_s_numbers_are_numbers(name):
     given = NETWORKS[name].get_params()
     whole = {k: np.int64(v) for k, v in given.items() if type(v) is int}

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from judging import NETWORKS, REGRESSOR, fitted, judge, many
+from systems import mostly_slow
 from user_tables import FAULTS, FEATURES, WRONG_TABLES, tables, with_cell
 
 from skmerc.datasets import make_conversations
@@ -102,7 +103,7 @@ def test_other_features_than_those_of_fit_are_refused(models, table, kind, data)
     assert_refused(outcome, "feature")
 
 
-@pytest.mark.parametrize("name", ["cberl", "djvae", "repeat"])
+@pytest.mark.parametrize("name", mostly_slow(["cberl", "djvae", "repeat"]))
 def test_a_name_of_a_million_characters_is_a_name(name):
     X, y = make_conversations(3, modalities={"text": 2}, random_state=0)
     X = X.rename(columns={"text__0": "text__" + "x" * 1_000_000})

@@ -813,7 +813,9 @@ class Worker:
             self.stop()
 
     def start(self):
-        context = multiprocessing.get_context("spawn")
+        # One process imports what all of them need, and each is forked from it.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["torch", "skmerc.datasets", "pandas"])
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, self.reader))
         self.process.start()

@@ -104,6 +104,7 @@ def test_cells_of_a_text(reader, good):
         file.write_text(texts[file])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", mostly_slow(TABLES))
 def test_columns_of_a_table(reader, good):
     path, _ = good(reader)

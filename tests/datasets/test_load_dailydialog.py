@@ -182,6 +182,7 @@ def test_pickle_without_acts_says_so(write_pickle):
         load_dailydialog(write_pickle(FAMILIES["cosmic"]), label="act")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", mostly_slow(ORDERS))
 def test_whole_pickle_tells_its_classes_by_their_sizes(write_pickle, order):
     names = [ORDER[position] for position in order]

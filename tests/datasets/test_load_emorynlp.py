@@ -124,6 +124,7 @@ def test_parts_are_chosen_and_files_may_lack(folder):
     assert len(load_emorynlp(folder / "emorynlp_dev_final.csv").target) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", mostly_slow([ORDER, ORDER[::-1]]))
 @pytest.mark.parametrize("protocol", mostly_slow([2, None]))
 def test_whole_pickle_tells_its_classes_by_their_sizes(write_pickle, order, protocol):

@@ -2,7 +2,7 @@
 
 python quickly.py depth.py --data features.npz
 python quickly.py plot_joyful.py DATA='"features.npz"' SEED=1
-python quickly.py plot_joyful.ipynb
+python quickly.py plot_joyful.ipynb plot_tuning.ipynb N_TRIALS=2
 
 Scripts take arguments. Those of the gallery have constants instead, which are set here
 to expressions of Python. The cells of a notebook run as they do in Jupyter: in one
@@ -64,8 +64,11 @@ def run_notebook(path, constants):
 if __name__ == "__main__":
     for kind, settings in FEW.items():
         kind.__init__.__kwdefaults__.update(settings)
-    path, *arguments = sys.argv[1:]
-    constants = [found for found in arguments if re.match(r"[A-Z_]+=", found)]
-    sys.argv = [path, *(found for found in arguments if found not in constants)]
-    run = run_notebook if path.endswith(".ipynb") else run_script
-    run(Path(path), dict(constant.split("=", 1) for constant in constants))
+    given = [found for found in sys.argv[1:] if re.match(r"[A-Z_]+=", found)]
+    sys.argv = [found for found in sys.argv[1:] if found not in given]
+    constants = dict(constant.split("=", 1) for constant in given)
+    if sys.argv[0].endswith(".ipynb"):
+        for path in sys.argv.copy():
+            run_notebook(Path(path), constants)
+    else:
+        run_script(Path(sys.argv[0]), constants)

@@ -35,7 +35,14 @@ from skmerc.persistence import load_model, save_model
 
 WORDS = ["i", "am", "are", "you", "so", "why", "this", "a", "day", "today", "what"]
 EMOTIONS = ["happy", "sad", "angry", "afraid"]
-FAST = {"lr": 1e-2, "max_epochs": 1, "batch_size": 8, "cache": None, "random_state": 0}
+FAST = {
+    "lr": 1e-2,
+    "max_epochs": 1,
+    "batch_size": 8,
+    "precision": "float32",  # on every processor
+    "cache": None,
+    "random_state": 0,
+}
 ONE = FAST | {"cv": None}
 LONGER = {"max_epochs": 4}
 
@@ -158,6 +165,7 @@ def test_each_parameter_of_training_matters(model, fitted):
         assert any((one != two).any() for one, two in pairs), change
 
 
+@pytest.mark.slow
 def test_embeddings_are_of_unit_length_where_asked(model):
     tuned = FineTunedTextEmbedder(model, **FAST, normalize=True)
     texts, label = say_alone(40)
@@ -185,6 +193,7 @@ def embed_in_folds(model, X, y, **changes):
     return embedder, embedder.fit_transform(X, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cache", mostly_slow([None, "process", "folder"]))
 def test_a_dialogue_is_embedded_by_a_model_that_learned_from_all_others(
     model, cache, tmp_path
@@ -381,6 +390,7 @@ def test_labels_may_be_one_column_or_numbers(model):
         np.testing.assert_array_equal(tuned.fit(texts, y).transform(texts), expected)
 
 
+@pytest.mark.slow
 def test_the_models_own_prompt_is_read_in_training_too(make_model, tmp_path):
     texts, label = say(24)
     weights = []

@@ -31,7 +31,14 @@ from skmerc.persistence import load_model, save_model
 torch = pytest.importorskip("torch")
 WORDS = ["i", "am", "are", "you", "so", "why", "this", "a", "day", "today", "what"]
 EMOTIONS = ["happy", "sad", "angry"]
-FAST = {"lr": 1e-2, "max_epochs": 2, "batch_size": 8, "cache": None, "random_state": 0}
+FAST = {
+    "lr": 1e-2,
+    "max_epochs": 2,
+    "batch_size": 8,
+    "precision": "float32",  # on every processor
+    "cache": None,
+    "random_state": 0,
+}
 CONTEXT = {"context_past": 2, "context_future": 1, "speakers": True}
 
 
@@ -237,6 +244,7 @@ def test_what_was_kept_is_what_the_layers_would_say(
     np.testing.assert_allclose(kept.transform(X), anew.transform(X), atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", mostly_slow(["MPNet", "DistilBert", "Roberta", "ModernBert"])
 )
@@ -352,7 +360,7 @@ def test_the_type_is_what_the_processor_computes_in(model, monkeypatch, computes
         _fine_tuned_text, "computes_in_bfloat16", lambda device: computes
     )
     expected = fit(model, X, y, cv=None, precision=same)
-    assert_equal(fit(model, X, y, cv=None), expected)
+    assert_equal(fit(model, X, y, cv=None, precision="auto"), expected)
 
 
 # Checkpoints
@@ -562,6 +570,7 @@ def test_the_cost_is_told_by_the_script(model, monkeypatch, capsys):
 # What is shown
 
 
+@pytest.mark.slow
 def test_the_bar_names_fold_and_pass(model, capfd):
     X, y = make_table()
     fit(model, X, y, cv=2)

@@ -582,6 +582,7 @@ def test_without_a_cache_all_is_embedded_again(own_model):
     assert sorted(reads(own_model)) == sorted(f"None: {t}" for t in [*TEXTS, *TEXTS])
 
 
+@pytest.mark.slow
 def test_normalisation_and_models_do_not_share_embeddings(make_model, model):
     settings = [{"model": model, "normalize": False}, {"model": make_model(seed=1)}]
     for cached in (TextEmbedder(model), *(TextEmbedder(**s) for s in settings)):

@@ -122,7 +122,7 @@ def answers(net, table):
     return found
 
 
-@pytest.mark.parametrize("parts", PARTS, ids=str)
+@pytest.mark.parametrize("parts", mostly_slow(PARTS), ids=str)
 class TestWhoInfluencesWhom:
     def test_a_dialogue_answers_as_if_alone(self, parts, X):
         net = network(read(X), **parts)

@@ -263,6 +263,7 @@ def test_synthetic_rows_of_a_held_out_dialogue_teach_nothing(table):
     np.testing.assert_array_equal(with_them.predict_proba(X), without.predict_proba(X))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("placement", mostly_slow(["dialogue", "isolated"]))
 def test_synthetic_rows_of_a_dialogue_held_out_in_fit_teach_nothing(placement):
     X, y = make_conversations(10, n_turns=10, random_state=0)

@@ -142,6 +142,7 @@ class TestUnits:
         first, second = plain.history_[0], moved.history_[0]
         assert second["task_loss"] == pytest.approx(first["task_loss"], rel=1e-2)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("value", mostly_slow([0.0, 1 / 3, 1234.56]))
     def test_a_constant_target_is_learned(self, table, value):
         X, _ = table
@@ -192,6 +193,7 @@ class TestRoles:
         answers = fitted.predict(both)
         np.testing.assert_allclose(answers[: len(X)], fitted.predict(X), atol=1e-5)
 
+    @pytest.mark.slow
     def test_synthetic_rows_teach(self, table):
         """Three of four utterances like these score ten more than the table says."""
         X, y = table

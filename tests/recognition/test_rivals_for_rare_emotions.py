@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from systems import mostly_slow
 
 from skmerc import CBERLClassifier, DialogueGCNClassifier, JoyfulClassifier
 from skmerc.datasets import make_conversations
@@ -27,7 +28,7 @@ KINDS = [
     (JoyfulClassifier, {"fusion_size": 16, "hidden_size": 16, "heads": 2}),
 ]
 each_classifier = pytest.mark.parametrize(
-    ("kind", "settings"), KINDS, ids=[kind.__name__ for kind, _ in KINDS]
+    ("kind", "settings"), mostly_slow(KINDS), ids=[kind.__name__ for kind, _ in KINDS]
 )
 
 

@@ -26,6 +26,7 @@ def n_validation(X):
     return (X["dialogue__role"] == "validation").sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", mostly_slow(NAMES))
 def test_without_validation_all_is_learned_to_the_end(name, table):
     X, _, y = table

@@ -440,6 +440,7 @@ def test_a_handle_is_shared_and_the_users_callback_stays(table, kind):
     np.testing.assert_array_equal(copies.predict_proba(X), model.predict_proba(X))
 
 
+@pytest.mark.slow
 def test_a_handle_goes_through_what_clones_models(table):
     X, y = table
     X, y = X.assign(dialogue__role="utterance"), np.resize(["a", "b", "c"], len(y))
@@ -528,6 +529,7 @@ def test_a_model_is_pickled_without_the_callbacks_that_hold_a_handle(table, tmp_
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
 
 
+@pytest.mark.slow
 def test_a_model_with_a_handle_is_saved_without_its_callbacks(table, tmp_path):
     pytest.importorskip("skops", reason="needs skops: skmerc[persistence]")
     from skmerc.persistence import load_model, save_model

@@ -120,6 +120,7 @@ def test_the_same_parameters_have_the_same_score(table):
     assert objective(FixedTrial({"lr": 0.01})) != objective(FixedTrial({"lr": 0.1}))
 
 
+@pytest.mark.slow
 def test_the_best_parameters_go_back_into_a_pipeline(table):
     X, y = table
     pipeline = Pipeline([("clf", clone(CLASSIFIER))])
@@ -223,6 +224,7 @@ def test_epochs_are_reported_between_folds(table):
         assert [reported[4 * fold + k] for k in range(3)] == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "scoring", mostly_slow([neg_log_loss_scorer, "accuracy"]), ids=str
 )
@@ -317,6 +319,7 @@ def test_global_state_is_untouched_by_pruning(table, global_state_untouched):
     assert study.trials[0].state == TrialState.PRUNED
 
 
+@pytest.mark.slow
 def test_no_model_carries_the_trial(table):
     models = []
 
@@ -435,6 +438,7 @@ def test_epochs_without_a_validation_score_are_refused(table):
         objective(FixedTrial({"lr": 0.01}))
 
 
+@pytest.mark.slow
 def test_scores_of_probabilities_leave_context_out(table):
     X, y = table
     context = np.arange(len(X)) % 5 == 0

@@ -102,7 +102,7 @@ def numbers(counts):
 
 
 @pytest.mark.parametrize(
-    "cached", mostly_slow([False, True]), ids=["no memory", "memory"]
+    "cached", mostly_slow([True, False]), ids=["memory", "no memory"]
 )
 def test_with_memory_the_steps_before_are_fitted_once_per_fold(
     table, counts, tmp_path, cached
