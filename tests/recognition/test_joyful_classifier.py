@@ -72,6 +72,7 @@ def test_global_state_stays_as_it_was(table, global_state_untouched):
         JoyfulClassifier(**SMALL).fit(*table).predict(table[0])
 
 
+@pytest.mark.slow
 def test_order_of_rows_never_matters(table, fitted):
     X, y = table
     order = np.random.default_rng(0).permutation(len(X))
@@ -82,6 +83,7 @@ def test_order_of_rows_never_matters(table, fitted):
     np.testing.assert_allclose(again.predict_proba(X), answers, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("conv", mostly_slow(["mean", "rgcn", "attention"]))
 def test_answers_of_a_causal_model_stay_as_a_conversation_goes_on(table, conv):
     X, y = table
@@ -121,6 +123,7 @@ def test_history_holds_every_term_and_the_best_epoch_is_restored():
     assert torch.equal(weights_of(model), weights_of(again))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", mostly_slow([{}, {"head": "boost"}]), ids=str)
 def test_validation_rows_teach_nothing(table, part):
     X, y = table
@@ -132,6 +135,7 @@ def test_validation_rows_teach_nothing(table, part):
     np.testing.assert_array_equal(with_rows, without)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("multilabel", mostly_slow([False, True]))
 def test_labels_of_context_rows_are_ignored(table, multilabel):
     X, y = table
@@ -222,6 +226,7 @@ class TestSeveralEmotions:
             model.fit(table[0], several(table[1]))
 
 
+@pytest.mark.slow
 def test_the_boosting_head_answers_from_embeddings(table):
     X, y = table
     model = JoyfulClassifier(**SMALL, head="boost").fit(X, y)
@@ -245,6 +250,7 @@ def test_a_missing_modality_is_no_obstacle(table, fitted, missing):
     assert np.abs(p - fitted.predict_proba(X)).max() > 1e-4
 
 
+@pytest.mark.slow
 def test_other_dialogues_and_synthetic_rows_never_matter(table, fitted):
     X, _ = table
     invented = X.iloc[:30].assign(text__0=5.0, dialogue__role="synthetic")
@@ -280,6 +286,7 @@ def test_it_is_a_last_step_after_samplers_and_fusers(table, fitted, steps):
     assert np.abs(p - fitted.predict_proba(X)).max() > 1e-4
 
 
+@pytest.mark.slow
 def test_a_second_fit_forgets_the_first(table, fitted):
     X, y = table
     model = JoyfulClassifier(**SMALL)

@@ -160,6 +160,7 @@ class TestUnits:
 
 
 class TestRoles:
+    @pytest.mark.slow
     def test_context_rows_need_no_score_and_are_not_scored(self, table):
         X, y = table
         hidden = np.arange(len(X)) % 3 == 0
@@ -176,6 +177,7 @@ class TestRoles:
         expected = r2_score(shown, answers, sample_weight=weight[~hidden])
         assert first.score(context, wrong, sample_weight=weight) == expected
 
+    @pytest.mark.slow
     def test_validation_rows_teach_nothing(self, table):
         X, y = table
         marked = mark_validation(X, fraction=0.3, random_state=0)
@@ -205,6 +207,7 @@ class TestRoles:
 
 
 class TestPartialFit:
+    @pytest.mark.slow
     def test_calls_add_up(self, table):
         X, y = table
         model, before = JoyfulRegressor(**SMALL).partial_fit(X, y), None
@@ -228,6 +231,7 @@ class TestPartialFit:
         np.testing.assert_allclose(answers, expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_warm_start_goes_on(table):
     X, y = table
     model = JoyfulRegressor(**SMALL, warm_start=True).fit(X, y)
@@ -236,6 +240,7 @@ def test_warm_start_goes_on(table):
     np.testing.assert_allclose(model.predict(X), before, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [{"training": "two-phase"}, {"conv": "rgcn", "relations": "pairs"}],
