@@ -45,7 +45,7 @@ _SWITCHES = {
 _OTHERS = {
     "diarization": ("RTTM", "who speaks when, for segments of recognised speech"),
     "new_dialogue_after": ("SPAN", "the pause that parts a chat (default: 6h)"),
-    "encoding": ("NAME", "the encoding of a transcript, where it is not UTF-8"),
+    "encoding": ("NAME", "the encoding of a file of text, where it is not UTF-8"),
 }
 PARAMETERS = (*_FIELDS, *_SWITCHES, *_OTHERS)
 """Parameters of readers that are options here, under the same names."""
