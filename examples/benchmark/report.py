@@ -52,21 +52,21 @@ def table_of(folder, study, place):
     models = runs.groupby("model", sort=False)
     table = pd.DataFrame({name: cells_of(own, classes) for name, own in models})
     table = table.T.fillna("").rename_axis("model")
-    return table.loc[:, (table != "").any()].join(differences(folder, study, place))
+    return table.loc[:, (table != "").any()].join(differences(folder, study, runs))
 
 
 def table_of_all(folder, study):
-    """Weighted and macro F1 of each model on each corpus, and its mean ranks.
+    """Weighted F1 of each model on each corpus, and mean ranks.
 
-    Only models that were measured on all of them have ranks.
+    Only models that were measured on all of them have ranks. Of a corpus the first
+    split counts, as for :func:`at`.
     """
     path = Path(folder) / f"{study}.csv"
     if not path.exists():
         raise SystemExit(f"There is no {path}: make the runs of {study} first.")
     rows, means, cells = read(path), {}, {}
-    for place in places_in(rows):
-        runs = at(rows, place)
-        corpus = runs["corpus"].iloc[0]
+    for corpus in dict.fromkeys(rows["corpus"]):
+        runs = at(rows, corpus)
         models = runs.groupby("model", sort=False)
         scores = [100 * models[name].mean() for name in ("weighted_f1", "macro_f1")]
         cells[corpus] = pd.Series(
@@ -75,7 +75,10 @@ def table_of_all(folder, study):
         for name, score in zip(("weighted F1", "macro F1"), scores, strict=True):
             means[corpus, name] = score
     means = pd.DataFrame(means).dropna().rank(ascending=False)
-    table = pd.DataFrame(cells).loc[list(dict.fromkeys(rows["model"]))].fillna("")
+    table = pd.DataFrame(cells).fillna("")
+    table = table.loc[
+        [name for name in dict.fromkeys(rows["model"]) if name in table.index]
+    ]
     for name in ("weighted F1", "macro F1"):
         rank = means.xs(name, axis=1, level=1).mean(axis=1)
         table[f"mean rank by {name}"] = rank.map("{:.1f}".format)
@@ -138,13 +141,14 @@ def spread(values, digits):
     return f"{mean} ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else mean
 
 
-def differences(folder, study, place):
+def differences(folder, study, runs):
     """Write what ``compare.py`` found, a column for the floor that it took."""
     path = Path(folder) / f"{study}.compared.csv"
     if not path.exists():
         return pd.DataFrame()
-    found = at(pd.read_csv(path, keep_default_na=False), place)
-    cells = {}
+    found, cells = pd.read_csv(path, keep_default_na=False), {}
+    for column in ("corpus", *CHOICES, "epochs"):
+        found = found[found[column].astype(str) == str(runs[column].iloc[0])]
     for row in found.to_dict("records"):
         factor, digits = (1, 3) if row["score"] == "mae" else (100, 1)
         gain, low, high = (

@@ -282,6 +282,20 @@ def test_corpora_stand_side_by_side_with_mean_ranks(part, tmp_path):
     assert table["F1 joy"].tolist() == ["50.0 ± 0.0", "60.0 ± 0.0", "70.0 ± 0.0"]
 
 
+def test_differences_are_those_of_the_same_split(part, tmp_path):
+    report = part("report")
+    runs = pd.DataFrame([{"corpus": "one", "split": "folds 5", "epochs": ""}])
+    runs = runs.assign(modalities="text", dialogues="")
+    found = runs.assign(
+        model="b", floor="a", score="weighted_f1", difference=0.1, low=0, high=0.2
+    ).assign(p_holm=0.5)
+    found.to_csv(tmp_path / "systems.compared.csv", index=False)
+    table = report.differences(tmp_path, "systems", runs)
+    assert table.loc["b"].tolist() == ["+10.0 [+0.0, +20.0], p = 0.5"]
+    other = runs.assign(split="official")
+    assert report.differences(tmp_path, "systems", other).empty
+
+
 def test_what_was_compared_elsewhere_is_kept(part, tmp_path):
     compare = part("compare")
     place = dict.fromkeys(compare.PLACE, "") | {"p": 0.5}
