@@ -21,6 +21,7 @@ import pandas as pd
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from benchmark import speed
 from benchmark.record import RESULTS, ROOT, read
 
 POINTS = {
@@ -42,6 +43,8 @@ MARKED = re.compile(
 
 def table_of(folder, study, place):
     """Mean and deviation of each model on a corpus, as text: a row for each."""
+    if study == "speed":
+        return speed.table_of(folder, place)
     runs = runs_of(folder, study, place)
     table = pd.DataFrame(
         {name: cells_of(own) for name, own in runs.groupby("model", sort=False)}

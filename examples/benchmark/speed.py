@@ -179,11 +179,12 @@ def table_of(folder, place):
     """Write a table of the page, as text: figures with their goals."""
     path = Path(folder) / "speed.csv"
     rows = pd.read_csv(path).set_index(KEYS)
-    known = [m for m in measurements(True) if m.table == place and m.key in rows.index]
+    table = "stages" if place == "memory" else place
+    known = [m for m in measurements(True) if m.table == table and m.key in rows.index]
     if not known:
         raise SystemExit(f"{path} holds no measurement of {place!r}.")
     rows = rows.loc[[m.key for m in known]]
-    if place in ("stages", "memory"):
+    if table == "stages":
         return by_size(rows, place)
     lines = [cells_of(m, rows.loc[m.key]) for m in known]
     table = pd.DataFrame(lines, index=pd.Index([m.name for m in known], name=place))
