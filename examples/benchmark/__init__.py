@@ -6,5 +6,6 @@
 * ``studies`` holds what is compared
 * ``report.py`` makes tables and pictures of ``results/*.csv``
 * ``compare.py`` tells which differences are more than chance
+* ``speed.py`` measures time and memory
 * ``make_table.py`` writes an ``.npz`` table from the files of a corpus
 """

@@ -23,6 +23,7 @@ import pandas as pd
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from benchmark import speed
 from benchmark.record import RESULTS, ROOT, read
 
 POINTS = {
@@ -45,6 +46,8 @@ MARKED = re.compile(
 
 def table_of(folder, study, place):
     """Mean and deviation of each model on a corpus, as text: a row for each."""
+    if study == "speed":
+        return speed.table_of(folder, place)
     if place == EVERY:
         return table_of_all(folder, study)
     runs = runs_of(folder, study, place)

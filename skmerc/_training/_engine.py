@@ -273,6 +273,8 @@ def make_net(
         "iterator_train__seed": seed,
         "iterator_valid": DialogueLoader,
     }
+    if settings.get("optimizer") in (torch.optim.Adam, torch.optim.AdamW):
+        defaults["optimizer__fused"] = True  # one call for each weight, not a dozen
     for name in {"print_log", "valid_loss"} - taken:
         defaults[f"callbacks__{name}"] = None
     kind = DialogueNet

@@ -5,14 +5,14 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
-from torch_geometric.nn import MessagePassing
 from torch_geometric.utils import degree, scatter, softmax
 
 from skmerc._utils.random import Dropout
 from skmerc.graph._edges import N_RELATIONS
+from skmerc.graph._messages import edge_products, edge_sums
 
 
-class RelationalAttention(MessagePassing):
+class RelationalAttention(nn.Module):
     r"""Attention over the window, with a transformation per relation.
 
     .. math:: h_i = \sum_{r} \sum_{j \in N_r(i)} \alpha_{ij} W_r c_j
@@ -58,7 +58,7 @@ class RelationalAttention(MessagePassing):
         dropout: float = 0.0,
         n_relations: int = N_RELATIONS,
     ) -> None:
-        super().__init__(aggr="sum", node_dim=0)
+        super().__init__()
         if out_size % heads:
             raise ValueError(f"heads={heads} does not divide out_size={out_size}.")
         self.heads, self.n_relations = heads, n_relations
@@ -72,25 +72,11 @@ class RelationalAttention(MessagePassing):
         n = x.shape[0]
         query, key = self.query_key(x).view(n, 2, self.heads, -1).unbind(1)
         value = self.value(x).view(n * self.n_relations, self.heads, -1)
-        row = edge_index[0] * self.n_relations + relation
-        return self.propagate(
-            edge_index, query=query, key=key, value=value, row=row, relation=relation
-        ).flatten(1)
-
-    def message(
-        self,
-        query_i: Tensor,
-        key_j: Tensor,
-        value: Tensor,
-        row: Tensor,
-        relation: Tensor,
-        index: Tensor,
-        dim_size: int,
-    ) -> Tensor:
-        """Weigh what each source sends: (n_edges, heads, out_size / heads)."""
-        score = (query_i * key_j).sum(-1) / math.sqrt(key_j.shape[-1])
-        weight = softmax(score + self.preference[relation], index, num_nodes=dim_size)
-        return self.dropout(weight)[..., None] * value.index_select(0, row)
+        source, target = edge_index
+        score = edge_products(query, key, target, source) / math.sqrt(key.shape[-1])
+        weight = softmax(score + self.preference[relation], target, num_nodes=n)
+        row = source * self.n_relations + relation
+        return edge_sums(self.dropout(weight), value, row, target, n).flatten(1)
 
     def to_last(self, x: Tensor, relation: Tensor) -> Tensor:
         """Pass messages to the last utterance alone, with the numbers of `forward`.
@@ -123,7 +109,7 @@ class RelationalAttention(MessagePassing):
         return (to_value @ means).sum(0).view(1, -1)
 
 
-class RelationalConvolution(MessagePassing):
+class RelationalConvolution(nn.Module):
     r"""Weighted sum of what neighbours say, with a transformation per relation.
 
     .. math:: h_i = \sum_r \sum_{j \in N_r(i)} \frac{a_{ij}}{|N_r(i)|} W_r x_j,
@@ -169,7 +155,7 @@ class RelationalConvolution(MessagePassing):
     def __init__(
         self, in_size: int, out_size: int, n_relations: int, n_bases: int = 30
     ) -> None:
-        super().__init__(aggr="sum")
+        super().__init__()
         n_bases = min(n_bases, n_relations)
         self.bases = nn.Parameter(torch.empty(n_bases, in_size, out_size))
         self.shares = nn.Parameter(torch.empty(n_relations, n_bases))
@@ -186,13 +172,7 @@ class RelationalConvolution(MessagePassing):
         of_relation = torch.einsum("rb,bio->rio", self.shares, self.bases)
         value = torch.einsum("ni,rio->nro", x, of_relation).flatten(0, 1)
         row = edge_index[0] * n_relations + relation
-        return self.propagate(
-            edge_index, value=value, row=row, weight=weight, size=(n, n)
-        )
-
-    def message(self, value: Tensor, row: Tensor, weight: Tensor) -> Tensor:
-        """Weigh what each source sends: (n_edges, out_size)."""
-        return weight[:, None] * value.index_select(0, row)
+        return edge_sums(weight, value, row, edge_index[1], n)
 
 
 class NeighborMean(nn.Module):

@@ -25,12 +25,12 @@ class BlockReader(nn.Module):
         super().__init__()
         self.standardize = Standardize(**known)
         every = torch.arange(len(self.standardize.mean))
-        self.columns = [every[where] for where in blocks]
-
-    @property
-    def widths(self) -> list[int]:
+        self.widths = [len(every[where]) for where in blocks]
         """Number of features of each modality."""
-        return [len(columns) for columns in self.columns]
+        # A slice is a view, where other indices make a copy.
+        self.columns = [
+            where if isinstance(where, slice) else every[where] for where in blocks
+        ]
 
     def forward(self, features: Tensor) -> tuple[list[Tensor], Tensor]:
         """Return the blocks, 0 where missing, and a mask (n, n_modalities)."""

@@ -206,7 +206,9 @@ class CBERLNetwork(DialogueNetwork):
         blocks, present = self.reader(features)
         shown = hide_modalities(present, self.modality_dropout * self.training)
         fusion_loss = divergence = torch.zeros_like(features[:, 0])
-        parts = [] if self.code_alone else show_blocks(blocks, shown)
+        parts: list[Tensor] = []
+        if not self.code_alone:
+            parts = blocks.copy() if shown is present else show_blocks(blocks, shown)
         if self.vae:
             result = self.vae(blocks, shown)
             parts.append(result.code)

@@ -63,7 +63,7 @@ class Standardize(nn.Module):
         x = torch.where(torch.isnan(x) | ~self.varied, self.mean, x)
         if not self.active:
             return x
-        return ((x - self.mean) / self.scale).clamp(-CLIP, CLIP)
+        return x.sub_(self.mean).div_(self.scale).clamp_(-CLIP, CLIP)
 
     def inverse(self, x: Tensor) -> Tensor:
         """Return to the units of the table; what was clipped stays clipped."""

@@ -10,11 +10,15 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from test_speed import peak_memory
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
+
+from benchmark.timed import growth
 
 from skmerc import CBERLClassifier, JoyfulClassifier
 from skmerc.frame import make_frame
@@ -54,7 +58,7 @@ def measure(name, n_utterances):
     found = {"table MiB": X.memory_usage(deep=True).sum() / 2**20}
     for call, arguments in (("fit", (X, y)), ("predict", (X,))):
         start = time.perf_counter()
-        found[f"{call} MiB"] = peak_memory(getattr(model, call), *arguments)
+        found[f"{call} MiB"] = growth(getattr(model, call), *arguments)
         found[f"{call} s"] = time.perf_counter() - start
     weights = sum(weight.nbytes for weight in model.net_.module_.parameters())
     found["model MiB"] = 4 * weights / 2**20  # with gradients and AdamW's two moments

@@ -309,6 +309,54 @@ def test_what_was_compared_elsewhere_is_kept(part, tmp_path):
     }
 
 
+def test_measurements_stand_beside_their_goals(part, tmp_path, monkeypatch):
+    speed = part("speed")
+
+    def found(measurement):
+        cpu = measurement.n / 1e4
+        memory = {"peak_mb": 1024.0, "grown_mb": 2.0}
+        return {"cpu_s": cpu, "bare_s": cpu / 2, "wall_s": 1.0, **memory}
+
+    monkeypatch.setattr(speed, "run", found)
+    for _ in range(2):
+        speed.main(["--out", str(tmp_path)])
+    rows = pd.read_csv(tmp_path / "speed.csv")
+    assert len(rows) == len(speed.measurements())
+    assert not rows.duplicated(speed.KEYS).any()
+    tables = {
+        place: speed.table_of(tmp_path, place)
+        for place in [*rows["table"].unique(), "memory"]
+    }
+    assert set(tables["stages"]["exponent"]) == {"1.00"}
+    assert set(tables["bare"]["ratio"]) == {"2"}
+    peers = tables["peers"].loc["JOYFUL, released widths"]
+    assert (peers["CPU s"], peers["goal, CPU s"], peers["peak GB"]) == (
+        "0.74",
+        "20",
+        "1",
+    )
+    assert set(tables["memory"]["1,000"]) == {"2"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("work", "arguments"),
+    [
+        ("reading", {"n": 1000}),
+        ("graph", {"n": 1000}),
+        ("epoch", {"kind": "generator", "n": 1000}),
+        ("epoch", {"kind": "JOYFUL", "n": 1000}),
+        ("answers", {"kind": "CBERL", "n": 1000, "one_dialogue": True}),
+        ("beside_bare", {"kind": "fuser"}),
+    ],
+)
+def test_works_are_measured_in_processes_of_their_own(part, work, arguments):
+    speed = part("speed")
+    found = speed.run(speed.Measurement("", "", 1000, work, arguments))
+    assert found["cpu_s"] > 0
+    assert ("bare_s" in found) == (work == "beside_bare")
+
+
 def test_pictures_are_bars_or_curves(part, tmp_path):
     names = ["logistic regression", "JOYFUL: window 1", "JOYFUL: window all"]
     runs = pd.DataFrame({"model": names, "weighted_f1": [0.5, 0.6, 0.7], "mae": np.nan})
