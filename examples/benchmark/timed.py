@@ -183,8 +183,8 @@ def bare_loop(model, X, y):
 
 def generator_beside_bare(X, y):
     """The same for the generator, whose steps are those of its two players."""
-    settings = {"n_steps": len(X) // 64, "sampling_strategy": "mean", "device": "cpu"}
-    sampler = MultimodalGANSampler(**settings, random_state=0)
+    steps = {"n_steps": EPOCHS * len(X) // 64, "sampling_strategy": "mean"}
+    sampler = MultimodalGANSampler(**steps, device="cpu", random_state=0)
     sampler.fit_resample(X, y)
     gan, classes = sampler.gan_, np.unique(y)
     features = X.filter(regex="^(text|audio|visual)__").to_numpy(np.float32)

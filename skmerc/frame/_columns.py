@@ -262,7 +262,8 @@ def as_text(values: pd.Series, name: str) -> pd.Series:
 
 def _refuse_inexact(values: pd.Series, name: str) -> None:
     """Refuse floats so large that several whole numbers have become one."""
-    if getattr(values.dtype, "kind", None) not in ("f", "O"):
+    is_text = isinstance(values.dtype, pd.StringDtype)  # which holds no floats
+    if is_text or getattr(values.dtype, "kind", None) not in ("f", "O"):
         return
     floats = [v if isinstance(v, float | np.floating) else 0 for v in values]
     large = np.flatnonzero(np.abs(np.array(floats, dtype=float)) >= _EXACT)
