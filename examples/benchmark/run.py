@@ -80,6 +80,8 @@ def groups_of(study, data):
 def jobs_of(study, arguments, tables):
     """List the runs on one table, on one pair, or on all tables at once."""
     split, places = places_of(study, arguments, tables)
+    # Which dialogues are drawn depends on the seed, too.
+    fixed = study.without_seed if not arguments.dialogues else ()
     shared = {
         "modalities": "+".join(tables[0].modalities),
         "split": split,
@@ -91,7 +93,7 @@ def jobs_of(study, arguments, tables):
         shared | {"corpus": corpus, "fold": fold, "model": model, "seed": seed}
         for corpus, fold in places
         for model in chosen(study.pipelines(tables[0]), arguments.models)
-        for seed in range(1 if model in study.without_seed else arguments.seeds)
+        for seed in range(1 if model in fixed else arguments.seeds)
     ]
 
 

@@ -98,6 +98,16 @@ def test_a_line_for_each_run_and_none_twice(
     assert path.read_bytes()[: len(written) // 2] == written[: len(written) // 2]
 
 
+def test_floors_are_fitted_for_each_draw_of_dialogues(
+    run_study, three_floors, table_file, part
+):
+    rows = part("record").read(run_study(three_floors, table_file, seeds=2))
+    assert rows["seed"].tolist() == [0, 0, 0]
+    path = run_study(three_floors, table_file, seeds=2, dialogues=4)
+    rows = part("record").read(path)
+    assert rows["seed"].tolist() == [0, 0, 0] + [0, 0, 0, 1, 1, 1]
+
+
 def test_a_run_that_fails_is_a_line_and_is_tried_again(
     run_study, three_floors, table_file, part, monkeypatch
 ):
