@@ -33,6 +33,17 @@ class Turn:
 
 LOADING = Turn()
 """Held while libraries load or trace a model, which switch the whole process."""
+IMPORTING = Turn()
+"""Held while a first fit imports its libraries. A fork waits for it: what is half
+imported would stay so in the child, and whoever asked for it would wait for ever."""
+
+
+def _wait_for_imports() -> None:
+    IMPORTING.__enter__()
+
+
+def _go_on() -> None:
+    IMPORTING.__exit__()
 
 
 def _renew_all() -> None:
@@ -41,4 +52,6 @@ def _renew_all() -> None:
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-    os.register_at_fork(after_in_child=_renew_all)
+    os.register_at_fork(
+        before=_wait_for_imports, after_in_parent=_go_on, after_in_child=_renew_all
+    )

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
+import torch.utils._device  # which torch would import with the first fit
 from sklearn.utils import check_random_state
 from torch import Tensor
 from torch.backends import cudnn

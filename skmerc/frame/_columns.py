@@ -5,7 +5,6 @@ import reprlib
 from collections.abc import Hashable, Mapping, Set, Sized
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from numbers import Integral
 from typing import Any
 
@@ -153,12 +152,16 @@ class ParsedTable:
     data: Any
     key_names: dict[str, str]
 
-    @cached_property
+    @property
     def keys(self) -> pd.DataFrame:
         """The four key columns, with defaults where absent; not to be written to."""
-        names = self.key_names
-        given = (self.data[names[key]] if key in names else None for key in KEYS)
-        return make_keys(num_samples(self.data), *given)
+        # cached_property of Python 3.11 holds a lock meanwhile, which a process that
+        # forks leaves locked in its child.
+        if "_keys" not in self.__dict__:
+            names = self.key_names
+            given = (self.data[names[key]] if key in names else None for key in KEYS)
+            self.__dict__["_keys"] = make_keys(num_samples(self.data), *given)
+        return self.__dict__["_keys"]
 
     @property
     def features(self) -> Any:

@@ -41,6 +41,7 @@ from skmerc._utils.compat import (
 )
 from skmerc._utils.divergence import refuse_infinite_answers
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
+from skmerc._utils.locks import IMPORTING
 from skmerc._utils.registry import PresetMixin, Range, storable
 from skmerc._utils.types import FilePath, Modalities, RandomState, Table
 from skmerc.frame import KEYS, drop_keys
@@ -349,7 +350,8 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
             If training is interrupted by the user once an epoch is finished; before
             that, the interrupt is passed on.
         """
-        from skmerc._training.nets import Checkpoint, FitTasks, check_parallel
+        with IMPORTING:
+            from skmerc._training.nets import Checkpoint, FitTasks, check_parallel
 
         check_parallel(self)
         check_net_settings(self)
@@ -445,7 +447,9 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         from skorch.callbacks import GradientNormClipping
 
         from skmerc._training.nets import make_net
-        from skmerc.fusion._warm_up import WarmUp
+
+        with IMPORTING:
+            from skmerc.fusion._warm_up import WarmUp
 
         rows = table.select(training.weight > 0)
         standardize = fit_standardize_on_real(

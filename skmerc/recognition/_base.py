@@ -39,6 +39,7 @@ from skmerc._training import (
 from skmerc._utils.compat import Interval, StrOptions, fit_context, with_callbacks
 from skmerc._utils.divergence import refuse_infinite_answers
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
+from skmerc._utils.locks import IMPORTING
 from skmerc._utils.registry import PresetMixin
 from skmerc._utils.types import Table
 from skmerc.frame._columns import (
@@ -206,7 +207,8 @@ class DialogueEstimator(
         classes: Any = None,
     ) -> Self:
         """Fit, or go on for a number of epochs from where the last fit ended."""
-        from skmerc._training.nets import Checkpoint, FitTasks, check_parallel
+        with IMPORTING:
+            from skmerc._training.nets import Checkpoint, FitTasks, check_parallel
 
         check_parallel(self)
         check_net_settings(self)

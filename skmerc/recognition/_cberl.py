@@ -6,6 +6,7 @@ from typing import Any, Literal
 import torch
 
 from skmerc._utils.compat import Interval, StrOptions
+from skmerc._utils.locks import IMPORTING
 from skmerc._utils.registry import Range, storable
 from skmerc._utils.types import FilePath, Modalities, RandomState
 from skmerc.nn.base import DialogueLoss, DialogueNetwork
@@ -335,7 +336,8 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
         self.verbose = verbose
 
     def _network_and_loss(self) -> tuple[type[DialogueNetwork], type[DialogueLoss]]:
-        from skmerc.nn.cberl import CBERLLoss, CBERLNetwork
+        with IMPORTING:
+            from skmerc.nn.cberl import CBERLLoss, CBERLNetwork
 
         return CBERLNetwork, CBERLLoss
 
@@ -343,7 +345,8 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
         callbacks = super()._callbacks(epochs)
         if self.fusion == "concat":
             return callbacks
-        from skmerc.fusion._warm_up import WarmUp
+        with IMPORTING:
+            from skmerc.fusion._warm_up import WarmUp
 
         done = getattr(self, "n_iter_", 0) if epochs else 0
         return [WarmUp(self.warmup_epochs, self.beta, done), *callbacks]

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import torch
 
 from skmerc._utils.compat import StrOptions
+from skmerc._utils.locks import IMPORTING
 from skmerc._utils.registry import Range, storable
 from skmerc._utils.types import FilePath, Modalities, RandomState
 from skmerc.nn.base import DialogueLoss, DialogueNetwork
@@ -239,6 +240,7 @@ class DialogueGCNClassifier(DialogueClassifierMixin, DialogueEstimator):
         self.verbose = verbose
 
     def _network_and_loss(self) -> tuple[type[DialogueNetwork], type[DialogueLoss]]:
-        from skmerc.nn.dialoguegcn import DialogueGCNLoss, DialogueGCNNetwork
+        with IMPORTING:
+            from skmerc.nn.dialoguegcn import DialogueGCNLoss, DialogueGCNNetwork
 
         return DialogueGCNNetwork, DialogueGCNLoss
