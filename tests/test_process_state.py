@@ -1,5 +1,6 @@
 """What the process, or another library, has set in torch and numpy decides nothing."""
 
+import sys
 from contextlib import contextmanager
 
 import numpy as np
@@ -14,6 +15,7 @@ from systems import (
     mostly_slow,
 )
 
+from skmerc import config_context
 from skmerc.datasets import make_conversations
 from skmerc.persistence import load_model, save_model
 
@@ -68,6 +70,14 @@ def test_fits_and_answers_are_the_same_in_all_states(table, name):
         with state():
             found = result_of(name, *table)
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name", mostly_slow(NAMES))
+def test_a_process_without_a_console_may_ask_for_progress(table, name, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    monkeypatch.setattr(sys, "stdout", None)
+    with config_context(verbose=1):
+        fit_model(make_model(name), name, *table)
 
 
 @pytest.mark.slow

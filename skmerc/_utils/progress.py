@@ -1,5 +1,6 @@
 """Progress bars: one line for each step, with a name and the time left."""
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,9 +26,9 @@ def progress(
 
     Further settings are those of tqdm.
     """
-    return tqdm(
-        iterable, desc=title(owner, step), disable=not is_shown(verbose), **settings
-    )
+    # Services and programs without a console have nothing to draw a bar on.
+    hidden = sys.stderr is None or not is_shown(verbose)
+    return tqdm(iterable, desc=title(owner, step), disable=hidden, **settings)
 
 
 def title(owner: Any, step: str = "") -> str:

@@ -60,12 +60,19 @@ def fine_tuned_text(table):
         for reading, given in readings.items()
         for name, steps in STEPS.items()
     }
-    last = READINGS["past, speakers"] | {"cv": None, "max_epochs": 1}
     for name, steps in STEPS.items():
-        made[f"{name}, past, speakers, one model in one pass"] = behind(
-            FineTunedTextEmbedder, table, last, *steps
-        )
+        for reading in ("alone", "past, speakers"):
+            given = READINGS[reading] | {"cv": None, "max_epochs": 1} | rate_of(table)
+            made[f"{name}, {reading}, one model in one pass"] = behind(
+                FineTunedTextEmbedder, table, given, *steps
+            )
     return made
+
+
+def rate_of(table):
+    """Return the learning rate of one pass: larger models want less."""
+    larger = "mpnet" in str(table.embedder.get("model", ""))
+    return {"lr": 5e-5} if larger else {}
 
 
 def behind(kind, table, given, *steps):
