@@ -167,7 +167,7 @@ class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
         relations: Literal["speaker", "pairs"] = "speaker",
         window_past: int | None = 6,
         window_future: int | None = 6,
-        dropout: float = 0.4,
+        dropout: float = 0.5,
         modality_dropout: float = 0.0,
         augmentation_rate: float = 0.2,
         feature_mask_rate: float | None = None,

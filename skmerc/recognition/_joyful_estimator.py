@@ -91,7 +91,7 @@ PARAMETERS = f"""\
         paper's on IEMOCAP with six emotions, 8 that with four. With
         ``window_future=0`` nothing looks ahead, the transformer included, so that
         answers stay as a conversation goes on.
-    dropout : float, default=0.4
+    dropout : float, default=0.5
         Dropout of the features, in the transformer, before graph layers, and before
         answers; 0.3 in the released code.
     modality_dropout : float, default=0.0
@@ -246,7 +246,7 @@ class JoyfulEstimator(DialogueEstimator):
         relations: Literal["speaker", "pairs"] = "speaker",
         window_past: int | None = 6,
         window_future: int | None = 6,
-        dropout: float = 0.4,
+        dropout: float = 0.5,
         modality_dropout: float = 0.0,
         augmentation_rate: float = 0.2,
         feature_mask_rate: float | None = None,
