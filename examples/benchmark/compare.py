@@ -7,7 +7,8 @@ are compared, seed by seed. Dialogues are drawn with replacement (bootstrap), th
 for both and for all seeds, so that differences are paired; the interval holds 95 % of
 the draws, and p is twice the share of draws beyond 0, after Holm's correction for the
 number of models. It writes ``results/<study>.compared.csv``, which tables show. Answers
-stay on the machine that gave them: what was compared elsewhere is kept as it is.
+stay on the machine that gave them: models that were compared elsewhere keep what was
+found.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from benchmark.record import IDENTITY, RESULTS, Record, read
 from benchmark.studies import STUDIES
 
 PLACE = ["corpus", "modalities", "split", "dialogues", "epochs"]
+_TEXT = dict.fromkeys(PLACE, str)
 SCORE = {"emotions": "weighted_f1", "scores": "mae"}
 
 
@@ -31,11 +33,15 @@ def compare(record, study, *, score=None, floor=None, n_draws=2000, random_state
     score = score or SCORE.get(study.kind, "weighted_f1")
     floor, found = floor or study.floor, []
     for place, rows in read(record.path).groupby(PLACE, sort=False):
-        if not all(path.exists() for path in paths_of(record, rows)):
-            print(f"{', '.join(map(str, place))}: answers lie elsewhere.")
-            continue
+        models = dict(iter(rows.groupby("model", sort=False)))
+        away = [name for name, own in models.items() if not is_here(record, own)]
+        if away:
+            where = ", ".join(map(str, place))
+            print(f"{where}: answers of {len(away)} models lie elsewhere.")
         answers = {
-            m: answers_of(record, r) for m, r in rows.groupby("model", sort=False)
+            name: answers_of(record, own)
+            for name, own in models.items()
+            if name not in away
         }
         of_floor = answers.pop(floor, None)
         if not of_floor:
@@ -46,13 +52,24 @@ def compare(record, study, *, score=None, floor=None, n_draws=2000, random_state
         }
         compared = [{"model": name} | gain for name, gain in compared.items() if gain]
         table = pd.DataFrame(compared).assign(**dict(zip(PLACE, place, strict=True)))
-        if not compared:
-            continue
-        table["p_holm"] = holm(table["p"].to_numpy())
-        found.append(table.assign(floor=floor, score=score))
+        if compared:
+            found.append(table.assign(floor=floor, score=score))
     columns = [*PLACE, "model", "floor", "score", "difference", "low", "high"]
     columns += ["p", "p_holm", "n_dialogues", "n_seeds"]
-    return pd.concat(found)[columns] if found else pd.DataFrame(columns=columns)
+    if not found:
+        return pd.DataFrame(columns=columns)
+    return with_holm(pd.concat(found))[columns]
+
+
+def with_holm(table):
+    """Correct p for the number of models that are compared at each place."""
+    places = table.groupby(PLACE, sort=False, dropna=False)["p"]
+    return table.assign(p_holm=places.transform(lambda p: holm(p.to_numpy())))
+
+
+def is_here(record, rows):
+    """Whether the answers of all runs of a model lie on this machine."""
+    return all(path.exists() for path in paths_of(record, rows))
 
 
 def answers_of(record, rows):
@@ -71,13 +88,18 @@ def paths_of(record, rows):
 
 
 def kept(path, found):
-    """Return what was compared at places that were not compared anew."""
+    """Add what was compared before of models that were not compared anew."""
     if not path.exists():
         return found
     before = pd.read_csv(path, keep_default_na=False)
-    anew = set(found[PLACE].astype(str).itertuples(index=False, name=None))
-    places = before[PLACE].astype(str).itertuples(index=False, name=None)
-    return pd.concat([before[[place not in anew for place in places]], found])
+    anew = set(_compared(found))
+    before = before[[name not in anew for name in _compared(before)]]
+    return with_holm(pd.concat([before.astype({"p": float}), found]).astype(_TEXT))
+
+
+def _compared(table):
+    columns = table[[*PLACE, "model"]].astype(str)
+    return columns.itertuples(index=False, name=None)
 
 
 def paired(own, of_floor, score, n_draws, random_state):

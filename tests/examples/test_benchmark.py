@@ -306,17 +306,26 @@ def test_differences_are_those_of_the_same_split(part, tmp_path):
     assert report.differences(tmp_path, "systems", other).empty
 
 
-def test_what_was_compared_elsewhere_is_kept(part, tmp_path):
+def test_models_that_were_compared_elsewhere_keep_what_was_found(part, tmp_path):
     compare = part("compare")
-    place = dict.fromkeys(compare.PLACE, "") | {"p": 0.5}
+    place = dict.fromkeys(compare.PLACE, "")
+    before = pd.DataFrame(
+        [
+            place | {"corpus": corpus, "model": model, "p": p}
+            for corpus, model, p in (
+                ("one", "a", 0.5),
+                ("one", "b", 0.02),
+                ("two", "a", 0.5),
+            )
+        ]
+    )
     path = tmp_path / "systems.compared.csv"
-    before = pd.DataFrame([place | {"corpus": name} for name in ("one", "other")])
     before.to_csv(path, index=False)
-    found = compare.kept(path, before[:1].assign(p=0.25))
-    assert dict(zip(found["corpus"], found["p"], strict=True)) == {
-        "one": 0.25,
-        "other": 0.5,
-    }
+    found = compare.kept(path, before[:1].assign(p=0.03))
+    found = found.set_index(["corpus", "model"])[["p", "p_holm"]]
+    assert found.loc[("one", "a")].tolist() == [0.03, 0.04]  # at least that of b
+    assert found.loc[("one", "b")].tolist() == [0.02, 0.04]
+    assert found.loc[("two", "a")].tolist() == [0.5, 0.5]
 
 
 def test_measurements_stand_beside_their_goals(part, tmp_path, monkeypatch):
