@@ -210,6 +210,8 @@ class DialogueEstimator(
         with IMPORTING:
             from skmerc._training.nets import Checkpoint, FitTasks, check_parallel
 
+            self._network_and_loss()
+
         check_parallel(self)
         check_net_settings(self)
         tasks = None if epochs else FitTasks.of(self, X, y, sample_weight)

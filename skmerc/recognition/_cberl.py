@@ -336,8 +336,7 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
         self.verbose = verbose
 
     def _network_and_loss(self) -> tuple[type[DialogueNetwork], type[DialogueLoss]]:
-        with IMPORTING:
-            from skmerc.nn.cberl import CBERLLoss, CBERLNetwork
+        from skmerc.nn.cberl import CBERLLoss, CBERLNetwork
 
         return CBERLNetwork, CBERLLoss
 

@@ -5,7 +5,6 @@ from typing import Any, Literal
 import torch
 
 from skmerc._utils.compat import StrOptions
-from skmerc._utils.locks import IMPORTING
 from skmerc._utils.registry import Range, storable
 from skmerc._utils.types import FilePath, Modalities, RandomState
 from skmerc.nn.base import DialogueLoss, DialogueNetwork
@@ -240,7 +239,6 @@ class DialogueGCNClassifier(DialogueClassifierMixin, DialogueEstimator):
         self.verbose = verbose
 
     def _network_and_loss(self) -> tuple[type[DialogueNetwork], type[DialogueLoss]]:
-        with IMPORTING:
-            from skmerc.nn.dialoguegcn import DialogueGCNLoss, DialogueGCNNetwork
+        from skmerc.nn.dialoguegcn import DialogueGCNLoss, DialogueGCNNetwork
 
         return DialogueGCNNetwork, DialogueGCNLoss

@@ -9,7 +9,6 @@ from skmerc._training import train_fusion
 from skmerc._training._batches import DialogueDataset
 from skmerc._training._callbacks import names_of
 from skmerc._utils.compat import Interval, StrOptions
-from skmerc._utils.locks import IMPORTING
 from skmerc._utils.registry import Range
 from skmerc._utils.types import FilePath, Modalities, RandomState
 from skmerc.nn.base import DialogueLoss, DialogueNetwork
@@ -321,8 +320,7 @@ class JoyfulEstimator(DialogueEstimator):
         self.verbose = verbose
 
     def _network_and_loss(self) -> tuple[type[DialogueNetwork], type[DialogueLoss]]:
-        with IMPORTING:
-            from skmerc.nn.joyful import JoyfulLoss, JoyfulNetwork
+        from skmerc.nn.joyful import JoyfulLoss, JoyfulNetwork
 
         return JoyfulNetwork, JoyfulLoss
 
