@@ -24,7 +24,6 @@ from benchmark.record import IDENTITY, RESULTS, Record, read
 from benchmark.studies import STUDIES
 
 PLACE = ["corpus", "modalities", "split", "dialogues", "epochs"]
-_TEXT = dict.fromkeys(PLACE, str)
 SCORE = {"emotions": "weighted_f1", "scores": "mae"}
 
 
@@ -91,15 +90,9 @@ def kept(path, found):
     """Add what was compared before of models that were not compared anew."""
     if not path.exists():
         return found
-    before = pd.read_csv(path, keep_default_na=False)
-    anew = set(_compared(found))
-    before = before[[name not in anew for name in _compared(before)]]
-    return with_holm(pd.concat([before.astype({"p": float}), found]).astype(_TEXT))
-
-
-def _compared(table):
-    columns = table[[*PLACE, "model"]].astype(str)
-    return columns.itertuples(index=False, name=None)
+    before = pd.read_csv(path, keep_default_na=False).astype({"p": float})
+    both = pd.concat([before, found]).astype(dict.fromkeys(PLACE, str))
+    return with_holm(both.drop_duplicates([*PLACE, "model"], keep="last"))
 
 
 def paired(own, of_floor, score, n_draws, random_state):
@@ -206,8 +199,10 @@ def main(given=None):
         n_draws=arguments.draws,
     )
     path = arguments.out / f"{study.name}.compared.csv"
-    kept(path, found).to_csv(path, index=False, float_format="%.6g")
-    print(found.drop(columns=PLACE[1:]).to_string(index=False))
+    table = kept(path, found)
+    table.to_csv(path, index=False, float_format="%.6g")
+    anew = table.tail(len(found))
+    print(anew.drop(columns=PLACE[1:]).to_string(index=False))
 
 
 if __name__ == "__main__":
