@@ -124,6 +124,7 @@ def joyful_parts(table):
             "neighbours averaged": {"conv": "mean"},
             "relations averaged apart": {"conv": "rgcn"},
             "four context layers": {"context_layers": 4},
+            "dropout 0.4": {"dropout": 0.4},
             "focal loss": {"focal_gamma": 2.0},
         }
     )

@@ -54,23 +54,24 @@ def text(table):
 @study(f"{FLOOR}, alone", kind="text")
 def fine_tuned_text(table):
     """What is text worth whose model has learned emotions, alone or in context?"""
-    readings = {r: given for r, given in READINGS.items() if r != "past"}
+    rate = rate_of(table)
+    readings = {r: given | rate for r, given in READINGS.items() if r != "past"}
     made = {
         f"{name}, {reading}": behind(FineTunedTextEmbedder, table, given, *steps)
         for reading, given in readings.items()
         for name, steps in STEPS.items()
     }
+    once = {"cv": None, "max_epochs": 1}
     for name, steps in STEPS.items():
         for reading in ("alone", "past, speakers"):
-            given = READINGS[reading] | {"cv": None, "max_epochs": 1} | rate_of(table)
             made[f"{name}, {reading}, one model in one pass"] = behind(
-                FineTunedTextEmbedder, table, given, *steps
+                FineTunedTextEmbedder, table, readings[reading] | once, *steps
             )
     return made
 
 
 def rate_of(table):
-    """Return the learning rate of one pass: larger models want less."""
+    """Return the learning rate where it is not the default: larger models want less."""
     larger = "mpnet" in str(table.embedder.get("model", ""))
     return {"lr": 5e-5} if larger else {}
 
