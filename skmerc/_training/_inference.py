@@ -12,6 +12,7 @@ import torch
 from skmerc._training._batches import DialogueDataset
 from skmerc._utils.locks import Turn
 from skmerc._utils.seeding import repeatable
+from skmerc._utils.threads import threads_for
 
 if TYPE_CHECKING:
     from skorch import NeuralNet
@@ -46,7 +47,7 @@ def infer(
     for which in dataset.portions(_UTTERANCES):
         inputs, _ = dataset.batch(which)
         moved = {name: value.to(net.device) for name, value in inputs.items()}
-        with repeatable(torch.device(net.device)):
+        with repeatable(torch.device(net.device)), threads_for(module):
             values = function(module, moved).cpu().numpy()
         if result is None:
             shape = (len(dataset.conversations), *values.shape[1:])

@@ -11,6 +11,7 @@ from skmerc._training._batches import DialogueDataset
 from skmerc._training._checkpoint import Checkpoint
 from skmerc._training._tasks import EpochTasks
 from skmerc._utils.random import redirected
+from skmerc._utils.threads import threads_for
 from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import InterruptedTrainingWarning
 
@@ -49,12 +50,13 @@ def train_net(
     """
     with redirected():
         net.initialize()
-    done = checkpoint.attach(net) if checkpoint else 0
-    if prepare is not None:
-        prepare(net)
-    planned = net.max_epochs  # which a callback may set to something else
-    with redirected() if watched else nullcontext():
-        net.partial_fit(dataset, None, epochs=planned - done)
+    with threads_for(net.module_):
+        done = checkpoint.attach(net) if checkpoint else 0
+        if prepare is not None:
+            prepare(net)
+        planned = net.max_epochs  # which a callback may set to something else
+        with redirected() if watched else nullcontext():
+            net.partial_fit(dataset, None, epochs=planned - done)
     net.module_.eval()
     counted = next(cb for _, cb in net.callbacks_ if isinstance(cb, FinishedEpochs))
     finished = counted.number_

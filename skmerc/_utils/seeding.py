@@ -15,6 +15,7 @@ from torch.utils import deterministic
 
 from skmerc._utils.locks import Turn
 from skmerc._utils.random import Source, redirected
+from skmerc._utils.threads import one_thread
 
 _TURN = Turn()
 """Held by the one thread of the process that changes what torch shares among all."""
@@ -48,10 +49,12 @@ def seeded(seed: int, device: torch.device) -> Iterator[Source]:
 def undisturbed() -> Iterator[None]:
     """Compute as where nobody has changed the defaults of torch.
 
-    Single precision, tensors on the processor unless told otherwise, gradients, and no
-    automatic change of precision.
+    Single precision, tensors on the processor unless told otherwise, gradients, no
+    automatic change of precision, and one thread, but for what
+    :func:`skmerc._utils.threads.threads_for` large networks takes.
     """
     with ExitStack() as stack:
+        stack.enter_context(one_thread())
         if torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
         if torch.get_default_dtype() != torch.float32:

@@ -18,6 +18,7 @@ from skmerc._utils.locks import LOADING
 from skmerc._utils.progress import title
 from skmerc._utils.registry import storable
 from skmerc._utils.seeding import draw_seed, seeded
+from skmerc._utils.threads import threads_for
 from skmerc._utils.types import FilePath, RandomState
 from skmerc.features._fine_tuning import (
     IN_NO_FOLD,
@@ -390,7 +391,7 @@ class FineTunedTextEmbedder(TextEmbedder):
         device = torch.device(network.device)
         learned = np.flatnonzero((label >= 0) & chosen)
         # All models draw alike, so that their axes mean the same.
-        with seeded(seed, device) as source:
+        with seeded(seed, device) as source, threads_for(network):
             losses = fine_tune(
                 network,
                 [texts[row] for row in learned],

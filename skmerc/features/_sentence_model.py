@@ -18,6 +18,7 @@ from skmerc._utils.locks import LOADING, Turn
 from skmerc._utils.optional import need
 from skmerc._utils.progress import is_shown
 from skmerc._utils.seeding import repeatable, seeded
+from skmerc._utils.threads import threads_for
 from skmerc._utils.types import FilePath
 from skmerc.features._passages import Passage
 from skmerc.features._reading import (
@@ -62,7 +63,11 @@ class SentenceModel:
         device = torch.device(self.network.device)
         in_context = len(texts) and isinstance(texts[0], Passage)
         compute = embed_passages if in_context else _embed
-        with self._lock, repeatable(device):  # tokenizers cannot be shared by threads
+        with (
+            self._lock,  # tokenizers cannot be shared by threads
+            repeatable(device),
+            threads_for(self.network),
+        ):
             return compute(self.network, texts, self.normalize, batch_size)
 
     def too_long(self, texts: list) -> list[int]:

@@ -16,6 +16,7 @@ from skmerc._utils.locks import LOADING
 from skmerc._utils.optional import need
 from skmerc._utils.registry import storable
 from skmerc._utils.seeding import seeded
+from skmerc._utils.threads import threads_for
 from skmerc._utils.types import FilePath
 from skmerc.features._files import sample_frames
 from skmerc.features._media import FATAL, MediaTransformer
@@ -143,7 +144,8 @@ class FrameEmbedder:
         pixels = self.processor(
             images=frames, return_tensors="pt", input_data_format="channels_last"
         )["pixel_values"]
-        states = self.model(pixel_values=pixels.to(self.device)).last_hidden_state
+        with threads_for(self.model):
+            states = self.model(pixel_values=pixels.to(self.device)).last_hidden_state
         # Maps are (frame, channel, height, width), tokens (frame, token, channel).
         over = (2, 3) if states.ndim == 4 else 1
         return states.mean(dim=over).float().cpu().numpy()

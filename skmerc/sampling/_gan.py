@@ -18,6 +18,7 @@ from skmerc._training import (
 )
 from skmerc._utils.compat import Interval, StrOptions
 from skmerc._utils.registry import PresetMixin, Range, storable
+from skmerc._utils.threads import threads_for
 from skmerc._utils.types import Modalities, RandomState, Table
 from skmerc.frame._conversations import Conversations
 from skmerc.nn.gan import MultimodalGAN
@@ -316,15 +317,16 @@ class MultimodalGANSampler(
             self.classification_weight,
             self.diversity,
         )
-        self.history_ = play(
-            Game(gan, weights, self.lr),
-            ClassBalancedBatches(pool.utterances, targets, self.batch_size),
-            self.n_steps,
-            steps_per_epoch=-(-len(pool.rows) // self.batch_size),
-            standardized=self.standardize,
-            name=type(self).__name__,
-            verbose=self.verbose,
-        )
+        with threads_for(gan):
+            self.history_ = play(
+                Game(gan, weights, self.lr),
+                ClassBalancedBatches(pool.utterances, targets, self.batch_size),
+                self.n_steps,
+                steps_per_epoch=-(-len(pool.rows) // self.batch_size),
+                standardized=self.standardize,
+                name=type(self).__name__,
+                verbose=self.verbose,
+            )
         return gan.eval()
 
     def _draw(self, pool: Pool, wanted: dict, targets: list[int], seed: int) -> Draws:

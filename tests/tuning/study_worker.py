@@ -34,7 +34,7 @@ N_FOLDS = 2
 class BeatingStorage(RDBStorage):
     """A database with a heartbeat that tells this process when it was written.
 
-    A trial without any heartbeat counts as running for ever, also when its process dies.
+    A trial without any heartbeat counts as running for ever, even if its process dies.
     """
 
     def __init__(self, url):

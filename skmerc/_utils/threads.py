@@ -1,0 +1,56 @@
+"""How many threads of the processor a network computes with."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+
+import joblib
+import torch
+from threadpoolctl import ThreadpoolController
+
+_FEW_WEIGHTS = 4_000_000
+"""Up to here a second thread saves a third at best (``examples/threads_cost.py``)."""
+
+_OUTSIDE: ContextVar[int | None] = ContextVar("_OUTSIDE", default=None)
+"""The number that torch had before this package took one."""
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread, whatever number torch has otherwise.
+
+    Threads of torch wait for each other after each of its many small steps. On a
+    processor that something else uses as well, or of which a container may use a share,
+    they wait for milliseconds each time: a fit of seconds takes many minutes then.
+
+    Only the thread that calls is told, and torch has its own number again afterwards.
+    """
+    outside = _OUTSIDE.get()
+    token = _OUTSIDE.set(outside or torch.get_num_threads())
+    try:
+        with _openmp().limit(limits=1):
+            yield
+    finally:
+        _OUTSIDE.reset(token)
+
+
+@contextmanager
+def threads_for(network: torch.nn.Module) -> Iterator[None]:
+    """Compute with one thread where a network is small, and else with those of torch.
+
+    Of these no more than there are cores that this process may use.
+    """
+    with one_thread():
+        outside = _OUTSIDE.get()
+        if not outside or sum(w.numel() for w in network.parameters()) <= _FEW_WEIGHTS:
+            yield
+            return
+        with _openmp().limit(limits=min(outside, joblib.cpu_count())):
+            yield
+
+
+@cache
+def _openmp() -> ThreadpoolController:
+    """Find the libraries that torch takes its threads from."""
+    return ThreadpoolController().select(user_api="openmp")
