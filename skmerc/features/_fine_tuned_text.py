@@ -27,6 +27,7 @@ from skmerc.features._fine_tuning import (
     computes_in_bfloat16,
     deal_dialogues,
     fine_tune,
+    rate_for,
     read_classes,
     weigh_classes,
 )
@@ -72,8 +73,10 @@ class FineTunedTextEmbedder(TextEmbedder):
         may come alone.
     max_epochs : int, default=2
         Number of passes over the texts.
-    lr : float, default=1e-4
-        Peak of the learning rate; larger models want less, about 2e-5.
+    lr : float or "auto", default="auto"
+        Peak of the learning rate. ``"auto"`` is 1e-4 for a model whose embeddings have
+        up to 384 numbers, as the default one, and for wider ones in the measure that
+        they are wider less, as Adam wants it [2]_: 5e-5 where they have 768.
     weight_decay : float, default=0.01
         Weight decay.
     dropout : float, default=0.1
@@ -127,6 +130,8 @@ class FineTunedTextEmbedder(TextEmbedder):
         The labels that it was fitted to.
     embedding_size_ : int
         Number of features.
+    lr_ : float
+        Peak of the learning rate.
     history_ : list of dict
         ``train_loss`` of each ``epoch``, and with `cv` the ``fold`` left out.
     model_digest_ : str
@@ -156,6 +161,8 @@ class FineTunedTextEmbedder(TextEmbedder):
     ----------
     .. [1] M. Wortsman et al., "Model soups: averaging weights of multiple fine-tuned
        models improves accuracy without increasing inference time", ICML 2022.
+    .. [2] G. Yang et al., "Tensor Programs V: Tuning large neural networks via
+       zero-shot hyperparameter transfer", arXiv 2203.03466, Table 3.
 
     Examples
     --------
@@ -178,7 +185,7 @@ class FineTunedTextEmbedder(TextEmbedder):
         **TextEmbedder._parameter_constraints,
         "cv": [Interval(Integral, 2, None, closed="left"), None],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "lr": [Interval(Real, 0, None, closed="neither")],
+        "lr": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
@@ -195,7 +202,7 @@ class FineTunedTextEmbedder(TextEmbedder):
         *,
         cv: int | None = 4,
         max_epochs: int = 2,
-        lr: float = 1e-4,
+        lr: float | Literal["auto"] = "auto",
         weight_decay: float = 0.01,
         dropout: float = 0.1,
         class_weight: dict | Literal["balanced"] | None = None,
@@ -347,6 +354,7 @@ class FineTunedTextEmbedder(TextEmbedder):
         fold = deal_dialogues(keys["dialogue__id"], label, self.cv, seed)
         base = TextEmbedder._load(self)
         self._tell_of_long(texts, base.n_readable)
+        self.lr_ = rate_for(len(base.probe)) if self.lr == "auto" else self.lr
         data = {"X": texts, "y": label, "the folds": fold, "the model": base.digest}
         with FineTuningCheckpoint.of(self, data) as checkpoint:
             tune = partial(self._tune, base.network, texts, label, factor, seed)
@@ -412,7 +420,7 @@ class FineTunedTextEmbedder(TextEmbedder):
         automatic = self.precision == "auto" and computes_in_bfloat16(device)
         return Training(
             max_epochs=self.max_epochs,
-            lr=self.lr,
+            lr=self.lr_,
             weight_decay=self.weight_decay,
             dropout=self.dropout,
             normalize=self.normalize,

@@ -29,6 +29,8 @@ from skmerc.frame._labels import read_labels
 IN_NO_FOLD = -1
 
 _WARMUP = 0.1
+_LR, _WIDTH = 1e-4, 384
+"""The rate that was chosen for a model, and how wide that one is."""
 _LR_OF_HEAD = 1e-3
 _LONGEST_GRADIENT = 1.0
 _SMALLEST = 1e-12
@@ -337,6 +339,11 @@ def give_weights(network: Any, tensors: dict[str, torch.Tensor]) -> None:
         for name, weight in network.named_parameters():
             if weight.requires_grad:
                 weight.copy_(tensors[f"network.{name}"])
+
+
+def rate_for(width: int) -> float:
+    """Return the learning rate for a model whose embeddings have so many numbers."""
+    return _LR * min(1.0, _WIDTH / width)
 
 
 def computes_in_bfloat16(device: torch.device) -> bool:

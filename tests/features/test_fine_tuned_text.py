@@ -27,7 +27,11 @@ from skmerc.exceptions import (
     TextEncodingWarning,
 )
 from skmerc.features import _sentence_model
-from skmerc.features._fine_tuning import batches_of_like_length, deal_dialogues
+from skmerc.features._fine_tuning import (
+    batches_of_like_length,
+    deal_dialogues,
+    rate_for,
+)
 from skmerc.frame import KEYS, drop_keys, make_frame
 from skmerc.frame._columns import synthetic_id
 from skmerc.model_selection import DialogueKFold
@@ -166,6 +170,15 @@ def test_each_parameter_of_training_matters(model, fitted):
 
 
 @pytest.mark.slow
+def test_wide_models_learn_slowly_by_default(model):
+    assert [rate_for(width) for width in (8, 384, 768)] == [1e-4, 1e-4, 5e-5]
+    X, y = say(16)
+    by_default = FineTunedTextEmbedder(model, **(ONE | {"lr": "auto"})).fit(X, y)
+    given = FineTunedTextEmbedder(model, **(ONE | {"lr": 1e-4})).fit(X, y)
+    assert by_default.lr_ == given.lr_ == 1e-4
+    np.testing.assert_array_equal(by_default.transform(X), given.transform(X))
+
+
 def test_embeddings_are_of_unit_length_where_asked(model):
     tuned = FineTunedTextEmbedder(model, **FAST, normalize=True)
     texts, label = say_alone(40)

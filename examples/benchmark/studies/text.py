@@ -54,8 +54,7 @@ def text(table):
 @study(f"{FLOOR}, alone", kind="text")
 def fine_tuned_text(table):
     """What is text worth whose model has learned emotions, alone or in context?"""
-    rate = rate_of(table)
-    readings = {r: given | rate for r, given in READINGS.items() if r != "past"}
+    readings = {r: given for r, given in READINGS.items() if r != "past"}
     made = {
         f"{name}, {reading}": behind(FineTunedTextEmbedder, table, given, *steps)
         for reading, given in readings.items()
@@ -68,12 +67,6 @@ def fine_tuned_text(table):
                 FineTunedTextEmbedder, table, readings[reading] | once, *steps
             )
     return made
-
-
-def rate_of(table):
-    """Return the learning rate where it is not the default: larger models want less."""
-    larger = "mpnet" in str(table.embedder.get("model", ""))
-    return {"lr": 5e-5} if larger else {}
 
 
 def behind(kind, table, given, *steps):
