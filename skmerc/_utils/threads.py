@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
+from typing import Any
 
 import joblib
 import torch
@@ -29,7 +30,7 @@ def one_thread() -> Iterator[None]:
     outside = _OUTSIDE.get()
     token = _OUTSIDE.set(outside or torch.get_num_threads())
     try:
-        with _openmp().limit(limits=1):
+        with _threads_of_torch().limit(limits=1):
             yield
     finally:
         _OUTSIDE.reset(token)
@@ -46,11 +47,22 @@ def threads_for(network: torch.nn.Module) -> Iterator[None]:
         if not outside or sum(w.numel() for w in network.parameters()) <= _FEW_WEIGHTS:
             yield
             return
-        with _openmp().limit(limits=min(outside, joblib.cpu_count())):
+        with _threads_of_torch().limit(limits=min(outside, joblib.cpu_count())):
             yield
 
 
 @cache
-def _openmp() -> ThreadpoolController:
-    """Find the libraries that torch takes its threads from."""
-    return ThreadpoolController().select(user_api="openmp")
+def _threads_of_torch() -> ThreadpoolController:
+    """Find the library that torch takes its threads from, among those of others."""
+    found = ThreadpoolController().select(user_api="openmp")
+    paths = [lib.filepath for lib in found.lib_controllers if _is_of_torch(lib)]
+    return found.select(filepath=paths)
+
+
+def _is_of_torch(library: Any) -> bool:
+    before = torch.get_num_threads()
+    library.set_num_threads(before + 1)
+    try:
+        return torch.get_num_threads() == before + 1
+    finally:
+        library.set_num_threads(before)
