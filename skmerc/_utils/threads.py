@@ -1,9 +1,12 @@
 """How many threads of the processor a network computes with."""
 
-from collections.abc import Iterator
+import ctypes
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -30,7 +33,7 @@ def one_thread() -> Iterator[None]:
     outside = _OUTSIDE.get()
     token = _OUTSIDE.set(outside or torch.get_num_threads())
     try:
-        with _threads_of_torch().limit(limits=1):
+        with _limited(1):
             yield
     finally:
         _OUTSIDE.reset(token)
@@ -47,8 +50,18 @@ def threads_for(network: torch.nn.Module) -> Iterator[None]:
         if not outside or sum(w.numel() for w in network.parameters()) <= _FEW_WEIGHTS:
             yield
             return
-        with _threads_of_torch().limit(limits=min(outside, joblib.cpu_count())):
+        with _limited(min(outside, joblib.cpu_count())):
             yield
+
+
+@contextmanager
+def _limited(n_threads: int) -> Iterator[None]:
+    with _threads_of_torch().limit(limits=n_threads):
+        of_mkl = _tell_mkl()(n_threads)
+        try:
+            yield
+        finally:
+            _tell_mkl()(of_mkl)
 
 
 @cache
@@ -57,6 +70,22 @@ def _threads_of_torch() -> ThreadpoolController:
     found = ThreadpoolController().select(user_api="openmp")
     paths = [lib.filepath for lib in found.lib_controllers if _is_of_torch(lib)]
     return found.select(filepath=paths)
+
+
+@cache
+def _tell_mkl() -> Callable[[int], int]:
+    """Find what tells MKL, inside torch, the number of this thread, and gives the last.
+
+    After ``torch.set_num_threads`` it has one apart from that of OpenMP. Where torch
+    comes without MKL there is nothing to tell.
+    """
+    name = {"win32": "torch_cpu.dll", "darwin": "libtorch_cpu.dylib"}
+    path = Path(torch.__file__).parent / "lib"
+    path /= name.get(sys.platform, "libtorch_cpu.so")
+    try:
+        return ctypes.CDLL(str(path)).MKL_Set_Num_Threads_Local
+    except (AttributeError, OSError):
+        return int
 
 
 def _is_of_torch(library: Any) -> bool:

@@ -74,11 +74,18 @@ def test_a_small_network_has_one_thread(name, of_torch, seen):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_large_network_has_those_of_torch(name, of_torch, seen, monkeypatch):
+def test_a_large_network_has_those_of_torch(name, of_torch, monkeypatch):
+    class Seen(Exception):
+        pass
+
+    def tell(self, values):
+        raise Seen(torch.get_num_threads())
+
     monkeypatch.setattr(threads, "_FEW_WEIGHTS", 0)
     monkeypatch.setattr("joblib.cpu_count", lambda: 64)
-    use(MODELS[name], *TABLE)
-    assert of_torch in seen
+    monkeypatch.setattr(nn.Linear, "forward", tell)
+    with pytest.raises(Seen, match=f"^{of_torch}$"):
+        use(MODELS[name], *TABLE)
     assert torch.get_num_threads() == of_torch
 
 
@@ -110,6 +117,13 @@ def test_an_error_gives_the_number_back(of_torch):
     with pytest.raises(ZeroDivisionError), one_thread():
         1 / 0  # noqa: B018
     assert torch.get_num_threads() == of_torch
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_number_of_torch_decides_about_nothing(name, of_torch):
+    with_two = use(MODELS[name], *TABLE)
+    torch.set_num_threads(1)
+    np.testing.assert_array_equal(use(MODELS[name], *TABLE), with_two)
 
 
 @pytest.mark.slow
