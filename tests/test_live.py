@@ -269,6 +269,26 @@ def test_features_are_given_by_modality_by_column_or_as_an_array(tables, model):
     assert_allclose(without.probabilities, model.predict_proba(gone)[0], atol=1e-9)
 
 
+def test_features_with_names_may_come_in_another_order(tables, model):
+    _, _, heard = tables
+    row = drop_keys(heard).filter(like="text__").iloc[0].fillna(0.5)
+
+    def answer(text):
+        return LiveConversation(model).add(features={"text": text}).probabilities
+
+    expected = answer(row.to_numpy())
+    short = row.rename(lambda name: name.partition("__")[2])
+    for named in (row[::-1], short[::-1], pd.Series(row.to_numpy())):
+        pd.testing.assert_series_equal(answer(named), expected)
+    with pytest.raises(ValueError, match=r"labels 'other0', \.\.\., and the model"):
+        answer(pd.Series(row.to_numpy(), index=[f"other{n}" for n in range(len(row))]))
+
+
+def test_half_a_character_is_refused(tables, model):
+    with pytest.raises(ValueError, match="holds half a character"):
+        LiveConversation(model).add(text="\ud83d hi")
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     mostly_slow(

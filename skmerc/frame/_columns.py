@@ -29,6 +29,7 @@ _KEY_PREFIX = "dialogue__"
 _REMAINDER = "remainder__"
 """What ColumnTransformer puts in front of columns that it passes on."""
 _SYNTHETIC_MARK = "#synthetic"
+_SHORTENED = r"\d([.,]\d+)?E\+\d+"
 _EXACT = 2.0**53
 """From here on floats leave whole numbers out."""
 
@@ -260,6 +261,7 @@ def as_text(values: pd.Series, name: str) -> pd.Series:
         _refuse_other_identities(values, text, name)
     if values.dtype == object or isinstance(values.dtype, pd.StringDtype):
         _refuse_two_forms(text, name)
+        _refuse_shortened(text, name)
     return text
 
 
@@ -320,6 +322,18 @@ def _refuse_two_forms(text: pd.Series, name: str) -> None:
             f"{name} is {whole!r} in row {rows[0]} and {both[0]!r} in row {rows[1]}, "
             "which are the same number, and would be two as text. Write all of them "
             "in one way."
+        )
+
+
+def _refuse_shortened(text: pd.Series, name: str) -> None:
+    """Refuse what a spreadsheet has made of whole numbers that were too long for it."""
+    found = pd.Index(text.unique())
+    found = found[found.str.fullmatch(_SHORTENED)]
+    if len(found):
+        raise ValueError(
+            f"{name} is {found[0]!r} in row {int(np.argmax(text == found[0]))}, a long "
+            "number that a spreadsheet has shortened: other ids may have become the "
+            "same. Export them again as text, or from where they came."
         )
 
 

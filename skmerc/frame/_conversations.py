@@ -26,6 +26,7 @@ from skmerc.frame._numbers import as_floats, find_no_number, refuse_masked
 from skmerc.frame._warnings import (
     warn_of_equal_turns,
     warn_of_ids,
+    warn_of_other_order,
     warn_of_split_dialogues,
     warn_without_dialogues,
 )
@@ -210,6 +211,7 @@ def read_conversations(
     warn_without_dialogues(table.key_names)
     keys = table.keys if table.key_names else None
     if y is not NO_LABELS:
+        warn_of_other_order(table.data, y)
         numeric = y_checks.get("y_numeric", False)
         y = complete_labels(y, table.is_context, numeric=numeric)
     features = _numeric_features(table.features)
@@ -356,8 +358,15 @@ def sortable(turns: pd.Series) -> np.ndarray:
         raise ValueError("dialogue__turn holds complex numbers, which have no order.")
     wrong = np.flatnonzero(~np.isfinite(numbers.to_numpy(float, na_value=np.nan)))
     if len(wrong):
+        zones = {getattr(turn, "tzinfo", None) for turn in turns}
+        how = ""
+        if len(zones) > 1:
+            how = (
+                " These have other time zones, as before and after a clock is changed: "
+                "pd.to_datetime(turns, utc=True) brings them into one."
+            )
         raise ValueError(
             f"dialogue__turn is {turns.iloc[wrong[0]]!r} in row {wrong[0]}; turns are "
-            "finite numbers or timestamps."
+            f"finite numbers or timestamps.{how}"
         )
     return numbers.to_numpy()

@@ -65,9 +65,10 @@ def make_frame(
     ValueError
         If the blocks differ in length or in the order of one index, one has no
         columns or holds text, a name holds ``__``, a role is unknown, a dialogue is
-        missing or blank, a dialogue or speaker is 7 in one row and 7.0 in another,
-        differs from another in blanks around it alone, which would be two as text, or
-        is a float of 2**53 or more, where whole numbers run together.
+        missing or blank, or differs from another in blanks around it alone, or a
+        dialogue or speaker is 7 in one row and 7.0 in another, which would be two as
+        text, a float of 2**53 or more, where whole numbers run together, or a number
+        that a spreadsheet has shortened (``1.23E+15``).
 
     See Also
     --------

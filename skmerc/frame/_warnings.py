@@ -1,5 +1,6 @@
 """Warnings of tables that look broken."""
 
+from collections import Counter
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,11 @@ from skmerc.exceptions import (
     IdFeatureWarning,
     NoDialogueWarning,
     SplitDialogueWarning,
+    UntidyTableWarning,
 )
-from skmerc.frame._columns import SYNTHETIC
+from skmerc.frame._columns import KEYS, SYNTHETIC, ParsedTable
 from skmerc.frame._names import looks_like_id
+from skmerc.frame._texts import in_one_spelling
 
 if TYPE_CHECKING:
     from skmerc.frame._conversations import Conversations
@@ -37,6 +40,77 @@ def warn_without_dialogues(given: Collection[str]) -> None:
             "dialogue of its own, without its neighbours.",
             NoDialogueWarning,
         )
+
+
+def keys_told(table: ParsedTable) -> list[str]:
+    """Keys of a table that tell something, to be missed where they are absent later."""
+    if not isinstance(table.data, pd.DataFrame):
+        return []
+    names = [name for name in (KEYS[0], KEYS[2]) if name in table.key_names]
+    return [n for n in names if n == KEYS[0] or (table.keys[n] != "").any()]
+
+
+def warn_of_lost_keys(table: ParsedTable, told: Collection[str]) -> None:
+    """Warn of a table to answer that lacks keys which the fit was told."""
+    lost = [name for name in told if name not in table.key_names]
+    if not lost or not isinstance(table.data, pd.DataFrame) or len(table.data) < 2:
+        return
+    if KEYS[0] in lost:
+        so = "every row is answered as a dialogue of its own, without its neighbours"
+    else:
+        so = "all turns of a dialogue are answered as those of one speaker"
+    warn_user(
+        f"X has no {' and no '.join(lost)}, which the table in fit had: {so}. Give "
+        "the keys beside the features.",
+        NoDialogueWarning,
+    )
+
+
+def warn_of_other_order(X: Any, y: Any) -> None:
+    """Warn of labels whose index is that of the table in another order."""
+    if not isinstance(X, pd.DataFrame) or not isinstance(y, pd.DataFrame | pd.Series):
+        return
+    rows, labels = X.index, y.index
+    if len(rows) != len(labels) or rows.equals(labels) or not rows.is_unique:
+        return
+    if labels.is_unique and labels.isin(rows).all():
+        warn_user(
+            "X and y have the same index in different orders, and labels belong to "
+            "rows by position. If they belong together by index: y.loc[X.index].",
+            UntidyTableWarning,
+        )
+
+
+def warn_of_other_labels(labels: Any, known: Any, *, complete: bool = True) -> None:
+    """Warn of labels that cannot be answered, since the model writes them otherwise.
+
+    Where `known` are all classes of the model, labels of which none is known are told
+    as well.
+    """
+    given, known = (np.asarray(each, dtype=object) for each in (labels, known))
+    if given.ndim != 1 or not all(isinstance(label, str) for label in [*given, *known]):
+        return
+    classes = {in_one_spelling(name): name for name in known}
+    strange = Counter(label for label in given if label not in {*known})
+    alike = [label for label in strange if in_one_spelling(label) in classes]
+    if alike:
+        told = ", ".join(
+            f"{label!r} ({strange[label]} rows, {classes[in_one_spelling(label)]!r})"
+            for label in alike
+        )
+        said = f"differ from those of the answers in case or blanks alone: {told}"
+    elif complete and strange and strange.total() == len(given):
+        said = (
+            f"are {', '.join(map(repr, list(strange)[:5]))}, of which the model knows "
+            f"none: its classes are {', '.join(map(repr, known))}"
+        )
+    else:
+        return
+    warn_user(
+        f"Labels {said}. They count as wrong throughout; write them as the model does "
+        "(to_frame: normalize_labels=True for both tables).",
+        UntidyTableWarning,
+    )
 
 
 def warn_of_single_turns(data: Any, conversations: "Conversations") -> None:

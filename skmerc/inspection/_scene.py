@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_scalar
 
 from skmerc.frame._columns import (
     KEYS,
@@ -86,6 +87,11 @@ def scene_of(parts: Parts, X: Any, row: Any) -> Scene:
 
 
 def _position(table: pd.DataFrame, row: Any) -> int:
+    if not is_scalar(row) and not isinstance(row, tuple):
+        raise TypeError(
+            f"row is a {type(row).__name__}; give the index label of one utterance, as "
+            "in X.loc[row]."
+        )
     found = np.flatnonzero(table.index == row)
     if len(found) != 1:
         raise ValueError(

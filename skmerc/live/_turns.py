@@ -10,7 +10,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from skmerc.frame._columns import KEYS, is_array_like, key_columns, locate_blocks
-from skmerc.frame._texts import decode, is_missing
+from skmerc.frame._texts import decode, is_missing, is_whole
 from skmerc.recognition._base import DialogueEstimator
 from skmerc.recognition._parts import Parts, columns_of_texts, is_embedder
 
@@ -94,6 +94,11 @@ class TurnReader:
     def read(self, number: int, speaker: str, text: Any, features: Any) -> dict:
         """Return the cells of a turn, in the order of the columns."""
         cells = self._cells(features)
+        if isinstance(text, str) and not is_whole(text):
+            raise ValueError(
+                f"text is {text!r:.200}, which holds half a character (a surrogate): "
+                "read it again with its right encoding."
+            )
         if text is not None:
             cells |= {self._text_column(): text}
         if not cells:
@@ -153,6 +158,8 @@ def _paired(what: str, columns: Any, values: Any) -> dict:
         return dict.fromkeys(columns, np.nan)
     if not is_array_like(values):
         raise TypeError(f"{what} is a {type(values).__name__}; give an array.")
+    if isinstance(values, pd.Series):
+        values = _in_order(what, columns, values)
     values = np.asarray(values)
     values = values[0] if values.ndim == 2 and len(values) == 1 else values
     if values.shape != (len(columns),):
@@ -160,6 +167,20 @@ def _paired(what: str, columns: Any, values: Any) -> dict:
             f"{what} has the shape {values.shape}; a turn has ({len(columns)},)."
         )
     return dict(zip(columns, values.tolist(), strict=True))
+
+
+def _in_order(what: str, columns: Any, values: pd.Series) -> pd.Series:
+    """Put named features in the order of the table; numbers as labels are no names."""
+    if isinstance(values.index, pd.RangeIndex) or len(values) != len(columns):
+        return values
+    short = [str(column).partition("__")[2] for column in columns]
+    for names in (list(columns), short):
+        if set(names) == set(values.index) and values.index.is_unique:
+            return values[names]
+    raise ValueError(
+        f"{what} is a Series with the labels {values.index[0]!r}, ..., and the model "
+        f"knows {columns[0]!r}, .... Give these labels, or an array in their order."
+    )
 
 
 def speaker_name(speaker: Any) -> str:

@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
 from skmerc._utils.compat import StrOptions, validate_params
 from skmerc._utils.types import Table
+from skmerc.frame._warnings import warn_of_other_labels
 from skmerc.metrics._calibration import (
     brier_score,
     class_errors,
@@ -276,6 +277,9 @@ def recognition_report(
     """
     all_true = y_true
     y_true, y_pred, _ = _check_labels(y_true, y_pred, None, X)
+    named = getattr(y_prob, "columns", classes)
+    complete = named is not None
+    warn_of_other_labels(y_true, named if complete else y_pred, complete=complete)
     table = _class_table(y_true, y_pred)
     if minority is not None or minority_classes(y_true):
         minority = _check_minority(y_true, minority)

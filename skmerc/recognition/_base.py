@@ -53,6 +53,9 @@ from skmerc.frame._conversations import Conversations, read_conversations
 from skmerc.frame._labels import refuse_context_alone
 from skmerc.frame._warnings import (
     gaps_seen,
+    keys_told,
+    warn_of_equal_turns,
+    warn_of_lost_keys,
     warn_of_single_turns,
     warn_of_torn_dialogues,
 )
@@ -240,6 +243,7 @@ class DialogueEstimator(
         table, labels = read_conversations(self, parsed, y, reset=reset, **checks)
         if reset:
             warn_of_single_turns(parsed.data, table)
+            self._keys_told = keys_told(parsed)
         names = getattr(self, "feature_names_in_", None)
         check_partial_missing(table, self.partial_nan, names)
         weight = check_weight(sample_weight, table.features)
@@ -488,6 +492,8 @@ class DialogueEstimator(
         check_is_fitted(self, "net_")
         given = parse_table(X)
         table = read_conversations(self, given, reset=False, modalities=self.modalities)
+        warn_of_lost_keys(given, getattr(self, "_keys_told", ()))
+        warn_of_equal_turns(table)
         if "dialogue__id" in given.key_names:  # or it was told that there is none
             warn_of_torn_dialogues(table, getattr(self, "_gaps", None))
         self._check_cells(table)

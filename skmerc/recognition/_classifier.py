@@ -16,6 +16,7 @@ from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc._utils.types import Table
 from skmerc.frame._columns import parse_table
 from skmerc.frame._labels import refuse_mixed, shape_of
+from skmerc.frame._warnings import warn_of_other_labels
 from skmerc.recognition._base import NOT_NEGATIVE, TrainingData
 from skmerc.recognition._checks import scored_rows, weight_parameter
 from skmerc.recognition._imbalance import (
@@ -241,4 +242,5 @@ class DialogueClassifierMixin(ClassifierMixin):
         X = parse_table(X)
         rows, y, weight = scored_rows(X, y, sample_weight)
         answers = self.predict(X)[rows]
+        warn_of_other_labels(y, self.classes_)
         return float(accuracy_score(y, answers, sample_weight=weight))

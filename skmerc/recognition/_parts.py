@@ -31,9 +31,13 @@ class Parts(NamedTuple):
 
 
 def parts_of(model: Any) -> Parts:
-    """Take a fitted model apart; the best one that a search has found."""
+    """Take a fitted model apart; the best one that a search has found.
+
+    Of an :class:`skmerc.EmotionRecognizer` it is the pipeline that was chosen.
+    """
     check_is_fitted(model)
     model = getattr(model, "best_estimator_", model)
+    model = getattr(model, "pipeline_", model)
     if not isinstance(model, Pipeline):
         return Parts([], model)
     steps = [step for _, step in model.steps[:-1] if hasattr(step, "transform")]

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from skmerc.frame._columns import ParsedTable, locate_blocks
+from skmerc.frame._names import kind_of
 from skmerc.frame._numbers import holds_numbers
 
 NAMES = {
@@ -15,6 +16,10 @@ NAMES = {
     "video": ("video", "clip"),
 }
 """What the column of each modality may be called where nobody says it."""
+
+
+TIMES = ("start", "end")
+"""What readers of transcripts write beside texts, and is no feature."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,15 @@ def find_columns(table: ParsedTable, asked: Mapping[str, Any]) -> Columns:
     return Columns(list(table.key_names.values()), raw, _blocks(numbers))
 
 
+def without_times(table: ParsedTable) -> ParsedTable:
+    """Leave the times out that readers of transcripts write beside the texts."""
+    columns = getattr(table.data, "columns", ())
+    times = [name for name in TIMES if name in columns]
+    if not times or NAMES["text"][0] not in columns:
+        return table
+    return ParsedTable(table.data.drop(columns=times), table.key_names)
+
+
 def _find(modality: str, given: Any, features: pd.DataFrame, words: list) -> Any:
     if given is None:
         return None
@@ -81,12 +95,24 @@ def _find(modality: str, given: Any, features: pd.DataFrame, words: list) -> Any
 
 
 def _refuse_unknown(names: list) -> None:
-    if names:
-        raise ValueError(
-            f"X has the columns {', '.join(map(repr, names))}, which hold no numbers. "
-            "Say which of them is the text (text=), the sound (audio=) or the clip "
-            f"(video=), and leave the others out: X.drop(columns={names})."
+    if not names:
+        return
+    keys = {kind_of(name): name for name in names}
+    keys = {
+        kind: keys[kind] for kind in ("dialogue", "turn", "speaker") if kind in keys
+    }
+    how = ""
+    if keys:
+        given = ", ".join(f"{kind}={name!r}" for kind, name in keys.items())
+        how = (
+            " A table of conversations is made by to_frame, which reads who speaks in "
+            f"which dialogue: skmerc.datasets.to_frame(table, {given}, ...)."
         )
+    raise ValueError(
+        f"X has the columns {', '.join(map(repr, names))}, which hold no numbers. "
+        "Say which of them is the text (text=), the sound (audio=) or the clip "
+        f"(video=), and leave the others out: X.drop(columns={names}).{how}"
+    )
 
 
 def _blocks(names: list) -> dict[str, list]:

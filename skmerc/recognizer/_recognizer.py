@@ -23,12 +23,23 @@ from skmerc._utils.progress import is_shown
 from skmerc._utils.registry import documented
 from skmerc._utils.seeding import draw_seed
 from skmerc._utils.types import FilePath, Table
+from skmerc._utils.warnings import warn_user
+from skmerc.exceptions import NoDialogueWarning
 from skmerc.features import AudioFunctionals, TextEmbedder, VideoFunctionals
-from skmerc.frame._columns import ParsedTable, parse_table
+from skmerc.frame._columns import KEYS, ParsedTable, locate_blocks, parse_table
+from skmerc.frame._conversations import refuse_infinite
 from skmerc.frame._labels import (
     column_names,
     complete_labels,
     refuse_context_alone,
+)
+from skmerc.frame._warnings import (
+    HANDFUL,
+    keys_told,
+    warn_of_ids,
+    warn_of_lost_keys,
+    warn_of_other_labels,
+    warn_of_other_order,
 )
 from skmerc.recognition._checks import scored_rows
 from skmerc.recognizer._choices import (
@@ -37,7 +48,7 @@ from skmerc.recognizer._choices import (
     Choice,
     choose,
 )
-from skmerc.recognizer._columns import Columns, find_columns
+from skmerc.recognizer._columns import Columns, find_columns, without_times
 
 _COLUMN = [str, None]
 
@@ -201,7 +212,9 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
         columns = None
         if isinstance(table.data, pd.DataFrame):
             columns = find_columns(table, self._asked())
+            _tell_of_no_dialogues(table, columns)
         refuse_context_alone(table.is_context)
+        _refuse_one_class(self.classes_, y)
         settings = self._settings()
         amount = Amount.of(table.keys, y)
         choice = choose(
@@ -209,6 +222,10 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
         )
         before, reasons = self._extract(columns, amount, settings)
         self.choices_ = reasons | choice.reasons
+        if not choice.in_context:  # or the classifier tells
+            warn_of_ids(table.features)
+        self._keys = dict(table.key_names)
+        self._keys_told = keys_told(table) if choice.in_context else []
         if is_shown(self.verbose):
             print("\n".join(f"{step}: {why}" for step, why in self.choices_.items()))
         pipeline = _pipeline(before, choice)
@@ -274,6 +291,7 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
         table = parse_table(X)
         rows, y, weight = scored_rows(table, y, sample_weight)
         answers = self.predict(table.data)[rows]
+        warn_of_other_labels(y, self.classes_)
         return float(accuracy_score(y, answers, sample_weight=weight))
 
     def explain(self, X: Table, row: Any, **options: Any) -> Any:
@@ -329,14 +347,25 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
     def _read(self, X: Any, *, reset: bool) -> ParsedTable:
         """Read a table, or an array of features."""
         if hasattr(X, "columns"):
-            table = parse_table(X)
+            table = without_times(parse_table(X))
             validate_data(self, table.features, reset=reset, skip_check_array=True)
-            return table
+            _refuse_infinite(table.features)
+            return table if reset else self._with_all_keys(table)
         _refuse_texts(X)
         X = validate_data(
             self, X, reset=reset, dtype="numeric", ensure_all_finite="allow-nan"
         )
         return ParsedTable(X, {})
+
+    def _with_all_keys(self, table: ParsedTable) -> ParsedTable:
+        """Put defaults in the place of keys that fit saw, and warn of what they do."""
+        known = getattr(self, "_keys", {})
+        absent = [key for key in known if key not in table.key_names]
+        if not absent:
+            return table
+        warn_of_lost_keys(table, getattr(self, "_keys_told", ()))
+        given = {known[key]: table.keys[key].to_numpy() for key in absent}
+        return parse_table(table.data.assign(**given))
 
     def _read_labels(self, y: Any, table: ParsedTable) -> np.ndarray:
         """Labels of all rows; those of context rows are any."""
@@ -345,6 +374,7 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
                 f"{type(self).__name__} requires y to be passed, but the target y is "
                 "None."
             )
+        warn_of_other_order(table.data, y)
         names = column_names(y)
         check_consistent_length(table.data, y)
         y = complete_labels(y, table.is_context)
@@ -414,6 +444,26 @@ def _why_frozen(amount: Amount) -> str:
     return why
 
 
+def _tell_of_no_dialogues(table: ParsedTable, columns: Columns) -> None:
+    """Warn of texts, sounds or clips whose dialogues are not told."""
+    if columns.raw and KEYS[0] not in table.key_names and len(table.data) > HANDFUL:
+        warn_user(
+            f"X has no dialogue__id: its {len(table.data)} rows are read as dialogues "
+            "of one turn, and context is unused. A table of conversations is made by "
+            "skmerc.datasets.to_frame, which reads the names of dialogues, speakers "
+            "and turns.",
+            NoDialogueWarning,
+        )
+
+
+def _refuse_one_class(classes: np.ndarray, y: np.ndarray) -> None:
+    if y.ndim == 1 and len(classes) < 2:
+        raise ValueError(
+            f"y has one class alone, {classes.tolist()[0]!r}, and a model tells "
+            "classes apart: at least two are needed among rows that are no context."
+        )
+
+
 def _cloned(part: Any) -> Any:
     return part if part is None or isinstance(part, str) else clone(part)
 
@@ -424,7 +474,21 @@ def _pipeline(before: list, choice: Choice) -> Pipeline:
     return kind([*before, *choice.steps])
 
 
+def _refuse_infinite(features: pd.DataFrame) -> None:
+    """Refuse numbers that no model computes with, and say where they are."""
+    numbers = features.select_dtypes("number")
+    if numbers.shape[1]:
+        values = numbers.to_numpy(float, na_value=np.nan)
+        columns = numbers.columns
+        refuse_infinite(values, columns, locate_blocks(columns, len(columns)))
+
+
 def _refuse_texts(X: Any) -> None:
+    if isinstance(X, pd.Series):
+        raise ValueError(
+            "X is a Series, one column or one row of a table: give the table itself, "
+            "of one row as X.loc[[row]]."
+        )
     first = next(iter(X), None) if isinstance(X, list | tuple | np.ndarray) else None
     if isinstance(first, str | bytes):
         raise ValueError(

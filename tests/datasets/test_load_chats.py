@@ -120,6 +120,16 @@ class TestWhatsApp:
         assert X["timestamp"].is_monotonic_increasing
         assert X["timestamp"].diff()[1] == 86400
 
+    @pytest.mark.parametrize("day_first", [None, True])
+    def test_a_pasted_date_of_another_order_is_refused(self, chat, day_first):
+        lines = [
+            "31/12/23, 21:15 - Anna: Where are you?",
+            "2023/12/01 10:00 - server: down",
+            "31/12/23, 21:16 - Ben: On the train",
+        ]
+        with pytest.raises(ValueError, match="line 2 begins with the year and line 1"):
+            load_whatsapp(chat(*lines), day_first=day_first)
+
     def test_what_is_the_day_may_be_unclear(self, chat):
         path = chat(*[f"{date}/23, 9:15 - Anna: Hm." for date in ("1/2", "3/4")])
         with pytest.raises(ValueError, match=r"1/2/23 in line 1\. Say it: day_first="):

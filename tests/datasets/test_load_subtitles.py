@@ -191,6 +191,24 @@ def test_numbers_and_empty_lines_may_lack(written):
     assert texts(written(tight)) == ["Hm.", "7"]
 
 
+@pytest.mark.parametrize("end", ["\n\n", "\r\r\n"])
+def test_numbers_are_no_text_where_lines_are_spaced_out(written, end):
+    first = "1", "00:00:01,000 --> 00:00:02,000", "Hm.", "", ""
+    second = "2", "00:00:03,000 --> 00:00:04,000", "So."
+    assert texts(written(end.join([*first, *second]).encode())) == ["Hm.", "So."]
+
+
+def test_a_text_that_is_a_number_is_kept_where_cues_have_none(written):
+    without = "00:00:01,000 --> 00:00:02,000\n1984\n\n00:00:03,000 --> 00:00:04,000\n7"
+    assert texts(written(without)) == ["1984", "7"]
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "1\n"])
+def test_a_file_without_cues_is_told(written, content):
+    with pytest.raises(ValueError, match="has no cue with a text"):
+        load_subtitles(written(content))
+
+
 class TestSpeakers:
     TEXT = (
         cue("ANNA: Are you", "there?")

@@ -1,6 +1,7 @@
 """Tables whose keys got lost on the way to an estimator of dialogues."""
 
 import warnings
+from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,12 @@ from systems import mostly_slow
 
 from skmerc import CBERLClassifier, DJVAEFuser, JoyfulRegressor
 from skmerc.datasets import make_conversations
-from skmerc.exceptions import IdFeatureWarning, NoDialogueWarning
+from skmerc.exceptions import (
+    DuplicateTurnWarning,
+    IdFeatureWarning,
+    NoDialogueWarning,
+    UntidyTableWarning,
+)
 from skmerc.frame import drop_keys, make_frame, split_frame
 from skmerc.frame._conversations import read_conversations
 
@@ -179,3 +185,67 @@ def test_a_key_that_is_no_column_is_shown_in_part(given):
 def test_lists_of_labels_are_told_with_a_way(labels):
     with pytest.raises(ValueError, match="MultiLabelBinarizer"):
         classifier().fit(X[:4], labels)
+
+
+def test_a_table_to_answer_that_lacks_the_keys_of_the_fit_is_told():
+    model = classifier().fit(X, y)
+    with pytest.warns(NoDialogueWarning, match="no dialogue__id and no dialogue__sp"):
+        model.predict(BARE)
+    with pytest.warns(NoDialogueWarning, match="as those of one speaker"):
+        model.predict(X.drop(columns="dialogue__speaker"))
+
+
+@pytest.mark.parametrize(
+    "table", [X.drop(columns="dialogue__turn"), BARE.iloc[[0]], BARE.to_numpy()]
+)
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+def test_keys_that_change_nothing_are_not_missed(table):
+    model = classifier().fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", NoDialogueWarning)
+        model.predict(table)
+
+
+def test_without_keys_in_the_fit_none_are_missed():
+    with pytest.warns(NoDialogueWarning, match="dialogues of one turn"):
+        model = classifier().fit(BARE, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", NoDialogueWarning)
+        model.predict(BARE)
+
+
+def test_two_tables_of_the_same_ids_are_told():
+    model = classifier().fit(X, y)
+    with pytest.warns(DuplicateTurnWarning, match=f"^{len(X)} utterances share"):
+        model.predict(pd.concat([X, X]))
+
+
+def test_labels_in_another_order_than_rows_are_told():
+    labels = pd.Series(y, index=X.index)
+    with pytest.warns(UntidyTableWarning, match=r"y\.loc\[X\.index\]"):
+        classifier().fit(X, labels[::-1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UntidyTableWarning)
+        classifier().fit(X, labels)
+        classifier().fit(X, labels.set_axis(labels.index + len(X)))
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ([f"{label.upper()} " for label in y], "in case or blanks alone: .*'JOY '"),
+        (["bliss"] * len(y), "'bliss', of which the model knows none"),
+    ],
+)
+def test_labels_that_no_answer_can_equal_are_told(labels, words):
+    model = classifier().fit(X, y)
+    with pytest.warns(UntidyTableWarning, match=words):
+        assert model.score(X, labels) == 0
+
+
+def test_times_of_two_zones_are_told():
+    zones = [timezone(timedelta(hours=hours)) for hours in (2, 1)]
+    turns = [datetime(2026, 10, 25, 2, 30, tzinfo=zone) for zone in zones]
+    table = make_frame({"text": np.eye(2)}, dialogue=["a", "a"], turn=turns)
+    with pytest.raises(ValueError, match="other time zones"):
+        classifier().fit(table.astype({"dialogue__turn": object}), ["joy", "anger"])

@@ -1,5 +1,7 @@
 """The estimator that chooses all steps by itself."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +19,7 @@ from skmerc import (
     inspection,
 )
 from skmerc.datasets import make_conversations, to_frame
+from skmerc.exceptions import IdFeatureWarning, NoDialogueWarning
 from skmerc.frame import read_keys
 from skmerc.recognizer._choices import ENOUGH, FEW_DIALOGUES, Amount, choose
 
@@ -289,3 +292,73 @@ def test_explanations_are_those_of_the_pipeline(fitted, monkeypatch):
     assert asked[0][0][0] is model.pipeline_
     assert asked[0][0][2] == 2
     assert asked[0][1] == {"target": "joy"}
+
+
+def test_names_of_speakers_are_no_texts_and_the_way_to_a_table_is_told():
+    X, y = talk()
+    raw = X.rename(columns={"dialogue__speaker": "speaker"})
+    with pytest.raises(ValueError, match=r"to_frame\(table, speaker='speaker'"):
+        quick().fit(raw, y)
+
+
+def test_rows_without_dialogues_and_ids_among_features_are_told():
+    X, y = talk()
+    raw = X[["utterance"]].assign(dialogue=range(len(X)))
+    with (
+        pytest.warns(NoDialogueWarning, match="X has no dialogue__id"),
+        pytest.warns(IdFeatureWarning, match="'dialogue'"),
+    ):
+        quick().fit(raw, y)
+
+
+def test_times_of_a_transcript_are_no_features():
+    X, y = talk()
+    times = {"start": np.arange(len(X)), "end": np.arange(len(X)) + 1.0}
+    model = quick().fit(X.assign(**times), y)
+    assert model.feature_names_in_.tolist() == ["utterance"]
+    expected = model.predict_proba(X)
+    later = {name: values + 3600 for name, values in times.items()}
+    np.testing.assert_array_equal(model.predict_proba(X.assign(**later)), expected)
+
+
+@pytest.mark.parametrize("n_dialogues", [4, FEW_DIALOGUES])
+def test_keys_may_be_absent_later_which_is_told_where_it_matters(n_dialogues):
+    X, y = make_conversations(n_dialogues, n_turns=4, random_state=0)
+    model = quick().fit(X, y)
+    bare = X.drop(columns=["dialogue__id", "dialogue__turn"])
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", NoDialogueWarning)
+        assert len(model.predict(bare)) == len(X)
+    matters = any("no dialogue__id, which" in str(w.message) for w in told)
+    assert matters == (n_dialogues == FEW_DIALOGUES)
+
+
+def test_texts_without_keys_are_answered_after_a_fit_with_keys():
+    X, y = talk()
+    model = quick().fit(X, y)
+    np.testing.assert_array_equal(model.predict(X[["utterance"]]), model.predict(X))
+
+
+@pytest.mark.parametrize("n_dialogues", [4, FEW_DIALOGUES])
+def test_one_class_infinity_and_a_series_are_refused(n_dialogues):
+    X, y = make_conversations(n_dialogues, n_turns=4, random_state=0)
+    with pytest.raises(ValueError, match="y has one class alone, 'joy'"):
+        quick().fit(X, ["joy"] * len(X))
+    broken = X.assign(text__1=np.inf)
+    with pytest.raises(ValueError, match=r"row 0, column 'text__1' \(block 'text'\)"):
+        quick().fit(broken, y)
+    model = quick().fit(X, y)
+    with pytest.raises(ValueError, match="infinity"):
+        model.predict(broken)
+    with pytest.raises(ValueError, match="X is a Series"):
+        model.predict(X["text__0"])
+
+
+def test_what_looks_into_models_looks_into_the_pipeline_that_was_chosen():
+    X, y = make_conversations(FEW_DIALOGUES, n_turns=4, random_state=0)
+    model = quick().fit(X, y)
+    own = model.explain(X, 3, method="integrated_gradients")
+    given = inspection.explain(model, X, 3, method="integrated_gradients")
+    pd.testing.assert_frame_equal(given.turns, own.turns)
+    with pytest.raises(TypeError, match="row is a list"):
+        inspection.explain(model, X, [3])

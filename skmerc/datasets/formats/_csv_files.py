@@ -12,9 +12,11 @@ from operator import not_
 import numpy as np
 import pandas as pd
 
+from skmerc._utils.warnings import warn_user
 from skmerc.datasets.formats._budget import Budget
 from skmerc.datasets.formats._csv_dialect import DecimalMarks, LayoutError, find_dialect
 from skmerc.datasets.formats._files import damaged
+from skmerc.exceptions import UntidyTableWarning
 from skmerc.frame import KEYS
 from skmerc.frame._columns import key_columns
 
@@ -22,6 +24,7 @@ SHORT_KEYS = dict(zip(KEYS, ("dialogue", "turn", "speaker", "role"), strict=True
 EMPTY_CELLS = ["", " ", "nan", "NaN", "NA", "N/A", "null", "None"]
 """What programs write into a cell in which nothing stands."""
 
+_EMPTY_WORDS = {cell for cell in EMPTY_CELLS if cell.strip()}
 _NAMELESS = re.compile(r"Unnamed: \d+(\.\d+)*")
 """How pandas calls a column without a name."""
 _INDEX = re.compile(r"Unnamed: 0(\.\d+)*")
@@ -89,12 +92,36 @@ def read_texts(path, numbers, encoding=None):
         header, dialect = check_csv_shape(find_dialect(path, encoding))
         how = dialect.of_pandas | {"dtype": str, "keep_default_na": False}
         empty = dict.fromkeys(header, [""])
-        empty |= dict.fromkeys({*numbers} & {*header}, EMPTY_CELLS)
         frame = pd.read_csv(
             dialect.path, names=header, header=0, na_values=empty, **how
         )
-        numeric = {name: _as_numbers(frame[name]) for name in numbers if name in frame}
-        return frame.assign(**numeric)
+        written = {name: frame[name] for name in numbers if name in frame}
+        frame = frame.assign(
+            **{
+                name: cells.mask(cells.isin(EMPTY_CELLS))
+                for name, cells in written.items()
+            }
+        )
+        frame = frame.assign(
+            **{name: _as_numbers(frame[name]) for name in numbers if name in frame}
+        )
+    for name in filter(frame.columns.__contains__, numbers):
+        if frame[name].dtype == object or pd.api.types.is_string_dtype(frame[name]):
+            _tell_of_words(path, name, Counter(written[name]))
+    return frame
+
+
+def _tell_of_words(path, name, counts):
+    """Warn where cells among words hold what programs write into empty ones."""
+    told = {cell: n for cell, n in counts.items() if cell in _EMPTY_WORDS}
+    if told:
+        words = ", ".join(f"{cell!r} ({n})" for cell, n in sorted(told.items()))
+        warn_user(
+            f"{path}: cells of the column {name!r} are written {words}, and count as "
+            "empty. If that is a word like the others there, write it in another way "
+            "in the file, such as 'no emotion'.",
+            UntidyTableWarning,
+        )
 
 
 def _as_numbers(column):

@@ -122,6 +122,6 @@ def _find_joined(sizes):
                 "y",
                 sum(sizes[name] for name in joined),
                 "if utterances have several labels, give JoyfulClassifier an indicator "
-                f"matrix: MultiLabelBinarizer().fit_transform(y.str.split("
-                f"{separator!r}))",
+                "matrix: MultiLabelBinarizer().fit_transform([label.split("
+                f"{separator!r}) for label in y])",
             )

@@ -13,7 +13,7 @@ from skmerc.datasets.formats._csv_files import read_texts
 from skmerc.datasets.formats._files import check_file
 from skmerc.datasets.formats._parquet import read_frame
 from skmerc.datasets.tables._utterance_order import field_of
-from skmerc.frame._columns import frame_of
+from skmerc.frame._columns import KEYS, frame_of
 from skmerc.frame._names import kind_of
 from skmerc.frame._texts import decode, is_blank, is_missing
 
@@ -92,7 +92,8 @@ def _read_json_lines(path, encoding):
 
 def _is_of_its_own(item):
     """Tell whether this is a dialogue, or an utterance that names its dialogue."""
-    named = isinstance(item, dict) and not item.keys().isdisjoint(DIALOGUE_FIELDS)
+    names = {*DIALOGUE_FIELDS, KEYS[0]}
+    named = isinstance(item, dict) and not item.keys().isdisjoint(names)
     return named or _utterances_of(item) is not None
 
 

@@ -1,7 +1,7 @@
 """Conversations from plain Python objects, files and tables of any library."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Number
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,8 @@ def to_frame(
           field that `dialogue` says;
         - a DataFrame with such a column or level of the index, a row for each
           utterance, as ConvoKit's ``corpus.get_utterances_dataframe()``, or the
-          ``Corpus`` itself;
+          ``Corpus`` itself, or a table that this function or a reader of transcripts
+          has made, whose keys and texts are read;
         - a table of polars, Arrow, Hugging Face or another library, which has
           ``to_pandas`` or ``__arrow_c_stream__``;
         - the path of such a table in a file that ends in ``.parquet``, ``.csv``,
@@ -214,7 +215,7 @@ def to_frame(
                 f"{type(dialogues).__name__}."
             )
         return _to_frame(as_items(dialogues, (), ()), fields, mend)
-    numbers = [name for name in (label, turn, *columns) if name is not None]
+    numbers = [name for name in (label, turn, KEYS[1], *columns) if name is not None]
     with content_of(dialogues, "a table of utterances"):
         items = as_items(dialogues, fields.names, numbers, encoding)
         return _to_frame(items, fields, mend)
@@ -257,7 +258,29 @@ class Fields:
             self.times.timestamp: "timestamp",
         }
         named = [name for name, default in wanted.items() if name != default]
-        return [*named, *self.columns]
+        return [name for name in named if name not in KEYS] + [*self.columns]
+
+    def with_keys_of(self, dialogues):
+        """Read the keys and the texts of a table that this package has made.
+
+        They take the place of names that nobody has given, and that it does not have.
+        """
+        first = dialogues if isinstance(dialogues, pd.DataFrame) else dialogues[:1]
+        names = {*first} if isinstance(first, pd.DataFrame) else {*_keys_of(first)}
+        if KEYS[0] not in names or self.dialogue not in (None, KEYS[0]):
+            return self
+        if self.dialogue is None and names.intersection(DIALOGUE_FIELDS):
+            return self
+        turn, times = self.times.turn, self.times
+        if turn == "turn" not in names and times.timestamp in ("timestamp", None):
+            times = replace(times, turn=KEYS[1])
+        return replace(
+            self,
+            dialogue=KEYS[0],
+            times=times,
+            text=TEXT if self.text == "text" not in names else self.text,
+            speaker=KEYS[2] if self.speaker == "speaker" not in names else self.speaker,
+        )
 
 
 @dataclass(frozen=True)
@@ -268,11 +291,16 @@ class Mending:
     speakers: bool
 
 
+def _keys_of(items):
+    return items[0] if items and isinstance(items[0], dict) else ()
+
+
 def _to_frame(dialogues, fields, mend):
+    fields = fields.with_keys_of(dialogues)
     records, ids, turns = read_utterances(dialogues, fields.dialogue_names)
     dialogue = as_text(pd.Series(ids, dtype=object), "dialogue")
     places = _places(records, dialogue)
-    _refuse_absent(records, fields.demanded)
+    _refuse_absent(records, fields)
     notes = []
     in_order = turns is not None
     if not in_order or fields.times.is_named:
@@ -284,7 +312,7 @@ def _to_frame(dialogues, fields, mend):
         dialogue=dialogue,
         turn=turns,
         speaker=speakers,
-        role=np.where(context, "context", "utterance"),
+        role=_roles(records, context),
     )
     X[TEXT] = _texts(records, places, fields.text)
     for column in fields.columns:
@@ -301,6 +329,13 @@ def _to_frame(dialogues, fields, mend):
     if isinstance(dialogues, pd.DataFrame) and len(X) == len(dialogues):
         X = X.set_axis(dialogues.index)
     return X, y
+
+
+def _roles(records, context):
+    """Tell what rows are for; those held out or made up stay so."""
+    given = pd.Series([record.get(KEYS[3]) for record in records], dtype=object)
+    kept = given.where(given.isin(["validation", "synthetic"]), "utterance")
+    return np.where(context, "context", kept)
 
 
 def _speakers(records, name, mend):
@@ -333,12 +368,20 @@ def _places(records, dialogue):
     return places
 
 
-def _refuse_absent(records, names):
-    for name in names:
-        if name and all(field_of(record, name) is None for record in records):
+def _refuse_absent(records, fields):
+    """Refuse names that no utterance has; that of the label may be empty in all."""
+    for name in filter(None, fields.demanded):
+        if any(field_of(record, name) is not None for record in records):
+            continue
+        if not any(name in record for record in records):
             raise ValueError(
                 f"No utterance has the field {name!r}; the first one has "
                 f"{fields_of(records[0])}."
+            )
+        if name != fields.label:
+            raise ValueError(
+                f"The field {name!r} is empty in all utterances. Leave its name out, "
+                "or name another one."
             )
 
 
@@ -389,14 +432,15 @@ def _labels(records, places, name, mend):
     if not there.any():
         return None, np.zeros(len(labels), dtype=bool)
     kind = _kind_of_labels(labels, there, places)
-    missing = None if kind is str else np.nan
+    is_whole_kind = kind is str or any(isinstance(label, bool) for label in labels)
+    missing = None if is_whole_kind else np.nan
     labels = [
         x if is_there else missing for x, is_there in zip(labels, there, strict=True)
     ]
     if kind is str:
         _refuse_alike(labels)
-    gaps_in_text = kind is str and not there.all()
-    return np.array(labels, dtype=object if gaps_in_text else None), ~there
+    has_none = is_whole_kind and not there.all()
+    return np.array(labels, dtype=object if has_none else None), ~there
 
 
 def _kind_of_labels(labels, there, places):

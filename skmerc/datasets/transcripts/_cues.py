@@ -71,15 +71,23 @@ def _cues_of_subrip(path, lines):
     for at, line in enumerate(before):
         if line.strip() and not line.strip().isdecimal():
             raise _stray(path, lines, at, "")
-    ends = [
-        at - 1 if lines[at - 1].strip().isdecimal() else at
-        for at in starts[1:]  # the number of the next one
-    ]
+    if not starts:
+        return []
+    numbered = any(line.strip() for line in before)
+    ends = [_end_of_cue(lines, at) if numbered else at for at in starts[1:]]
     ends = [*ends, len(lines)]
     return [
         _cue(path, lines, at, max(at + 1, end))
         for at, end in zip(starts, ends, strict=True)
     ]
+
+
+def _end_of_cue(lines, at):
+    """Find the number of the cue whose time is in a line; some write blank lines."""
+    number = at - 1
+    while number > 0 and not lines[number].strip():
+        number -= 1
+    return number if lines[number].strip().isdecimal() else at
 
 
 def _is_timing(line):

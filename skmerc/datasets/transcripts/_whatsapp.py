@@ -273,7 +273,15 @@ def _without_note(text):
 
 def _order_of_dates(path, entries, day_first):
     """Say where year, month and day stand in the dates of a file."""
-    if any(len(entry.date[0]) > 2 for entry in entries):
+    year_first = [entry for entry in entries if len(entry.date[0]) > 2]
+    if year_first:
+        others = [entry for entry in entries if len(entry.date[0]) < 3]
+        if others:
+            raise ValueError(
+                f"{path}: line {year_first[0].line} begins with the year and line "
+                f"{others[0].line} does not; these are two chats, or one of them is "
+                "what somebody has pasted into a message: put a blank before its date."
+            )
         return "ymd"
     if day_first is None:
         day_first = _is_day_first(path, entries)
