@@ -55,6 +55,8 @@ def warn_of_lost_keys(table: ParsedTable, told: Collection[str]) -> None:
     lost = [name for name in told if name not in table.key_names]
     if not lost or not isinstance(table.data, pd.DataFrame) or len(table.data) < 2:
         return
+    if KEYS[0] in lost and table.key_names.keys() & {KEYS[1], KEYS[2]}:
+        return  # which is told in any case
     if KEYS[0] in lost:
         so = "every row is answered as a dialogue of its own, without its neighbours"
     else:
