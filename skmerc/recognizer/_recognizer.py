@@ -40,6 +40,7 @@ from skmerc.frame._warnings import (
     warn_of_lost_keys,
     warn_of_other_labels,
     warn_of_other_order,
+    warn_without_dialogues,
 )
 from skmerc.recognition._checks import scored_rows
 from skmerc.recognizer._choices import (
@@ -363,7 +364,9 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
         absent = [key for key in known if key not in table.key_names]
         if not absent:
             return table
-        warn_of_lost_keys(table, getattr(self, "_keys_told", ()))
+        if told := getattr(self, "_keys_told", ()):
+            warn_without_dialogues(table.key_names)
+            warn_of_lost_keys(table, told)
         given = {known[key]: table.keys[key].to_numpy() for key in absent}
         return parse_table(table.data.assign(**given))
 
