@@ -161,8 +161,9 @@ def to_frame(
         If fields look by their names like a key or a label that was not found.
     UntidyTableWarning
         If rows stand twice, texts are missing or blank, labels or speakers differ only
-        in case or blanks, or times do not order what they should or go against the
-        turns. All of it stays as it is.
+        in case or blanks, times do not order what they should or go against the
+        turns, or cells of a CSV file are written ``NA`` or ``None`` among labels that
+        are words, and count as empty. All else stays as it is.
     NoDialogueWarning
         If each utterance names another dialogue.
 
