@@ -6,10 +6,12 @@ import pytest
 from scipy.stats import beta, binom
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
 from systems import mostly_slow
 
-from skmerc import DialogueConformalClassifier
+from skmerc import DialogueConformalClassifier, UtteranceClassifier
 from skmerc.frame import drop_keys, make_frame
+from skmerc.persistence import load_model, save_model
 
 CLASSES = np.array(["anger", "fear", "joy"])
 
@@ -126,7 +128,26 @@ def test_every_estimator_calibrates_on_dialogues_that_it_has_not_seen():
 
 
 def test_too_few_dialogues_rule_nothing_out_and_say_so():
-    X, y = drawn(6)
+    X, y = drawn(60)
     with pytest.warns(UserWarning, match="6 dialogues are too few.*which takes 9"):
         model = DialogueConformalClassifier(Exact(), cv=2).fit(X, y)
     assert model.predict_set(X).to_numpy().all()
+
+
+def test_a_fit_that_fails_leaves_the_one_before():
+    X, y = drawn(60)
+    estimator = UtteranceClassifier(LogisticRegression())
+    model = DialogueConformalClassifier(estimator, cv=2).fit(X, y)
+    before = model.predict_set(X)
+    with pytest.raises(ValueError, match="NaN"):
+        model.fit(X.assign(text__0=np.nan), y)
+    pd.testing.assert_frame_equal(model.predict_set(X), before)
+
+
+def test_a_fitted_one_is_saved(tmp_path):
+    X, y = drawn(60)
+    estimator = UtteranceClassifier(LogisticRegression())
+    model = DialogueConformalClassifier(estimator, cv=2).fit(X, y)
+    save_model(model, tmp_path / "sets.skmerc")
+    loaded = load_model(tmp_path / "sets.skmerc")
+    pd.testing.assert_frame_equal(loaded.predict_set(X), model.predict_set(X))

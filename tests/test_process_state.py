@@ -14,8 +14,10 @@ from systems import (
     make_model,
     mostly_slow,
 )
+from tqdm.auto import tqdm
 
 from skmerc import config_context
+from skmerc._utils.progress import progress
 from skmerc.datasets import make_conversations
 from skmerc.persistence import load_model, save_model
 
@@ -91,3 +93,10 @@ def test_loaded_models_answer_the_same_in_all_states(table, tmp_path, name):
         with state():
             found = answer_of(load_model(tmp_path / "model"), name, X)
         np.testing.assert_array_equal(found, expected)
+
+
+def test_a_bar_that_is_not_shown_starts_no_thread(monkeypatch):
+    monkeypatch.setattr(tqdm, "monitor", None)
+    for _ in progress(range(2), owner="model", verbose=0):
+        pass
+    assert tqdm.monitor is None

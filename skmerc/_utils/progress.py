@@ -28,7 +28,14 @@ def progress(
     """
     # Services and programs without a console have nothing to draw a bar on.
     hidden = sys.stderr is None or not is_shown(verbose)
-    return tqdm(iterable, desc=title(owner, step), disable=hidden, **settings)
+    kind = _Hidden if hidden else tqdm
+    return kind(iterable, desc=title(owner, step), disable=hidden, **settings)
+
+
+class _Hidden(tqdm):
+    """A bar that is not drawn, and starts no thread that looks after it."""
+
+    monitor_interval = 0
 
 
 def title(owner: Any, step: str = "") -> str:

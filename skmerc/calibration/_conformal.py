@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from skmerc._utils.compat import HasMethods, Interval, StrOptions, fit_context
+from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc._utils.registry import storable
 from skmerc._utils.types import Table
 from skmerc._utils.warnings import warn_user
@@ -160,6 +161,7 @@ class DialogueConformalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstim
         self.per_class = per_class
 
     @fit_context(prefer_skip_nested_validation=False)
+    @all_or_nothing
     def fit(self, X: Table, y: ArrayLike) -> Self:
         """Fit estimators without some dialogues, and calibrate on these.
 
@@ -200,7 +202,7 @@ class DialogueConformalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstim
         chosen = LogisticRegression() if self.estimator is None else self.estimator
         refuse_ignorant([("estimator", chosen)], X)
         dialogues = source_ids(table.keys[KEYS[0]]).to_numpy()
-        self.estimators_, self.calibration_ = [], []
+        self.estimators_, self._calibration = [], []
         for train, test in split_dialogues(self.cv, X, labels, labelled):
             fitted = clone(chosen).fit(_take(X, train), _take(y, train))
             scores = self._scores(fitted, _take(X, test))
@@ -208,11 +210,11 @@ class DialogueConformalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstim
             rows = np.flatnonzero(calibrates[test])
             kept = {
                 "score": scores[rows, number],
-                "dialogue": dialogues[test][rows],
+                "dialogue": dialogues[test][rows].astype(str),
                 "label": number,
             }
             self.estimators_.append(fitted)
-            self.calibration_.append(pd.DataFrame(kept))
+            self._calibration.append(kept)
         self.estimator_ = clone(chosen).fit(X, y)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.estimator_, name):
@@ -220,6 +222,7 @@ class DialogueConformalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstim
         self._warn_of_few()
         return self
 
+    @of_one_fit
     def predict(self, X: Table) -> np.ndarray:
         """Answer with the most probable emotion.
 
@@ -236,6 +239,7 @@ class DialogueConformalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstim
         check_is_fitted(self)
         return self.estimator_.predict(X)
 
+    @of_one_fit
     def predict_proba(self, X: Table) -> np.ndarray:
         """Answer with probabilities.
 
@@ -252,6 +256,7 @@ class DialogueConformalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstim
         check_is_fitted(self)
         return self.estimator_.predict_proba(X)
 
+    @of_one_fit
     def predict_set(self, X: Table) -> pd.DataFrame:
         """Answer with sets of emotions.
 
@@ -277,6 +282,11 @@ class DialogueConformalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstim
         is_in = above + 1 / (self._n_dialogues() + 1) > self.alpha + 1e-12
         index = X.index if isinstance(X, pd.DataFrame) else None
         return pd.DataFrame(is_in, index=index, columns=self.classes_)
+
+    @property
+    def calibration_(self) -> list[pd.DataFrame]:
+        """Score, dialogue and label of the utterances of each fold."""
+        return [pd.DataFrame(kept) for kept in self._calibration]
 
     def _scores(self, fitted: Any, X: Any) -> np.ndarray:
         """How unusual each class is in each row to an estimator."""

@@ -43,6 +43,7 @@ from skmerc._utils.divergence import refuse_infinite_answers
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc._utils.locks import IMPORTING
 from skmerc._utils.registry import PresetMixin, Range, storable
+from skmerc._utils.threads import threads_for
 from skmerc._utils.types import FilePath, Modalities, RandomState, Table
 from skmerc.frame import KEYS, drop_keys
 from skmerc.frame._columns import VALIDATION, parse_table
@@ -601,9 +602,9 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
     def _decode(self, code: np.ndarray) -> np.ndarray:
         vae = copy.deepcopy(self.vae_).cpu().double()
         values = torch.full((len(code), self.n_features_in_), np.nan).double()
-        for where, block in zip(
-            self._blocks.values(), vae.decode(torch.from_numpy(code)), strict=True
-        ):
+        with threads_for(vae):
+            blocks = vae.decode(torch.from_numpy(code))
+        for where, block in zip(self._blocks.values(), blocks, strict=True):
             values[:, where] = block
         return self.standardize_.cpu().inverse(values).float().numpy()
 

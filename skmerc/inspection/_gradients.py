@@ -7,6 +7,7 @@ import torch
 
 from skmerc._training import in_double
 from skmerc._utils.seeding import undisturbed
+from skmerc._utils.threads import threads_for
 from skmerc._utils.warnings import in_silence
 from skmerc.inspection._scene import Scene
 from skmerc.recognition._base import DialogueEstimator
@@ -44,7 +45,7 @@ def integrate(parts: Parts, scene: Scene, target: int, n_steps: int) -> dict:
     given = torch.from_numpy(read.features[rows].astype(np.float32)).double()
     speaker = torch.from_numpy(read.speaker[rows])
     at = int(np.flatnonzero(rows == scene.at)[0])
-    with undisturbed():
+    with undisturbed(), threads_for(estimator.net_.module_):
         shares, baseline = _shares(estimator, given, speaker, at, target, n_steps)
     whole = np.zeros((len(scene.table), shares.shape[1]))
     whole[rows] = shares  # turns that the estimator does not see have none

@@ -290,7 +290,8 @@ class MultimodalGANSampler(
             pool = Pool(table, self.standardize, device)
             targets = pool.codes(list(wanted))
             self.gan_ = self._train(pool, targets)
-            draws = self._draw(pool, wanted, targets.tolist(), seed)
+            with threads_for(self.gan_):
+                draws = self._draw(pool, wanted, targets.tolist(), seed)
         self.gan_.cpu()
         labels = np.repeat(pool.classes[targets.cpu()], list(wanted.values()))
         return (
