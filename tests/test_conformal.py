@@ -128,7 +128,7 @@ def test_every_estimator_calibrates_on_dialogues_that_it_has_not_seen():
 
 
 def test_too_few_dialogues_rule_nothing_out_and_say_so():
-    X, y = drawn(60)
+    X, y = drawn(6)
     with pytest.warns(UserWarning, match="6 dialogues are too few.*which takes 9"):
         model = DialogueConformalClassifier(Exact(), cv=2).fit(X, y)
     assert model.predict_set(X).to_numpy().all()

@@ -21,8 +21,8 @@ _OUTSIDE: ContextVar[int | None] = ContextVar("_OUTSIDE", default=None)
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute with one thread, whatever number torch has otherwise.
+def one_thread() -> Iterator[int]:
+    """Compute with one thread, and tell what number torch has otherwise.
 
     Threads of torch wait for each other after each of its many small steps. On a
     processor that something else uses as well, or of which a container may use a share,
@@ -30,11 +30,11 @@ def one_thread() -> Iterator[None]:
 
     Only the thread that calls is told, and torch has its own number again afterwards.
     """
-    outside = _OUTSIDE.get()
-    token = _OUTSIDE.set(outside or torch.get_num_threads())
+    outside = _OUTSIDE.get() or torch.get_num_threads()
+    token = _OUTSIDE.set(outside)
     try:
         with _limited(1):
-            yield
+            yield outside
     finally:
         _OUTSIDE.reset(token)
 
@@ -45,9 +45,8 @@ def threads_for(network: torch.nn.Module) -> Iterator[None]:
 
     Of these no more than there are cores that this process may use.
     """
-    with one_thread():
-        outside = _OUTSIDE.get()
-        if not outside or sum(w.numel() for w in network.parameters()) <= _FEW_WEIGHTS:
+    with one_thread() as outside:
+        if sum(w.numel() for w in network.parameters()) <= _FEW_WEIGHTS:
             yield
             return
         with _limited(min(outside, joblib.cpu_count())):

@@ -266,21 +266,24 @@ class Fields:
 
         They take the place of names that nobody has given, and that it does not have.
         """
-        first = dialogues if isinstance(dialogues, pd.DataFrame) else dialogues[:1]
-        names = {*first} if isinstance(first, pd.DataFrame) else {*_keys_of(first)}
+        names = {*_names_in(dialogues)}
         if KEYS[0] not in names or self.dialogue not in (None, KEYS[0]):
             return self
         if self.dialogue is None and names.intersection(DIALOGUE_FIELDS):
             return self
-        turn, times = self.times.turn, self.times
-        if turn == "turn" not in names and times.timestamp in ("timestamp", None):
-            times = replace(times, turn=KEYS[1])
+
+        def own(given, default, key):
+            return key if given == default and default not in names else given
+
+        times = self.times
+        if times.timestamp in ("timestamp", None):  # or the times that were named count
+            times = replace(times, turn=own(times.turn, "turn", KEYS[1]))
         return replace(
             self,
             dialogue=KEYS[0],
             times=times,
-            text=TEXT if self.text == "text" not in names else self.text,
-            speaker=KEYS[2] if self.speaker == "speaker" not in names else self.speaker,
+            text=own(self.text, "text", TEXT),
+            speaker=own(self.speaker, "speaker", KEYS[2]),
         )
 
 
@@ -292,7 +295,10 @@ class Mending:
     speakers: bool
 
 
-def _keys_of(items):
+def _names_in(items):
+    """Names of the fields of a table, or of the first of a list of utterances."""
+    if isinstance(items, pd.DataFrame):
+        return items.columns
     return items[0] if items and isinstance(items[0], dict) else ()
 
 
