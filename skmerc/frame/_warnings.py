@@ -174,6 +174,27 @@ def warn_of_equal_turns(conversations: "Conversations") -> None:
         warn_where_equal(conversations.dialogue[real], conversations.turn[real])
 
 
+def warn_of_joined_dialogues(conversations: "Conversations") -> None:
+    """Warn of dialogues that begin anew under the same id, as in two tables of one."""
+    real = conversations.role != SYNTHETIC
+    if not conversations.keyed or conversations.turn.dtype.kind not in "iu":
+        return
+    dialogue = conversations.dialogue[real]
+    turns = pd.Series(conversations.turn[real]).groupby(dialogue)
+    begins = turns.diff() != 1
+    anew = begins & (turns.obj == turns.transform("min"))
+    counts = pd.DataFrame({"begins": begins, "anew": anew}).groupby(dialogue).sum()
+    whole = counts["begins"] == counts["anew"]
+    joined = whole & (counts["anew"] > 1) & (turns.size() >= 2 * counts["anew"])
+    if joined.any():
+        warn_user(
+            f"{joined.sum()} dialogues begin anew in the middle of X, under the same "
+            "dialogue__id: the turns of both are mixed by their numbers. Give them "
+            "other ids, such as f'{file}_{id}'.",
+            DuplicateTurnWarning,
+        )
+
+
 def warn_where_equal(dialogue: np.ndarray, turn: np.ndarray) -> None:
     turns = pd.DataFrame({"dialogue": dialogue, "turn": turn})
     equal = int(turns.duplicated().sum())

@@ -54,7 +54,7 @@ from skmerc.frame._labels import refuse_context_alone
 from skmerc.frame._warnings import (
     gaps_seen,
     keys_told,
-    warn_of_equal_turns,
+    warn_of_joined_dialogues,
     warn_of_lost_keys,
     warn_of_single_turns,
     warn_of_torn_dialogues,
@@ -493,7 +493,7 @@ class DialogueEstimator(
         given = parse_table(X)
         table = read_conversations(self, given, reset=False, modalities=self.modalities)
         warn_of_lost_keys(given, getattr(self, "_keys_told", ()))
-        warn_of_equal_turns(table)
+        warn_of_joined_dialogues(table)
         if "dialogue__id" in given.key_names:  # or it was told that there is none
             warn_of_torn_dialogues(table, getattr(self, "_gaps", None))
         self._check_cells(table)

@@ -216,8 +216,8 @@ def test_without_keys_in_the_fit_none_are_missed():
 
 def test_two_tables_of_the_same_ids_are_told():
     model = classifier().fit(X, y)
-    with pytest.warns(DuplicateTurnWarning, match=f"^{len(X)} utterances share"):
-        model.predict(pd.concat([X, X]))
+    with pytest.warns(DuplicateTurnWarning, match="^8 dialogues begin anew"):
+        model.predict(pd.concat([X, X.groupby("dialogue__id").head(3)]))
 
 
 def test_labels_in_another_order_than_rows_are_told():
