@@ -260,8 +260,9 @@ def as_text(values: pd.Series, name: str) -> pd.Series:
     if values.dtype == object:
         _refuse_other_identities(values, text, name)
     if values.dtype == object or isinstance(values.dtype, pd.StringDtype):
-        _refuse_two_forms(text, name)
-        _refuse_shortened(text, name)
+        seen = pd.Index(text.unique())
+        _refuse_two_forms(text, seen, name)
+        _refuse_shortened(text, seen, name)
     return text
 
 
@@ -310,9 +311,8 @@ def _half_character(values: Any, name: str) -> ValueError:
     )
 
 
-def _refuse_two_forms(text: pd.Series, name: str) -> None:
+def _refuse_two_forms(text: pd.Series, found: pd.Index, name: str) -> None:
     """Refuse 7 beside 7.0, as programs write a whole number that was made a float."""
-    found = pd.Index(text.unique())
     floats = found[found.str.fullmatch(r"-?\d+\.0")]
     both = floats[floats.str[:-2].isin(found)]
     if len(both):
@@ -325,9 +325,8 @@ def _refuse_two_forms(text: pd.Series, name: str) -> None:
         )
 
 
-def _refuse_shortened(text: pd.Series, name: str) -> None:
+def _refuse_shortened(text: pd.Series, found: pd.Index, name: str) -> None:
     """Refuse what a spreadsheet has made of whole numbers that were too long for it."""
-    found = pd.Index(text.unique())
     found = found[found.str.fullmatch(_SHORTENED)]
     if len(found):
         raise ValueError(

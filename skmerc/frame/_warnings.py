@@ -89,11 +89,13 @@ def warn_of_other_labels(labels: Any, known: Any, *, complete: bool = True) -> N
     Where `known` are all classes of the model, labels of which none is known are told
     as well.
     """
-    given, known = (np.asarray(each, dtype=object) for each in (labels, known))
+    given, known = np.asarray(labels, dtype=object), list(dict.fromkeys(known))
     if given.ndim != 1 or not all(isinstance(label, str) for label in [*given, *known]):
         return
     classes = {in_one_spelling(name): name for name in known}
-    strange = Counter(label for label in given if label not in {*known})
+    strange = Counter(given)
+    for name in known:
+        del strange[name]
     alike = [label for label in strange if in_one_spelling(label) in classes]
     if alike:
         told = ", ".join(
@@ -179,8 +181,10 @@ def warn_of_joined_dialogues(conversations: "Conversations") -> None:
     real = conversations.role != SYNTHETIC
     if not conversations.keyed or conversations.turn.dtype.kind not in "iu":
         return
-    dialogue = conversations.dialogue[real]
-    turns = pd.Series(conversations.turn[real]).groupby(dialogue)
+    dialogue, turn = conversations.dialogue[real], conversations.turn[real]
+    if not pd.DataFrame({"dialogue": dialogue, "turn": turn}).duplicated().any():
+        return
+    turns = pd.Series(turn).groupby(dialogue)
     begins = turns.diff() != 1
     anew = begins & (turns.obj == turns.transform("min"))
     counts = pd.DataFrame({"begins": begins, "anew": anew}).groupby(dialogue).sum()

@@ -223,10 +223,12 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
         )
         before, reasons = self._extract(columns, amount, settings)
         self.choices_ = reasons | choice.reasons
+        self._in_context = choice.in_context
         if not choice.in_context:  # or the classifier tells
             warn_of_ids(table.features)
+            _refuse_infinite(table.features)
         self._keys = dict(table.key_names)
-        self._keys_told = keys_told(table) if choice.in_context else []
+        self._keys_told = keys_told(table)
         if is_shown(self.verbose):
             print("\n".join(f"{step}: {why}" for step, why in self.choices_.items()))
         pipeline = _pipeline(before, choice)
@@ -350,23 +352,25 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
         if hasattr(X, "columns"):
             table = without_times(parse_table(X))
             validate_data(self, table.features, reset=reset, skip_check_array=True)
-            _refuse_infinite(table.features)
-            return table if reset else self._with_all_keys(table)
+            return table if reset else self._as_in_fit(table)
         _refuse_texts(X)
         X = validate_data(
             self, X, reset=reset, dtype="numeric", ensure_all_finite="allow-nan"
         )
         return ParsedTable(X, {})
 
-    def _with_all_keys(self, table: ParsedTable) -> ParsedTable:
+    def _as_in_fit(self, table: ParsedTable) -> ParsedTable:
         """Put defaults in the place of keys that fit saw, and warn of what they do."""
+        in_context = getattr(self, "_in_context", True)
+        if not in_context:
+            _refuse_infinite(table.features)
         known = getattr(self, "_keys", {})
         absent = [key for key in known if key not in table.key_names]
         if not absent:
             return table
-        if told := getattr(self, "_keys_told", ()):
+        if in_context:
             warn_without_dialogues(table.key_names)
-            warn_of_lost_keys(table, told)
+            warn_of_lost_keys(table, self._keys_told)
         given = {known[key]: table.keys[key].to_numpy() for key in absent}
         return parse_table(table.data.assign(**given))
 
@@ -477,8 +481,13 @@ def _pipeline(before: list, choice: Choice) -> Pipeline:
     return kind([*before, *choice.steps])
 
 
-def _refuse_infinite(features: pd.DataFrame) -> None:
-    """Refuse numbers that no model computes with, and say where they are."""
+def _refuse_infinite(features: Any) -> None:
+    """Refuse numbers in a table that no model computes with, and say where they are.
+
+    Networks do so themselves, and scikit-learn's checks of arrays.
+    """
+    if not isinstance(features, pd.DataFrame):
+        return
     numbers = features.select_dtypes("number")
     if numbers.shape[1]:
         values = numbers.to_numpy(float, na_value=np.nan)

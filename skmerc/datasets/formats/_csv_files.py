@@ -96,19 +96,14 @@ def read_texts(path, numbers, encoding=None):
             dialect.path, names=header, header=0, na_values=empty, **how
         )
         written = {name: frame[name] for name in numbers if name in frame}
-        frame = frame.assign(
-            **{
-                name: cells.mask(cells.isin(EMPTY_CELLS))
-                for name, cells in written.items()
-            }
-        )
-        frame = frame.assign(
-            **{name: _as_numbers(frame[name]) for name in numbers if name in frame}
-        )
-    for name in filter(frame.columns.__contains__, numbers):
-        if frame[name].dtype == object or pd.api.types.is_string_dtype(frame[name]):
+        read = {
+            name: _as_numbers(cells.mask(cells.isin(EMPTY_CELLS)))
+            for name, cells in written.items()
+        }
+    for name, cells in read.items():
+        if not pd.api.types.is_numeric_dtype(cells):
             _tell_of_words(path, name, Counter(written[name]))
-    return frame
+    return frame.assign(**read)
 
 
 def _tell_of_words(path, name, counts):
