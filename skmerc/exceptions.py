@@ -1,6 +1,7 @@
 """Warnings and errors of skmerc, to be silenced or caught by name."""
 
 __all__ = [
+    "ConstantFeatureWarning",
     "DamagedCheckpointWarning",
     "DivergenceError",
     "DuplicateTurnWarning",
@@ -22,6 +23,10 @@ __all__ = [
     "UntidyTableWarning",
     "UntrustedTypeError",
 ]
+
+
+class ConstantFeatureWarning(UserWarning):
+    """Features vary by too little for float32, and are read as constant."""
 
 
 class DamagedCheckpointWarning(UserWarning):

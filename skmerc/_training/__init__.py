@@ -16,6 +16,7 @@ from skmerc._training._standardize import (
     check_partial_missing,
     fit_standardize,
     fit_standardize_on_real,
+    warn_of_nearly_constant,
     warn_of_values_never_seen,
 )
 from skmerc._training._stored import NetworkHolder
@@ -51,5 +52,6 @@ __all__ = [
     "seeded",
     "summaries_of",
     "train_fusion",
+    "warn_of_nearly_constant",
     "warn_of_values_never_seen",
 ]

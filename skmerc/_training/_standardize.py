@@ -8,7 +8,11 @@ import numpy as np
 
 from skmerc._utils.registry import storable
 from skmerc._utils.warnings import warn_user
-from skmerc.exceptions import PartialMissingWarning, UnseenModalityWarning
+from skmerc.exceptions import (
+    ConstantFeatureWarning,
+    PartialMissingWarning,
+    UnseenModalityWarning,
+)
 from skmerc.frame._columns import SYNTHETIC
 from skmerc.frame._conversations import Conversations, block_of, chunks
 from skmerc.nn.standardize import Standardize
@@ -67,14 +71,26 @@ class Moments:
         """Standard deviation of each column."""
         return np.sqrt(self.squares / np.where(self.weight > 0, self.weight, 1))
 
+    @property
+    def least(self) -> np.ndarray:
+        """Deviation from which on a column varies.
+
+        Near float32's resolution it is constant, whatever rounding left behind; beside
+        a large mean that rest is not blown up to the clip either.
+        """
+        return 1e-6 * np.abs(self.mean) + 1e-12
+
+    @property
+    def nearly_constant(self) -> np.ndarray:
+        """Whether a column is read as constant, and not for rounding alone."""
+        rounding = 1e-12 * np.abs(self.mean)
+        return (self.deviation > rounding) & (self.deviation <= self.least)
+
     def standardize(self, active: bool = True) -> Standardize:
         """Make the layer that brings the columns to mean 0 and deviation 1."""
-        # Near float32's resolution a column is constant, whatever rounding left
-        # behind; beside a large mean that rest is not blown up to the clip either.
-        least = 1e-6 * np.abs(self.mean) + 1e-12
-        constant = np.maximum(least, 1.0)
+        constant = np.maximum(self.least, 1.0)
         deviation = self.deviation
-        varied = deviation > least
+        varied = deviation > self.least
         scale = np.where(varied, deviation, constant)
         layer = Standardize(self.mean, scale, active, self.weight > 0, varied)
         return layer.eval()
@@ -103,14 +119,40 @@ def fit_standardize_on_real(
     weight: np.ndarray,
     *,
     active: bool = True,
+    names: Sequence[str] | None = None,
 ) -> Standardize:
     """Fit on the real ones among `rows`, or on all where all are synthetic.
 
-    `weight` is that of every row of the table.
+    `weight` is that of every row of the table, `names` are those of feature columns.
     """
     real = rows[conversations.role[rows] != SYNTHETIC]
     rows = real if len(real) else rows
-    return fit_standardize(conversations.features, rows, weight[rows], active=active)
+    moments = Moments.of(conversations.features, rows, weight[rows])
+    warn_of_nearly_constant(moments, conversations, names)
+    return moments.standardize(active)
+
+
+def warn_of_nearly_constant(
+    moments: Moments,
+    conversations: Conversations,
+    names: Sequence[str] | None = None,
+) -> None:
+    """Tell of columns that vary, and are read as constant all the same."""
+    columns = np.flatnonzero(moments.nearly_constant)
+    if not len(columns):
+        return
+    column = int(columns[0])
+    name = column if names is None else names[column]
+    warn_user(
+        f"{len(columns)} columns vary by less than a millionth of their mean, or by "
+        f"less than 1e-12, and are read as constant: the first is {name!r} of block "
+        f"{block_of(column, conversations.blocks)!r}, mean "
+        f"{moments.mean[column]:.4g}, standard deviation "
+        f"{moments.deviation[column]:.4g}. Networks compute in float32, where that may "
+        "be rounding: subtract the column's mean, or bring it to another unit, or leave "
+        "it out.",
+        ConstantFeatureWarning,
+    )
 
 
 def check_partial_missing(

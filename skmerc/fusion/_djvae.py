@@ -454,7 +454,11 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
 
         rows = table.select(training.weight > 0)
         standardize = fit_standardize_on_real(
-            table, rows, training.weight, active=self.standardize
+            table,
+            rows,
+            training.weight,
+            active=self.standardize,
+            names=getattr(self, "feature_names_in_", None),
         )
         objective = {
             "beta": self.beta,

@@ -34,6 +34,7 @@ from skmerc._training import (
     resolve_device,
     runs_code_of_others,
     summaries_of,
+    warn_of_nearly_constant,
     warn_of_values_never_seen,
 )
 from skmerc._utils.compat import Interval, StrOptions, fit_context, with_callbacks
@@ -355,6 +356,7 @@ class DialogueEstimator(
         self._moments = known = self._moments + known if further else known
         if not known.weight.any():
             known = Moments.of(table.features, rows, weight[rows])
+        warn_of_nearly_constant(known, table, getattr(self, "feature_names_in_", None))
         self._standardize = known.standardize(self.standardize)
 
     def _finish(self, data: TrainingData, rng: np.random.RandomState) -> None:

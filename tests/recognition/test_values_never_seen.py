@@ -6,7 +6,11 @@ import pytest
 from systems import answer_of, fit_model, make_model, mostly_slow
 
 from skmerc.datasets import make_conversations
-from skmerc.exceptions import PartialMissingWarning, UnseenModalityWarning
+from skmerc.exceptions import (
+    ConstantFeatureWarning,
+    PartialMissingWarning,
+    UnseenModalityWarning,
+)
 from skmerc.persistence import load_model, save_model
 
 NETWORKS = ["cberl", "djvae", "boost", "joyful", "regressor", "fuser"]
@@ -92,3 +96,18 @@ def test_what_comes_in_a_later_part_is_read_from_then_on(table):
     model = make_model("cberl").partial_fit(without, y, classes=np.unique(y))
     model.partial_fit(X, y)
     assert abs(model.predict_proba(X) - model.predict_proba(without)).max() > 0
+
+
+@pytest.mark.parametrize("name", mostly_slow(NETWORKS))
+@pytest.mark.parametrize(("mean", "deviation"), [(1.7e9, 30.0), (0.0, 1e-14)])
+def test_a_column_that_varies_by_too_little_is_told(table, name, mean, deviation):
+    X, y = table
+    varied = X["text__0"].astype(float) * deviation + mean
+    with pytest.warns(ConstantFeatureWarning, match="'text__0' of block 'text'"):
+        fit_model(make_model(name), name, X.assign(text__0=varied), y)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -1e6 / 3, 1.7e9])
+def test_a_column_of_one_value_is_not(table, value):
+    X, y = table
+    fit_model(make_model("cberl"), "cberl", X.assign(text__0=value), y)
