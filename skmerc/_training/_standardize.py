@@ -149,8 +149,7 @@ def warn_of_nearly_constant(
         f"{block_of(column, conversations.blocks)!r}, mean "
         f"{moments.mean[column]:.4g}, standard deviation "
         f"{moments.deviation[column]:.4g}. Networks compute in float32, where that may "
-        "be rounding: subtract the column's mean, bring it to another unit, or leave it "
-        "out.",
+        "be rounding: subtract the column's mean, or leave the column out.",
         ConstantFeatureWarning,
     )
 
