@@ -137,9 +137,22 @@ def _without_handles(item: Any) -> tuple:
     return sorted(names_of([item])), type(alone(item)), known
 
 
+_OF_ESTIMATOR = frozenset(
+    "module criterion measure validation patience window ema_decay tasks seed "
+    "standardized name".split()
+)
+"""What estimators tell ``make_net``, and nobody else."""
+
+
 def check_net_settings(estimator: Any) -> None:
     """Check callbacks, and `net_params` as the parameters of the same names."""
     given, constraints = estimator.net_params or {}, estimator._parameter_constraints
+    for name in _OF_ESTIMATOR.intersection(given):
+        raise ValueError(
+            f"net_params sets {name!r}, which {type(estimator).__name__} makes itself; "
+            "set the estimator's own parameters, or 'module__…' and 'criterion__…' for "
+            "those of its network and its loss."
+        )
     own = {name: str(name).rpartition("__")[2] for name in given}
     validate_parameter_constraints(
         {name: constraints.get(own[name], "no_validation") for name in given},
