@@ -84,3 +84,25 @@ def test_summaries_in_tables_of_names_are_whole_sentences(pytestconfig):
         heads = re.findall(r'^ *r?"""(.+)$', path.read_text(), re.MULTILINE)
         cut = [head for head in heads if re.search(r"\b(Eqs?|al|cf|vs)\. ", head)]
         assert cut == [], path
+
+
+@pytest.mark.parametrize(
+    ("formula", "tags"),
+    [
+        (r"\hat x_m", ["msub", "mover", "mi", "mo", "mi"]),
+        (r"\hat x_m^2", ["msup", "msub", "mover", "mi", "mo", "mi", "mn"]),
+        (r"\hat z^g", ["msup", "mover", "mi", "mo", "mi"]),
+        (r"\overline{\sum_{i=1}^n}", ["mover", "munderover"]),
+    ],
+)
+def test_indices_stand_behind_letters_with_accents(pytestconfig, formula, tags):
+    from docutils.utils.math.latex2mathml import tex2mathml
+
+    path = pytestconfig.rootpath / "docs" / "_ext" / "mathml.py"
+    index_behind_accents = runpy.run_path(str(path))["index_behind_accents"]
+    written = index_behind_accents(tex2mathml(formula, as_block=True))
+    assert re.findall(r"<(\w+)", written)[1:][: len(tags)] == tags
+    named = (
+        '<math xmlns="http://www.w3.org/1998/Math/MathML"><mo>&nbsp;&lt;</mo></math>'
+    )
+    assert "<mo>\N{NO-BREAK SPACE}&lt;</mo>" in index_behind_accents(named)

@@ -1,4 +1,4 @@
-"""Tables of scores that read well: no value breaks, and commands are folded away."""
+"""Tables of scores that read well: a row is a line, and commands are folded away."""
 
 from docutils import nodes
 
@@ -12,6 +12,13 @@ def keep_deviations(app, doctree):
                 text.parent.replace(text, nodes.Text(kept))
 
 
+def name_scores(app, doctree):
+    """Give the class ``scores``, for the style sheet, to tables of means ± deviations."""
+    for table in doctree.findall(nodes.table):
+        if any("\N{PLUS-MINUS SIGN}" in text for text in table.findall(nodes.Text)):
+            table["classes"].append("scores")
+
+
 def fold_commands(app, doctree):
     """Fold away the commands of the examples that print the tables."""
     for block in list(doctree.findall(nodes.literal_block)):
@@ -23,5 +30,6 @@ def fold_commands(app, doctree):
 
 def setup(app):
     app.connect("doctree-read", keep_deviations)
+    app.connect("doctree-read", name_scores)
     app.connect("doctree-read", fold_commands)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
