@@ -15,7 +15,7 @@ ElementTree.register_namespace("", MATHML)
 
 
 def index_behind_accents(code):
-    r"""Put the index of ``\hat x_m`` behind the letter, where docutils puts it below."""
+    r"""Put the index of ``\hat x_m`` behind the letter; docutils puts it below."""
     # XML knows none of the names of HTML, such as ``&nbsp;``, but these.
     code = re.sub(r"&(?!lt;|gt;|amp;)\w+;", lambda name: unescape(name[0]), code)
     formula = ElementTree.fromstring(code)

@@ -13,7 +13,7 @@ def keep_deviations(app, doctree):
 
 
 def name_scores(app, doctree):
-    """Give the class ``scores``, for the style sheet, to tables of means ± deviations."""
+    """Give tables of means ± deviations the class ``scores`` of the style sheet."""
     for table in doctree.findall(nodes.table):
         if any("\N{PLUS-MINUS SIGN}" in text for text in table.findall(nodes.Text)):
             table["classes"].append("scores")
