@@ -127,6 +127,15 @@ def test_every_estimator_calibrates_on_dialogues_that_it_has_not_seen():
     np.testing.assert_array_equal(model.predict(X), model.estimator_.predict(X))
 
 
+@pytest.mark.parametrize("number", [np.int64(3), np.int32(3)])
+def test_a_number_of_folds_may_be_numpys(number):
+    X, y = drawn(12)
+    found = DialogueConformalClassifier(Exact(), cv=number).fit(X, y).calibration_
+    expected = DialogueConformalClassifier(Exact(), cv=3).fit(X, y).calibration_
+    for one, other in zip(found, expected, strict=True):
+        pd.testing.assert_frame_equal(one, other)
+
+
 def test_too_few_dialogues_rule_nothing_out_and_say_so():
     X, y = drawn(6)
     with pytest.warns(UserWarning, match="6 dialogues are too few.*which takes 9"):

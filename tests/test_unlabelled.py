@@ -35,7 +35,7 @@ from skmerc import (
     UtteranceClassifier,
 )
 from skmerc.datasets import make_conversations
-from skmerc.frame import drop_keys
+from skmerc.frame import drop_keys, mark_validation
 from skmerc.metrics import (
     accuracy_scorer,
     dialogue_confusion_matrix,
@@ -144,6 +144,33 @@ def test_what_stands_in_rows_without_a_label_decides_about_nothing(table, name):
     assert found[0].shape in ((len(X), 4), (len(X),))  # every row is answered
     for other in found[1:]:
         np.testing.assert_array_equal(found[0], other)
+
+
+@pytest.mark.parametrize("name", mostly_slow(MODELS))
+def test_a_label_that_stands_in_such_rows_alone_is_no_class(table, name):
+    X, y = table
+    model = clone(MODELS[name]).fit(X, filled_with(y, "bored"))
+    assert "bored" not in model.classes_
+    expected = answers(clone(MODELS[name]).fit(X, y), X)
+    np.testing.assert_array_equal(answers(model, X), expected)
+
+
+MEMBERS = {
+    "vote": lambda member: DialogueVotingClassifier([("a", member)], voting="soft"),
+    "stack": lambda member: DialogueStackingClassifier([("a", member)], cv=2),
+    "calibrated": lambda member: DialogueCalibratedClassifier(member, cv=2),
+}
+
+
+@pytest.mark.filterwarnings("ignore:The least populated class:UserWarning")
+@pytest.mark.parametrize("kind", MEMBERS)
+def test_a_member_that_never_heard_of_a_class_is_told(kind):
+    X, y = make_conversations(8, n_turns=(8, 10), random_state=0)
+    last = X["dialogue__id"].unique()[-2:]
+    y = np.where(X["dialogue__id"].isin(last), "bored", y)
+    X = mark_validation(X, dialogues=last)
+    with pytest.raises(ValueError, match="mark other dialogues for validation"):
+        MEMBERS[kind](LINEAR).fit(X, y)
 
 
 @pytest.mark.parametrize("name", mostly_slow(MODELS))

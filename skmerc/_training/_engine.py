@@ -46,7 +46,8 @@ class LossTerms(Callback):
         """Write the means."""
         for name in self.batches[0] if self.batches else ():
             values = torch.stack([terms[name] for terms in self.batches])
-            mean = weighted_mean(values, torch.stack(self.weights))
+            weights = torch.stack(self.weights).to(values.device)
+            mean = weighted_mean(values, weights)
             net.history.record(name, float(mean))
         self.batches, self.weights = [], []
 

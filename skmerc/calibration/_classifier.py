@@ -14,12 +14,12 @@ from skmerc._utils.types import Table
 from skmerc.ensemble._members import (
     LabelledScoreMixin,
     Member,
+    labels_to_learn,
     learn_as,
     refuse_ignorant,
     split_dialogues,
 )
 from skmerc.frame._columns import parse_table
-from skmerc.model_selection import fill_labels
 
 
 @storable
@@ -112,7 +112,7 @@ class DialogueCalibratedClassifier(LabelledScoreMixin, CalibratedClassifierCV):
             If weights are given and the classifier takes none.
         """
         X = parse_table(X).data
-        filled, labelled = fill_labels(X, y)
+        filled, labelled = labels_to_learn(X, y)
         estimator = self.estimator
         estimator = LinearSVC(random_state=0) if estimator is None else estimator
         refuse_ignorant([("estimator", estimator)], X)

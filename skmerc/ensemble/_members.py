@@ -5,6 +5,7 @@ each member is told again which rows have none, so that nobody learns what was f
 in.
 """
 
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -28,7 +29,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from skmerc._utils.types import Table
 from skmerc.frame._columns import parse_table
 from skmerc.metrics import accuracy_scorer
-from skmerc.model_selection import StratifiedDialogueKFold
+from skmerc.model_selection import StratifiedDialogueKFold, fill_labels
 
 _OF_DIALOGUES = {
     CalibratedClassifierCV: "DialogueCalibratedClassifier",
@@ -144,10 +145,22 @@ class Member(Wrapper):
             y = np.array(y, dtype=object)
             y[context] = None
         self._fit_inside(X, y, sample_weight if self.weighted else None)
+        self._refuse_fewer_classes(np.asarray(y)[~context])
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
         return self
+
+    def _refuse_fewer_classes(self, y: np.ndarray) -> None:
+        """Refuse a member whose columns are not those of the ensemble."""
+        n_known, n_classes = len(getattr(self, "classes_", y)), len(np.unique(y))
+        if y.ndim == 1 and n_known < n_classes:
+            raise ValueError(
+                f"{type(self.estimator).__name__} has learned {n_known} classes, and "
+                f"the labels hold {n_classes}. The rows of the others may all be "
+                "validation rows, from which it learns nothing: mark other dialogues "
+                "for validation, or give these rows the role 'context'."
+            )
 
     @delegated("predict")
     def predict(self, X: Any) -> Any:
@@ -194,6 +207,14 @@ class OnRows(Wrapper):
         fitted = clone(self.estimator).fit(X[self.rows], y[self.rows], **given)
         self.estimator_ = fitted
         return self
+
+
+def labels_to_learn(X: Table, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Fill labels and weigh rows, without classes that context rows alone have."""
+    filled, weight = fill_labels(X, y)
+    if filled.ndim == 1 and len(filled):
+        filled = np.where(weight > 0, filled, filled[np.argmax(weight > 0)])
+    return filled, weight
 
 
 def learn_as(
@@ -278,8 +299,8 @@ def split_dialogues(cv: Any, X: Table, y: ArrayLike, labelled: np.ndarray) -> li
     if len(labelled) < 2:
         raise ValueError(f"X holds {len(labelled)} sample(s); folds need more.")
     n_splits = 5 if cv is None else cv
-    if isinstance(n_splits, int):
-        cv = StratifiedDialogueKFold(n_splits)
+    if isinstance(n_splits, Integral):
+        cv = StratifiedDialogueKFold(int(n_splits))
     folds = list(check_cv(cv, y, classifier=True).split(X, y))
     for number, parts in enumerate(folds):
         for rows, part in zip(parts, ("training", "test"), strict=True):

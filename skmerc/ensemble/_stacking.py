@@ -12,13 +12,13 @@ from skmerc._utils.types import Table
 from skmerc.ensemble._members import (
     LabelledScoreMixin,
     OnRows,
+    labels_to_learn,
     learn_as,
     make_members,
     split_dialogues,
     unwrap_members,
 )
 from skmerc.frame._columns import parse_table
-from skmerc.model_selection import fill_labels
 
 
 @storable
@@ -121,7 +121,7 @@ class DialogueStackingClassifier(LabelledScoreMixin, StackingClassifier):
             If weights are given to a member that takes none.
         """
         X = parse_table(X).data
-        filled, weight = fill_labels(X, y)
+        filled, weight = labels_to_learn(X, y)
         labelled = weight > 0
         self._refuse_keys_passed_through(X)
         final = self.final_estimator

@@ -10,12 +10,12 @@ from skmerc._utils.registry import storable
 from skmerc._utils.types import Table
 from skmerc.ensemble._members import (
     LabelledScoreMixin,
+    labels_to_learn,
     learn_as,
     make_members,
     unwrap_members,
 )
 from skmerc.frame._columns import parse_table
-from skmerc.model_selection import fill_labels
 
 
 @storable
@@ -104,7 +104,7 @@ class DialogueVotingClassifier(LabelledScoreMixin, VotingClassifier):
             If weights are given to a member that takes none.
         """
         X = parse_table(X).data
-        filled, _ = fill_labels(X, y)
+        filled, _ = labels_to_learn(X, y)
         changes = {"estimators": make_members(self.estimators, X)}
         learn_as(self, VotingClassifier, X, filled, changes, **fit_params)
         unwrap_members(self)

@@ -350,9 +350,13 @@ def _take_apart(
 def sortable(turns: pd.Series) -> np.ndarray:
     """Turn the turns of a table into numbers that have their order."""
     turns = turns.infer_objects()
+    if str(turns.dtype).startswith("date32"):  # of Arrow: as Python's own dates
+        turns = turns.astype(object)
     kinds = (pd.api.types.is_datetime64_any_dtype, pd.api.types.is_timedelta64_dtype)
     if any(kind(turns.dtype) for kind in kinds):
         return turns.astype("int64").to_numpy()
+    if pd.api.types.is_bool_dtype(turns.dtype):
+        turns = turns.astype(float)
     numbers = pd.to_numeric(turns, errors="coerce")
     if numbers.dtype.kind == "c":
         raise ValueError("dialogue__turn holds complex numbers, which have no order.")

@@ -298,7 +298,7 @@ def mark_validation(
     keys = table.keys
     ids, ordinary = keys["dialogue__id"], keys["dialogue__role"] == "utterance"
     if dialogues is None:
-        dialogues = _draw_dialogues(ids[ordinary].unique(), fraction, random_state)
+        dialogues = _draw_dialogues(np.unique(ids[ordinary]), fraction, random_state)
     several = is_array_like(dialogues) and getattr(dialogues, "ndim", 1) > 0
     names: Any = dialogues if several else [dialogues]
     wanted = pd.Index([str(name) for name in names], dtype=str)

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.sparse import issparse
 
 from skmerc.frame._columns import as_pandas, is_array_like
-from skmerc.frame._numbers import find_no_number
+from skmerc.frame._numbers import as_floats, find_no_number
 
 SEVERAL_LABELS = (
     "If rows have several labels each, make an indicator matrix of them: "
@@ -53,7 +53,7 @@ def complete_labels(y: Any, context: np.ndarray, *, numeric: bool = False) -> An
         labels = np.asarray(labels)[:, 0]
     elif len(shape) == 2:
         unread = context[:, None] & pd.isna(np.asarray(labels))
-        return np.where(unread, 0, labels) if unread.any() else y
+        return _as_numbers(np.where(unread, 0, labels)) if unread.any() else y
     labels = _as_series(labels)
     _refuse_lists(labels)
     missing = labels.isna().to_numpy()
@@ -63,6 +63,12 @@ def complete_labels(y: Any, context: np.ndarray, *, numeric: bool = False) -> An
     labels = labels.where(~missing, labels[~missing].iloc[0])
     (_refuse_text if numeric else refuse_mixed)(labels)
     return y if labels.dtype != object and not missing.any() else _as_array(labels)
+
+
+def _as_numbers(labels: np.ndarray) -> np.ndarray:
+    """Take objects for numbers where they are some, as they are beside a None."""
+    are_numbers = labels.dtype == object and find_no_number(labels) is None
+    return as_floats(labels) if are_numbers else labels
 
 
 def read_labels(y: Any, context: np.ndarray, *, numeric: bool = False) -> np.ndarray:

@@ -200,7 +200,7 @@ def _scores_of_dialogue(
 def _trim(bands: np.ndarray, tolerance: float) -> np.ndarray:
     middle = bands.shape[1] // 2
     reached = np.flatnonzero((bands >= tolerance).any(axis=0))
-    width = min(np.abs(reached - middle).max() + 1, middle)
+    width = min(np.abs(reached - middle).max(initial=0) + 1, middle)
     return bands[:, middle - width : middle + width + 1]
 
 

@@ -87,7 +87,8 @@ def _target(table: Conversations, y: ArrayLike) -> np.ndarray:
     """Turn labels into numbers, with -1 or NaN where there is none."""
     context = table.role == CONTEXT
     y = np.asarray(y)
-    if y.dtype.kind == "f":
+    # Beside a missing one, numbers of classes are of a type for fractions, too.
+    if y.dtype.kind == "f" and (y[~context] % 1 != 0).any():
         return np.where(context, np.nan, y).astype(np.float32)
     classes = np.unique(y[~context])
     return np.where(context, -1, np.searchsorted(classes, y))

@@ -19,6 +19,7 @@ from skmerc.frame._columns import (
     make_keys,
     parse_table,
 )
+from skmerc.frame._conversations import sortable
 from skmerc.frame._numbers import holds_numbers
 
 _CONTEXT = "(context)"  # in brackets, since a modality may be called context
@@ -206,8 +207,7 @@ def _draw_donors(
             f"X holds {len(names)} dialogue(s), and unit='dialogue' gives every "
             "dialogue the features of another one; use unit='utterance'."
         )
-    turn = pd.to_numeric(keys[KEYS[1]].infer_objects()).to_numpy()
-    order = np.lexsort((turn, dialogue))
+    order = np.lexsort((sortable(keys[KEYS[1]]), dialogue))
     return [
         _rows_of_others(dialogue, order, rng.permutation(len(names)))
         for _ in range(n_repeats)

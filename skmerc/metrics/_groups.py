@@ -89,7 +89,7 @@ def scores_by_group(
     members = _read_groups(groups, X)
     true, pred, members = map(np.asarray, rows_with_labels(X, y_true, y_pred, members))
     scores = _SCORES if scores is None else scores
-    kinds = sorted(set(members), key=str)
+    kinds = _in_order(set(members))
     rows = {kind: members == kind for kind in kinds} | {
         _ALL: np.ones(len(true), dtype=np.bool_)
     }
@@ -100,6 +100,13 @@ def scores_by_group(
     }
     found = pd.DataFrame.from_dict(table, orient="index").rename_axis("group")
     return found.astype({"support": int})
+
+
+def _in_order(kinds):
+    try:
+        return sorted(kinds)
+    except TypeError:  # of several types
+        return sorted(kinds, key=str)
 
 
 def _read_groups(groups, X):

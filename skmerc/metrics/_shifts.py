@@ -8,6 +8,7 @@ from sklearn.metrics import f1_score
 from skmerc._utils.compat import StrOptions, validate_params
 from skmerc._utils.types import Table
 from skmerc.frame._columns import KEYS, parse_table
+from skmerc.frame._conversations import sortable
 from skmerc.frame._labels import read_labels
 from skmerc.metrics._rows import rows_with_labels
 
@@ -62,7 +63,7 @@ def emotion_shifts(X: Table, y: ArrayLike) -> np.ndarray:
     labelled = np.flatnonzero(~table.is_context)
     emotions = read_labels(y, table.is_context)[labelled]
     rows = table.keys.iloc[labelled].assign(emotion=pd.factorize(emotions)[0])
-    rows = rows.sort_values(KEYS[1], kind="stable")
+    rows = rows.iloc[np.argsort(sortable(rows[KEYS[1]]), kind="stable")]
     before = rows.groupby([KEYS[0], KEYS[2]], sort=False)["emotion"].shift()
     shifted = before.notna() & (before != rows["emotion"])
     shifts = np.zeros(len(table.keys), bool)

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from skmerc._utils.random import Dropout, randn
 from skmerc.graph._edges import ranges
+from skmerc.nn.blocks import show_blocks
 from skmerc.nn.transformer import DialogueTransformer
 
 
@@ -256,7 +257,7 @@ class JoyfulFusion(nn.Module):
             code, part = self.on_basis(blocks, present)
             # Mixtures of many vectors are short, and would hardly count beside others.
             codes, loss = [*codes, self.norm(code)], loss + part
-        return torch.cat(codes or blocks, dim=1), loss
+        return torch.cat(codes or show_blocks(blocks, present), dim=1), loss
 
     def step(
         self, blocks: list[Tensor], present: Tensor, state: tuple | None
@@ -286,7 +287,7 @@ class JoyfulFusion(nn.Module):
             codes.append(code)
         if self.on_basis:
             codes.append(self.norm(self.on_basis.step(blocks, present)))
-        return torch.cat(codes or blocks, dim=1), state
+        return torch.cat(codes or show_blocks(blocks, present), dim=1), state
 
 
 def _refuse_unknown(settings: dict) -> None:

@@ -10,6 +10,7 @@ from sklearn.utils import check_consistent_length
 from skmerc._utils.optional import need
 from skmerc._utils.types import Table
 from skmerc.frame._columns import KEYS, parse_table
+from skmerc.frame._conversations import sortable
 from skmerc.plotting._answers import as_probabilities, certain, probabilities_of
 from skmerc.plotting._style import Display, fill, marker
 
@@ -293,5 +294,5 @@ def _rows_of(X: Any, dialogue: str | None) -> tuple[np.ndarray, str]:
         raise ValueError(
             f"X has no dialogue {name!r}; its ids are text such as {ids.iloc[0]!r}."
         )
-    turns = table.keys[KEYS[1]].iloc[rows].infer_objects()
-    return rows[np.argsort(pd.to_numeric(turns).to_numpy(), kind="stable")], name
+    turns = sortable(table.keys[KEYS[1]].iloc[rows])
+    return rows[np.argsort(turns, kind="stable")], name

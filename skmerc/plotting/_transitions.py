@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from skmerc._utils.types import Table
 from skmerc.frame._columns import KEYS, parse_table
+from skmerc.frame._conversations import sortable
 from skmerc.frame._labels import read_labels
 from skmerc.plotting._style import Display, draw_matrix
 
@@ -193,7 +194,7 @@ def _count(
             f"The labels are of shape {labels.shape} and X has {len(keys)} rows; give "
             "one emotion for each."
         )
-    turns = pd.to_numeric(keys[KEYS[1]].infer_objects()).to_numpy()
+    turns = sortable(keys[KEYS[1]])
     by = [KEYS[0], KEYS[2]] if speaker == "same" else [KEYS[0]]
     place = pd.Series(np.arange(len(keys)))[np.argsort(turns, kind="stable")]
     following = place.groupby([keys[key].loc[place.index] for key in by]).shift(-1)

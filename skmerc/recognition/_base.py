@@ -270,7 +270,7 @@ class DialogueEstimator(
         target = task.encode(y, labelled)
         kinds = task.stratify(target)
         learned, scored = self._divide(table, kinds, weight, rng, hold=not epochs)
-        real = table.learnable & (table.role == UTTERANCE)
+        real = learned & (weight > 0) & (table.role == UTTERANCE)
         task, factor = task.weigh(
             target,
             weight * learned,
@@ -284,7 +284,8 @@ class DialogueEstimator(
             raise ValueError("No row is left to learn from: all have class weight 0.")
         self._check_weights(learned)
         if not resume:
-            self._n_speakers = self._count_speakers(table, learned > 0)
+            read = np.isin(table.dialogue, table.dialogue[learned > 0])
+            self._n_speakers = self._count_speakers(table, read)
         if epochs or not resume:
             self._learn_scales(table, learned, further=resume)
             task = task.learn_scale(target, table.select(learned > 0), learned)

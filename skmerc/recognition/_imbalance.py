@@ -151,7 +151,8 @@ def prior_shift(
     classes : ndarray of shape (n_classes,)
         The classes.
     real, trained : ndarray of shape (n_classes,)
-        Shares of the classes among real training rows, and in what was learned.
+        Shares of the classes among real training rows, and in what was learned. A
+        class that was not learned is as improbable after the shift as before.
 
     Returns
     -------
@@ -175,7 +176,8 @@ def prior_shift(
             f"{classes.tolist()}."
         )
     wanted = np.maximum(wanted / wanted.sum(), SMALLEST)
-    return np.log(wanted / np.maximum(trained, SMALLEST))
+    # What was never learned has no share that could be corrected.
+    return np.log(wanted / np.where(trained > 0, trained, 1.0))
 
 
 def _check_given(parameter: str, given: dict, classes: np.ndarray) -> list:

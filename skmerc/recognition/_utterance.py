@@ -110,7 +110,6 @@ class UtteranceClassifier(LabelledScoreMixin, Wrapper):
         table = parse_table(X)
         labels = complete_labels(y, table.is_context)
         features = table.features
-        validate_data(self, features, skip_check_array=True)
         if table.key_names:
             check_consistent_length(features, labels, sample_weight)
             learned = np.flatnonzero(table.is_learnable)
@@ -119,7 +118,10 @@ class UtteranceClassifier(LabelledScoreMixin, Wrapper):
                 None if part is None else safe_indexing(part, learned)
                 for part in (features, labels, sample_weight)
             )
-        return self._fit_inside(features, labels, sample_weight)
+        self._fit_inside(features, labels, sample_weight)
+        # A fit that fails leaves the one before as it was.
+        validate_data(self, table.features, skip_check_array=True)
+        return self
 
     def _read(self, X: Table) -> Any:
         features = parse_table(X).features

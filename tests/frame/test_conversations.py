@@ -95,6 +95,16 @@ class TestOrder:
         X = table(list("aaaa"), turn=convert(days))
         assert orders(X) == [[3, 1, 0, 2]]
 
+    def test_turns_may_be_yes_or_no(self):
+        assert orders(table(list("aa"), turn=[True, False])) == [[1, 0]]
+
+    def test_dates_of_arrow_are_refused_as_dates_are(self):
+        pytest.importorskip("pyarrow")
+        days = pd.Series(pd.date_range("2026-03-01", periods=2).date)
+        for turn in (days, days.astype("date32[pyarrow]")):
+            with pytest.raises(ValueError, match="finite numbers or timestamps"):
+                read(table(list("aa"), turn=turn))
+
     def test_turns_may_be_nullable_integers(self):
         X = table(list("aaa"), turn=pd.array([2, 0, 1], dtype="Int64"))
         assert orders(X) == [[1, 2, 0]]

@@ -303,6 +303,8 @@ class TestMarkValidation:
         pd.testing.assert_frame_equal(
             marked, mark_validation(X, fraction=0.3, random_state=0)
         )
+        other = mark_validation(X[::-1], fraction=0.3, random_state=0)
+        pd.testing.assert_frame_equal(other[::-1], marked)
         for fraction in (0.001, 0.999):
             roles = mark_validation(X, fraction=fraction, random_state=0)[KEYS[3]]
             assert set(roles) == {"utterance", "validation"}

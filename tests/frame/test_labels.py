@@ -5,7 +5,12 @@ import pandas as pd
 import pytest
 from systems import mostly_slow
 
-from skmerc import CBERLClassifier, DJVAEFuser, MultimodalGANSampler
+from skmerc import (
+    CBERLClassifier,
+    DJVAEFuser,
+    JoyfulClassifier,
+    MultimodalGANSampler,
+)
 from skmerc.exceptions import NoDialogueWarning
 
 SMALL = {"hidden_size": 8, "random_state": 0}
@@ -61,3 +66,23 @@ def test_turns_without_dialogues_are_warned_of(conversations_xy):
     forgotten = X.drop(columns="dialogue__id")
     with pytest.warns(NoDialogueWarning, match="dialogue__turn and dialogue__speaker"):
         model.predict(forgotten)
+
+
+@pytest.mark.parametrize("gap", ["nan", "none", "nullable", "lists"])
+def test_sets_of_labels_are_read_beside_context_without_any(conversations_xy, gap):
+    X, y = conversations_xy
+    sets = pd.DataFrame({name: (y == name).astype(int) for name in np.unique(y)})
+    context = pd.Series(np.arange(len(X)) % 4 == 0)
+    X = X.assign(dialogue__role=np.where(context, "context", "utterance"))
+    given = {
+        "nan": sets.astype(float).mask(context, axis=0),
+        "none": sets.astype(object).where(~context, None, axis=0),
+        "nullable": sets.astype("Int64").mask(context, axis=0),
+        "lists": [
+            [None] * sets.shape[1] if unread else row
+            for unread, row in zip(context, sets.to_numpy().tolist(), strict=True)
+        ],
+    }[gap]
+    model = JoyfulClassifier(fusion_size=8, max_epochs=1, **SMALL)
+    expected = model.fit(X, sets).predict_proba(X)
+    np.testing.assert_array_equal(model.fit(X, given).predict_proba(X), expected)

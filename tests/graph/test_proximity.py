@@ -146,6 +146,12 @@ def test_bands_are_as_wide_as_walks_reach_in_a_long_dialogue():
     assert (scores[:, 0] < 1e-3).all()
 
 
+def test_nothing_reaches_a_tolerance_above_all_scores():
+    lengths = torch.tensor([300])
+    scores = katz_scores(window_edges(lengths, 1, 1), lengths, tolerance=20.0)
+    assert scores.shape[0] == 300
+
+
 @pytest.mark.parametrize("window", mostly_slow([1, 2]))
 def test_a_dialogue_of_20000_turns_has_no_wider_bands(window):
     shapes = []

@@ -57,6 +57,16 @@ def test_context_has_no_label(table):
             assert unknown.tolist() == context[graph.row.numpy()].tolist()
 
 
+def test_numbers_of_classes_stay_classes_beside_context(table):
+    X, _ = table
+    number = np.arange(len(X)) % 3
+    X = X.assign(dialogue__role=np.where(number == 0, "context", "utterance"))
+    for gap in (None, np.nan):
+        labels = [gap if n == 0 else int(n) for n in number]
+        for graph in to_pyg(X, labels):
+            assert graph.y.tolist() == (number[graph.row.numpy()] - 1).tolist()
+
+
 def test_synthetic_utterances_stand_in_a_copy_of_their_dialogue(table):
     X, y = table
     first = X.index[X["dialogue__turn"] == 0][:1]

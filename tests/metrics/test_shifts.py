@@ -33,6 +33,13 @@ def test_shifts_are_told_by_speaker_and_dialogue_in_any_order_of_rows(seed):
     assert_array_equal(emotion_shifts(table(rows), rows["emotion"]), rows["shift"])
 
 
+def test_turns_that_are_text_have_the_order_of_numbers():
+    rows = pd.DataFrame({"turn": np.arange(12), "emotion": ["joy"] * 6 + ["fear"] * 6})
+    rows = rows.assign(dialogue="a", speaker="Ann", turn=rows["turn"].astype(str))
+    shifts = emotion_shifts(table(rows), rows["emotion"])
+    assert np.flatnonzero(shifts).tolist() == [6]
+
+
 def test_rows_without_a_label_are_passed_over():
     emotions = ROWS["emotion"].to_list()
     emotions[3] = None

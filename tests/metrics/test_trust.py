@@ -80,3 +80,8 @@ def test_groups_are_scored_apart():
 def test_what_cannot_be_scored_is_told(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_groups_that_are_numbers_have_their_order():
+    found = scores_by_group(["joy"] * 3, ["joy"] * 3, [10, 2, 1])
+    assert found.index.tolist() == [1, 2, 10, "(all)"]

@@ -1,5 +1,6 @@
 """DialogueGCN's layer and network against sums worked out edge by edge."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -117,6 +118,17 @@ def test_speakers_beyond_those_known_count_as_the_last(network, features):
     many = torch.tensor([7, 8, 9, 10, 5, 3, 3])
     found = network(features, SEQUENCE, many).logits
     assert found.isfinite().all()
+
+
+def test_speakers_who_only_speak_in_context_are_told_apart():
+    X, y = make_conversations(6, n_turns=(6, 8), n_speakers=2, random_state=0)
+    first = X.groupby("dialogue__id")["dialogue__speaker"].transform("first")
+    mute = X["dialogue__speaker"] == first
+    X = X.assign(dialogue__role=np.where(mute, "context", "utterance"))
+    model = DialogueGCNClassifier(hidden_size=6, max_epochs=1, random_state=0)
+    one_voice = X.assign(dialogue__speaker="Ann")
+    answers = model.fit(X, y).predict_proba(X)
+    assert not np.array_equal(answers, model.predict_proba(one_voice))
 
 
 def test_relations_of_pairs_and_of_equal_speakers_differ():

@@ -284,6 +284,14 @@ class TestJoyfulFusion:
         torch.testing.assert_close(code, expected)
         torch.testing.assert_close(loss, expected_loss)
 
+    def test_without_either_a_modality_that_is_hidden_is_0(self):
+        shown = all_present(WIDTHS)
+        shown[::2, 1] = False
+        fusion = JoyfulFusion(WIDTHS, 24, global_fusion=False, specific_fusion=False)
+        node, _ = fusion(blocks_of(WIDTHS), shown, LENGTHS)
+        hidden = node[:, 5:8] == 0
+        assert torch.equal(hidden.all(dim=1), ~shown[:, 1])
+
     def test_neither_leaves_the_modalities_as_they_are(self):
         fusion = JoyfulFusion(WIDTHS, 12, global_fusion=False, specific_fusion=False)
         blocks = blocks_of(WIDTHS)

@@ -217,3 +217,49 @@ def test_part_by_part_the_shift_follows_all_that_came(table):
     expected = [shift.get(label, 0) for label in model.classes_]
     found = model.net_.criterion_.logit_shift.numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+# What was never learned
+
+
+UNLEARNED = {
+    "validation rows alone": lambda X, last: (
+        {},
+        X.assign(dialogue__role=np.where(last, "validation", "utterance")),
+        None,
+    ),
+    "weight 0": lambda X, last: ({}, X, np.where(last, 0.0, 1.0)),
+    "class weight 0": lambda X, last: ({"class_weight": {"bored": 0.0}}, X, None),
+}
+
+
+@pytest.mark.parametrize("how", UNLEARNED)
+@pytest.mark.parametrize("prior", ["uniform", "train", {"bored": 0.1, "neutral": 0.9}])
+def test_a_prior_gives_nothing_to_a_class_that_was_not_learned(table, how, prior):
+    X, y = table
+    last = (X["dialogue__id"] == X["dialogue__id"].iloc[-1]).to_numpy()
+    y = np.where(last, "bored", y)
+    given, X, weight = UNLEARNED[how](X, last)
+    model = CBERLClassifier(**SMALL, hidden_size=8, heads=2, **given)
+    before = model.fit(X, y, sample_weight=weight).predict_proba(X)
+    after = model.set_params(prior=prior).predict_proba(X)
+    classes = model.classes_
+    assert (classes == np.unique(y)).all()
+    wanted = {
+        "uniform": np.full(len(classes), 1 / len(classes)),
+        "train": model.class_prior_,
+    }.get(str(prior), np.where(classes == "bored", 0.1, 0.9 * (classes == "neutral")))
+    shares = [np.mean(y[~last] == label) for label in classes]
+    learned = np.where(classes == "bored", 1.0, shares)
+    expected = before * np.maximum(wanted, 1e-12) / learned
+    np.testing.assert_allclose(after, expected / expected.sum(axis=1, keepdims=True))
+
+
+@each_classifier
+def test_shares_of_the_classes_count_what_was_learned_from(table, kind, settings):
+    X, y = table
+    dropped = X["dialogue__id"].isin(X["dialogue__id"].unique()[:4]).to_numpy()
+    model = kind(**SMALL, **settings)
+    weighted = model.fit(X, y, sample_weight=~dropped * 1.0).class_prior_
+    X, y = X[~dropped], y[~dropped]
+    np.testing.assert_array_equal(weighted, model.fit(X, y).class_prior_)

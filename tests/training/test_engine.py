@@ -228,3 +228,22 @@ def test_the_bar_appears_only_if_asked_for(capsys, validated):
     assert "train_loss" in shown.err
     assert ("valid_weighted_f1" in shown.err) == validated
     assert dict(net.callbacks_)["progress"].bar is None
+
+
+def test_terms_of_a_loss_are_averaged_where_they_are(monkeypatch):
+    places = []
+
+    def weighted_mean(values, weight):
+        places.append((values.device.type, weight.device.type))
+        return 0.0
+
+    monkeypatch.setattr("skmerc._training._engine.weighted_mean", weighted_mean)
+    # Another device than that of numbers which come without one.
+    criterion = SimpleNamespace(terms={"loss": torch.empty((), device="meta")})
+    history = SimpleNamespace(record=lambda *given: None)
+    net = SimpleNamespace(criterion_=criterion, history=history)
+    callback = LossTerms()
+    callback.on_epoch_begin(net)
+    callback.on_batch_end(net, training=True)
+    callback.on_epoch_end(net)
+    assert places == [("meta", "meta")]
