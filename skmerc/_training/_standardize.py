@@ -82,9 +82,12 @@ class Moments:
 
     @property
     def nearly_constant(self) -> np.ndarray:
-        """Whether a column is read as constant, and not for rounding alone."""
-        rounding = 1e-12 * np.abs(self.mean)
-        return (self.deviation > rounding) & (self.deviation <= self.least)
+        """Whether a column is read as constant beside its mean, and not for rounding.
+
+        Numbers near 0 throughout, as sentence models have some, are no matter.
+        """
+        mean, deviation = np.abs(self.mean), self.deviation
+        return (deviation > 1e-12 * mean) & (deviation <= 1e-6 * mean)
 
     def standardize(self, active: bool = True) -> Standardize:
         """Make the layer that brings the columns to mean 0 and deviation 1."""
@@ -144,8 +147,8 @@ def warn_of_nearly_constant(
     column = int(columns[0])
     name = column if names is None else names[column]
     warn_user(
-        f"{len(columns)} columns vary by less than a millionth of their mean, or by "
-        f"less than 1e-12, and are read as constant: the first is {name!r} of block "
+        f"{len(columns)} columns vary by less than a millionth of their mean, and are "
+        f"read as constant: the first is {name!r} of block "
         f"{block_of(column, conversations.blocks)!r}, mean "
         f"{moments.mean[column]:.4g}, standard deviation "
         f"{moments.deviation[column]:.4g}. Networks compute in float32, where that may "

@@ -18,7 +18,11 @@ from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc._utils.registry import storable
 from skmerc._utils.types import Table
 from skmerc._utils.warnings import warn_user
-from skmerc.ensemble._members import refuse_ignorant, split_dialogues
+from skmerc.ensemble._members import (
+    LabelledScoreMixin,
+    refuse_ignorant,
+    split_dialogues,
+)
 from skmerc.frame._columns import KEYS, ROLES, SYNTHETIC, parse_table, source_ids
 from skmerc.frame._labels import read_labels, refuse_context_alone
 
@@ -26,7 +30,9 @@ __all__ = ["DialogueConformalClassifier"]
 
 
 @storable
-class DialogueConformalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+class DialogueConformalClassifier(
+    LabelledScoreMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator
+):
     r"""Sets of emotions that hold the true one as often as is promised.
 
     Classifiers that were trained without a dialogue tell how unusual its true emotions
@@ -45,7 +51,7 @@ class DialogueConformalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstim
     cv : int or splitter, default=5
         How dialogues are left out: a number of folds, those of
         :class:`~skmerc.model_selection.StratifiedDialogueKFold`, or one that tests each
-        row at most once.
+        dialogue in one fold at most.
     method : {"lac", "aps"}, default="lac"
         How unusual an emotion is: ``"lac"``, one minus its probability [1]_, which
         gives the smallest sets; ``"aps"``, the probability of it and of all that are
@@ -181,8 +187,8 @@ class DialogueConformalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstim
         Raises
         ------
         ValueError
-            If no row is labelled, a label is missing in another row than context, or
-            there are fewer dialogues than folds.
+            If no row is labelled, a label is missing in another row than context,
+            there are fewer dialogues than folds, or `cv` tests a dialogue in several.
         """
         if y is None:
             raise ValueError(
@@ -203,7 +209,9 @@ class DialogueConformalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstim
         refuse_ignorant([("estimator", chosen)], X)
         dialogues = source_ids(table.keys[KEYS[0]]).to_numpy()
         self.estimators_, self._calibration = [], []
-        for train, test in split_dialogues(self.cv, X, labels, labelled):
+        folds = split_dialogues(self.cv, X, labels, labelled)
+        _refuse_several_folds(dialogues, folds)
+        for train, test in folds:
             fitted = clone(chosen).fit(_take(X, train), _take(y, train))
             scores = self._scores(fitted, _take(X, test))
             number = np.searchsorted(self.classes_, labels[test][calibrates[test]])
@@ -354,6 +362,19 @@ class DialogueConformalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstim
         tags.input_tags = get_tags(chosen).input_tags
         tags.input_tags.sparse = False
         return tags
+
+
+def _refuse_several_folds(dialogues: np.ndarray, folds: list) -> None:
+    """Refuse folds that part dialogues, or test one twice: it would calibrate twice."""
+    tested = np.concatenate([np.unique(dialogues[test]) for _, test in folds])
+    names, counts = np.unique(tested, return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(
+            f"cv tests {(counts > 1).sum()} dialogues in more than one fold, the first "
+            f"is {names[counts > 1][0]!r}, and a set is as large as promised only where "
+            "each calibrates once. Give a number of folds, or "
+            "skmerc.model_selection.StratifiedDialogueKFold."
+        )
 
 
 def _one_column(y: Any) -> Any:

@@ -203,13 +203,14 @@ class LiveConversation:
         Parameters
         ----------
         speaker : object, default=None
-            Who speaks, stored as text; None where unknown.
+            Who speaks, stored as text. By default whom a row that `features` is
+            names, or nobody known.
         text : str, default=None
             What is said, for a model with one text embedder.
         features : mapping, Series, DataFrame of one row or array, default=None
             The features of the turn: a mapping from modalities to arrays, or from
-            columns to values; or all columns in the order of the fitted table. A
-            modality that is left out, or None, is missing.
+            columns to values, such as a row of a table; or all columns in the order of
+            the fitted table. A modality that is left out, or None, is missing.
 
         Returns
         -------
@@ -225,7 +226,8 @@ class LiveConversation:
         TypeError
             If features are no array or mapping.
         """
-        number, speaker = len(self), speaker_name(speaker)
+        features, named = self._reader.part(features)
+        number, speaker = len(self), speaker_name(named if speaker is None else speaker)
         row = self._reader.read(number, speaker, text, features)
         rows = [*self._rows, row]
         with each_once(self._told):

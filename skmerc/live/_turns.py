@@ -115,6 +115,24 @@ class TurnReader:
         """Return turns as a table."""
         return pd.DataFrame(rows, columns=self.columns)
 
+    @staticmethod
+    def part(features: Any) -> tuple[Any, Any]:
+        """Part the features of a row of a table from its keys; return its speaker, too.
+
+        Other keys are left out, since the conversation knows them.
+        """
+        if isinstance(features, pd.DataFrame):
+            if len(features) != 1:
+                raise ValueError(f"features has {len(features)} rows; a turn is one.")
+            features = {name: features[name].iloc[0] for name in features}
+        if not isinstance(features, Mapping | pd.Series):
+            return features, None
+        keys = key_columns(pd.DataFrame(columns=list(features.keys())))
+        if not keys:
+            return features, None
+        left = {n: v for n, v in features.items() if n not in keys.values()}
+        return left, features.get(keys.get(KEYS[2]))
+
     def _text_column(self) -> str:
         if len(self.texts) == 1:
             return self.texts[0]
@@ -131,11 +149,6 @@ class TurnReader:
     def _cells(self, features: Any) -> dict:
         if features is None:
             return {}
-        if isinstance(features, pd.DataFrame):
-            if len(features) != 1:
-                raise ValueError(f"features has {len(features)} rows; a turn is one.")
-            features = features.drop(columns=list(key_columns(features).values()))
-            features = features.iloc[0]
         if isinstance(features, Mapping | pd.Series):
             cells = [self._given(name, value) for name, value in features.items()]
             return {column: value for part in cells for column, value in part.items()}

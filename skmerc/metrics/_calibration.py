@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from skmerc._utils.compat import Interval, validate_params
 from skmerc._utils.types import Table
+from skmerc.metrics._probabilities import with_classes
 from skmerc.metrics._rows import rows_with_labels
 
 _ANSWERS = {
@@ -192,9 +193,10 @@ def _bins(confidence, right, n_bins):
 def _read(y_true, y_prob, classes, X):
     """Indicators and probabilities of the rows with labels, a column for each class."""
     y_true, y_prob = rows_with_labels(X, y_true, y_prob)
+    y_prob, classes = with_classes(y_prob, classes, np.unique(y_true))
     values = np.asarray(y_prob, dtype=np.float64)
     if classes is None:
-        classes = getattr(y_prob, "columns", np.unique(y_true))
+        classes = np.unique(y_true)
     if values.ndim != 2 or values.shape[1] != len(classes):
         raise ValueError(
             f"y_prob is of shape {values.shape}, and the {len(classes)} classes are "

@@ -89,24 +89,27 @@ def scores_by_group(
     members = _read_groups(groups, X)
     true, pred, members = map(np.asarray, rows_with_labels(X, y_true, y_pred, members))
     scores = _SCORES if scores is None else scores
-    kinds = _in_order(set(members))
-    rows = {kind: members == kind for kind in kinds} | {
-        _ALL: np.ones(len(true), dtype=np.bool_)
-    }
-    table = {
-        name: {"support": int(chosen.sum())}
+    names, rows = _rows_of_groups(members)
+    names, rows = [*names, _ALL], [*rows, np.arange(len(true))]
+    table = [
+        {"support": len(chosen)}
         | {label: score(true[chosen], pred[chosen]) for label, score in scores.items()}
-        for name, chosen in rows.items()
-    }
-    found = pd.DataFrame.from_dict(table, orient="index").rename_axis("group")
-    return found.astype({"support": int})
+        for chosen in rows
+    ]
+    index = pd.Index(names, dtype=object, name="group")
+    return pd.DataFrame(table, index=index).astype({"support": int})
 
 
-def _in_order(kinds):
+def _rows_of_groups(members):
+    """Name the groups in their order, and list the rows of each."""
+    number, names = pd.factorize(members)
     try:
-        return sorted(kinds)
+        order = sorted(range(len(names)), key=names.__getitem__)
     except TypeError:  # of several types
-        return sorted(kinds, key=str)
+        order = sorted(range(len(names)), key=lambda k: str(names[k]))
+    ends = np.bincount(number, minlength=len(names)).cumsum()
+    rows = np.split(np.argsort(number, kind="stable"), ends[:-1])
+    return [names[k] for k in order], [rows[k] for k in order]
 
 
 def _read_groups(groups, X):

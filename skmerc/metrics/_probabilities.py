@@ -1,7 +1,38 @@
 """Scores of probabilities, also where a class is absent from what is scored."""
 
 import numpy as np
+import pandas as pd
 from sklearn.metrics import log_loss, roc_auc_score
+
+
+def with_classes(y_prob, classes, labels=()):
+    """Put the columns of probabilities in the order of the classes; return both.
+
+    A frame names its columns, but by numbers that pandas gives of itself, where the
+    `labels` are others. Without names and `classes` these are None.
+
+    Raises
+    ------
+    ValueError
+        If the columns have other names than `classes`.
+    """
+    columns = getattr(y_prob, "columns", None)
+    labels = labels if classes is None else classes
+    if isinstance(columns, pd.RangeIndex) and not set(labels) <= set(columns):
+        columns = None
+    if columns is None:
+        return y_prob, classes
+    if classes is None:
+        return y_prob, list(columns)
+    place = {str(name): number for number, name in enumerate(columns)}
+    if {str(label) for label in classes} != set(place):
+        raise ValueError(
+            f"y_prob names its columns {list(columns)}, and classes are "
+            f"{list(classes)}. Leave classes out, or give the probabilities as an array "
+            "whose columns are in their order."
+        )
+    order = [place[str(label)] for label in classes]
+    return np.asarray(y_prob)[:, order], classes
 
 
 def mean_log_loss(y_true, y_prob, *, labels=None, sample_weight=None):

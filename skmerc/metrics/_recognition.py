@@ -22,6 +22,7 @@ from skmerc.metrics._calibration import (
     class_errors,
     expected_calibration_error,
 )
+from skmerc.metrics._probabilities import with_classes
 from skmerc.metrics._rows import rows_with_labels
 
 _MEANS = ["precision", "recall", "f1"]
@@ -277,7 +278,7 @@ def recognition_report(
     """
     all_true = y_true
     y_true, y_pred, _ = _check_labels(y_true, y_pred, None, X)
-    named = getattr(y_prob, "columns", classes)
+    named = with_classes(y_prob, classes, y_true)[1]
     complete = named is not None
     warn_of_other_labels(y_true, named if complete else y_pred, complete=complete)
     table = _class_table(y_true, y_pred)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skmerc.metrics._probabilities import with_classes
 from skmerc.metrics._responses import ask
 
 
@@ -33,13 +34,19 @@ def certain(y: Any, classes: Any) -> pd.DataFrame:
     if classes is None:
         classes = sorted(set(labels))
     is_class = labels[:, np.newaxis] == np.asarray(classes, dtype=object)
+    unknown = ~is_class.any(axis=1) & ~pd.isna(labels)
+    if unknown.any():
+        row = int(np.argmax(unknown))
+        raise ValueError(
+            f"The answer in row {row} is {labels[row]!r}, which is not among the classes "
+            f"{list(classes)}."
+        )
     return pd.DataFrame(is_class.astype(float), columns=list(classes))
 
 
 def as_probabilities(y_prob: Any, classes: Any) -> pd.DataFrame:
     """Give probabilities the names of their classes."""
-    if classes is None and hasattr(y_prob, "columns"):
-        classes = list(y_prob.columns)
+    y_prob, classes = with_classes(y_prob, classes)
     values = np.asarray(y_prob, dtype=float)
     if classes is None or values.ndim != 2 or values.shape[1] != len(classes):
         known = "none" if classes is None else list(classes)

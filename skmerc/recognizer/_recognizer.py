@@ -232,10 +232,15 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
         if is_shown(self.verbose):
             print("\n".join(f"{step}: {why}" for step, why in self.choices_.items()))
         pipeline = _pipeline(before, choice)
-        data = table.data
+        data, labels = table.data, y
         if table.key_names and not choice.in_context:
-            data, y = data[table.is_learnable], y[table.is_learnable]
-        self.pipeline_ = pipeline.fit(data, y)
+            data, labels = data[table.is_learnable], y[table.is_learnable]
+            _refuse_one_class(np.unique(labels), labels)
+        elif self._label_names is not None:
+            labels = pd.DataFrame(y, data.index, self._label_names)
+        self.pipeline_ = pipeline.fit(data, labels)
+        if y.ndim == 1:
+            self.classes_ = self.pipeline_.classes_
         return self
 
     @of_one_fit
@@ -316,6 +321,10 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self, "pipeline_")
         inspection: Any = import_module("skmerc.inspection")
+        names = list(self.classes_)
+        if options.get("target") in names:  # logistic regression numbers sets of labels
+            number = names.index(options["target"])
+            options["target"] = self.pipeline_.classes_[number]
         return inspection.explain(self.pipeline_, X, row, **options)
 
     def save(self, path: FilePath) -> None:
@@ -382,7 +391,7 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
                 "None."
             )
         warn_of_other_order(table.data, y)
-        names = column_names(y)
+        self._label_names = names = column_names(y)
         check_consistent_length(table.data, y)
         y = complete_labels(y, table.is_context)
         if type_of_target(y).startswith("multilabel"):
