@@ -1,8 +1,8 @@
 """A GPU that is not there: tensors remember where they would be, and must not mix.
 
-What was moved to ``"cuda"`` stays where it is and counts as being there, as does what is
-computed of it. An operation on a tensor from there and one from here fails, as it does
-on a GPU, and so does numpy with what was not brought back.
+What was moved to ``"cuda"`` stays where it is and counts as being there, as does what
+is computed of it. An operation on a tensor from there and one from here fails, as it
+does on a GPU, and so does numpy with what was not brought back.
 """
 
 import torch

@@ -7,6 +7,7 @@ from scipy.stats import beta, binom
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold, ShuffleSplit
 from systems import mostly_slow
 
 from skmerc import DialogueConformalClassifier, UtteranceClassifier
@@ -160,3 +161,20 @@ def test_a_fitted_one_is_saved(tmp_path):
     save_model(model, tmp_path / "sets.skmerc")
     loaded = load_model(tmp_path / "sets.skmerc")
     pd.testing.assert_frame_equal(loaded.predict_set(X), model.predict_set(X))
+
+
+@pytest.mark.parametrize("cv", [KFold(5), ShuffleSplit(3, random_state=0)])
+def test_folds_that_test_a_dialogue_twice_are_refused(cv):
+    X, y = drawn(12)
+    with pytest.raises(ValueError, match="dialogues in more than one fold"):
+        DialogueConformalClassifier(Exact(), cv=cv).fit(X, y)
+
+
+def test_its_score_leaves_context_out():
+    X, y = drawn(12)
+    context = np.arange(len(X)) % 3 == 0
+    model = DialogueConformalClassifier(Exact(), cv=3, alpha=0.3).fit(X, y)
+    expected = model.score(X[~context], y[~context])
+    X = X.assign(dialogue__role=np.where(context, "context", "utterance"))
+    for label in ("bored", None):
+        assert model.score(X, np.where(context, label, y)) == pytest.approx(expected)

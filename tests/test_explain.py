@@ -290,6 +290,23 @@ def test_several_emotions_at_once(table):
         assert_allclose(found.outcome, model.predict_proba(X)[2, 1], atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "dtype", ["Int64", "boolean", "bool", "object", "Sparse[float64, nan]", "Arrow"]
+)
+def test_numbers_of_any_type_are_of_their_modality(table, dtype):
+    if dtype == "Arrow":
+        pytest.importorskip("pyarrow")
+        dtype = "double[pyarrow]"
+    X, y = table
+    numbers = {name: X[name].fillna(0.5) for name in drop_keys(X)}
+    X = X.assign(**numbers, audio__odd=np.arange(len(X)) % 2 * 1.0)
+    model = CBERLClassifier(hidden_size=8, max_epochs=1, random_state=0).fit(X, y)
+    other = X.assign(audio__odd=X["audio__odd"].astype(dtype))
+    for method in ("occlusion", "integrated_gradients"):
+        found, expected = (explain(model, t, 2, method=method) for t in (other, X))
+        pd.testing.assert_frame_equal(found.modalities, expected.modalities)
+
+
 def test_an_explanation_changes_neither_model_nor_table(table):
     X, y = table
     model, before = SYSTEMS["dialoguegcn"].fit(X, y), X.copy()

@@ -269,6 +269,17 @@ def test_features_are_given_by_modality_by_column_or_as_an_array(tables, model):
     assert_allclose(without.probabilities, model.predict_proba(gone)[0], atol=1e-9)
 
 
+def test_a_row_of_a_table_brings_its_speaker(tables, model):
+    _, _, heard = tables
+    said = heard.iloc[[0]].fillna(0.5)
+    forms = [said, said.iloc[0], said.iloc[0].to_dict()]
+    for features in forms:
+        turn = LiveConversation(model).add(features=features)
+        assert turn.speaker == said["dialogue__speaker"].iloc[0]
+        named = LiveConversation(model).add(speaker="Zoe", features=features)
+        assert named.speaker == "Zoe"
+
+
 def test_features_with_names_may_come_in_another_order(tables, model):
     _, _, heard = tables
     row = drop_keys(heard).filter(like="text__").iloc[0].fillna(0.5)

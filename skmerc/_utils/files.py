@@ -1,5 +1,6 @@
 """Files that are either whole or not there."""
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -39,6 +40,8 @@ def write_atomically(path: FilePath, content: bytes, *, follow: bool = True) -> 
     if follow and path.exists() and not path.is_file():
         path.write_bytes(content)  # which also tells that it is a folder
         return
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "No such folder", str(path.parent))
     mode = _mode_of(path) if follow else None
     unfinished = path.with_name(f".{path.name[:_CHARACTERS]}.{token_hex(8)}.tmp")
     try:

@@ -371,8 +371,8 @@ def _refuse_several_folds(dialogues: np.ndarray, folds: list) -> None:
     if (counts > 1).any():
         raise ValueError(
             f"cv tests {(counts > 1).sum()} dialogues in more than one fold, the first "
-            f"is {names[counts > 1][0]!r}, and a set is as large as promised only where "
-            "each calibrates once. Give a number of folds, or "
+            f"is {names[counts > 1][0]!r}, and sets keep their promise only where each "
+            "calibrates once. Give a number of folds, or "
             "skmerc.model_selection.StratifiedDialogueKFold."
         )
 

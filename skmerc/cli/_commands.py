@@ -83,10 +83,20 @@ def report(arguments: Namespace) -> int:
     X, y = _read_with_labels(arguments.file, how)
     with _progress(arguments):
         emotions, p = _answers(model, X[columns_to_learn(how)])
-    scores = recognition_report(y, emotions, X=X, y_prob=p)
+    scores = recognition_report(_as_of(model, y), emotions, X=X, y_prob=p)
     text = scores.round(3).to_string(na_rep="")
     write(scores.reset_index(names="class"), text, arguments.out, format_)
     return 0
+
+
+def _as_of(model: Any, y: Any) -> Any:
+    """Write labels as text where those of the model are, as files of text have them.
+
+    A column of 1 and 2 reads as numbers, and beside one "unsure" it is text.
+    """
+    if not all(isinstance(label, str) for label in model.classes_):
+        return y
+    return [label if pd.isna(label) else str(label) for label in y]
 
 
 def _in_options(found: TableCheck) -> TableCheck:

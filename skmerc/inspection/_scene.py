@@ -15,6 +15,7 @@ from skmerc.frame._columns import (
     parse_table,
 )
 from skmerc.frame._conversations import sortable
+from skmerc.frame._numbers import as_floats, holds_numbers
 from skmerc.recognition._parts import Parts, columns_of_texts
 
 
@@ -76,14 +77,27 @@ def scene_of(parts: Parts, X: Any, row: Any) -> Scene:
         for column in columns_of_texts(transformer)
         if column in table and column not in parsed.key_names.values()
     ]
+    keys_of_table = list(parsed.key_names.values())
+    table = _with_plain_numbers(table, [*keys_of_table, *texts])
     return Scene(
         table,
         parsed.key_names.get(KEYS[0]),
         turns.set_axis(table.index),
         int(np.flatnonzero(where == chosen)[0]),
         texts,
-        _modalities(parts, table, list(parsed.key_names.values())),
+        _modalities(parts, table, keys_of_table),
     )
+
+
+def _with_plain_numbers(table: pd.DataFrame, others: list[str]) -> pd.DataFrame:
+    """Make floats of what pandas holds in a type of its own, or as objects."""
+    changed = {
+        name: as_floats(column.to_numpy(object))
+        for name, column in table.drop(columns=others).items()
+        if not (isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf")
+        and holds_numbers(column)
+    }
+    return table.assign(**changed)
 
 
 def _position(table: pd.DataFrame, row: Any) -> int:

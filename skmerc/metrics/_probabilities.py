@@ -28,8 +28,8 @@ def with_classes(y_prob, classes, labels=()):
     if {str(label) for label in classes} != set(place):
         raise ValueError(
             f"y_prob names its columns {list(columns)}, and classes are "
-            f"{list(classes)}. Leave classes out, or give the probabilities as an array "
-            "whose columns are in their order."
+            f"{list(classes)}. Leave classes out, or give an array whose columns are "
+            "in their order."
         )
     order = [place[str(label)] for label in classes]
     return np.asarray(y_prob)[:, order], classes

@@ -391,7 +391,18 @@ def _check_labels(y_true, y_pred, sample_weight, X=None):
     check_classification_targets(y_true)
     if len(y_true) == 0:
         raise ValueError("y_true holds no row, so that there is nothing to score.")
+    _refuse_text_beside_numbers(y_true, y_pred)
     return y_true, y_pred, sample_weight
+
+
+def _refuse_text_beside_numbers(y_true, y_pred):
+    true, pred = (np.asarray(y[:1]).tolist()[0] for y in (y_true, y_pred))
+    if isinstance(true, str) != isinstance(pred, str):
+        raise ValueError(
+            f"y_true holds {true!r} and y_pred {pred!r}: of labels that are text in "
+            "one and numbers in the other none would be right. Write them alike, such "
+            "as y_true.astype(str)."
+        )
 
 
 def _check_minority(y_true, minority):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.model_selection import LeaveOneGroupOut
 
@@ -125,7 +126,8 @@ class LeaveDialogueGroupOut(LeaveOneGroupOut):
         Raises
         ------
         ValueError
-            If an id does not match, or all dialogues are of one group.
+            If an id does not match, all dialogues are of one group, or `groups` has
+            gaps.
         """
         groups = self._given(X, groups)
         if len(np.unique(groups)) < 2:
@@ -167,7 +169,15 @@ class LeaveDialogueGroupOut(LeaveOneGroupOut):
         return len(np.unique(self._given(X, groups)))
 
     def _given(self, X: Any, groups: Any) -> np.ndarray:
-        return self.groups(X) if groups is None else np.asarray(groups)
+        if groups is None:
+            return self.groups(X)
+        missing = np.flatnonzero(pd.isna(groups := np.asarray(groups)))
+        if len(missing):
+            raise ValueError(
+                f"groups is missing in {len(missing)} rows, first in row {missing[0]}; "
+                "name the group of each."
+            )
+        return groups
 
 
 def _compile(by: Any) -> re.Pattern[str]:

@@ -38,8 +38,8 @@ def certain(y: Any, classes: Any) -> pd.DataFrame:
     if unknown.any():
         row = int(np.argmax(unknown))
         raise ValueError(
-            f"The answer in row {row} is {labels[row]!r}, which is not among the classes "
-            f"{list(classes)}."
+            f"The answer in row {row} is {labels[row]!r}, which is not among the "
+            f"classes {list(classes)}."
         )
     return pd.DataFrame(is_class.astype(float), columns=list(classes))
 

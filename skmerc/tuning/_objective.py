@@ -146,6 +146,13 @@ class DialogueObjective:
                 f"and holds {unknown or 'nothing'}. In a pipeline names begin with "
                 "the step, as in 'clf__lr'."
             )
+        for name, distribution in self.space.items():
+            if not isinstance(distribution, BaseDistribution):
+                raise TypeError(
+                    f"space[{name!r}] is {distribution!r}; give a distribution of "
+                    "Optuna, such as optuna.distributions.FloatDistribution(1e-4, "
+                    "1e-2, log=True)."
+                )
 
     def _check_epochs(self) -> None:
         prefix, last = _last_step(self.estimator)

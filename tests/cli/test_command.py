@@ -120,6 +120,25 @@ def test_a_report_has_the_scores_of_each_emotion(model, folder, capsys):
     assert scores["joy"]["support"] == 8
 
 
+def test_labels_that_read_as_numbers_are_those_of_a_model_of_text(
+    folder, make_model, tmp_path, capsys
+):
+    calls = pd.read_csv(folder / "calls.csv")
+    column = NAMED[NAMED.index("--label") + 1]
+    names = dict(zip(sorted(SAID), ["1", "2", "unsure", *"3456"], strict=False))
+    calls[column] = calls[column].map(names)
+    calls.to_csv(tmp_path / "calls.csv", index=False)
+    known = calls[column].isin(["1", "2"])
+    calls[known].to_csv(tmp_path / "numbers.csv", index=False)
+    out = str(tmp_path / "model.skmerc")
+    options = [*NAMED, "--speaker", "who", "--model", str(make_model())]
+    assert main(["fit", str(tmp_path / "calls.csv"), *options, "--out", out]) == 0
+    capsys.readouterr()
+    assert main(["report", out, str(tmp_path / "numbers.csv"), "--json"]) == 0
+    rows = {row["class"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["1"]["support"] == (calls[column] == "1").sum()
+
+
 def test_a_check_says_what_was_found_and_ends_in_one_where_fitting_would_fail(
     folder, capsys
 ):

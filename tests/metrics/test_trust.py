@@ -85,3 +85,20 @@ def test_what_cannot_be_scored_is_told(call, message):
 def test_groups_that_are_numbers_have_their_order():
     found = scores_by_group(["joy"] * 3, ["joy"] * 3, [10, 2, 1])
     assert found.index.tolist() == [1, 2, 10, "(all)"]
+
+
+@pytest.mark.parametrize("score", [brier_score, expected_calibration_error])
+def test_names_of_columns_count_and_numbers_of_pandas_do_not(score):
+    expected = score(Y, P)
+    assert score(Y, pd.DataFrame(P)) == expected
+    assert score(Y, pd.DataFrame(P), classes=["fear", "joy"]) == expected
+    turned = pd.DataFrame(P, columns=["fear", "joy"])[["joy", "fear"]]
+    assert score(Y, turned) == pytest.approx(expected)
+    assert score(Y, turned, classes=["fear", "joy"]) == expected
+    with pytest.raises(ValueError, match="y_prob names its columns"):
+        score(Y, turned, classes=["fear", "rage"])
+
+
+def test_labels_that_are_text_in_one_and_numbers_in_the_other_are_told():
+    with pytest.raises(ValueError, match="y_true holds 1 and y_pred '1'"):
+        recognition_report([1, 2], ["1", "2"])

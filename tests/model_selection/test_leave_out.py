@@ -85,3 +85,9 @@ def test_ids_that_tell_no_groups_are_refused(by, ids, words):
 def test_without_a_table_nothing_is_counted():
     with pytest.raises(ValueError, match="Give X"):
         LeaveDialogueGroupOut().get_n_splits()
+
+
+def test_groups_with_gaps_are_refused():
+    groups = ["a", "b", None, "b"]
+    with pytest.raises(ValueError, match="missing in 1 rows, first in row 2"):
+        next(LeaveDialogueGroupOut().split(np.zeros((4, 1)), groups=groups))

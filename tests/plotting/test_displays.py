@@ -406,3 +406,11 @@ def test_the_confusion_matrix_leaves_context_out(table, model):
     )
     assert display.confusion_matrix.sum() == weight[rows].sum()
     assert display.im_.get_cmap().name == "cividis"
+
+
+def test_an_answer_that_is_no_class_is_told():
+    X = make_frame({"text": np.zeros((2, 1))}, dialogue=["a", "a"])
+    with pytest.raises(ValueError, match="row 0 is 'glad', which is not among"):
+        ConversationDisplay.from_predictions(
+            X, y_pred=["glad", "joy"], classes=["anger", "joy"]
+        )

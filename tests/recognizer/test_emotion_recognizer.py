@@ -20,7 +20,7 @@ from skmerc import (
 )
 from skmerc.datasets import make_conversations, to_frame
 from skmerc.exceptions import IdFeatureWarning, NoDialogueWarning
-from skmerc.frame import KEYS, read_keys
+from skmerc.frame import KEYS, mark_validation, read_keys
 from skmerc.recognizer._choices import ENOUGH, FEW_DIALOGUES, Amount, choose
 
 SETTINGS = {"random_state": 0, "device": "cpu", "verbose": 0}
@@ -259,6 +259,9 @@ def test_several_emotions_keep_the_names_of_their_columns(named):
     assert model.classes_.tolist() == (["is joy", "is loud"] if named else [0, 1])
     np.testing.assert_array_equal(model.predict(X), both)
     assert model.predict_proba(X).shape == both.shape
+    last = model.classes_[1]
+    outcome = model.explain(X, 0, target=last).outcome
+    assert outcome == pytest.approx(model.predict_proba(X)[0, 1])
 
 
 def test_it_says_what_it_chose_if_asked(capsys):
@@ -363,3 +366,14 @@ def test_what_looks_into_models_looks_into_the_pipeline_that_was_chosen():
     pd.testing.assert_frame_equal(given.turns, own.turns)
     with pytest.raises(TypeError, match="row is a list"):
         inspection.explain(model, X, [3])
+
+
+def test_a_class_that_validation_rows_alone_have_is_told_or_learned_nowhere():
+    X, y = make_conversations(6, n_turns=4, random_state=0)
+    X = mark_validation(X, dialogues=["dia0", "dia1"])
+    left_out = (X["dialogue__role"] == "validation").to_numpy()
+    model = quick().fit(X, np.where(left_out, "bored", y))
+    assert "bored" not in model.classes_
+    assert model.predict_proba(X).shape == (len(X), len(model.classes_))
+    with pytest.raises(ValueError, match="y has one class alone, 'joy'"):
+        quick().fit(X, np.where(left_out, "bored", "joy"))

@@ -405,6 +405,12 @@ def test_a_study_that_does_not_maximise_is_refused(table, directions):
         study.optimize(DialogueObjective(WORDS, *table, C), n_trials=1)
 
 
+def test_a_range_that_is_none_of_optunas_is_refused(table):
+    (name,) = C
+    with pytest.raises(TypeError, match=r"'\] is \(0\.1, 1\); give a distribution"):
+        DialogueObjective(WORDS, *table, {name: (0.1, 1)})
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
