@@ -144,6 +144,8 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
     ['no_keys', 'fill', 'scale', 'classifier']
     """
 
+    classes_: np.ndarray
+
     _parameter_constraints: dict = {
         "text": _COLUMN,
         "audio": _COLUMN,
