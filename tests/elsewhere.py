@@ -71,8 +71,8 @@ def _without_devices(name, args, kwargs):
 
     def here(thing):
         nonlocal asked
-        is_name = isinstance(thing, str) and thing.split(":")[0] in ("cpu", "cuda")
-        if not is_name and not isinstance(thing, torch.device):
+        is_device = isinstance(thing, str | torch.device)
+        if not is_device or str(thing).split(":")[0] not in ("cpu", "cuda"):
             return thing
         asked = HERE if torch.device(thing).type == "cpu" else THERE
         return HERE
