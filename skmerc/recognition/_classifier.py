@@ -193,7 +193,12 @@ class DialogueClassifierMixin(ClassifierMixin):
     def _ask_head(self, embedding: np.ndarray) -> np.ndarray:
         p = np.zeros((len(embedding), len(self.classes_)))
         p[:, self.head_.classes_] = self.head_.predict_proba(embedding)
-        return np.log(np.maximum(p, SMALLEST))
+        logits = np.log(np.maximum(p, SMALLEST))
+        if self.head == "boost":
+            # scikit-learn takes the mean of the votes where SAMME has their sum, which
+            # leaves all classes nearly equal.
+            logits *= self.head_.estimator_weights_.sum()
+        return logits
 
     def _prior_shift(self) -> np.ndarray | float:
         if self.prior is None:

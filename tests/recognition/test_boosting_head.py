@@ -96,3 +96,18 @@ def test_they_are_those_that_decide_when_to_stop(kind, settings, patience, monke
         assert len(left_out[0]) == held_out.sum()
         classes = np.unique(y)
         assert sorted(classes[left_out[1]]) == sorted(y[held_out])
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_its_probabilities_are_those_of_samme(n_classes):
+    """Zhu et al. 2009: a class gets exp(f / (K - 1)), f the sum of its votes."""
+    X, y = make_conversations(12, n_classes=n_classes, random_state=0)
+    model = CBERLClassifier(hidden_size=8, **SMALL).fit(X, y)
+    head, embedding = model.head_, model.transform(X)
+    votes = np.zeros((len(X), n_classes))
+    for learner, weight in zip(head.estimators_, head.estimator_weights_, strict=False):
+        is_answer = learner.predict(embedding)[:, np.newaxis] == head.classes_
+        votes += weight * np.where(is_answer, 1, -1 / (n_classes - 1))
+    expected = np.exp(votes / (n_classes - 1))
+    expected /= expected.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(model.predict_proba(X), expected, rtol=1e-6)
