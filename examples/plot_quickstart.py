@@ -28,6 +28,7 @@ from skmerc.datasets import load_table, make_conversations
 from skmerc.frame import drop_keys, mark_validation
 from skmerc.metrics import recognition_report
 from skmerc.model_selection import DialogueShuffleSplit
+from skmerc.plotting import ConversationDisplay
 
 DATA = None  # such as "calls.csv", "features.npz" or "features.parquet"
 MODALITIES = None  # which blocks of it to read, such as ["text", "audio"]
@@ -125,7 +126,7 @@ for name, model in models.items():
 # On the left the score of each emotion; on the right one dialogue of the test
 # set, turn by turn: what the model believes, and what is true. It is neither among
 # the best recognised nor among the worst, and has the most different emotions of the
-# others.
+# others. :class:`skmerc.plotting.ConversationDisplay` draws it.
 
 emotions = list(pipeline.classes_)
 figure, (left, right) = plt.subplots(
@@ -147,21 +148,7 @@ short = dialogues[dialogues["turns"] <= 30]
 distance = (short["right"] - short["right"].median()).abs()
 typical = distance.nsmallest(1 + len(short) // 2).index
 chosen = short.loc[typical, "emotions"].idxmax()
-rows = np.flatnonzero(X_test["dialogue__id"] == chosen)
-rows = rows[X_test["dialogue__turn"].iloc[rows].argsort()]
-belief = pipeline.predict_proba(X_test.iloc[rows])
-turns = np.arange(len(rows))
-bottom = np.cumsum(belief, axis=1) - belief
-for k, emotion in enumerate(emotions):
-    color = plt.colormaps["tab10"](k)
-    right.bar(turns, belief[:, k], 0.9, bottom[:, k], color=color, label=emotion)
-    true = turns[y_test[rows] == emotion]
-    right.scatter(true, np.full(len(true), 1.05), color=color, marker="s")
-right.set(xlabel="turn", ylabel="probability", ylim=(0, 1.1))
-right.set_title(
-    f"dialogue {chosen}: belief (bars) and truth (squares)", fontsize="medium"
-)
-right.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+ConversationDisplay.from_estimator(pipeline, X_test, y_test, dialogue=chosen, ax=right)
 # sphinx_gallery_start_ignore
 if plt.get_backend().lower() == "agg":  # there is no window to show it in
     figure.savefig("skmerc_quickstart.png", dpi=130)
