@@ -45,7 +45,7 @@ html_static_path = ["_static"]
 html_css_files = ["skmerc.css"]
 html_math_renderer = "mathml"
 # Their tables need the width.
-html_sidebars = {"results": [], "former_results": [], "speed": []}
+html_sidebars = dict.fromkeys(("results", "parts", "former_results", "speed"), [])
 html_theme_options = {
     "header_links_before_dropdown": 7,
     "navigation_with_keys": False,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from pandas.api.types import is_bool_dtype
 from sklearn.utils.validation import validate_data
 
 from skmerc.frame._columns import (
@@ -355,8 +356,6 @@ def sortable(turns: pd.Series) -> np.ndarray:
     kinds = (pd.api.types.is_datetime64_any_dtype, pd.api.types.is_timedelta64_dtype)
     if any(kind(turns.dtype) for kind in kinds):
         return turns.astype("int64").to_numpy()
-    if pd.api.types.is_bool_dtype(turns.dtype):
-        turns = turns.astype(float)
     numbers = pd.to_numeric(turns, errors="coerce")
     if numbers.dtype.kind == "c":
         raise ValueError("dialogue__turn holds complex numbers, which have no order.")
@@ -373,4 +372,4 @@ def sortable(turns: pd.Series) -> np.ndarray:
             f"dialogue__turn is {turns.iloc[wrong[0]]!r} in row {wrong[0]}; turns are "
             f"finite numbers or timestamps.{how}"
         )
-    return numbers.to_numpy()
+    return (numbers.astype(int) if is_bool_dtype(numbers) else numbers).to_numpy()

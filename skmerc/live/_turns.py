@@ -124,7 +124,7 @@ class TurnReader:
         if isinstance(features, pd.DataFrame):
             if len(features) != 1:
                 raise ValueError(f"features has {len(features)} rows; a turn is one.")
-            features = {name: features[name].iloc[0] for name in features}
+            features = features.iloc[0]
         if not isinstance(features, Mapping | pd.Series):
             return features, None
         keys = key_columns(pd.DataFrame(columns=list(features.keys())))

@@ -96,9 +96,9 @@ class CBERLClassifier(DialogueClassifierMixin, DialogueEstimator):
     head : {{"boost"}}, estimator or None, default=None
         What answers: the softmax layer of the network (None), logistic regressions
         in a :class:`FocalAdaBoostClassifier` on its embeddings ("boost", the paper's
-        choice; its probabilities are those of SAMME, which are still unsure), or any
-        classifier with ``predict_proba``, which must take ``sample_weight`` where
-        utterances weigh differently. The dialogues that decide
+        choice; its probabilities are those of SAMME, less sure than they are right),
+        or any classifier with ``predict_proba``, which must take ``sample_weight``
+        where utterances weigh differently. The dialogues that decide
         when to stop choose the penalty of the logistic regressions by the weighted F1,
         since the network has fitted the embeddings of all others to their emotions;
         without any it is a middling one.

@@ -152,7 +152,7 @@ def prior_shift(
         The classes.
     real, trained : ndarray of shape (n_classes,)
         Shares of the classes among real training rows, and in what was learned. A
-        class that was not learned is as improbable after the shift as before.
+        class that was not learned gains nothing.
 
     Returns
     -------

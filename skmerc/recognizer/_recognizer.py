@@ -239,7 +239,8 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
             data, labels = data[table.is_learnable], y[table.is_learnable]
             _refuse_one_class(np.unique(labels), labels)
         elif self._label_names is not None:
-            labels = pd.DataFrame(y, data.index, self._label_names)
+            index = getattr(data, "index", None)
+            labels = pd.DataFrame(y, index, self._label_names)
         self.pipeline_ = pipeline.fit(data, labels)
         if y.ndim == 1:
             self.classes_ = self.pipeline_.classes_

@@ -20,7 +20,7 @@ from skmerc import (
 )
 from skmerc.datasets import make_conversations, to_frame
 from skmerc.exceptions import IdFeatureWarning, NoDialogueWarning
-from skmerc.frame import KEYS, mark_validation, read_keys
+from skmerc.frame import KEYS, drop_keys, mark_validation, read_keys
 from skmerc.recognizer._choices import ENOUGH, FEW_DIALOGUES, Amount, choose
 
 SETTINGS = {"random_state": 0, "device": "cpu", "verbose": 0}
@@ -258,6 +258,10 @@ def test_several_emotions_keep_the_names_of_their_columns(named):
     model = quick().fit(X, both if named else both.to_numpy())
     assert model.classes_.tolist() == (["is joy", "is loud"] if named else [0, 1])
     np.testing.assert_array_equal(model.predict(X), both)
+    array = drop_keys(make_conversations(FEW_DIALOGUES, random_state=0)[0]).fillna(0)
+    many = both.iloc[np.arange(len(array)) % len(both)].reset_index(drop=True)
+    unkeyed = quick().fit(array.to_numpy(), many if named else many.to_numpy())
+    assert unkeyed.classes_.tolist() == model.classes_.tolist()
     assert model.predict_proba(X).shape == both.shape
     last = model.classes_[1]
     outcome = model.explain(X, 0, target=last).outcome
