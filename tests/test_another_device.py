@@ -1,5 +1,7 @@
 """Fits and answers on a GPU that is not there: nothing mixes tensors of two places."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -13,13 +15,14 @@ from skmerc._utils.random import Source
 from skmerc.datasets import make_conversations
 from skmerc.inspection import explain
 
-pytestmark = pytest.mark.filterwarnings("ignore:PyTorch was compiled without cuDNN")
-
 
 @pytest.fixture
 def elsewhere(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    # What torch itself thinks of GPUs stays, also where it could compute on one.
+    cuda = SimpleNamespace(is_available=lambda: True, device_count=lambda: 1)
+    seen = SimpleNamespace(cuda=cuda, device=torch.device)
+    monkeypatch.setattr("skmerc._utils.device.torch", seen)
+    monkeypatch.setattr(torch.backends.cudnn, "is_acceptable", lambda tensor: False)
     on = Source.on
     monkeypatch.setattr(Source, "on", lambda self, device: on(self, HERE))
     with Elsewhere():
