@@ -632,3 +632,16 @@ def test_what_is_fitted_beside_gaps_is_saved_and_loaded(name, tmp_path):
     save_model(model, tmp_path / "emotions.skmerc")
     again = load_model(tmp_path / "emotions.skmerc")
     np.testing.assert_array_equal(answers(again, X), answers(model, X))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_several_emotions_have_names_and_probabilities_of_their_own(dtype):
+    X, y = make_conversations(8, random_state=0)
+    X = drop_keys(X).fillna(0).to_numpy(dtype)
+    sets = pd.DataFrame({"joy": y == "joy", "calm": y == "neutral"}).astype(int)
+    inner = OneVsRestClassifier(LogisticRegression(max_iter=500))
+    model = UtteranceClassifier(inner).fit(X, sets)
+    expected = clone(inner).fit(X, sets.to_numpy()).predict_proba(X)
+    np.testing.assert_allclose(model.predict_proba(X), expected, rtol=1e-6)
+    assert model.classes_.tolist() == ["joy", "calm"]
+    assert model.predict(X).shape == sets.shape

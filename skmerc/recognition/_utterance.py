@@ -14,7 +14,7 @@ from skmerc._utils.registry import storable
 from skmerc._utils.types import Table
 from skmerc.ensemble._members import LabelledScoreMixin, Wrapper, delegated
 from skmerc.frame._columns import parse_table
-from skmerc.frame._labels import complete_labels
+from skmerc.frame._labels import column_names, complete_labels
 
 
 @storable
@@ -107,7 +107,7 @@ class UtteranceClassifier(LabelledScoreMixin, Wrapper):
             raise ValueError(
                 f"{type(self.estimator).__name__} is no classifier; give one."
             )
-        table = parse_table(X)
+        table, names = parse_table(X), column_names(y)
         labels = complete_labels(y, table.is_context)
         features = table.features
         if table.key_names:
@@ -119,6 +119,8 @@ class UtteranceClassifier(LabelledScoreMixin, Wrapper):
                 for part in (features, labels, sample_weight)
             )
         self._fit_inside(features, labels, sample_weight)
+        if names is not None:  # of several emotions, which scikit-learn numbers
+            self.classes_ = names
         # A fit that fails leaves the one before as it was.
         validate_data(self, table.features, skip_check_array=True)
         return self
@@ -157,7 +159,8 @@ class UtteranceClassifier(LabelledScoreMixin, Wrapper):
         Returns
         -------
         ndarray of shape (n_utterances, n_classes)
-            In the order of ``classes_``, in double precision.
+            In the order of ``classes_``, in double precision; of several emotions each
+            has its own.
         """
         p = self._answer("predict_proba", X)
         if getattr(p, "dtype", None) != np.float32 or p.ndim != 2:
@@ -165,7 +168,9 @@ class UtteranceClassifier(LabelledScoreMixin, Wrapper):
         # In single precision, that of the table, they sum to one less closely than
         # scores ask of means that they are part of.
         p = p.astype(np.float64)
-        return p / p.sum(axis=1, keepdims=True)
+        total = p.sum(axis=1, keepdims=True)
+        # Those of several emotions have no sum to keep.
+        return p / total if np.allclose(total, 1, atol=1e-3) else p
 
     @delegated("decision_function")
     def decision_function(self, X: Table) -> Any:

@@ -16,7 +16,11 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skmerc.frame import drop_keys
 from skmerc.frame._columns import KEYS, ROLES, SYNTHETIC, UTTERANCE
 from skmerc.fusion import DJVAEFuser
-from skmerc.recognition import CBERLClassifier, JoyfulClassifier
+from skmerc.recognition import (
+    CBERLClassifier,
+    JoyfulClassifier,
+    UtteranceClassifier,
+)
 from skmerc.sampling import MultimodalGANSampler
 
 FEW_DIALOGUES = 20
@@ -112,12 +116,14 @@ def choose(amount: Amount, sampler: Any, classifier: Any, settings: dict) -> Cho
 
 def _without_context(amount: Amount, settings: dict) -> Choice:
     seed = settings["random_state"]
-    model = LogisticRegression(C=PENALTY, max_iter=1000, random_state=seed)
+    model: Any = LogisticRegression(C=PENALTY, max_iter=1000, random_state=seed)
+    if not amount.counts:  # and names of several emotions are kept
+        model = UtteranceClassifier(OneVsRestClassifier(model))
     steps = [
         ("no_keys", FunctionTransformer(drop_keys)),
         ("fill", SimpleImputer(keep_empty_features=True)),
         ("scale", StandardScaler()),
-        ("classifier", model if amount.counts else OneVsRestClassifier(model)),
+        ("classifier", model),
     ]
     why = (
         f"LogisticRegression on single utterances: {amount.n_dialogues} labelled "

@@ -238,9 +238,9 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
         if table.key_names and not choice.in_context:
             data, labels = data[table.is_learnable], y[table.is_learnable]
             _refuse_one_class(np.unique(labels), labels)
-        elif self._label_names is not None:
+        if self._label_names is not None:
             index = getattr(data, "index", None)
-            labels = pd.DataFrame(y, index, self._label_names)
+            labels = pd.DataFrame(labels, index, self._label_names)
         self.pipeline_ = pipeline.fit(data, labels)
         if y.ndim == 1:
             self.classes_ = self.pipeline_.classes_
@@ -324,10 +324,6 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self, "pipeline_")
         inspection: Any = import_module("skmerc.inspection")
-        names = list(self.classes_)
-        if options.get("target") in names:  # logistic regression numbers sets of labels
-            number = names.index(options["target"])
-            options["target"] = self.pipeline_.classes_[number]
         return inspection.explain(self.pipeline_, X, row, **options)
 
     def save(self, path: FilePath) -> None:
