@@ -39,7 +39,6 @@ class UtteranceClassifier(LabelledScoreMixin, Wrapper):
     estimator_ : classifier
         The fitted classifier.
     classes_ : ndarray of shape (n_classes,)
-    classes_ : ndarray of shape (n_classes,)
         The labels that it has seen; of several emotions the names of their columns.
     n_features_in_ : int
         Number of feature columns.
