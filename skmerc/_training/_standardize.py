@@ -17,6 +17,9 @@ from skmerc.frame._columns import SYNTHETIC
 from skmerc.frame._conversations import Conversations, block_of, chunks
 from skmerc.nn.standardize import Standardize
 
+_RESOLUTION = 1e-6
+"""Share of its mean by which a column must vary for float32 to tell values apart."""
+
 
 @storable
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class Moments:
         Near float32's resolution it is constant, whatever rounding left behind; beside
         a large mean that rest is not blown up to the clip either.
         """
-        return 1e-6 * np.abs(self.mean) + 1e-12
+        return _RESOLUTION * np.abs(self.mean) + 1e-12
 
     @property
     def nearly_constant(self) -> np.ndarray:
@@ -87,7 +90,7 @@ class Moments:
         Numbers near 0 throughout, as sentence models have some, are no matter.
         """
         mean, deviation = np.abs(self.mean), self.deviation
-        return (deviation > 1e-12 * mean) & (deviation <= 1e-6 * mean)
+        return (deviation > 1e-12 * mean) & (deviation <= _RESOLUTION * mean)
 
     def standardize(self, active: bool = True) -> Standardize:
         """Make the layer that brings the columns to mean 0 and deviation 1."""
@@ -145,11 +148,9 @@ def warn_of_nearly_constant(
     if not len(columns):
         return
     column = int(columns[0])
-    name = column if names is None else names[column]
     warn_user(
         f"{len(columns)} columns vary by less than a millionth of their mean, and are "
-        f"read as constant: the first is {name!r} of block "
-        f"{block_of(column, conversations.blocks)!r}, mean "
+        f"read as constant: the first is {_named(column, conversations, names)}, mean "
         f"{moments.mean[column]:.4g}, standard deviation "
         f"{moments.deviation[column]:.4g}. Networks compute in float32, where that may "
         "be rounding: subtract the column's mean, or leave the column out.",
@@ -201,12 +202,10 @@ def warn_of_values_never_seen(
         there = ~np.isnan(conversations.features[rows][:, unseen])
         if there.any():
             row, which = (int(i) for i in np.argwhere(there)[0])
-            column = int(unseen[which])
-            name = column if names is None else names[column]
+            column = _named(int(unseen[which]), conversations, names)
             warn_user(
-                f"X has a value in row {row + rows.start}, column {name!r} of block "
-                f"{block_of(column, conversations.blocks)!r}, and no training row had "
-                "one there. Such values are not read.",
+                f"X has a value in row {row + rows.start}, {column}, and no training "
+                "row had one there. Such values are not read.",
                 UnseenModalityWarning,
             )
             return
@@ -221,10 +220,17 @@ def _refuse(
 ) -> None:
     row, inside = (int(i) for i in np.argwhere(partial)[0])
     row += start
-    column = int(np.arange(conversations.features.shape[1])[where][inside])
-    name = column if names is None else names[column]
+    number = int(np.arange(conversations.features.shape[1])[where][inside])
+    column = _named(number, conversations, names)
     raise ValueError(
-        f"X is NaN in row {row}, column {name!r} of block "
-        f"{block_of(column, conversations.blocks)!r}, whose other columns are there. "
-        "Mend it, set the whole block to NaN in that row, or use partial_nan='mean'."
+        f"X is NaN in row {row}, {column}, whose other columns are there. Mend it, set "
+        "the whole block to NaN in that row, or use partial_nan='mean'."
     )
+
+
+def _named(
+    column: int, conversations: Conversations, names: Sequence[str] | None
+) -> str:
+    """Say which column it is, and of which block."""
+    name = column if names is None else names[column]
+    return f"column {name!r} of block {block_of(column, conversations.blocks)!r}"

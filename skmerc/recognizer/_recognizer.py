@@ -238,9 +238,8 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
         if table.key_names and not choice.in_context:
             data, labels = data[table.is_learnable], y[table.is_learnable]
             _refuse_one_class(np.unique(labels), labels)
-        if self._label_names is not None:
-            index = getattr(data, "index", None)
-            labels = pd.DataFrame(labels, index, self._label_names)
+        if y.ndim == 2:
+            labels = pd.DataFrame(labels, getattr(data, "index", None), self.classes_)
         self.pipeline_ = pipeline.fit(data, labels)
         if y.ndim == 1:
             self.classes_ = self.pipeline_.classes_
@@ -390,7 +389,7 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
                 "None."
             )
         warn_of_other_order(table.data, y)
-        self._label_names = names = column_names(y)
+        names = column_names(y)
         check_consistent_length(table.data, y)
         y = complete_labels(y, table.is_context)
         if type_of_target(y).startswith("multilabel"):
