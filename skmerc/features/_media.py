@@ -8,8 +8,8 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from skmerc._utils.compat import StrOptions, fit_context
@@ -210,6 +210,8 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
 
     def _results(self, entries: list) -> Iterable:
         """Yield what comes of each entry, in order, under a progress bar."""
+        # Not scikit-learn's delayed: it exchanges the filters of warnings, which all
+        # threads share, and a thread that outlives an error would do so at any time.
         parallel = Parallel(self.n_jobs, return_as="generator", **self._workers)
         extract, strict = self._load(), self.errors == "raise"
         results = parallel(

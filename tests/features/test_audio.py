@@ -1,5 +1,6 @@
 import pickle
 import sys
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -208,6 +209,20 @@ def test_an_error_ends_all_jobs_quietly(tmp_path):
     sounds = [*[sine()] * 5, tmp_path / "absent.wav", *[sine()] * 20]
     with parallel_config("threading"), pytest.raises(ValueError, match="Row 5, "):
         extractor.transform(sounds)
+
+
+def test_jobs_leave_the_filters_of_warnings_alone(monkeypatch):
+    filters, same = warnings.filters, []
+
+    def describe(sound):
+        same.append(warnings.filters is filters)
+        return np.zeros(1)
+
+    describe.names = ["nothing"]
+    monkeypatch.setattr(AudioFunctionals, "_load", lambda self: describe)
+    with parallel_config("threading"):
+        AudioFunctionals(rate=16000, n_jobs=2).fit_transform([sine()] * 4)
+    assert same == [True] * 4
 
 
 def test_a_stream_of_unknown_length_is_no_damage(tmp_path):
