@@ -1,5 +1,6 @@
 """The skorch net behind the estimators, its callbacks, and inference."""
 
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -274,6 +275,7 @@ def make_net(
         "iterator_train__seed": seed,
         "iterator_valid": DialogueLoader,
     }
+    settings = _without_decay(settings)
     if settings.get("optimizer") in (torch.optim.Adam, torch.optim.AdamW):
         defaults["optimizer__fused"] = True  # one call for each weight, not a dozen
     for name in {"print_log", "valid_loss"} - taken:
@@ -284,6 +286,24 @@ def make_net(
     net = kind(module, criterion=criterion, **(defaults | settings))
     net.rows_, net.own_ = ScoredRows(measure, validation), tuple(n for n, _ in own)
     return net
+
+
+def _without_decay(settings: dict) -> dict:
+    """Leave out a weight decay of 0 where the optimizer knows none."""
+    optimizer, decay = settings.get("optimizer"), "optimizer__weight_decay"
+    if optimizer is None or decay not in settings:
+        return settings
+    try:
+        signature(optimizer).bind_partial(weight_decay=settings[decay])
+    except TypeError:
+        if settings[decay]:
+            name = getattr(optimizer, "__name__", repr(optimizer))
+            raise ValueError(
+                f"optimizer={name} takes no weight decay, and weight_decay="
+                f"{settings[decay]}; set weight_decay=0, or take another optimizer."
+            ) from None
+        settings = {k: v for k, v in settings.items() if k != decay}
+    return settings
 
 
 def _mean_of(measure: Measure) -> str:

@@ -24,7 +24,7 @@ from skmerc._utils.registry import documented
 from skmerc._utils.seeding import draw_seed
 from skmerc._utils.types import FilePath, Table
 from skmerc._utils.warnings import warn_user
-from skmerc.exceptions import NoDialogueWarning
+from skmerc.exceptions import NoDialogueWarning, UnseenModalityWarning
 from skmerc.features import AudioFunctionals, TextEmbedder, VideoFunctionals
 from skmerc.frame._columns import KEYS, ParsedTable, locate_blocks, parse_table
 from skmerc.frame._conversations import refuse_infinite
@@ -238,6 +238,9 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
         if table.key_names and not choice.in_context:
             data, labels = data[table.is_learnable], y[table.is_learnable]
             _refuse_one_class(np.unique(labels), labels)
+        self._never_seen = []
+        if not choice.in_context:  # or the classifier tells
+            self._never_seen = _without_values(parse_table(data).features)
         if y.ndim == 2:
             labels = pd.DataFrame(labels, getattr(data, "index", None), self.classes_)
         self.pipeline_ = pipeline.fit(data, labels)
@@ -364,6 +367,8 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
         X = validate_data(
             self, X, reset=reset, dtype="numeric", ensure_all_finite="allow-nan"
         )
+        if not reset:
+            self._tell_of_never_seen(X)
         return ParsedTable(X, {})
 
     def _as_in_fit(self, table: ParsedTable) -> ParsedTable:
@@ -371,6 +376,7 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
         in_context = getattr(self, "_in_context", True)
         if not in_context:
             _refuse_infinite(table.features)
+            self._tell_of_never_seen(table.features)
         known = getattr(self, "_keys", {})
         absent = [key for key in known if key not in table.key_names]
         if not absent:
@@ -380,6 +386,19 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
             warn_of_lost_keys(table, self._keys_told)
         given = {known[key]: table.keys[key].to_numpy() for key in absent}
         return parse_table(table.data.assign(**given))
+
+    def _tell_of_never_seen(self, features: Any) -> None:
+        """Warn of values in columns where no training row had one, as networks do."""
+        features = pd.DataFrame(features)
+        for column in getattr(self, "_never_seen", []):
+            rows = np.flatnonzero(features[column].notna())
+            if len(rows):
+                warn_user(
+                    f"X has a value in row {rows[0]}, column {column!r}, and no "
+                    "training row had one there. Such values are not read.",
+                    UnseenModalityWarning,
+                )
+                return
 
     def _read_labels(self, y: Any, table: ParsedTable) -> np.ndarray:
         """Labels of all rows; those of context rows are any."""
@@ -476,6 +495,12 @@ def _refuse_one_class(classes: np.ndarray, y: np.ndarray) -> None:
             f"y has one class alone, {classes.tolist()[0]!r}, and a model tells "
             "classes apart: at least two are needed among rows that are no context."
         )
+
+
+def _without_values(features: Any) -> list:
+    """Name the columns that are empty."""
+    empty = pd.DataFrame(features).isna().all()
+    return empty.index[empty].tolist()
 
 
 def _cloned(part: Any) -> Any:

@@ -121,6 +121,7 @@ WRONG = [
     ({"net_params": {"criterion__speed": 1}}, "'speed'"),
     ({"net_params": {"optimizer__speed": 1}}, "'speed'"),
     ({"net_params": {"iterator_train__speed": 1}}, "'speed'"),
+    ({"optimizer": torch.optim.LBFGS}, "LBFGS takes no weight decay"),
 ]
 
 
@@ -134,6 +135,11 @@ def test_special_values_are_refused(name, parameters, message):
     assert error is not None
     with pytest.raises((ValueError, TypeError), match=message):
         fit(name, **parameters)
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.LBFGS, torch.optim.Rprop])
+def test_an_optimizer_without_weight_decay_does_without(optimizer):
+    fit("cberl", optimizer=optimizer, weight_decay=0)
 
 
 @pytest.mark.parametrize(

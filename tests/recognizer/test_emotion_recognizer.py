@@ -19,7 +19,11 @@ from skmerc import (
     inspection,
 )
 from skmerc.datasets import make_conversations, to_frame
-from skmerc.exceptions import IdFeatureWarning, NoDialogueWarning
+from skmerc.exceptions import (
+    IdFeatureWarning,
+    NoDialogueWarning,
+    UnseenModalityWarning,
+)
 from skmerc.frame import KEYS, drop_keys, mark_validation, read_keys
 from skmerc.recognizer._choices import ENOUGH, FEW_DIALOGUES, Amount, choose
 
@@ -381,3 +385,17 @@ def test_a_class_that_validation_rows_alone_have_is_told_or_learned_nowhere():
     assert model.predict_proba(X).shape == (len(X), len(model.classes_))
     with pytest.raises(ValueError, match="y has one class alone, 'joy'"):
         quick().fit(X, np.where(left_out, "bored", "joy"))
+
+
+@pytest.mark.parametrize("as_array", [False, True])
+def test_below_twenty_dialogues_what_no_training_row_had_is_told_and_not_read(as_array):
+    X, y = make_conversations(12, n_turns=(3, 6), random_state=0)
+    without = X.assign(**{name: np.nan for name in X if name.startswith("audio__")})
+    first = "'audio__0'"
+    if as_array:
+        first = str(list(drop_keys(X)).index("audio__0"))
+        X, without = (drop_keys(table).to_numpy() for table in (X, without))
+    model = quick().fit(without, y)
+    with pytest.warns(UnseenModalityWarning, match=f"row 0, column {first}, "):
+        found = model.predict_proba(X)
+    np.testing.assert_allclose(found, model.predict_proba(without), atol=1e-6)
