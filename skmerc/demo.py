@@ -80,7 +80,7 @@ def _tables(n_dialogues: int, seed: int) -> tuple[Any, Any, Any, Any]:
     )
     split = DialogueShuffleSplit(1, test_size=0.25, random_state=seed)
     train, test = next(split.split(X, y))
-    learned = mark_validation(X.iloc[train], fraction=0.15, random_state=seed)
+    learned = mark_validation(X.iloc[train], fraction=0.2, random_state=seed)
     return learned, y[train], X.iloc[test], y[test]
 
 

@@ -178,3 +178,11 @@ def test_its_score_leaves_context_out():
     X = X.assign(dialogue__role=np.where(context, "context", "utterance"))
     for label in ("bored", None):
         assert model.score(X, np.where(context, label, y)) == pytest.approx(expected)
+
+
+def test_scores_are_those_of_the_fit():
+    X, y = drawn(30)
+    model = DialogueConformalClassifier(Exact(), cv=3).fit(X, y)
+    sets = model.predict_set(X)
+    pd.testing.assert_frame_equal(model.set_params(method="aps").predict_set(X), sets)
+    assert not model.fit(X, y).predict_set(X).equals(sets)

@@ -30,6 +30,7 @@ from systems import make_model, mostly_slow
 
 from skmerc import (
     DialogueCalibratedClassifier,
+    DialogueConformalClassifier,
     DialogueStackingClassifier,
     DialogueVotingClassifier,
     UtteranceClassifier,
@@ -328,6 +329,38 @@ def test_a_model_that_is_fitted_already_is_calibrated_on_other_dialogues():
         for labels in (y[~first], filled_with(y[~first], "joy"))
     ]
     np.testing.assert_array_equal(*(each.predict_proba(X) for each in found))
+
+
+def test_weights_are_for_the_calibration_where_the_model_is_fitted_already():
+    X, y, _ = conversations(1 / 3)
+    frozen = FrozenEstimator(clone(LINEAR).fit(X, y))
+    model = DialogueCalibratedClassifier(frozen)
+    rare = np.where(y == "joy", 5.0, 1.0)
+    even, weighted = (
+        clone(model).fit(X, y, sample_weight=w).predict_proba(X)
+        for w in (np.ones(len(X)), rare)
+    )
+    np.testing.assert_allclose(even, clone(model).fit(X, y).predict_proba(X))
+    joy = model.fit(X, y).classes_ == "joy"
+    assert weighted[:, joy].mean() > even[:, joy].mean()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        DialogueVotingClassifier([("a", LINEAR)]),
+        DialogueStackingClassifier([("a", LINEAR)], cv=2),
+        DialogueCalibratedClassifier(LINEAR, cv=2),
+        DialogueConformalClassifier(LINEAR, cv=2),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_names_of_columns_are_forgotten_with_them(model):
+    X, y, full = conversations(1 / 3)
+    model = clone(model).fit(X, y)
+    assert len(model.feature_names_in_) == model.n_features_in_
+    model.fit(drop_keys(X).to_numpy(), full)
+    assert not hasattr(model, "feature_names_in_")
 
 
 # --- Weights of the user

@@ -224,6 +224,7 @@ def main(given=None):
 
             runs = runs_of(arguments.out, arguments.study, place)
             name = re.sub(r"\W+", "_", f"{arguments.study}_{place}")
+            arguments.plot.mkdir(parents=True, exist_ok=True)
             path = arguments.plot / f"{name}.png"
             draw(runs, path, title=place, score=arguments.score)
 

@@ -198,7 +198,7 @@ def main(given=None):
     if finished and not arguments.resume:
         raise SystemExit(
             f"{record.path} holds {finished} of these {len(jobs)} runs; go on with "
-            "--resume, or move the file away."
+            "--resume, or make them anew in a folder of your own by --out."
         )
     for job in todo:
         job["predictions"] = str(record.predictions(identity_of(job)).resolve())

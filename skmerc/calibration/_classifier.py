@@ -120,11 +120,11 @@ class DialogueCalibratedClassifier(LabelledScoreMixin, CalibratedClassifierCV):
         if self.method == "temperature":
             _refuse_absent_classes(filled, labelled > 0, folds)
         is_weighted = sample_weight is not None
-        ensemble = self.ensemble
+        ensemble, is_frozen = self.ensemble, isinstance(estimator, FrozenEstimator)
         if ensemble == "auto":
-            ensemble = not isinstance(estimator, FrozenEstimator)
-        changes = {
-            "estimator": Member(estimator, weighted=is_weighted),
+            ensemble = not is_frozen
+        changes = {  # and what is frozen has nothing to weigh
+            "estimator": Member(estimator, weighted=is_weighted and not is_frozen),
             "cv": folds,
             "ensemble": ensemble,
         }

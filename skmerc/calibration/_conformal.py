@@ -56,7 +56,9 @@ class DialogueConformalClassifier(
         How unusual an emotion is: ``"lac"``, one minus its probability [1]_, which
         gives the smallest sets; ``"aps"``, the probability of it and of all that are
         at least as probable [2]_, without their random part, which gives larger sets
-        that are more alike in their coverage of easy and hard utterances.
+        that are more alike in their coverage of easy and hard utterances. Scores of the
+        calibration are kept, so that another one takes another fit; `alpha` and
+        `per_class` may be changed after it.
     per_class : bool, default=False
         Whether coverage is meant for the utterances of each emotion, by a calibration
         of its own. Sets are larger.
@@ -209,6 +211,7 @@ class DialogueConformalClassifier(
         refuse_ignorant([("estimator", chosen)], X)
         dialogues = source_ids(table.keys[KEYS[0]]).to_numpy()
         self.estimators_, self._calibration = [], []
+        self._scored_by = self.method
         folds = split_dialogues(self.cv, X, labels, labelled)
         _refuse_several_folds(dialogues, folds)
         for train, test in folds:
@@ -225,6 +228,8 @@ class DialogueConformalClassifier(
             self._calibration.append(kept)
         self.estimator_ = clone(chosen).fit(X, y)
         for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self, name):
+                delattr(self, name)
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
         self._warn_of_few()
@@ -303,7 +308,7 @@ class DialogueConformalClassifier(
         p = np.zeros((len(given), len(self.classes_)))
         shared = np.isin(known, self.classes_)
         p[:, np.searchsorted(self.classes_, known[shared])] = given[:, shared]
-        if self.method == "lac":
+        if self._scored_by == "lac":
             return 1 - p
         below = [(p * (p < p[:, [k]])).sum(axis=1) for k in range(p.shape[1])]
         return 1 - np.stack(below, axis=1)

@@ -224,6 +224,7 @@ def learn_as(
     inner = parent(**(estimator.get_params(deep=False) | changes))
     inner.fit(X, y, **params)
     settings = inner.get_params(deep=False)
+    vars(estimator).pop("feature_names_in_", None)  # which an array has none of
     vars(estimator).update(
         {name: value for name, value in vars(inner).items() if name not in settings}
     )

@@ -37,6 +37,7 @@ from skmerc.features._sentence_model import SentenceModel
 from skmerc.features._text import TextEmbedder, refuse_broken, tell_of_missing
 from skmerc.frame import KEYS, read_keys
 from skmerc.frame._columns import as_pandas, key_columns
+from skmerc.frame._conversations import sortable
 
 _N_KEPT = 2
 _TUNED: dict = {}
@@ -357,7 +358,8 @@ class FineTunedTextEmbedder(TextEmbedder):
         self.lr_ = rate_for(len(base.probe)) if self.lr == "auto" else self.lr
         data = {"X": texts, "y": label, "the folds": fold, "the model": base.digest}
         with FineTuningCheckpoint.of(self, data) as checkpoint:
-            tune = partial(self._tune, base.network, texts, label, factor, seed)
+            order = _reading_order(X, keys)
+            tune = partial(self._tune, base.network, texts, label, factor, seed, order)
             networks, self.history_ = self._train(tune, fold, checkpoint)
             network = deepcopy(base.network)
             network.load_state_dict(average([each.state_dict() for each in networks]))
@@ -390,6 +392,7 @@ class FineTunedTextEmbedder(TextEmbedder):
         label: np.ndarray,
         factor: torch.Tensor,
         seed: int,
+        order: np.ndarray,
         number: int,
         chosen: np.ndarray,
         lower: LowerLayers | None,
@@ -397,7 +400,7 @@ class FineTunedTextEmbedder(TextEmbedder):
     ) -> tuple[Any, list[float]]:
         network = copy_to_learn(base, self.layers)
         device = torch.device(network.device)
-        learned = np.flatnonzero((label >= 0) & chosen)
+        learned = order[((label >= 0) & chosen)[order]]
         # All models draw alike, so that their axes mean the same.
         with seeded(seed, device) as source, threads_for(network):
             losses = fine_tune(
@@ -466,6 +469,13 @@ class FineTunedTextEmbedder(TextEmbedder):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
+
+
+def _reading_order(X: Any, keys: Any) -> np.ndarray:
+    """Rows by dialogue and turn, whatever the caller's order, where there are keys."""
+    if not hasattr(X, "columns") or not key_columns(as_pandas(X)):
+        return np.arange(len(keys))
+    return np.lexsort((sortable(keys[KEYS[1]]), keys[KEYS[0]].to_numpy(str)))
 
 
 def _demand_keys(X: Any) -> None:

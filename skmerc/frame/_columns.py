@@ -179,6 +179,13 @@ class ParsedTable:
         return (self.keys[KEYS[3]] == ROLES[CONTEXT]).to_numpy()
 
     @property
+    def is_synthetic(self) -> np.ndarray:
+        """Whether each row is an alternative to a turn, and no turn of its own."""
+        if not self.key_names:
+            return np.zeros(num_samples(self.data), bool)
+        return (self.keys[KEYS[3]] == ROLES[SYNTHETIC]).to_numpy()
+
+    @property
     def is_learnable(self) -> np.ndarray:
         """Whether a model may learn from each row, given its label."""
         roles, groups = self.keys[KEYS[3]], source_ids(self.keys[KEYS[0]])

@@ -378,7 +378,12 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
     ) -> tuple[Conversations, np.ndarray | None]:
         given: dict[str, Any] = {"reset": True, "modalities": self.modalities}
         labels = None
-        if y is None or not self.classification_weight:
+        if y is None and self.classification_weight:
+            raise ValueError(
+                f"classification_weight={self.classification_weight} asks for a code "
+                "that tells the labels apart, and y is None: give y, or set it to 0."
+            )
+        if not self.classification_weight:
             table = read_conversations(self, X, **given)
         else:
             table, labels = read_conversations(self, X, y, **given)
@@ -580,8 +585,9 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_utterances, latent_size)
-            Codes, with or without keys. Blocks that :meth:`transform` put behind
-            them may stay there; they are not read.
+            Codes, with or without keys: columns ``fused__0``, ... in any order, or of
+            other names or none in that of the code. Blocks that :meth:`transform` put
+            behind them may stay there; they are not read.
 
         Returns
         -------
@@ -593,7 +599,7 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "net_")
         table = parse_table(X)
-        code = np.asarray(table.features)
+        code = np.asarray(self._by_name(table.features))
         widths = {self.vae_.latent_size, len(self._value_names())}
         if code.ndim != 2 or code.shape[1] not in widths:
             raise ValueError(
@@ -601,6 +607,20 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
             )
         code = check_array(code[:, : self.vae_.latent_size], dtype=np.float64)
         return behind_keys(table, self._decode(code), table_names(self))
+
+    def _by_name(self, features: Any) -> Any:
+        """Put the columns of a code into their order, where they have its names."""
+        names = code_names(self, with_blocks=False)
+        named = set(names).intersection(getattr(features, "columns", ()))
+        if not named:
+            return features
+        absent = [name for name in names if name not in named]
+        if absent:
+            raise ValueError(
+                f"X has {len(named)} of the {len(names)} columns of a code; it lacks "
+                f"{absent[0]!r}."
+            )
+        return features[names]
 
     @torch.no_grad()
     def _decode(self, code: np.ndarray) -> np.ndarray:

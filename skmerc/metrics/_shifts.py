@@ -21,7 +21,8 @@ def emotion_shifts(X: Table, y: ArrayLike) -> np.ndarray:
 
     An utterance is a shift where its emotion differs from that of the last labelled
     utterance of the same speaker in the same dialogue. The first one of a speaker is
-    none, and rows of role ``"context"`` are passed over.
+    none. Rows of role ``"context"`` are passed over, and those of role ``"synthetic"``,
+    which are alternatives to a turn and no turns of their own.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ def emotion_shifts(X: Table, y: ArrayLike) -> np.ndarray:
     array([False, False, False,  True])
     """
     table = parse_table(X)
-    labelled = np.flatnonzero(~table.is_context)
+    labelled = np.flatnonzero(~table.is_context & ~table.is_synthetic)
     emotions = read_labels(y, table.is_context)[labelled]
     rows = table.keys.iloc[labelled].assign(emotion=pd.factorize(emotions)[0])
     rows = rows.iloc[np.argsort(sortable(rows[KEYS[1]]), kind="stable")]

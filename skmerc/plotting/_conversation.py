@@ -281,7 +281,10 @@ class ConversationDisplay(Display):
 
 
 def _rows_of(X: Any, dialogue: str | None) -> tuple[np.ndarray, str]:
-    """Rows of a dialogue in the order of its turns, and its name."""
+    """Rows of a dialogue in the order of its turns, and its name.
+
+    Synthetic ones are left out: they are alternatives to a turn.
+    """
     table = parse_table(X)
     if KEYS[0] not in table.key_names:
         raise ValueError("X has no column dialogue__id; see skmerc.frame.make_frame.")
@@ -289,7 +292,7 @@ def _rows_of(X: Any, dialogue: str | None) -> tuple[np.ndarray, str]:
     if not len(ids):
         raise ValueError("X has no row, so that there is no dialogue to draw.")
     name = ids.iloc[0] if dialogue is None else str(dialogue)
-    rows = np.flatnonzero(ids == name)
+    rows = np.flatnonzero((ids == name) & ~table.is_synthetic)
     if not len(rows):
         raise ValueError(
             f"X has no dialogue {name!r}; its ids are text such as {ids.iloc[0]!r}."

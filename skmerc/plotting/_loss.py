@@ -2,6 +2,7 @@
 
 from typing import Any, Self
 
+import numpy as np
 import pandas as pd
 
 from skmerc.plotting._style import ABOVE, COLORS, LINES, MARKERS, Display
@@ -70,6 +71,8 @@ class LossDisplay(Display):
         """
         fitted = _with_history(model)
         history = pd.DataFrame(fitted.history_)
+        if "epoch" not in history:  # of the generator, a line for each
+            history.insert(0, "epoch", np.arange(1, len(history) + 1))
         if "fold" in history:
             history["fold"] = history["fold"].fillna(-1)
             history = history.pivot(index="epoch", columns="fold")
@@ -97,6 +100,8 @@ class LossDisplay(Display):
         """
         ax = self._start(ax, (7.6, 4.2))
         is_loss = {name: _LOSS in str(name) for name in self.history}
+        if not any(is_loss.values()):  # those of the generator have names of their own
+            is_loss = dict.fromkeys(is_loss, True)
         right: Any = None if all(is_loss.values()) else ax.twinx()
         self.score_ax_ = right
         self.lines_ = {}

@@ -110,7 +110,8 @@ class EmotionTransitionDisplay(Display):
             Whole dialogues, with keys.
         y : array-like of shape (n_utterances,)
             Their emotions. Context rows have none, whatever stands here, and are part
-            of no transition; nothing leads over them either.
+            of no transition; nothing leads over them either. Synthetic rows are
+            left out, since they are alternatives to a turn.
         speaker : {"any", "same", "other"}, default="any"
             What follows a turn: the next turn of the dialogue, the next one of the same
             speaker, or the next turn of the dialogue where it is of another speaker.
@@ -188,12 +189,16 @@ def _count(
     if speaker not in _FOLLOWS:
         known = ", ".join(map(repr, _FOLLOWS))
         raise ValueError(f"speaker={speaker!r}; give one of {known}.")
-    keys = parse_table(X).keys
+    table = parse_table(X)
+    keys = table.keys
     if labels.shape != (len(keys),):
         raise ValueError(
             f"The labels are of shape {labels.shape} and X has {len(keys)} rows; give "
             "one emotion for each."
         )
+    real = ~table.is_synthetic  # the others are alternatives to a turn, and no turns
+    keys = keys[real].reset_index(drop=True)
+    labels, unread = labels[real], unread[real]
     turns = sortable(keys[KEYS[1]])
     by = [KEYS[0], KEYS[2]] if speaker == "same" else [KEYS[0]]
     place = pd.Series(np.arange(len(keys)))[np.argsort(turns, kind="stable")]

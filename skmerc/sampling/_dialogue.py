@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import torch
 from imblearn.base import BaseSampler
 from imblearn.over_sampling import RandomOverSampler
@@ -113,7 +114,10 @@ class DialogueSampler(KeyedSamplerMixin, BaseSampler):
     def _fit_resample(self, table: Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rows, self.sampler_ = table.rows, self._make_sampler()
         features, labels = table.conversations.features[rows], table.y[rows]
-        more, more_labels = self.sampler_.fit_resample(features, labels)
+        names = getattr(self, "feature_names_in_", None)
+        given = features if names is None else pd.DataFrame(features, columns=names)
+        more, more_labels = self.sampler_.fit_resample(given, labels)
+        more = np.asarray(more)
         self._check_kept(features, labels, more, more_labels)
         self.sampling_strategy_ = self.sampler_.sampling_strategy_
         synthetic, new_labels = more[len(rows) :], more_labels[len(rows) :]
@@ -150,7 +154,9 @@ class DialogueSampler(KeyedSamplerMixin, BaseSampler):
 def _check_missing(sampler: Any, table: Table) -> None:
     """Refuse NaN where the sampler takes none, and name the modality."""
     conversations, rows = table.conversations, table.rows
-    if get_tags(sampler).input_tags.allow_nan:
+    # Noise is drawn around known values alone.
+    smooths = getattr(sampler, "shrinkage", None) is not None
+    if get_tags(sampler).input_tags.allow_nan and not smooths:
         return
     missing = np.isnan(conversations.features[rows])
     if not missing.any():
@@ -159,11 +165,12 @@ def _check_missing(sampler: Any, table: Table) -> None:
     blocks = [
         n for n, m in zip(conversations.blocks, lacking.T, strict=True) if m.any()
     ]
+    name = type(sampler).__name__ + " with shrinkage" * smooths
     found = f"lack a modality ({', '.join(blocks)})" if blocks else "have missing cells"
     raise ValueError(
         f"{int(missing.any(axis=1).sum())} utterances {found}, first in row "
-        f"{rows[missing.any(axis=1)][0]}, and {type(sampler).__name__} does "
-        "not accept NaN. Use MultimodalGANSampler or RandomOverSampler, which do."
+        f"{rows[missing.any(axis=1)][0]}, and {name} does not accept "
+        "NaN. Use MultimodalGANSampler or a plain RandomOverSampler, which do."
     )
 
 

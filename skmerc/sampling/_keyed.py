@@ -48,6 +48,8 @@ class Table:
     n_indicators : int
         Number of columns where the caller's labels were an indicator matrix of one
         class a row, or 0.
+    unread : ndarray or None
+        What the caller gave for the context rows, where `y` has something else.
     """
 
     conversations: Conversations
@@ -55,6 +57,7 @@ class Table:
     frame: ParsedTable | None
     form: Any
     n_indicators: int
+    unread: np.ndarray | None
 
     @property
     def rows(self) -> np.ndarray:
@@ -74,12 +77,22 @@ class Table:
         y = np.concatenate([self.y, labels.astype(self.y.dtype, copy=False)])
         if self.n_indicators:
             y = np.eye(self.n_indicators, dtype=int)[y]
+        if self.unread is not None:
+            y = self._with_unread(y)
         if self.frame is None:
             real = self.conversations.features
             return self.form.transform(np.concatenate([real, features]), y)
         keys = self._extend_keys(self.frame, sources, placement)
         columns = _extend_features(self.frame, features)
         return self.form.transform(pd.concat([keys, columns], axis=1), y)
+
+    def _with_unread(self, y: np.ndarray) -> np.ndarray:
+        """Give context rows what the caller gave them, missing labels as well."""
+        numeric = bool(self.n_indicators) or y.dtype.kind == "f"
+        y = y.astype(float if numeric else object)
+        y[np.flatnonzero(self.conversations.role == CONTEXT)] = self.unread
+        whole = self.n_indicators and np.array_equal(y, y.round())
+        return y.astype(int) if whole else y
 
     def _extend_keys(
         self, frame: ParsedTable, sources: np.ndarray, placement: str
@@ -132,6 +145,7 @@ def read_table(
     table, y = parse_table(X), _as_pandas_target(y)
     frame = table if table.key_names else None
     form = arrays_transformer(None if frame is not None else table.data, y)
+    given = y
     y = complete_labels(y, table.is_context)
     check_classification_targets(y)
     labels, n_indicators = _as_labels(y)
@@ -140,7 +154,18 @@ def read_table(
     )
     if n_indicators:
         _refuse_rows_without_label(np.asarray(y), conversations.role)
-    return Table(conversations, labels, frame, form, n_indicators)
+    unread = _unread(given, table.is_context)
+    return Table(conversations, labels, frame, form, n_indicators, unread)
+
+
+def _unread(y: Any, context: np.ndarray) -> np.ndarray | None:
+    """Labels of context rows, if they are to be put back: those that tell no class."""
+    given = np.asarray(y, dtype=object)[context]
+    if given.ndim == 2 and given.shape[1] == 1:
+        given = given[:, 0]
+    if given.ndim == 1 and not pd.isna(given).any():
+        return None
+    return given if len(given) else None
 
 
 def _as_pandas_target(y: Any) -> Any:

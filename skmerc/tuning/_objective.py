@@ -13,8 +13,8 @@ from optuna.distributions import (
 )
 from optuna.study import StudyDirection
 from optuna.trial import BaseTrial
-from sklearn.base import clone
-from sklearn.metrics import check_scoring
+from sklearn.base import clone, is_regressor
+from sklearn.metrics import check_scoring, mean_absolute_error
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_consistent_length
 from skorch.callbacks import Callback
@@ -26,7 +26,7 @@ from skmerc._utils.compat import (
     validate_params,
 )
 from skmerc._utils.types import Table
-from skmerc.metrics import weighted_f1_scorer
+from skmerc.metrics import make_dialogue_scorer, weighted_f1_scorer
 from skmerc.model_selection import DialogueKFold
 
 _Scores = list[dict[str, float]]
@@ -47,7 +47,7 @@ class DialogueObjective:
     X : DataFrame or array-like of shape (n_utterances, n_columns)
         Whole dialogues.
     y : array-like of shape (n_utterances,)
-        Their emotions.
+        Their emotions, or scores.
     space : dict of str to optuna.distributions.BaseDistribution
         Range of each parameter that is searched, for example from
         :func:`search_space`.
@@ -57,7 +57,8 @@ class DialogueObjective:
         pairs of training and test rows.
     scoring : str, callable, list, dict or None, default=None
         A scorer, or several in a list of names or a dict. Trials are judged by the
-        first. None is :data:`skmerc.metrics.weighted_f1_scorer`.
+        first. None is :data:`skmerc.metrics.weighted_f1_scorer`, and of a regressor the
+        negative mean absolute error, context rows left out.
     report : {"fold", "epoch"}, default="fold"
         When a trial reports and may be pruned. ``"epoch"`` needs a classifier or the
         regressor of skmerc as the last step, which holds out validation dialogues while
@@ -135,7 +136,7 @@ class DialogueObjective:
         self._check_names()
         if report == "epoch":
             self._check_epochs()
-        self._scorer = check_scoring(estimator, scoring=_named(scoring))
+        self._scorer = check_scoring(estimator, scoring=_named(estimator, scoring))
         self._folds = list(_splitter(cv).split(X, y))
 
     def _check_names(self) -> None:
@@ -267,9 +268,11 @@ def _decisive(folds: _Scores) -> list[float]:
     return [next(iter(scores.values())) for scores in folds]
 
 
-def _named(scoring: Any) -> Any:
+def _named(estimator: Any, scoring: Any) -> Any:
     if isinstance(scoring, (list, tuple, dict)):
         return scoring
+    if scoring is None and is_regressor(estimator):
+        scoring = make_dialogue_scorer(mean_absolute_error, greater_is_better=False)
     return {"score": weighted_f1_scorer if scoring is None else scoring}
 
 

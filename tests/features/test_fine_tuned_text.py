@@ -225,6 +225,15 @@ def test_a_dialogue_is_embedded_by_a_model_that_learned_from_all_others(
         np.testing.assert_allclose(features[own], expected, atol=1e-5)
 
 
+@pytest.mark.slow
+def test_the_order_of_rows_is_no_matter(model):
+    X, y = make_table(4)
+    expected = embed_in_folds(model, X, y, cv=2)[1]
+    order = np.random.default_rng(0).permutation(len(X))
+    found = embed_in_folds(model, X.iloc[order], y[order], cv=2)[1]
+    np.testing.assert_allclose(found, expected[order], atol=1e-5)
+
+
 def test_new_texts_are_embedded_by_the_mean_of_all_weights(model):
     X, y = make_table(2)[0], np.tile(EMOTIONS, 2)
     embedder, features = embed_in_folds(model, X, y, cv=2)

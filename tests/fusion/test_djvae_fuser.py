@@ -634,3 +634,23 @@ def test_bound_falls_on_strange_rows():
     strange["text__0"] = np.random.default_rng(0).permutation(strange["text__0"])
     assert fuser.score(X) > fuser.score(strange) + 0.01
     assert fuser.score(X) == pytest.approx(fuser.score_samples(X).mean())
+
+
+def test_a_code_is_read_by_its_names():
+    X, _ = make_table()
+    fuser = Fuser(latent_size=12, output="latent+blocks").fit(X)
+    table = fuser.transform(X)
+    expected = fuser.inverse_transform(table)
+    code = table.filter(like="fused__")
+    for other in (table[sorted(table)], code[sorted(code)].join(table[list(KEYS)])):
+        found = fuser.inverse_transform(other)
+        pd.testing.assert_frame_equal(found[expected.columns], expected)
+    unnamed = fuser.inverse_transform(code.set_axis(range(12), axis=1))
+    np.testing.assert_array_equal(unnamed, drop_keys(expected))
+    with pytest.raises(ValueError, match="11 of the 12 .* lacks 'fused__3'"):
+        fuser.inverse_transform(table.drop(columns="fused__3"))
+
+
+def test_labels_that_a_code_shall_tell_apart_have_to_be_given():
+    with pytest.raises(ValueError, match=r"classification_weight=0.3 .* give y"):
+        Fuser(classification_weight=0.3).fit(make_table()[0])

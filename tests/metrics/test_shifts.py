@@ -73,3 +73,10 @@ def test_nothing_to_score_is_told():
         emotion_shift_f1(["joy"] * 7, ["joy"] * 7, X=table(ROWS))
     with pytest.raises(ValueError, match="give one label for each"):
         emotion_shifts(table(ROWS), ["joy"])
+
+
+def test_alternatives_to_a_turn_are_no_turns():
+    more = pd.concat([ROWS, ROWS.assign(emotion="calm")], ignore_index=True)
+    role = np.repeat(["utterance", "synthetic"], len(ROWS))
+    shifts = emotion_shifts(table(more, role), more["emotion"])
+    assert_array_equal(shifts, [*ROWS["shift"], *[False] * len(ROWS)])

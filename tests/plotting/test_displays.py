@@ -12,7 +12,7 @@ from sklearn.metrics import confusion_matrix
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from skmerc import CBERLClassifier, DialogueSampler
+from skmerc import CBERLClassifier, DialogueSampler, MultimodalGANSampler
 from skmerc.datasets import make_conversations
 from skmerc.frame import drop_keys, make_frame, mark_validation
 from skmerc.inspection import modality_importance
@@ -232,6 +232,16 @@ def test_no_transition_leads_from_one_dialogue_to_another(table, model):
         EmotionTransitionDisplay.from_labels(X, table[2], speaker="next")
 
 
+def test_alternatives_to_a_turn_are_no_turns(table, model):
+    X, y, _ = table
+    sampler = DialogueSampler(RandomOverSampler(random_state=0))
+    more = sampler.fit_resample(X, y)
+    counts = [EmotionTransitionDisplay.from_labels(*t).counts for t in (more, (X, y))]
+    pd.testing.assert_frame_equal(*counts)
+    turns = [ConversationDisplay.from_estimator(model, t).turn for t in (more[0], X)]
+    np.testing.assert_array_equal(*turns)
+
+
 # Balance
 
 
@@ -263,6 +273,16 @@ def test_losses_and_scores_have_axes_of_their_own(network):
         np.testing.assert_allclose(line.get_ydata(), history[name].dropna())
     assert display.best_epoch == network.net_.history[-1]["valid_best_epoch"]
     assert set(display.best_line_.get_xdata()) == {display.best_epoch}
+
+
+def test_losses_of_the_generator_are_drawn_by_epoch():
+    sampler = MultimodalGANSampler(n_steps=9, hidden_size=4, random_state=0)
+    sampler.fit_resample(*make_conversations(6, random_state=0))
+    display = LossDisplay.from_estimator(sampler)
+    assert display.score_ax_ is None
+    assert set(display.lines_) == set(sampler.history_[0])
+    expected = np.arange(len(sampler.history_)) + 1
+    np.testing.assert_array_equal(display.lines_["cycle"].get_xdata(), expected)
 
 
 def test_what_holds_a_network_is_looked_into_and_what_has_none_is_told(network, model):

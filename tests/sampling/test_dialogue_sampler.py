@@ -2,7 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from imblearn.combine import SMOTEENN
-from imblearn.over_sampling import ADASYN, SMOTE, BorderlineSMOTE, RandomOverSampler
+from imblearn.over_sampling import (
+    ADASYN,
+    SMOTE,
+    SMOTENC,
+    BorderlineSMOTE,
+    RandomOverSampler,
+)
 from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.pipeline import make_pipeline
 from imblearn.under_sampling import RandomUnderSampler, TomekLinks
@@ -209,3 +215,61 @@ def test_a_frame_without_keys_comes_back_without_keys(table):
 
 def test_it_does_not_inherit_from_the_samplers_that_it_wraps():
     assert not isinstance(DialogueSampler(), BaseOverSampler)
+
+
+FORMS = {
+    "series": lambda y, known: pd.Series(y, dtype=object).where(known, None),
+    "list": lambda y, known: pd.Series(y, dtype=object).where(known, None).tolist(),
+    "category": lambda y, known: pd.Series(y).where(known).astype("category"),
+    "numbers": lambda y, known: pd.Series(codes(y)).where(known).to_numpy(),
+    "nullable": lambda y, known: pd.Series(codes(y), dtype="Int64").where(known),
+    "indicators": lambda y, known: np.where(
+        known[:, None], np.eye(3)[codes(y)], np.nan
+    ),
+    "none of them": lambda y, known: np.where(
+        known[:, None], np.eye(3, dtype=int)[codes(y)], 0
+    ),
+}
+
+
+def codes(y):
+    return np.unique(y, return_inverse=True)[1]
+
+
+def rows(y, dtype):
+    return np.eye(3, dtype=dtype)[codes(y)]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_context_rows_keep_the_labels_that_they_have_or_have_not(table, form):
+    X, y = table
+    known = np.arange(60) % 3 > 0
+    X = X.assign(dialogue__role=np.where(known, "utterance", "context"))
+    given = FORMS[form](y, known)
+    more = DialogueSampler(RandomOverSampler(random_state=0)).fit_resample(X, given)[1]
+    assert type(more) is type(given)
+    before, after = (pd.DataFrame(np.asarray(each, object)) for each in (given, more))
+    assert_frame_equal(after[:60].mask(after[:60].isna()), before.mask(before.isna()))
+    assert len(after) > 60
+    assert not after[60:].isna().any(axis=None)
+
+
+def test_columns_may_be_named_to_the_wrapped_sampler(table):
+    X, y = table
+    X = X.assign(meta__sex=np.arange(60) % 2)
+    named, numbered = (
+        DialogueSampler(SMOTENC([column], k_neighbors=3, random_state=0))
+        for column in ("meta__sex", 6)
+    )
+    found, expected = (each.fit_resample(X, y) for each in (named, numbered))
+    assert_frame_equal(found[0], expected[0])
+    assert set(found[0]["meta__sex"]) == {0, 1}
+
+
+def test_noise_around_missing_values_is_refused(table):
+    X, y = table
+    sampler = DialogueSampler(RandomOverSampler(shrinkage=0.1, random_state=0))
+    assert len(sampler.fit_resample(X, y)[0]) > 60
+    X.loc[3, [name for name in X if name.startswith("audio")]] = np.nan
+    with pytest.raises(ValueError, match="first in row 3, and RandomOverSampler with"):
+        sampler.fit_resample(X, y)

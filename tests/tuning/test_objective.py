@@ -11,7 +11,11 @@ from optuna.pruners import BasePruner, NopPruner, ThresholdPruner
 from optuna.trial import FixedTrial, TrialState
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold, cross_validate
+from sklearn.model_selection import (
+    StratifiedGroupKFold,
+    cross_val_score,
+    cross_validate,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from skorch.callbacks import EarlyStopping, EpochScoring, EpochTimer
@@ -265,6 +269,19 @@ def test_epochs_of_a_regressor_are_reported(table):
     study = new_study()
     study.optimize(objective, n_trials=1)
     assert max(study.best_trial.intermediate_values.values()) < 0
+
+
+def test_a_regressor_is_judged_by_its_error(table):
+    X, _ = table
+    y = X["text__0"].to_numpy(float)
+    model, space = make_model("regressor"), {"lr": LR["lr"]}
+    study = new_study()
+    study.optimize(DialogueObjective(model, X, y, space, cv=2), n_trials=1)
+    model = clone(model).set_params(**study.best_params)
+    scores = cross_val_score(
+        model, X, y, cv=DialogueKFold(2), scoring="neg_mean_absolute_error"
+    )
+    assert study.best_value == pytest.approx(scores.mean())
 
 
 def test_a_score_that_epochs_cannot_have_is_told(table):
