@@ -41,8 +41,8 @@ SEED = 0
 #
 # Whole dialogues go to training or to test, never single rows. Some training
 # dialogues get the role "validation": no step learns from them, and from 300 utterances
-# on the classifier stops where it recognises them best. A table that comes with an official split
-# keeps it.
+# on the classifier stops where it recognises them best. A table that comes with an
+# official split keeps it.
 
 
 def read_table(path, modalities, label):

@@ -336,7 +336,7 @@ class KeyedSamplerMixin:
             All rows in their order, then the synthetic ones. A frame with keys comes
             back with all four keys in front.
         y_resampled : array-like of shape (n_resampled,)
-            The labels, of the type of `y`.
+            The labels, of the type of `y`. Context rows have what `y` has for them.
         """
         table = self._read(X, y)
         features, labels, self.source_indices_ = self._fit_resample(table)

@@ -223,12 +223,8 @@ FORMS = {
     "category": lambda y, known: pd.Series(y).where(known).astype("category"),
     "numbers": lambda y, known: pd.Series(codes(y)).where(known).to_numpy(),
     "nullable": lambda y, known: pd.Series(codes(y), dtype="Int64").where(known),
-    "indicators": lambda y, known: np.where(
-        known[:, None], np.eye(3)[codes(y)], np.nan
-    ),
-    "none of them": lambda y, known: np.where(
-        known[:, None], np.eye(3, dtype=int)[codes(y)], 0
-    ),
+    "indicators": lambda y, known: np.where(known[:, None], rows(y, float), np.nan),
+    "none of them": lambda y, known: np.where(known[:, None], rows(y, int), 0),
 }
 
 
