@@ -3,7 +3,7 @@
 import pickle
 from collections.abc import Iterable
 from copy import copy
-from typing import Any
+from typing import Any, Self
 
 import torch
 from sklearn.base import BaseEstimator
@@ -53,6 +53,73 @@ class CallbackHolder(CallbackSupportMixin, NetworkHolder):
 
     callbacks: Any
     net_params: Any
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters of the estimator, and with `deep` those of what it holds.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to tell the parameters of a head and of named callbacks, too.
+
+        Returns
+        -------
+        params : dict
+            Names and values.
+        """
+        params = super().get_params(deep)
+        for name, callback in self._named_callbacks() if deep else ():
+            params[f"callbacks__{name}"] = callback
+            if hasattr(callback, "get_params") and not isinstance(callback, type):
+                own = callback.get_params().items()
+                params |= {f"callbacks__{name}__{key}": value for key, value in own}
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of the estimator, of its head and of named callbacks.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values; ``callbacks__stop__patience`` is `patience` of the
+            callback that stands in `callbacks` as ``("stop", callback)``.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter, or no callback of that name.
+        """
+        inside = {name for name in params if name.startswith("callbacks__")}
+        own = {name: v for name, v in params.items() if name not in inside}
+        super().set_params(**own)
+        for name in sorted(inside):
+            self._set_of_callback(name.removeprefix("callbacks__"), params[name])
+        return self
+
+    def _set_of_callback(self, name: str, value: Any) -> None:
+        which, _, parameter = name.partition("__")
+        named = dict(self._named_callbacks())
+        if which not in named:
+            raise ValueError(
+                f"There is no callback {which!r} in callbacks of "
+                f"{type(self).__name__}; those with names are {list(named)}."
+            )
+        if parameter:
+            named[which].set_params(**{parameter: value})
+            return
+        self.callbacks = [
+            (which, value) if which in names_of([item]) else item
+            for item in self.callbacks
+        ]
+
+    def _named_callbacks(self) -> list[tuple[str, Any]]:
+        given = self.callbacks if isinstance(self.callbacks, list) else []
+        return [item for item in given if isinstance(item, tuple) and len(item) == 2]
 
     def __sklearn_clone__(self) -> Any:
         bare, inside = copy_of(self), self.net_params

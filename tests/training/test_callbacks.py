@@ -504,6 +504,28 @@ def test_parameters_of_callbacks_that_are_not_there_are_refused(table):
             model.fit(X, y)
 
 
+def test_parameters_of_named_callbacks_are_those_of_the_model(table):
+    X, y = table
+    stop = EarlyStopping("epoch", threshold=0)  # which only grows
+    model = make_model("cberl", max_epochs=4, callbacks=[("stop", stop), EpochTimer()])
+    pipe = make_pipeline(clone(model))
+    grid = {"cberlclassifier__callbacks__stop__patience": [1, 2]}
+    search = GridSearchCV(pipe, grid, cv=DialogueKFold(2), scoring=n_epochs).fit(X, y)
+    assert search.cv_results_["mean_test_score"].tolist() == [1, 2]
+    assert model.get_params()["callbacks__stop__patience"] == stop.patience == 5
+    model.set_params(callbacks__stop=None)
+    assert model.callbacks[0] == ("stop", None)
+    with pytest.raises(ValueError, match=r"no callback 'stpo' .* are \['stop'\]"):
+        model.set_params(callbacks__stpo__patience=1)
+    with pytest.raises(ValueError, match="Invalid parameter 'hope'"):
+        clone(pipe).set_params(cberlclassifier__callbacks__stop__hope=1)
+
+
+def n_epochs(model, X, y):
+    """Epochs until the callback has found none that is better than the first."""
+    return len(model[-1].history_) - 1
+
+
 @pytest.mark.parametrize("given", [(1, EpochTimer()), ("a", EpochTimer(), 2), "x"])
 def test_what_is_no_callback_is_refused(table, given):
     with pytest.raises(TypeError, match="callbacks holds"):
