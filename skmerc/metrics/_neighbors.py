@@ -148,21 +148,8 @@ def copy_rate(real: Table, synthetic: Table, *, fraction: float = 0.1) -> float:
 
 
 def nearest_rows(rows, table):
-    """Find the nearest row of a table for each row, the first of several as near.
-
-    Distances come from matrix products, which each processor rounds in its own way:
-    what differs by no more than that counts as equal.
-    """
-    slack = 1e-6 * np.linalg.norm(rows, axis=1, keepdims=True)
-
-    def first(D, start):
-        nearest = D.min(axis=1, keepdims=True)
-        reach = nearest * (1 + 1e-9) + slack[start : start + len(D)]
-        return (reach >= D).argmax(axis=1)
-
-    return np.concatenate(
-        list(pairwise_distances_chunked(rows, table, reduce_func=first))
-    )
+    """Find the nearest row of a table for each row, the first of several as near."""
+    return _to_nearest(rows, table)[0]
 
 
 def _centre(real, synthetic):
@@ -172,9 +159,37 @@ def _centre(real, synthetic):
 
 
 def _to_nearest(rows, table):
-    nearest = nearest_rows(rows, table)
-    # Computed once more from the difference: equal rows have distance 0 exactly.
-    return nearest, np.linalg.norm(rows - table[nearest], axis=1)
+    """Find the first nearest row of a table for each row, and the smallest distance.
+
+    Matrix products are fast and lose digits, and each processor rounds them in its own
+    way. So they tell which rows come into question, of which the distances are computed
+    once more, from differences: that of equal rows is 0 exactly.
+    """
+
+    def look_closer(D, start):
+        block = rows[start : start + len(D)]
+        norm = np.linalg.norm(block, axis=1)
+        reach = np.hypot(D.min(axis=1) * (1 + 1e-6), 1e-6 * norm)
+        found = [
+            _first(row, table, np.flatnonzero(distance <= limit))
+            for row, distance, limit in zip(block, D, reach, strict=True)
+        ]
+        nearest, distance = zip(*found, strict=True)
+        return np.array(nearest), np.array(distance)
+
+    chunks = pairwise_distances_chunked(rows, table, reduce_func=look_closer)
+    nearest, distance = zip(*chunks, strict=True)
+    return np.concatenate(nearest), np.concatenate(distance)
+
+
+def _first(row, table, candidates):
+    """First of the candidates that are nearest to a row, and the smallest distance."""
+    difference = np.subtract(table[candidates], row, dtype=np.float64)
+    distance = np.linalg.norm(difference, axis=1)
+    smallest = distance.min()
+    # As near is what the rounding of the rows themselves would make as near.
+    rounding = 32 * np.finfo(np.float64).eps * (smallest + np.linalg.norm(row))
+    return candidates[(distance <= smallest + rounding).argmax()], smallest
 
 
 def _spacing(table, k=1):

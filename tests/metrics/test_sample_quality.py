@@ -298,6 +298,19 @@ def test_of_rows_as_near_the_first_is_the_nearest():
             assert nearest_rows(scale * rows, nudged).tolist() == [0, 1, 2, 0]
 
 
+def test_rows_nearer_than_products_can_tell_are_told_apart():
+    """Also in clusters whose distance is a multiple of what lies between their rows."""
+    real = np.array([[0.0, 0.0], [1e-8, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    assert copy_rate(real, real[1:2], fraction=0) == 1
+    cluster = 1e-3 * _normal(50)
+    clusters = np.concatenate([cluster, cluster + 1e4])
+    assert nearest_rows(clusters, clusters).tolist() == list(range(100))
+    single = clusters.astype(np.float32)
+    assert nearest_rows(single[:50], single).tolist() == list(range(50))
+    assert copy_rate(clusters, clusters, fraction=0) == 1
+    assert precision_recall_density_coverage(clusters, clusters).coverage == 1
+
+
 def test_a_copy_of_a_repeated_real_row_counts():
     real = np.repeat(_normal(30, 50), 2, axis=0)
     assert copy_rate(real, real) == 1
