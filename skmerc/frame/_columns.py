@@ -208,15 +208,15 @@ def make_keys(
     """Make the four key columns, with defaults where None is given."""
     rows = pd.RangeIndex(n_rows)
     ids = pd.Series(rows) if dialogue is None else _as_values(dialogue, "dialogue")
-    _refuse_missing(ids, "dialogue")
+    refuse_missing(ids, "dialogue")
     ids = as_text(ids, "dialogue")
     refuse_alike(ids, "dialogue")
-    _refuse_missing(ids.where(ids.str.strip() != ""), "dialogue")
+    refuse_missing(ids.where(ids.str.strip() != ""), "dialogue")
     if turn is None:
         turns = ids.groupby(ids, sort=False).cumcount()
     else:
         turns = _as_values(turn, "turn")
-        _refuse_missing(turns, "turn")
+        refuse_missing(turns, "turn")
     speaker = pd.Series("", index=rows) if speaker is None else speaker
     speakers = _as_values(speaker, "speaker")
     if speakers.isna().any():
@@ -343,7 +343,8 @@ def _refuse_shortened(text: pd.Series, found: pd.Index, name: str) -> None:
         )
 
 
-def _refuse_missing(values: pd.Series, name: str) -> None:
+def refuse_missing(values: pd.Series, name: str) -> None:
+    """Refuse values of which some are missing."""
     missing = np.flatnonzero(values.isna())
     if len(missing):
         raise ValueError(

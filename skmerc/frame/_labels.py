@@ -54,7 +54,7 @@ def complete_labels(y: Any, context: np.ndarray, *, numeric: bool = False) -> An
     elif len(shape) == 2:
         unread = context[:, None] & pd.isna(np.asarray(labels))
         return _as_numbers(np.where(unread, 0, labels)) if unread.any() else y
-    labels = _as_series(labels)
+    labels = as_series(labels)
     _refuse_lists(labels)
     missing = labels.isna().to_numpy()
     _refuse_missing(missing & ~context)
@@ -121,7 +121,8 @@ def column_names(y: Any) -> np.ndarray | None:
     return np.array(columns if whole else [str(name) for name in columns])
 
 
-def _as_series(labels: Any) -> pd.Series:
+def as_series(labels: Any) -> pd.Series:
+    """Series of labels by position, where categories are the values they stand for."""
     labels = pd.Series(labels)
     is_category = isinstance(labels.dtype, pd.CategoricalDtype)
     return (labels.astype(object) if is_category else labels).reset_index(drop=True)

@@ -3,11 +3,12 @@
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.preprocessing import normalize
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import check_array, check_consistent_length
 
 from skmerc._utils.compat import validate_params
 from skmerc._utils.types import Table
 from skmerc.frame import drop_keys
+from skmerc.frame._per_row import read_groups
 
 
 @validate_params(
@@ -40,7 +41,7 @@ def mean_average_distance(embedding: Table, groups: ArrayLike | None = None) -> 
     Raises
     ------
     ValueError
-        If no group has two rows, or if `groups` has another length.
+        If no group has two rows, or if `groups` has another length or gaps.
 
     Notes
     -----
@@ -68,7 +69,7 @@ def mean_average_distance(embedding: Table, groups: ArrayLike | None = None) -> 
     embedding = check_array(
         drop_keys(embedding), dtype=np.float64, input_name="embedding"
     )
-    groups = np.zeros(len(embedding)) if groups is None else column_or_1d(groups)
+    groups = np.zeros(len(embedding)) if groups is None else read_groups(groups)
     check_consistent_length(embedding, groups)
     _, group, size = np.unique(groups, return_inverse=True, return_counts=True)
     if size.max() < 2:

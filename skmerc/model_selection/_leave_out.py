@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.model_selection import LeaveOneGroupOut
 
 from skmerc._utils.registry import storable
 from skmerc._utils.types import Table
 from skmerc.frame._columns import parse_table, source_ids
+from skmerc.frame._per_row import read_groups
 
 __all__ = ["LeaveDialogueGroupOut"]
 
@@ -169,15 +169,7 @@ class LeaveDialogueGroupOut(LeaveOneGroupOut):
         return len(np.unique(self._given(X, groups)))
 
     def _given(self, X: Any, groups: Any) -> np.ndarray:
-        if groups is None:
-            return self.groups(X)
-        missing = np.flatnonzero(pd.isna(groups := np.asarray(groups)))
-        if len(missing):
-            raise ValueError(
-                f"groups is missing in {len(missing)} rows, first in row {missing[0]}; "
-                "name the group of each."
-            )
-        return groups
+        return self.groups(X) if groups is None else read_groups(groups)
 
 
 def _compile(by: Any) -> re.Pattern[str]:

@@ -15,12 +15,13 @@ from sklearn.model_selection import (
     GroupShuffleSplit,
     StratifiedGroupKFold,
 )
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length
 
 from skmerc._utils.registry import storable
 from skmerc._utils.types import RandomState, Table
 from skmerc.frame._columns import ParsedTable, parse_table, source_ids
 from skmerc.frame._labels import read_labels
+from skmerc.frame._per_row import read_groups
 
 __all__ = ["DialogueKFold", "DialogueShuffleSplit", "StratifiedDialogueKFold"]
 
@@ -30,9 +31,10 @@ class DialogueKFold(GroupKFold):
     """K folds of whole dialogues.
 
     The same folds as :class:`~sklearn.model_selection.GroupKFold` with
-    ``groups=X["dialogue__id"]``. Rows of every role stay with their dialogue,
-    and a synthetic dialogue with the one that it was made from. In a table
-    without keys every row is a dialogue.
+    ``groups=X["dialogue__id"].astype(str)``: ids are sorted as text, also where they
+    are numbers. Rows of every role stay with their dialogue, and a synthetic dialogue
+    with the one that it was made from. In a table without keys every row is a
+    dialogue.
 
     Parameters
     ----------
@@ -89,7 +91,7 @@ class DialogueKFold(GroupKFold):
         Raises
         ------
         ValueError
-            If there are fewer dialogues than folds.
+            If there are fewer dialogues than folds, or `groups` has gaps.
         """
         codes = _number_groups(parse_table(X), groups)
         _check_enough(codes, self.n_splits, _describe(groups))
@@ -101,9 +103,9 @@ class StratifiedDialogueKFold(StratifiedGroupKFold):
     """K folds of whole dialogues with about the same share of each class.
 
     The same folds as :class:`~sklearn.model_selection.StratifiedGroupKFold`
-    with ``groups=X["dialogue__id"]``, except that rows of role ``"context"``
-    have no say: their `y` is not read, they go with their dialogue, and
-    dialogues of nothing else are dealt to the folds in turn.
+    with ``groups=X["dialogue__id"].astype(str)``, since ids are sorted as text, except
+    that rows of role ``"context"`` have no say: their `y` is not read, they go with
+    their dialogue, and dialogues of nothing else are dealt to the folds in turn.
 
     Parameters
     ----------
@@ -175,8 +177,8 @@ class StratifiedDialogueKFold(StratifiedGroupKFold):
         Raises
         ------
         ValueError
-            If `y` is missing, there are fewer labelled dialogues than folds, or
-            stratification leaves a fold without any.
+            If `y` is missing, there are fewer labelled dialogues than folds,
+            stratification leaves a fold without any, or `groups` has gaps.
         """
         if y is None:
             raise ValueError(
@@ -217,7 +219,8 @@ class DialogueShuffleSplit(GroupShuffleSplit):
     """Random splits of whole dialogues.
 
     The same splits as :class:`~sklearn.model_selection.GroupShuffleSplit` with
-    ``groups=X["dialogue__id"]``. Sizes count dialogues, not rows.
+    ``groups=X["dialogue__id"].astype(str)``: ids are sorted as text, also where they
+    are numbers. Sizes count dialogues, not rows.
 
     Parameters
     ----------
@@ -290,7 +293,8 @@ class DialogueShuffleSplit(GroupShuffleSplit):
         Raises
         ------
         ValueError
-            If there is only one dialogue, or the sizes leave a part empty.
+            If there is only one dialogue, the sizes leave a part empty, or `groups`
+            has gaps.
         """
         codes = _number_groups(parse_table(X), groups)
         _check_enough(codes, None, _describe(groups))
@@ -303,7 +307,8 @@ def _number_groups(table: ParsedTable, groups: Any) -> np.ndarray:
         groups = source_ids(table.keys["dialogue__id"])
     else:
         check_consistent_length(table.data, groups)
-    return np.unique(column_or_1d(groups), return_inverse=True)[1]
+        groups = read_groups(groups)
+    return np.unique(groups, return_inverse=True)[1]
 
 
 def _describe(groups: Any, kind: str = "") -> str:

@@ -99,3 +99,8 @@ def test_bad_input_is_refused():
         mean_average_distance(X, [0, 0])
     with pytest.raises(ValueError, match="embedding contains NaN"):
         mean_average_distance(np.full((2, 2), np.nan))
+
+
+def test_groups_with_gaps_are_refused():
+    with pytest.raises(ValueError, match="groups is missing in 2 rows, first in row 2"):
+        mean_average_distance(np.eye(4), ["a", "a", None, None])

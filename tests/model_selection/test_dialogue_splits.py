@@ -102,21 +102,28 @@ def test_folds_test_every_row_once(splitter):
     assert_array_equal(np.sort(tested), np.arange(len(X)))
 
 
-@pytest.mark.parametrize(
-    ("ours", "stock"),
-    [
-        (SPLITTERS[0], GroupKFold(3)),
-        (SPLITTERS[1], GroupKFold(3, shuffle=True, random_state=0)),
-        (SPLITTERS[2], StratifiedGroupKFold(3)),
-        (SPLITTERS[3], StratifiedGroupKFold(3, shuffle=True, random_state=0)),
-        (SPLITTERS[4], GroupShuffleSplit(3, test_size=0.3, random_state=0)),
-    ],
-    ids=repr,
-)
+PAIRS = [
+    (SPLITTERS[0], GroupKFold(3)),
+    (SPLITTERS[1], GroupKFold(3, shuffle=True, random_state=0)),
+    (SPLITTERS[2], StratifiedGroupKFold(3)),
+    (SPLITTERS[3], StratifiedGroupKFold(3, shuffle=True, random_state=0)),
+    (SPLITTERS[4], GroupShuffleSplit(3, test_size=0.3, random_state=0)),
+]
+
+
+@pytest.mark.parametrize(("ours", "stock"), PAIRS, ids=repr)
 def test_splits_are_those_of_scikit_learn_with_the_ids_as_groups(ours, stock):
     X, y = make_table()
     assert splits_of(ours, X, y) == splits_of(stock, X, y, groups=X["dialogue__id"])
     assert ours.get_n_splits(X, y) == 3
+
+
+@pytest.mark.parametrize(("ours", "stock"), PAIRS, ids=repr)
+def test_ids_that_are_numbers_are_sorted_as_text(ours, stock):
+    X, y = make_table()
+    X["dialogue__id"] = pd.factorize(X["dialogue__id"])[0]
+    as_text = X["dialogue__id"].astype(str)
+    assert splits_of(ours, X, y) == splits_of(stock, X, y, groups=as_text)
 
 
 @every_splitter
@@ -258,6 +265,29 @@ def test_groups_of_another_length_are_refused(splitter):
     X, y = make_table()
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         next(splitter.split(X, y, groups=["a", "b"]))
+
+
+@every_splitter
+def test_groups_with_gaps_are_refused(splitter):
+    X, y = make_table()
+    for gap in (None, np.nan, pd.NA):
+        for group in (["a", "b", "c", gap], [0.5, 1.0, 2.0, gap]):
+            groups = (group * len(X))[: len(X)]
+            for given in (groups, pd.Series(groups), pd.Series(groups).to_frame()):
+                with pytest.raises(ValueError, match="missing in .* first in row 3"):
+                    next(splitter.split(X, y, groups=given))
+
+
+@every_splitter
+def test_groups_of_one_column_are_taken_and_of_several_are_refused(splitter):
+    X, y = make_table()
+    groups = np.arange(len(X)) % 4
+    expected = splits_of(splitter, X, y, groups=groups)
+    frame = pd.DataFrame({"session": groups, "scene": groups})
+    for column in (groups[:, None], groups[:, None].tolist(), frame[["session"]]):
+        assert splits_of(splitter, X, y, groups=column) == expected
+    with pytest.raises(ValueError, match=r"groups has the columns \['session', 'scene"):
+        next(splitter.split(X, y, groups=frame))
 
 
 def test_stratified_folds_need_labels():

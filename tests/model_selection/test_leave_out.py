@@ -91,3 +91,10 @@ def test_groups_with_gaps_are_refused():
     groups = ["a", "b", None, "b"]
     with pytest.raises(ValueError, match="missing in 1 rows, first in row 2"):
         next(LeaveDialogueGroupOut().split(np.zeros((4, 1)), groups=groups))
+
+
+def test_groups_of_one_column_are_taken():
+    X = np.zeros((3, 1))
+    of_column = LeaveDialogueGroupOut().split(X, groups=[[1], [2], [2]])
+    for (_, test), expected in zip(of_column, [[0], [1, 2]], strict=True):
+        assert_array_equal(test, expected)
