@@ -42,7 +42,7 @@ def one_column(values: Any, name: str) -> pd.Series:
         shape = f"is of shape {np.shape(values)}"
         found = f"has the columns {columns}" if columns else shape
         raise ValueError(f"{name} {found}; give one value for each row.")
-    return as_series(values)
+    return as_series(values).rename(None)
 
 
 def read_groups(groups: Any) -> np.ndarray:

@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from skmerc._utils.compat import validate_params
 from skmerc._utils.types import Table
 from skmerc.frame._columns import KEYS, parse_table
+from skmerc.frame._per_row import one_column
 from skmerc.metrics._recognition import weighted_f1
 from skmerc.metrics._rows import rows_with_labels
 
@@ -73,7 +74,8 @@ def scores_by_group(
     Raises
     ------
     ValueError
-        If no row has a label, X has no such column, or `groups` names one without X.
+        If no row has a label, X has no such column, or `groups` names one without X or
+        has several columns.
 
     Examples
     --------
@@ -121,5 +123,5 @@ def _read_groups(groups, X):
         if groups not in keys and groups not in getattr(table.data, "columns", ()):
             raise ValueError(f"X has no column {groups!r} of groups.")
         groups = table.keys[groups] if groups in keys else table.data[groups]
-    members = pd.Series(np.asarray(groups, dtype=object))
+    members = one_column(groups, "groups").astype(object)
     return members.mask(members.isna() | (members == ""), _UNKNOWN).to_numpy(object)

@@ -11,17 +11,18 @@ from sklearn.metrics import (
     f1_score,
     precision_recall_fscore_support,
 )
-from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.multiclass import unique_labels
 
 from skmerc._utils.compat import StrOptions, validate_params
 from skmerc._utils.types import Table
+from skmerc.frame._labels import shape_of
 from skmerc.frame._warnings import warn_of_other_labels
 from skmerc.metrics._calibration import (
     brier_score,
     class_errors,
     expected_calibration_error,
 )
+from skmerc.metrics._labels import as_targets, check_labels, read_column
 from skmerc.metrics._probabilities import with_classes
 from skmerc.metrics._rows import rows_with_labels
 
@@ -70,9 +71,8 @@ def weighted_f1(
     >>> round(score, 3)  # 3 / 4 of the F1 of joy, which is 6 / 7
     0.643
     """
-    y_true, y_pred, sample_weight = rows_with_labels(
-        None, y_true, y_pred, sample_weight
-    )
+    if len(shape_of(y_true)) == 1:  # scikit-learn checks indicator matrices
+        y_true, y_pred, sample_weight = check_labels(y_true, y_pred, sample_weight)
     score = f1_score(
         y_true,
         y_pred,
@@ -105,8 +105,8 @@ def minority_classes(y: ArrayLike) -> list:
     >>> minority_classes(["neutral"] * 6 + ["joy"] * 2 + ["fear"] * 1)
     ['fear', 'joy']
     """
-    (y,) = rows_with_labels(None, column_or_1d(y))
-    check_classification_targets(y)
+    (y,) = rows_with_labels(None, read_column(y, "y"))
+    y = as_targets(y)
     classes, counts = np.unique(y, return_counts=True)
     return classes[counts < counts.mean()].tolist()
 
@@ -170,7 +170,7 @@ def minority_f1(
     >>> minority_f1(y_true, y_pred, minority=["fear"])
     1.0
     """
-    y_true, y_pred, sample_weight = _check_labels(y_true, y_pred, sample_weight)
+    y_true, y_pred, sample_weight = check_labels(y_true, y_pred, sample_weight)
     minority = _check_minority(y_true, minority)
     scores = f1_score(
         y_true,
@@ -277,7 +277,7 @@ def recognition_report(
     minority F1             0.25    0.50  0.33        2
     """
     all_true = y_true
-    y_true, y_pred, _ = _check_labels(y_true, y_pred, None, X)
+    y_true, y_pred, _ = check_labels(y_true, y_pred, None, X)
     named = with_classes(y_prob, classes, y_true)[1]
     complete = named is not None
     warn_of_other_labels(y_true, named if complete else y_pred, complete=complete)
@@ -365,7 +365,7 @@ def dialogue_confusion_matrix(
     fear          1    0
     joy           1    1
     """
-    y_true, y_pred, sample_weight = _check_labels(y_true, y_pred, sample_weight, X)
+    y_true, y_pred, sample_weight = check_labels(y_true, y_pred, sample_weight, X)
     classes = unique_labels(y_true, y_pred).tolist()
     if labels is not None:
         classes = _check_listed(classes, labels)
@@ -378,31 +378,6 @@ def dialogue_confusion_matrix(
     )
     names = pd.Index(classes, dtype=object)
     return pd.DataFrame(counts, names.rename("true"), names.rename("predicted"))
-
-
-def _check_labels(y_true, y_pred, sample_weight, X=None):
-    y_true, y_pred = column_or_1d(y_true), column_or_1d(y_pred)
-    y_true, y_pred, sample_weight = rows_with_labels(X, y_true, y_pred, sample_weight)
-    missing = np.flatnonzero(pd.isna(y_pred))
-    if len(missing):
-        raise ValueError(
-            f"y_pred has no label in row {missing[0]}; score the other rows."
-        )
-    check_classification_targets(y_true)
-    if len(y_true) == 0:
-        raise ValueError("y_true holds no row, so that there is nothing to score.")
-    _refuse_text_beside_numbers(y_true, y_pred)
-    return y_true, y_pred, sample_weight
-
-
-def _refuse_text_beside_numbers(y_true, y_pred):
-    true, pred = (np.asarray(y[:1]).tolist()[0] for y in (y_true, y_pred))
-    if isinstance(true, str) != isinstance(pred, str):
-        raise ValueError(
-            f"y_true holds {true!r} and y_pred {pred!r}: of labels that are text in "
-            "one and numbers in the other none would be right. Write them alike, such "
-            "as y_true.astype(str)."
-        )
 
 
 def _check_minority(y_true, minority):

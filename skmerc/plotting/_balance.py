@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from skmerc._utils.types import Table
 from skmerc.frame._columns import parse_table
+from skmerc.frame._per_row import one_column
 from skmerc.plotting._style import ABOVE, Display, fill
 
 
@@ -119,7 +120,7 @@ class ClassBalanceDisplay(Display):
 
 
 def _count(y: Any, X: Any) -> pd.Series:
-    labels = pd.Series(np.asarray(y, dtype=object))
+    labels = one_column(y, "y").astype(object)
     if X is not None:
         context = parse_table(X).is_context
         if len(context) != len(labels):

@@ -7,7 +7,7 @@ from sklearn.metrics import ConfusionMatrixDisplay
 
 from skmerc._utils.optional import need
 from skmerc._utils.types import Table
-from skmerc.metrics._rows import rows_with_labels
+from skmerc.metrics._labels import check_labels
 
 
 class DialogueConfusionMatrixDisplay(ConfusionMatrixDisplay):
@@ -100,7 +100,7 @@ class DialogueConfusionMatrixDisplay(ConfusionMatrixDisplay):
         DialogueConfusionMatrixDisplay
             The display, drawn.
         """
-        y_true, y_pred, weight = rows_with_labels(X, y_true, y_pred, sample_weight)
+        y_true, y_pred, weight = check_labels(y_true, y_pred, sample_weight, X)
         if options.get("ax") is None:
             (pyplot,) = need("plot", "matplotlib.pyplot")
             options["ax"] = pyplot.subplots(layout="constrained")[1]

@@ -21,6 +21,7 @@ from sklearn.preprocessing import FunctionTransformer
 from skmerc.frame import drop_keys, make_frame
 from skmerc.metrics import (
     accuracy_scorer,
+    dialogue_confusion_matrix,
     macro_f1_scorer,
     make_dialogue_scorer,
     minority_classes,
@@ -242,6 +243,33 @@ def test_report_without_a_minority_says_nan():
 def test_report_refuses(arguments, match):
     with pytest.raises(ValueError, match=match):
         recognition_report(["a", "a", "b"], ["a", "b", "b"], **arguments)
+
+
+@pytest.mark.parametrize(
+    "score", [weighted_f1, minority_f1, recognition_report, dialogue_confusion_matrix]
+)
+def test_answers_without_a_label_are_told_by_their_row(score):
+    with pytest.raises(ValueError, match="y_pred has no label in row 1"):
+        score(["a", "b"], ["a", None])
+    with pytest.raises(ValueError, match="y_pred has no label in row 2"):
+        score(["a", None, "b"], ["a", "b", np.nan])
+
+
+@pytest.mark.parametrize(
+    ("kind", "classes"), [("Int64", [0, 1]), ("boolean", [False, True])]
+)
+def test_labels_of_types_of_pandas_name_classes_as_they_are(kind, classes):
+    y_pred = pd.Series([0, 1, 1], dtype=kind)
+    for y_true in (y_pred, y_pred.where([True, True, False])):
+        report = recognition_report(y_true, y_pred)
+        table = dialogue_confusion_matrix(y_true, y_pred)
+        for names in (report.index[:2], table.index, table.columns):
+            assert list(map(repr, names)) == list(map(repr, classes))
+    assert list(map(repr, minority_classes(y_pred))) == [repr(classes[0])]
+
+
+def test_indicator_matrices_have_a_weighted_f1():
+    assert weighted_f1(np.eye(3, dtype=int), np.eye(3, dtype=int)) == 1
 
 
 def test_no_rows_at_all_is_an_error():

@@ -82,6 +82,16 @@ def test_what_cannot_be_scored_is_told(call, message):
         call()
 
 
+def test_groups_of_one_column_are_taken_and_of_several_are_refused():
+    frame = pd.DataFrame({"session": ["a", None, "b", "a"], "scene": range(4)})
+    pd.testing.assert_frame_equal(
+        scores_by_group(Y, Y, frame[["session"]]),
+        scores_by_group(Y, Y, frame["session"]),
+    )
+    with pytest.raises(ValueError, match=r"the columns \['session', 'scene'\]"):
+        scores_by_group(Y, Y, frame)
+
+
 def test_groups_that_are_numbers_have_their_order():
     found = scores_by_group(["joy"] * 3, ["joy"] * 3, [10, 2, 1])
     assert found.index.tolist() == [1, 2, 10, "(all)"]

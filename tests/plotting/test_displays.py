@@ -261,6 +261,14 @@ def test_balance_counts_labelled_rows_before_and_after(table):
         ClassBalanceDisplay.from_labels([None, None])
 
 
+def test_balance_takes_labels_of_one_column():
+    frame = pd.DataFrame({"emotion": ["joy", None, "joy"], "score": range(3)})
+    display = ClassBalanceDisplay.from_labels(frame[["emotion"]])
+    assert display.counts["utterances"].to_dict() == {"joy": 2}
+    with pytest.raises(ValueError, match=r"y has the columns \['emotion', 'score'\]"):
+        ClassBalanceDisplay.from_labels(frame)
+
+
 # Training
 
 
@@ -426,6 +434,14 @@ def test_the_confusion_matrix_leaves_context_out(table, model):
     )
     assert display.confusion_matrix.sum() == weight[rows].sum()
     assert display.im_.get_cmap().name == "cividis"
+
+
+def test_the_confusion_matrix_tells_what_it_cannot_count_and_names_numbers_whole():
+    draw = DialogueConfusionMatrixDisplay.from_predictions
+    with pytest.raises(ValueError, match="y_pred has no label in row 1"):
+        draw(["joy", "fear"], ["joy", None])
+    y = pd.Series([0, 1, 1], dtype="Int64")
+    assert names_of(draw(y, y).ax_.get_xticklabels()) == ["0", "1"]
 
 
 def test_an_answer_that_is_no_class_is_told():
