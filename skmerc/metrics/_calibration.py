@@ -8,6 +8,11 @@ from numpy.typing import ArrayLike
 
 from skmerc._utils.compat import Interval, validate_params
 from skmerc._utils.types import Table
+from skmerc.metrics._labels import (
+    read_column,
+    refuse_no_rows,
+    refuse_text_beside_numbers,
+)
 from skmerc.metrics._probabilities import with_classes
 from skmerc.metrics._rows import rows_with_labels
 
@@ -44,10 +49,11 @@ def expected_calibration_error(
     y_true : array-like of shape (n_samples,)
         True labels. Rows without one (None, NaN or ``pandas.NA``) are left out.
     y_prob : array-like of shape (n_samples, n_classes)
-        Probabilities, whose rows sum to 1; a DataFrame names the classes.
+        Probabilities, whose rows sum to 1; a DataFrame names the classes, unless its
+        columns have the numbers that pandas gives them.
     classes : array-like of shape (n_classes,), default=None
         The classes in the order of the columns, ``model.classes_``. By default the
-        names of the columns, and of an array what occurs in `y_true`, sorted.
+        names of the columns, and without names what occurs in `y_true`, sorted.
     X : DataFrame or array-like of shape (n_samples, n_columns), default=None
         The table of utterances, whose context rows are left out, whatever stands in
         `y_true`.
@@ -62,7 +68,8 @@ def expected_calibration_error(
     Raises
     ------
     ValueError
-        If no row has a label, or `y_prob` holds no probabilities of these classes.
+        If no row has a label, `y_prob` holds no probabilities of these classes, or
+        several labels occur and none is a class.
 
     See Also
     --------
@@ -124,7 +131,8 @@ def brier_score(
     Raises
     ------
     ValueError
-        If no row has a label, or `y_prob` holds no probabilities of these classes.
+        If no row has a label, `y_prob` holds no probabilities of these classes, or
+        several labels occur and none is a class.
 
     References
     ----------
@@ -192,8 +200,9 @@ def _bins(confidence, right, n_bins):
 
 def _read(y_true, y_prob, classes, X):
     """Indicators and probabilities of the rows with labels, a column for each class."""
-    y_true, y_prob = rows_with_labels(X, y_true, y_prob)
-    y_prob, classes = with_classes(y_prob, classes, np.unique(y_true))
+    y_true, y_prob = rows_with_labels(X, read_column(y_true, "y_true"), y_prob)
+    refuse_no_rows(y_true)
+    y_prob, classes = with_classes(y_prob, classes)
     values = np.asarray(y_prob, dtype=np.float64)
     if classes is None:
         classes = np.unique(y_true)
@@ -203,6 +212,7 @@ def _read(y_true, y_prob, classes, X):
             f"{list(classes)}; give a column for each class, and "
             "classes=model.classes_ where the rows do not hold all of them."
         )
+    _refuse_other_classes(y_true, classes)
     _refuse_no_probabilities(values)
     p = pd.DataFrame(values, columns=pd.Index(list(classes), dtype=object))
     new = pd.Index(np.unique(y_true).tolist(), dtype=object).difference(p.columns)
@@ -210,6 +220,18 @@ def _read(y_true, y_prob, classes, X):
     labels = np.asarray(y_true, dtype=object)[:, np.newaxis]
     is_true = labels == p.columns.to_numpy(object)
     return pd.DataFrame(is_true.astype(float), columns=p.columns), p
+
+
+def _refuse_other_classes(y_true, classes):
+    """Refuse labels of which none is a class, but for one that the model never saw."""
+    refuse_text_beside_numbers(y_true, classes, "the classes of y_prob")
+    found = np.unique(y_true).tolist()
+    if len(found) > 1 and not set(found) & set(classes):
+        raise ValueError(
+            f"y_true holds {found}, of which none is among the classes of y_prob, "
+            f"{list(classes)}. Give classes=model.classes_, and labels as the model "
+            "writes them."
+        )
 
 
 def _refuse_no_probabilities(values):

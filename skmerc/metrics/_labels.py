@@ -27,8 +27,7 @@ def check_labels(y_true, y_pred, sample_weight=None, X=None):
             f"y_pred has no label in row {rows[missing[0]]}; score the other rows."
         )
     y_true, y_pred = as_targets(y_true), as_targets(y_pred)
-    if len(y_true) == 0:
-        raise ValueError("y_true holds no row, so that there is nothing to score.")
+    refuse_no_rows(y_true)
     refuse_text_beside_numbers(y_true, y_pred, "y_pred")
     return y_true, y_pred, sample_weight
 
@@ -43,6 +42,12 @@ def as_targets(labels):
     labels = pd.Series(labels).infer_objects().to_numpy()
     check_classification_targets(labels)
     return labels
+
+
+def refuse_no_rows(y_true):
+    """Refuse labels where there are none."""
+    if len(y_true) == 0:
+        raise ValueError("y_true holds no row, so that there is nothing to score.")
 
 
 def refuse_text_beside_numbers(y_true, others, name):

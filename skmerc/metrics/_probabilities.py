@@ -5,21 +5,22 @@ import pandas as pd
 from sklearn.metrics import log_loss, roc_auc_score
 
 
-def with_classes(y_prob, classes, labels=()):
+def with_classes(y_prob, classes):
     """Put the columns of probabilities in the order of the classes; return both.
 
-    A frame names its columns, but by numbers that pandas gives of itself, where the
-    `labels` are others. Without names and `classes` these are None.
+    A frame names its columns, but for the numbers that pandas gives of itself. Without
+    names and `classes` these are None.
 
     Raises
     ------
     ValueError
-        If the columns have other names than `classes`.
+        If the columns have other names than `classes`, or one class has two.
     """
     columns = getattr(y_prob, "columns", None)
-    labels = labels if classes is None else classes
-    if isinstance(columns, pd.RangeIndex) and not set(labels) <= set(columns):
+    if isinstance(columns, pd.RangeIndex) and columns.step == 1:
         columns = None
+    for names in (columns, classes):
+        _refuse_twice(names)
     if columns is None:
         return y_prob, classes
     if classes is None:
@@ -33,6 +34,15 @@ def with_classes(y_prob, classes, labels=()):
         )
     order = [place[str(label)] for label in classes]
     return np.asarray(y_prob)[:, order], classes
+
+
+def _refuse_twice(names):
+    twice = [] if names is None else pd.Index(names)[pd.Index(names).duplicated()]
+    if len(twice):
+        raise ValueError(
+            f"The classes of y_prob are {list(names)}, and {twice[0]!r} is there "
+            "twice. Give one column for each class."
+        )
 
 
 def mean_log_loss(y_true, y_prob, *, labels=None, sample_weight=None):

@@ -253,8 +253,9 @@ def recognition_report(
     Raises
     ------
     ValueError
-        If no row has a label, no class of `labels` occurs, one is listed twice, or
-        `minority` is empty or names a label without a row in `y_true`.
+        If no row has a label, no class of `labels` occurs, one is listed twice,
+        `minority` is empty or names a label without a row in `y_true`, or `y_prob`
+        holds no probabilities of these classes.
 
     See Also
     --------
@@ -278,7 +279,7 @@ def recognition_report(
     """
     all_true = y_true
     y_true, y_pred, _ = check_labels(y_true, y_pred, None, X)
-    named = with_classes(y_prob, classes, y_true)[1]
+    named = with_classes(y_prob, classes)[1]
     complete = named is not None
     warn_of_other_labels(y_true, named if complete else y_pred, complete=complete)
     table = _class_table(y_true, y_pred)

@@ -109,6 +109,38 @@ def test_names_of_columns_count_and_numbers_of_pandas_do_not(score):
         score(Y, turned, classes=["fear", "rage"])
 
 
+@pytest.mark.filterwarnings("ignore::skmerc.exceptions.UntidyTableWarning")
+@pytest.mark.parametrize("score", [brier_score, expected_calibration_error])
+@pytest.mark.parametrize(
+    ("labels", "columns", "classes", "message"),
+    [
+        ([0, 1, 1, 0], ["0", "1"], None, "y_true holds 0 and the classes of y_prob '0"),
+        (Y, None, [0, 1], "y_true holds 'fear' and the classes of y_prob 0"),
+        (Y, None, ["Fear", "Joy"], "of which none is among the classes"),
+        (Y, ["Fear", "Joy"], None, "of which none is among the classes"),
+        (Y, ["joy", "joy"], None, "'joy' is there twice"),
+        (Y, None, ["joy", "joy"], "'joy' is there twice"),
+        ([1, 2, 1, 1], range(3), None, "the 2 classes are"),
+    ],
+)
+def test_labels_that_are_no_classes_are_told(score, labels, columns, classes, message):
+    y_prob = np.c_[P, np.zeros(4)][:, : 2 if columns is None else len(columns)]
+    if columns is not None:
+        y_prob = pd.DataFrame(y_prob, columns=columns)
+    with pytest.raises(ValueError, match=message):
+        score(labels, y_prob, classes=classes)
+    with pytest.raises(ValueError, match=message):
+        recognition_report(labels, labels, y_prob=y_prob, classes=classes)
+
+
+def test_columns_without_names_are_those_of_the_sorted_labels():
+    numbers = np.where(Y == "joy", 2, 1)
+    for score in (brier_score, expected_calibration_error):
+        assert score(numbers, pd.DataFrame(P)) == score(Y, P)
+        of_some = score(numbers[1:3], pd.DataFrame(P)[1:3], classes=[1, 2])
+        assert of_some == score(Y[1:3], P[1:3], classes=["fear", "joy"])
+
+
 def test_labels_that_are_text_in_one_and_numbers_in_the_other_are_told():
     with pytest.raises(ValueError, match="y_true holds 1 and y_pred '1'"):
         recognition_report([1, 2], ["1", "2"])
