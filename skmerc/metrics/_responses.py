@@ -51,22 +51,25 @@ def arrange(answer, known, kwargs, score_func, y):
     the score, `kwargs`, may name ``labels`` and ``pos_label``; where it can be told
     ``labels`` and is not, it is told the classes of the model and of `y`. Returns the
     probabilities, 0 for a class that the model does not know and of two labels those of
-    the positive one, as in scikit-learn, and the arguments.
+    the positive one, as in scikit-learn, and the arguments. A score that calls the
+    labels ``classes``, as those of this package do, gets all columns.
     """
     _refuse_other_kinds(known, y)
-    labels = kwargs.get("labels")
+    all_columns = "classes" in signature(score_func).parameters
+    name = "classes" if all_columns else "labels"
+    labels = kwargs.get(name)
     labels = np.union1d(known, y) if labels is None else np.unique(labels)
     absent = known[~np.isin(known, labels)]
     if len(absent):
         raise ValueError(
-            f"labels={labels.tolist()} of the scorer lacks {absent.tolist()[0]!r}, to "
+            f"{name}={labels.tolist()} of the scorer lacks {absent.tolist()[0]!r}, to "
             "which the model gives probabilities; name all of its classes."
         )
     p = np.zeros((len(answer), len(labels)), answer.dtype)
     p[:, np.searchsorted(labels, known)] = answer
-    if takes(score_func, "labels"):
-        kwargs = kwargs | {"labels": labels}
-    if len(labels) != 2:
+    if takes(score_func, name):
+        kwargs = kwargs | {name: labels}
+    if all_columns or len(labels) != 2:
         return p, kwargs
     return p[:, _positive(labels, kwargs, score_func)], kwargs
 

@@ -73,6 +73,8 @@ def make_dialogue_scorer(
     a column for each label of an indicator matrix. A class that the model has not seen
     has probability 0. Where `score_func` takes ``labels`` and is given none, it is told
     the classes of the model and of the rows, so that a class may be absent from a fold.
+    One that takes ``classes``, such as :func:`brier_score`, is told them by that name,
+    and given all columns also where there are two.
 
     Examples
     --------

@@ -37,6 +37,8 @@ from skmerc.datasets import make_conversations
 from skmerc.frame import drop_keys, make_frame
 from skmerc.metrics import (
     accuracy_scorer,
+    brier_score,
+    expected_calibration_error,
     macro_f1_scorer,
     make_dialogue_scorer,
     minority_f1_scorer,
@@ -126,6 +128,32 @@ def test_a_class_may_be_absent(score, absent):
     assert scorer(model, X, scored) == pytest.approx(expected)
     if score is log_loss:
         assert neg_log_loss_scorer(model, X, scored) == pytest.approx(-expected)
+
+
+@pytest.mark.parametrize("score", [brier_score, expected_calibration_error])
+@pytest.mark.parametrize("classes", [["a", "b"], ["a", "b", "c"]], ids=len)
+def test_scores_that_take_classes_are_told_them(score, classes):
+    X, y = table(classes)
+    scorer = make_dialogue_scorer(
+        score, response_method="predict_proba", greater_is_better=False
+    )
+    model, known = fitted(X, y)
+    lacking = np.where(y == classes[-1], "a", y)
+    for scored in (y, lacking):
+        p = model.predict_proba(X[known])
+        expected = score(scored[known], p, classes=classes)
+        assert scorer(model, X, scored) == pytest.approx(-expected)
+
+
+@pytest.mark.parametrize("score", [brier_score, expected_calibration_error])
+def test_a_class_that_the_model_never_saw_has_probability_zero(score):
+    X, y = table(["a", "b", "c"])
+    scorer = make_dialogue_scorer(score, response_method="predict_proba")
+    model, _ = fitted(X, np.where(y == "c", None, y))
+    known = y != np.array(None)
+    p = np.c_[model.predict_proba(X[known]), np.zeros(known.sum())]
+    expected = score(y[known], p, classes=["a", "b", "c"])
+    assert scorer(model, X, y) == pytest.approx(expected)
 
 
 def test_the_area_is_the_mean_over_classes_that_have_a_curve():
