@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_consistent_length
 
-from skmerc.frame._columns import parse_table
+from skmerc.frame._columns import as_pandas, parse_table
 from skmerc.frame._labels import read_labels
 
 
@@ -45,4 +45,5 @@ def labelled_rows(X):
 
 def _taken(part, kept):
     """Take some rows of a frame, whose names count, or of an array."""
+    part = as_pandas(part) if hasattr(part, "columns") else part
     return part[kept] if hasattr(part, "iloc") else np.asarray(part)[kept]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from sklearn.metrics import accuracy_score, brier_score_loss
 
@@ -105,6 +106,9 @@ def test_names_of_columns_count_and_numbers_of_pandas_do_not(score):
     turned = pd.DataFrame(P, columns=["fear", "joy"])[["joy", "fear"]]
     assert score(Y, turned) == pytest.approx(expected)
     assert score(Y, turned, classes=["fear", "joy"]) == expected
+    of_polars = pl.DataFrame({name: turned[name].to_numpy() for name in turned})
+    for more in ({}, {"X": X}):
+        assert score(Y, of_polars, **more) == pytest.approx(score(Y, P, **more))
     with pytest.raises(ValueError, match="y_prob names its columns"):
         score(Y, turned, classes=["fear", "rage"])
 
