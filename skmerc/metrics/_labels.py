@@ -2,10 +2,13 @@
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import infer_dtype
 from sklearn.utils.multiclass import check_classification_targets
 
 from skmerc.frame._per_row import one_column
 from skmerc.metrics._rows import rows_with_labels
+
+_NO_GAPS = "biuU"
 
 
 def check_labels(y_true, y_pred, sample_weight=None, X=None):
@@ -33,13 +36,22 @@ def check_labels(y_true, y_pred, sample_weight=None, X=None):
 
 
 def read_column(labels, name):
-    """Read labels, of which some may be missing, as an array of objects."""
+    """Read labels as an array: of objects, unless none can be missing in it."""
+    if (
+        isinstance(labels, np.ndarray)
+        and labels.ndim == 1
+        and labels.dtype.kind in _NO_GAPS
+    ):
+        return labels
     return one_column(labels, name).to_numpy(dtype=object)
 
 
 def as_targets(labels):
     """Give objects their own type, whole numbers that of whole numbers."""
-    labels = pd.Series(labels).infer_objects().to_numpy()
+    if labels.dtype == object:
+        labels = pd.Series(labels).infer_objects().to_numpy()
+    if labels.dtype == object and infer_dtype(labels) == "string":
+        labels = labels.astype(str)  # which numpy sorts much faster
     check_classification_targets(labels)
     return labels
 
