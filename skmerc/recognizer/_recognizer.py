@@ -117,10 +117,10 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
     - Texts go through :class:`skmerc.TextEmbedder` as its model is. Fine-tuning is
       worth up to four points from some thousand labelled utterances on, and costs a
       quarter of an hour of one thread on MELD, so it is only named in ``choices_``.
-    - Below twenty labelled dialogues of several turns logistic regression (C=0.1, for
+    - Below twelve labelled dialogues of several turns logistic regression (C=0.1, for
       probabilities that are not too sure) reads each utterance by itself, from the
       rows that have a label; missing modalities are filled with means.
-    - From twenty on :class:`skmerc.CBERLClassifier` reads whole dialogues.
+    - From twelve on :class:`skmerc.CBERLClassifier` reads whole dialogues.
     - :class:`skmerc.MultimodalGANSampler` and :class:`skmerc.DJVAEFuser` stand in front
       of it where a thousand utterances are labelled and some emotion has thirty of
       them or more, but less than a quarter of the mean number for an emotion.

@@ -388,8 +388,8 @@ def test_a_class_that_validation_rows_alone_have_is_told_or_learned_nowhere():
 
 
 @pytest.mark.parametrize("as_array", [False, True])
-def test_below_twenty_dialogues_what_no_training_row_had_is_told_and_not_read(as_array):
-    X, y = make_conversations(12, n_turns=(3, 6), random_state=0)
+def test_from_few_dialogues_what_no_training_row_had_is_told_and_not_read(as_array):
+    X, y = make_conversations(FEW_DIALOGUES - 1, n_turns=(3, 6), random_state=0)
     without = X.assign(**{name: np.nan for name in X if name.startswith("audio__")})
     first = "'audio__0'"
     if as_array:
