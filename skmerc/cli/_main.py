@@ -85,10 +85,14 @@ def _sentence(error: Exception) -> str:
 
 @contextmanager
 def _told_in_words(debug: bool) -> Iterator[None]:
-    """Print warnings as sentences, and hide those that are meant for programmers."""
+    """Print warnings as sentences, once, and hide those for programmers."""
+    told = set()
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        _tell(f"warning: {as_options(str(message))}")
+        words = as_options(str(message))
+        if words not in told:
+            told.add(words)
+            _tell(f"warning: {words}")
 
     with warnings.catch_warnings():
         if not (debug or sys.warnoptions):

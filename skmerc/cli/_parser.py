@@ -59,7 +59,8 @@ Recognise emotions in conversations: one row of a table is one utterance.
   skmerc predict m.skmerc new.csv --out answers.csv
 """
 _END = """\
-Exit codes: 0 all went well, 1 a table or a model is refused, 2 the arguments are wrong.
+Exit codes: 0 all went well, 1 a table or a model is refused, 2 the arguments are wrong,
+130 interrupted.
 Results go to standard output, everything else to standard error.
 """
 

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from skmerc.cli import main
 from skmerc.cli._commands import _answers
+from skmerc.cli._main import _told_in_words
 from skmerc.cli._words import as_options
 
 pytest.importorskip("skops", reason="needs skops: skmerc[persistence]")
@@ -185,6 +187,13 @@ def test_warnings_are_sentences_in_the_words_of_the_command(folder, capsys):
     (warning,) = capsys.readouterr().err.splitlines()
     assert warning.startswith("skmerc: warning: ")
     assert "--label mood" in warning
+
+
+def test_a_warning_of_two_steps_is_told_once(capsys):
+    with _told_in_words(debug=False):
+        for line in (1, 2, 3):
+            warnings.warn_explicit("It is late.", UserWarning, "steps.py", line)
+    assert capsys.readouterr().err == "skmerc: warning: It is late.\n"
 
 
 @pytest.mark.parametrize("answers", [np.zeros(2), np.zeros((2, 3))])
