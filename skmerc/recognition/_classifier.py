@@ -126,7 +126,8 @@ class DialogueClassifierMixin(ClassifierMixin):
         self.head_ = None
         if self.head is None:
             return
-        fit_head = self._boost if self.head == "boost" else self._fit_given_head
+        self._sums_votes = self.head == "boost"
+        fit_head = self._boost if self._sums_votes else self._fit_given_head
         # Every fit passes these weights; they are not metadata that a user routes.
         with config_context(enable_metadata_routing=False):
             self.head_ = fit_head(data, rng)
@@ -194,7 +195,7 @@ class DialogueClassifierMixin(ClassifierMixin):
         p = np.zeros((len(embedding), len(self.classes_)))
         p[:, self.head_.classes_] = self.head_.predict_proba(embedding)
         logits = np.log(np.maximum(p, SMALLEST))
-        if self.head == "boost":
+        if self._sums_votes:
             # scikit-learn takes the mean of the votes where SAMME has their sum, which
             # leaves all classes nearly equal.
             logits *= self.head_.estimator_weights_.sum()
