@@ -22,6 +22,7 @@ release = version = skmerc.__version__
 extensions = [
     "markdown_file",
     "mathml",
+    "pictures",
     "tables",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",

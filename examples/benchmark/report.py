@@ -146,15 +146,21 @@ def spread(values, digits):
     return f"{mean} ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else mean
 
 
-def differences(folder, study, runs):
-    """Write what ``compare.py`` found, a column for the floor that it took."""
+def compared(folder, study, runs):
+    """Read what ``compare.py`` found of the models of some runs."""
     path = Path(folder) / f"{study}.compared.csv"
     if not path.exists():
         return pd.DataFrame()
-    found, cells = pd.read_csv(path, keep_default_na=False), {}
+    found = pd.read_csv(path, keep_default_na=False)
     for column in ("corpus", *CHOICES, "epochs"):
         found = found[found[column].astype(str) == str(runs[column].iloc[0])]
-    for row in found.to_dict("records"):
+    return found
+
+
+def differences(folder, study, runs):
+    """Write what ``compare.py`` found, a column for the floor that it took."""
+    cells = {}
+    for row in compared(folder, study, runs).to_dict("records"):
         factor, digits = (1, 3) if row["score"] == "mae" else (100, 1)
         gain, low, high = (
             f"{factor * row[column]:+.{digits}f}"
@@ -181,6 +187,26 @@ def as_rst(table):
     return f"\n.. csv-table::\n   :header-rows: 1\n\n{lines}\n"
 
 
+def picture(study, place, folder, *, out=RESULTS, score=None):
+    """Draw a study on a corpus into a folder; return the file.
+
+    Models that numbers tell apart are points of a curve; of others the differences to
+    the floor are drawn, where they are known and no score is named.
+    """
+    from benchmark.pictures import draw, draw_differences, is_curve  # need matplotlib
+
+    runs = runs_of(out, study, place)
+    name = re.sub(r"\W+", "_", f"{study}_{place}")
+    path = Path(folder) / f"{name}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    found = compared(out, study, runs)
+    if score or is_curve(runs["model"].unique()) or not len(found):
+        draw(runs, path, title=place, score=score or "weighted_f1")
+    else:
+        draw_differences(found, path, title=place)
+    return path
+
+
 def updated(text, folder):
     """Write the tables between markers anew."""
 
@@ -203,7 +229,7 @@ def main(given=None):
     parser.add_argument("study", nargs="?")
     parser.add_argument("--format", choices=("markdown", "rst"), default="markdown")
     parser.add_argument("--plot", type=Path, help="a folder for pictures")
-    parser.add_argument("--score", default="weighted_f1", help="what they show")
+    parser.add_argument("--score", help="what they show, in place of differences")
     parser.add_argument("--update", action="store_true", help="README and docs")
     parser.add_argument("--out", default=RESULTS, type=Path, help="folder of results")
     arguments = parser.parse_args(given)
@@ -222,13 +248,8 @@ def main(given=None):
         print(f"{place}\n")
         print(write(table_of(arguments.out, arguments.study, place)))
         if arguments.plot:
-            from benchmark.pictures import draw  # needs matplotlib
-
-            runs = runs_of(arguments.out, arguments.study, place)
-            name = re.sub(r"\W+", "_", f"{arguments.study}_{place}")
-            arguments.plot.mkdir(parents=True, exist_ok=True)
-            path = arguments.plot / f"{name}.png"
-            draw(runs, path, title=place, score=arguments.score)
+            study, folder = arguments.study, arguments.plot
+            picture(study, place, folder, out=arguments.out, score=arguments.score)
 
 
 if __name__ == "__main__":

@@ -387,6 +387,21 @@ def test_pictures_are_bars_or_curves(part, tmp_path):
     assert all(path.stat().st_size > 5_000 for path in tmp_path.glob("*.png"))
 
 
+def test_pictures_show_differences_where_they_are_known(part, tmp_path, monkeypatch):
+    drawn = []
+    pictures, picture = part("pictures"), part("report").picture
+    for name in ("draw", "draw_differences"):
+        kept = getattr(pictures, name)
+        monkeypatch.setattr(
+            pictures, name, lambda *a, k=kept, **b: drawn.append(k) or k(*a, **b)
+        )
+    places = [("joyful-parts", "iemocap6_ta, 40"), ("window", "iemocap6_ta, 40")]
+    paths = [picture(*place, tmp_path / "new") for place in places]
+    assert [each.__name__ for each in drawn] == ["draw_differences", "draw"]
+    assert all(path.stat().st_size > 5_000 for path in paths)
+    assert pictures.axis_of(["JOYFUL: window 2", "JOYFUL: window all"]) == "window"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_a_study_that_is_killed_goes_on(table_file, tmp_path):

@@ -29,6 +29,7 @@ HEADS = {"logistic regression": logistic, FLOOR: gru, "classifier": cberl}
 HEADS |= {"JOYFUL": joyful}
 STEPS = {name: (make,) for name, make in HEADS.items()}
 STEPS |= {"CBERL, three steps": (gan, fuser, cberl), "five JOYFULs": (five(joyful),)}
+STEPS |= {"five classifiers": (five(cberl),)}
 WITHOUT_SEED = {
     "most frequent",
     *(
