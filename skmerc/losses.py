@@ -174,8 +174,8 @@ def scaled_cosine_error(x: Tensor, y: Tensor, exponent: float = 2.0) -> Tensor:
     Returns
     -------
     Tensor of shape (n,)
-        0 for parallel vectors, 1 for orthogonal ones, ``2 ** exponent`` for
-        opposite ones.
+        0 for parallel vectors, 1 for orthogonal ones and where one is zero,
+        ``2 ** exponent`` for opposite ones.
 
     References
     ----------
@@ -189,7 +189,15 @@ def scaled_cosine_error(x: Tensor, y: Tensor, exponent: float = 2.0) -> Tensor:
     >>> scaled_cosine_error(torch.eye(2), -torch.eye(2)).tolist()
     [4.0, 4.0]
     """
-    return (1 - F.cosine_similarity(x, y, dim=1)).clamp(min=0) ** exponent
+    cosine = (_unit(x) * _unit(y)).sum(dim=1)
+    return (1 - cosine).clamp(min=0) ** exponent
+
+
+def _unit(x: Tensor) -> Tensor:
+    """Bring vectors to length 1, and leave those that are 0."""
+    # F.normalize would multiply the gradient of a zero vector by 1e12.
+    norm = x.norm(dim=-1, keepdim=True)
+    return x / torch.where(norm > 0, norm, 1.0)
 
 
 def adversarial_loss(
@@ -365,10 +373,7 @@ def _unit_views(view1: Tensor, view2: Tensor, group: Tensor) -> Tensor:
         raise ValueError(f"view1, view2, group have shapes {shapes}; give equal rows.")
     if len(falls := (group[1:] < group[:-1]).nonzero()):
         raise ValueError(f"group falls after node {falls[0].item()}; sort by group.")
-    views = torch.stack([view1, view2])
-    norm = views.norm(dim=2, keepdim=True)
-    # F.normalize would multiply the gradient of a zero vector by 1e12.
-    return views / torch.where(norm > 0, norm, 1.0)
+    return _unit(torch.stack([view1, view2]))
 
 
 # The logarithms of the denominators: two per node in the form "paper", or one.

@@ -129,6 +129,13 @@ class TestScaledCosineError:
         scaled_cosine_error(x, 2 * x.detach()).sum().backward()
         assert x.grad.isfinite().all()
 
+    def test_a_vector_of_zeros_is_orthogonal_and_has_a_gradient_of_its_size(self):
+        x, y = torch.zeros(1, 4).requires_grad_(), torch.tensor([[2.0, 0, 0, 0]])
+        error = scaled_cosine_error(x, y)
+        error.sum().backward()
+        assert error.item() == 1
+        assert x.grad.tolist() == [[-2.0, 0, 0, 0]]
+
 
 class TestAdversarialLoss:
     scores = torch.tensor([-2.0, 0.0, 0.5, 3.0])

@@ -17,8 +17,8 @@ def train_fusion(
     net: "NeuralNet",
     dataset: DialogueDataset,
     epochs: int,
-    seed: int = 0,
     *,
+    seed: int = 0,
     name: str = "network",
 ) -> list[float]:
     """Train the part ``fusion`` of a network by its ``fusion_loss``, and freeze it.

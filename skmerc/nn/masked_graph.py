@@ -142,9 +142,22 @@ class MaskedGraphEncoder(nn.Module):
         # Another utterance of the same dialogue: those of others, and synthetic ones
         # in copies, must not reach it.
         noise = rand(len(x), dtype=torch.float64, device=x.device)
-        others = x.detach()[(sequence + noise).argsort(stable=True)]
+        others = x.detach()[_next_of_sequence((sequence + noise).argsort(), sequence)]
         replaced = rand(len(x), 1, device=x.device) < REPLACED
         return torch.where(replaced, others, self.token)
+
+
+def _next_of_sequence(order: Tensor, sequence: Tensor) -> Tensor:
+    """Tell who follows each one in an order of its dialogue, the first after the last.
+
+    So nobody of a dialogue of two or more stands for itself.
+    """
+    ends = torch.ones_like(order, dtype=torch.bool)
+    ends[:-1] = sequence[order[1:]] != sequence[order[:-1]]
+    begins = ends.roll(1)
+    following = order.roll(-1)
+    following[ends] = order[begins]
+    return torch.empty_like(order).scatter_(0, order, following)
 
 
 def draw_mask(lengths: Tensor, rate: float, weight: Tensor | None = None) -> Tensor:

@@ -363,7 +363,7 @@ class DialogueEstimator(
     def _finish(self, data: TrainingData, rng: np.random.RandomState) -> None:
         """Fit what is built on the trained network."""
 
-    def _pretrain(self, net: "NeuralNet", training: DialogueDataset) -> None:
+    def _pretrain(self, net: "NeuralNet", training: DialogueDataset, seed: int) -> None:
         """Train parts of the network beforehand."""
 
     def _train(
@@ -381,7 +381,7 @@ class DialogueEstimator(
         training = data.dataset(data.weight)
         network, _ = self._network_and_loss()
         if "mask_weight" in inspect.signature(network.forward).parameters:
-            training.mask_weight = self._task.frequency(data.target)
+            training.mask_weight = self._mask_weight(data)
         validation = data.dataset(data.scored) if data.scored.any() else None
         device = resolve_device(self.device)
         before = self.history_ if resume and epochs else []
@@ -390,7 +390,7 @@ class DialogueEstimator(
             if resume:
                 self._take_over(net, optimizer=bool(epochs))
             else:
-                self._pretrain(net, training)
+                self._pretrain(net, training, seed)
 
         seed += len(before)  # or each further pass would draw what the last one drew
         with drawing(seed, device):
@@ -406,6 +406,11 @@ class DialogueEstimator(
         self.net_ = without_accelerator(net)
         self.history_ = summaries_of(net.history, before)
         self.n_iter_ = len(self.history_)
+
+    def _mask_weight(self, data: TrainingData) -> np.ndarray:
+        """Frequency of each row's class, and the mean one where there is no label."""
+        weight, known = self._task.frequency(data.target), data.weight > 0
+        return np.where(known, weight, weight[known].mean())
 
     def _take_over(self, net: "NeuralNet", optimizer: bool) -> None:
         state, new = self.net_.module_.state_dict(), net.module_.state_dict()

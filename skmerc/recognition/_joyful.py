@@ -118,7 +118,8 @@ class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
     without the topic and the basis, has the transformer behind the fusion and nodes
     that are 1,024 wide (2,050 here), a transformer convolution with batch normalisation
     as its second graph layer, masks single values, contrasts an unchanged graph with
-    each of two views, and classifies what it makes of the unchanged one.
+    each of two views, and classifies what it makes of the unchanged one. Nor does the
+    rate fall here where the validation loss stops to, as it does there.
 
     References
     ----------

@@ -334,13 +334,13 @@ class JoyfulEstimator(DialogueEstimator):
         name = "schedule_of_skmerc" if "schedule" in names_of(callbacks) else "schedule"
         return [(name, falling), *callbacks]
 
-    def _pretrain(self, net: "NeuralNet", training: DialogueDataset) -> None:
+    def _pretrain(self, net: "NeuralNet", training: DialogueDataset, seed: int) -> None:
         fuses = self.global_fusion or self.specific_fusion
         self.first_phase_loss_ = []
         if self.training == "two-phase" and fuses:
             epochs = -(-self.max_epochs // 2)
             self.first_phase_loss_ = train_fusion(
-                net, training, epochs, name=type(self).__name__
+                net, training, epochs, seed=seed, name=type(self).__name__
             )
 
     def _take_over(self, net: "NeuralNet", optimizer: bool) -> None:

@@ -164,6 +164,18 @@ def test_some_hidden_utterances_look_like_another_one():
     assert torch.isin(shown[replaced], x).all()
 
 
+def test_no_hidden_utterance_stands_for_itself(monkeypatch):
+    monkeypatch.setattr("skmerc.nn.masked_graph.REPLACED", 1.0)
+    lengths = torch.tensor([2, 1, 5, 2])
+    sequence = torch.arange(4).repeat_interleave(lengths)
+    x = torch.arange(10.0)[:, None].expand(-1, 8)
+    for _ in range(20):
+        shown = MaskedGraphEncoder(8)._disguise(x, sequence)[:, 0]
+        assert (shown != x[:, 0]).tolist() == (lengths[sequence] > 1).tolist()
+        assert torch.equal(shown.sort().values, x[:, 0])
+        assert torch.equal(sequence[shown.long()], sequence)
+
+
 def test_a_hidden_neighbour_sends_nothing_to_others():
     x, edges, relations = graph([3])
     masked = torch.tensor([False, True, False])

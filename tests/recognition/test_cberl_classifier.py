@@ -149,6 +149,14 @@ def test_class_aware_masks_follow_the_frequencies_of_classes(table, monkeypatch)
     shares = np.unique(y, return_counts=True)[1] / len(y)
     found = torch.cat(followed).unique()
     np.testing.assert_allclose(found, np.sort(shares) + 1e-3, rtol=1e-5)
+    followed.clear()
+    context = np.arange(len(y)) % 4 == 0
+    X = X.assign(dialogue__role=np.where(context, "context", "utterance"))
+    CBERLClassifier(**SMALL, mask="class_aware").fit(X, np.where(context, None, y))
+    shares = pd.Series(y[~context]).value_counts(normalize=True)
+    mean = shares[y[~context]].mean()  # of what has no label
+    found = torch.cat(followed).unique()
+    np.testing.assert_allclose(found, np.sort([*shares, mean]) + 1e-3, rtol=1e-5)
 
 
 def test_global_generators_stay_as_they_were(table):

@@ -158,6 +158,19 @@ def test_after_the_first_phase_the_fusion_stays_as_it_is(table, monkeypatch, the
     assert (weights_of(model, "classify") - kept[1]).abs().max() > 1e-3
 
 
+def test_the_seed_orders_the_dialogues_of_both_phases(table, monkeypatch):
+    seeds = []
+    monkeypatch.setattr(
+        _joyful_estimator,
+        "train_fusion",
+        lambda *net, seed, **settings: seeds.append(seed) or [],
+    )
+    for seed in (0, 0, 1):
+        settings = SMALL | {"random_state": seed, "training": "two-phase"}
+        JoyfulClassifier(**settings).fit(*table)
+    assert seeds[0] == seeds[1] != seeds[2]
+
+
 @pytest.mark.parametrize("kind", [JoyfulClassifier, JoyfulRegressor])
 class TestPresets:
     def network(self, kind, name):
