@@ -117,7 +117,7 @@ class DialogueSampler(KeyedSamplerMixin, BaseSampler):
         names = getattr(self, "feature_names_in_", None)
         given = features if names is None else pd.DataFrame(features, columns=names)
         more, more_labels = self.sampler_.fit_resample(given, labels)
-        more = np.asarray(more)
+        more = np.array(more)  # that of a frame can not be written to
         self._check_kept(features, labels, more, more_labels)
         self.sampling_strategy_ = self.sampler_.sampling_strategy_
         synthetic, new_labels = more[len(rows) :], more_labels[len(rows) :]
