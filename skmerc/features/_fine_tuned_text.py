@@ -472,7 +472,7 @@ class FineTunedTextEmbedder(TextEmbedder):
 
 
 def _reading_order(X: Any, keys: Any) -> np.ndarray:
-    """Rows by dialogue and turn, whatever the caller's order, if there are dialogues."""
+    """Rows by dialogue and turn, whatever their order in X, if it names dialogues."""
     if not hasattr(X, "columns") or KEYS[0] not in key_columns(as_pandas(X)):
         return np.arange(len(keys))
     return np.lexsort((sortable(keys[KEYS[1]]), keys[KEYS[0]].to_numpy(str)))
