@@ -42,6 +42,9 @@ def compare(record, study, *, score=None, floor=None, n_draws=2000, random_state
             for name, own in models.items()
             if name not in away
         }
+        if not rows["dialogues"].astype(str).iloc[0]:  # or draws differ by the seed
+            for name in study.without_seed & answers.keys():
+                answers[name] = for_all(rows["seed"].unique(), answers[name])
         of_floor = answers.pop(floor, None)
         if not of_floor:
             continue
@@ -80,6 +83,11 @@ def answers_of(record, rows):
     return answers
 
 
+def for_all(seeds, answers):
+    """Let the answers of a model that was fitted once stand for all seeds."""
+    return dict.fromkeys(seeds, next(iter(answers.values())))
+
+
 def paths_of(record, rows):
     """Return where the answers of runs are kept."""
     identities = rows[IDENTITY].astype(str).itertuples(index=False, name=None)
@@ -97,9 +105,8 @@ def kept(path, found):
 
 def paired(own, of_floor, score, n_draws, random_state):
     """Mean difference over the common seeds, with its interval and p, or None."""
-    seeds = sorted(own) if len(own) >= len(of_floor) else sorted(of_floor)
-    pairs = [(_of(own, seed), _of(of_floor, seed)) for seed in seeds]
-    pairs = [(a, b) for a, b in pairs if a and b and _names(a) == _names(b)]
+    pairs = [(own[seed], of_floor[seed]) for seed in sorted(own.keys() & of_floor)]
+    pairs = [(a, b) for a, b in pairs if _names(a) == _names(b)]
     pairs = [pair for pair in pairs if _names(pair[0]) == _names(pairs[0][0])]
     if not pairs:
         return None
@@ -116,11 +123,6 @@ def paired(own, of_floor, score, n_draws, random_state):
     p = min(1.0, 2 * max(beyond, 1 / (n_draws + 1)))
     counts = {"n_dialogues": n_dialogues, "n_seeds": len(pairs)}
     return {"difference": gain, "low": low, "high": high, "p": p} | counts
-
-
-def _of(answers, seed):
-    """Return the answers of a seed, or those of a model that has no seed."""
-    return answers.get(seed, answers[0] if len(answers) == 1 else None)
 
 
 def _names(folds):

@@ -187,6 +187,10 @@ def test_differences_are_paired_by_dialogue(part):
     scores = [f1_score(true, a[0][0]["pred"], average="weighted") for a in (good, bad)]
     assert found["difference"] == pytest.approx(scores[0] - scores[1])
     assert found["low"] <= found["difference"] <= found["high"]
+    both = {0: bad[0], 1: [fold | {"pred": true}]}  # of which one seed is in common
+    assert compare.paired(good, both, "weighted_f1", 500, 0) == found
+    once = compare.for_all([0, 1], good)
+    assert compare.paired(once, both, "weighted_f1", 500, 0)["n_seeds"] == 2
     same = compare.paired(good, good, "macro_f1", 500, 0)
     assert (same["difference"], same["low"], same["high"], same["p"]) == (0, 0, 0, 1)
     assert_allclose(compare.holm(np.array([0.04, 0.01, 0.03])), [0.06, 0.03, 0.06])
