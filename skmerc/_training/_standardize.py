@@ -203,12 +203,17 @@ def warn_of_values_never_seen(
         if there.any():
             row, which = (int(i) for i in np.argwhere(there)[0])
             column = _named(int(unseen[which]), conversations, names)
-            warn_user(
-                f"X has a value in row {row + rows.start}, {column}, and no training "
-                "row had one there. Such values are not read.",
-                UnseenModalityWarning,
-            )
+            warn_of_value_never_seen(row + rows.start, column)
             return
+
+
+def warn_of_value_never_seen(row: int, column: str) -> None:
+    """Tell of the first value in a column where no training row had one."""
+    warn_user(
+        f"X has a value in row {row}, {column}, and no training row had one there. "
+        "Such values are not read.",
+        UnseenModalityWarning,
+    )
 
 
 def _refuse(

@@ -23,7 +23,7 @@ from skmerc.ensemble._members import (
     refuse_ignorant,
     split_dialogues,
 )
-from skmerc.frame._columns import KEYS, ROLES, SYNTHETIC, parse_table, source_ids
+from skmerc.frame._columns import KEYS, parse_table, source_ids
 from skmerc.frame._labels import read_labels, refuse_context_alone
 
 __all__ = ["DialogueConformalClassifier"]
@@ -206,7 +206,7 @@ class DialogueConformalClassifier(
         labelled = ~table.is_context
         refuse_context_alone(table.is_context)
         self.classes_ = np.unique(labels[labelled])
-        calibrates = labelled & (table.keys[KEYS[3]] != ROLES[SYNTHETIC]).to_numpy()
+        calibrates = labelled & ~table.is_synthetic
         chosen = LogisticRegression() if self.estimator is None else self.estimator
         refuse_ignorant([("estimator", chosen)], X)
         dialogues = source_ids(table.keys[KEYS[0]]).to_numpy()

@@ -174,16 +174,17 @@ class ParsedTable:
     @property
     def is_context(self) -> np.ndarray:
         """Whether each row has the role "context"."""
-        if not self.key_names:
-            return np.zeros(num_samples(self.data), bool)
-        return (self.keys[KEYS[3]] == ROLES[CONTEXT]).to_numpy()
+        return self._has_role(CONTEXT)
 
     @property
     def is_synthetic(self) -> np.ndarray:
         """Whether each row is an alternative to a turn, and no turn of its own."""
+        return self._has_role(SYNTHETIC)
+
+    def _has_role(self, role: int) -> np.ndarray:
         if not self.key_names:
             return np.zeros(num_samples(self.data), bool)
-        return (self.keys[KEYS[3]] == ROLES[SYNTHETIC]).to_numpy()
+        return (self.keys[KEYS[3]] == ROLES[role]).to_numpy()
 
     @property
     def is_learnable(self) -> np.ndarray:

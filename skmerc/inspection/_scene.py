@@ -9,8 +9,6 @@ from pandas.api.types import is_scalar
 
 from skmerc.frame._columns import (
     KEYS,
-    ROLES,
-    SYNTHETIC,
     locate_blocks,
     parse_table,
 )
@@ -63,10 +61,10 @@ def scene_of(parts: Parts, X: Any, row: Any) -> Scene:
             "for which X must be a table with keys, as made by skmerc.frame.make_frame."
         )
     chosen = _position(table, row)
-    if keys[KEYS[3]].iloc[chosen] == ROLES[SYNTHETIC]:
+    if parsed.is_synthetic[chosen]:
         raise ValueError(f"Row {row!r} is synthetic; nobody has said it.")
     ids = keys[KEYS[0]]
-    real = (keys[KEYS[3]] != ROLES[SYNTHETIC]) & (ids == ids.iloc[chosen])
+    real = ~parsed.is_synthetic & (ids == ids.iloc[chosen])
     where = np.flatnonzero(real)
     where = where[np.argsort(sortable(keys[KEYS[1]])[where], kind="stable")]
     turns = keys.iloc[where, 1:].set_axis(["turn", "speaker", "role"], axis=1)

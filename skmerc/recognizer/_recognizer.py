@@ -17,6 +17,7 @@ from sklearn.utils import assert_all_finite, check_consistent_length, column_or_
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
+from skmerc._training._standardize import warn_of_value_never_seen
 from skmerc._utils.compat import HasMethods, StrOptions, fit_context
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc._utils.progress import is_shown
@@ -24,7 +25,7 @@ from skmerc._utils.registry import documented
 from skmerc._utils.seeding import draw_seed
 from skmerc._utils.types import FilePath, Table
 from skmerc._utils.warnings import warn_user
-from skmerc.exceptions import NoDialogueWarning, UnseenModalityWarning
+from skmerc.exceptions import NoDialogueWarning
 from skmerc.features import AudioFunctionals, TextEmbedder, VideoFunctionals
 from skmerc.frame._columns import KEYS, ParsedTable, locate_blocks, parse_table
 from skmerc.frame._conversations import refuse_infinite
@@ -393,11 +394,7 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
         for column in getattr(self, "_never_seen", []):
             rows = np.flatnonzero(features[column].notna())
             if len(rows):
-                warn_user(
-                    f"X has a value in row {rows[0]}, column {column!r}, and no "
-                    "training row had one there. Such values are not read.",
-                    UnseenModalityWarning,
-                )
+                warn_of_value_never_seen(int(rows[0]), f"column {column!r}")
                 return
 
     def _read_labels(self, y: Any, table: ParsedTable) -> np.ndarray:
