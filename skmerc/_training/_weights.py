@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skmerc._utils.compat import check_sample_weight
+from skmerc.frame._numbers import refuse_masked
 
 LEAST, MOST = 1e-30, 1e30
 
@@ -11,8 +12,9 @@ LEAST, MOST = 1e-30, 1e30
 def check_weight(sample_weight: ArrayLike | None, features: np.ndarray) -> np.ndarray:
     """Check the weights of the rows of a table, and return them in double precision.
 
-    What vanishes or overflows in float32 is refused.
+    What vanishes or overflows in float32 is refused, and what is masked.
     """
+    refuse_masked(sample_weight, "sample_weight", fill="0")
     weight = check_sample_weight(
         sample_weight, features, dtype=np.float64, ensure_non_negative=True
     )

@@ -25,6 +25,7 @@ from skmerc.ensemble._members import (
 )
 from skmerc.frame._columns import KEYS, parse_table, source_ids
 from skmerc.frame._labels import read_labels, refuse_context_alone
+from skmerc.frame._numbers import unmasked
 
 __all__ = ["DialogueConformalClassifier"]
 
@@ -386,7 +387,7 @@ def _one_column(y: Any) -> Any:
     """Labels in one dimension, as a series where they are one."""
     if hasattr(y, "iloc") and y.ndim == 1:
         return y
-    return column_or_1d(np.asarray(y), warn=True)
+    return column_or_1d(np.asarray(unmasked(y)), warn=True)
 
 
 def _take(values: Any, rows: np.ndarray) -> Any:

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.sparse import issparse
 
 from skmerc.frame._columns import as_pandas, is_array_like
-from skmerc.frame._numbers import as_floats, find_no_number
+from skmerc.frame._numbers import as_floats, find_no_number, unmasked
 
 SEVERAL_LABELS = (
     "If rows have several labels each, make an indicator matrix of them: "
@@ -33,7 +33,8 @@ def complete_labels(y: Any, context: np.ndarray, *, numeric: bool = False) -> An
     Returns
     -------
     array-like of shape (n_rows,)
-        `y` as it is, where no label is missing.
+        `y` as it is where no label is missing, and as an array of numpy where it is of
+        a type of pandas.
 
     Raises
     ------
@@ -43,6 +44,7 @@ def complete_labels(y: Any, context: np.ndarray, *, numeric: bool = False) -> An
     # Of numpy's newest type of text, pandas and scikit-learn know nothing.
     if getattr(getattr(y, "dtype", None), "kind", None) == "T":
         y = y.astype(object)
+    y = unmasked(y)
     shape = shape_of(y)
     if len(shape) not in (1, 2) or shape[0] != len(context):
         return y  # for scikit-learn to refuse
@@ -62,7 +64,9 @@ def complete_labels(y: Any, context: np.ndarray, *, numeric: bool = False) -> An
         return y
     labels = labels.where(~missing, labels[~missing].iloc[0])
     (_refuse_text if numeric else refuse_mixed)(labels)
-    return y if labels.dtype != object and not missing.any() else _as_array(labels)
+    # scikit-learn would make floats of whole numbers and truths in types of pandas.
+    is_plain = isinstance(labels.dtype, np.dtype) and labels.dtype != object
+    return y if is_plain and not missing.any() else _as_array(labels)
 
 
 def _as_numbers(labels: np.ndarray) -> np.ndarray:
@@ -123,7 +127,7 @@ def column_names(y: Any) -> np.ndarray | None:
 
 def as_series(labels: Any) -> pd.Series:
     """Series of labels by position, where categories are the values they stand for."""
-    labels = pd.Series(labels)
+    labels = pd.Series(unmasked(labels))
     is_category = isinstance(labels.dtype, pd.CategoricalDtype)
     return (labels.astype(object) if is_category else labels).reset_index(drop=True)
 
@@ -155,6 +159,19 @@ def refuse_mixed(labels: Any, name: str = "y") -> None:
         raise ValueError(
             f"{name} is {labels.iloc[0]!r} in row 0 and {labels.iloc[row]!r} in row "
             f"{row}; labels are all text, or all numbers."
+        )
+    if len(labels) and not is_text.all() and not isinstance(labels.iloc[0], bytes):
+        _refuse_things(labels, name)
+
+
+def _refuse_things(labels: pd.Series, name: str) -> None:
+    """Refuse labels that are neither text nor numbers, such as members of an enum."""
+    found = find_no_number(labels.to_numpy())
+    if found is not None:
+        row = found[0]
+        raise ValueError(
+            f"{name} is {labels.iloc[row]!r:.200} in row {row}, and labels are text or "
+            "numbers. Give what it is called, such as [str(label) for label in y]."
         )
 
 

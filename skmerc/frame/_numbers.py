@@ -45,11 +45,18 @@ def _is_number(value: Any) -> bool:
 _are_numbers = np.frompyfunc(_is_number, 1, 1)
 
 
-def refuse_masked(values: Any, name: str) -> None:
+def refuse_masked(values: Any, name: str, fill: str = "np.nan") -> None:
     """Refuse an array with masked cells, whose mask would be lost."""
     if np.ma.is_masked(values):
         row, *_ = np.argwhere(np.ma.getmaskarray(values))[0].tolist()
         raise ValueError(
             f"{name} is an array with masked cells, the first in row {row}; fill them: "
-            "values.filled(np.nan)."
+            f"values.filled({fill})."
         )
+
+
+def unmasked(values: Any) -> Any:
+    """Put None into the masked cells of an array, so that they are missing."""
+    if not np.ma.is_masked(values):
+        return values
+    return np.where(np.ma.getmaskarray(values), None, values.data.astype(object))

@@ -7,6 +7,7 @@ import pandas as pd
 
 from skmerc.frame._columns import as_pandas, refuse_missing
 from skmerc.frame._labels import as_series
+from skmerc.frame._numbers import unmasked
 
 
 def one_column(values: Any, name: str) -> pd.Series:
@@ -31,6 +32,7 @@ def one_column(values: Any, name: str) -> pd.Series:
     """
     if hasattr(values, "columns"):
         values = as_pandas(values)
+    values = unmasked(values)
     kind = getattr(getattr(values, "dtype", None), "kind", None)
     # Of numpy's newest type of text, "T", pandas knows nothing.
     if kind in (None, "T") and not hasattr(values, "iloc"):

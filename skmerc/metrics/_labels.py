@@ -41,6 +41,7 @@ def read_column(labels, name):
         isinstance(labels, np.ndarray)
         and labels.ndim == 1
         and labels.dtype.kind in _NO_GAPS
+        and not np.ma.is_masked(labels)
     ):
         return labels
     return one_column(labels, name).to_numpy(dtype=object)

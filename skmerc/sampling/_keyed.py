@@ -29,6 +29,7 @@ from skmerc.frame._columns import (
 )
 from skmerc.frame._conversations import Conversations, read_conversations
 from skmerc.frame._labels import complete_labels
+from skmerc.frame._numbers import as_floats, unmasked
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ class Table:
         """Give context rows what the caller gave them, missing labels as well."""
         numeric = bool(self.n_indicators) or y.dtype.kind == "f"
         y = y.astype(float if numeric else object)
-        y[np.flatnonzero(self.conversations.role == CONTEXT)] = self.unread
+        unread = as_floats(self.unread) if numeric else self.unread
+        y[np.flatnonzero(self.conversations.role == CONTEXT)] = unread
         whole = self.n_indicators and np.array_equal(y, y.round())
         return y.astype(int) if whole else y
 
@@ -175,7 +177,7 @@ def _as_pandas_target(y: Any) -> Any:
         return as_pandas(y)
     if hasattr(y, "to_numpy") and not isinstance(y, pd.Series):
         return pd.Series(y.to_numpy(), name=getattr(y, "name", None))
-    return y
+    return unmasked(y)
 
 
 def _as_floats(table: ParsedTable) -> Any:
