@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import StackingClassifier, VotingClassifier
+from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectKBest
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
@@ -26,6 +27,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.svm import LinearSVC
 from systems import make_model, mostly_slow
 
 from skmerc import (
@@ -485,9 +487,56 @@ def test_a_step_before_the_last_hears_of_no_label_that_was_made_up_either():
         DialogueVotingClassifier([("a", choosing)]).fit(X, y)
 
 
+STACK = DialogueStackingClassifier([("a", LINEAR)], cv=2)
+BEHIND_STACKS = {
+    "calibrated": DialogueCalibratedClassifier(STACK, cv=2),
+    "sets": DialogueConformalClassifier(STACK, cv=2),
+    "stack": DialogueStackingClassifier([("a", STACK)], cv=2),
+    "soft vote": DialogueVotingClassifier([("a", STACK)], voting="soft"),
+    "single rows": UtteranceClassifier(
+        make_pipeline(
+            SimpleImputer(), StackingClassifier([("a", LogisticRegression())], cv=2)
+        )
+    ),
+    "head": clone(CBERL).set_params(
+        head=StackingClassifier([("a", LogisticRegression())], cv=2)
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Number of classes in training fold")
+@pytest.mark.parametrize("name", mostly_slow(BEHIND_STACKS))
+def test_a_stack_with_the_default_final_estimator_may_stand_in_another(name):
+    X, y, _ = conversations(1 / 3)
+    model = clone(BEHIND_STACKS[name])
+    assert hasattr(model, "predict_proba")
+    p = model.fit(X, y).predict_proba(X)
+    assert model.classes_.tolist() == EMOTIONS
+    np.testing.assert_allclose(p.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_a_stack_has_what_its_final_estimator_has(fitted):
+    X, y, _ = conversations(1 / 3)
+    for final, missing in ((None, []), (LinearSVC(), ["predict_proba"])):
+        model = clone(STACK).set_params(final_estimator=final)
+        model = model.fit(X, y) if fitted else model
+        for method in ("predict", "predict_proba", "decision_function"):
+            assert hasattr(model, method) is (method not in missing)
+            if method not in missing and not fitted:
+                with pytest.raises(NotFittedError):
+                    getattr(model, method)(X)
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [
+        (
+            clone(CBERL).set_params(
+                head=StackingClassifier([("a", LogisticRegression())], LinearSVC())
+            ),
+            "head=StackingClassifier will have no predict_proba",
+        ),
         (UtteranceClassifier(Ridge()), "Ridge is no classifier"),
         (
             DialogueStackingClassifier([("a", LINEAR)], passthrough=True),

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Tags, get_tags
@@ -43,9 +44,22 @@ def delegated(method: str) -> Any:
     """Check for a method of the estimator inside, fitted or not."""
 
     def check(self: Any) -> bool:
-        return hasattr(getattr(self, "estimator_", self.estimator), method)
+        return has_method(getattr(self, "estimator_", self.estimator), method)
 
     return available_if(check)
+
+
+def has_method(estimator: Any, method: str) -> bool:
+    """Tell whether an estimator has a method, or will have it once it is fitted.
+
+    A stack of scikit-learn knows its final estimator, where that is the default one,
+    only then.
+    """
+    last = _last_of(estimator)
+    is_stack = isinstance(last, StackingClassifier) and last.final_estimator is None
+    return hasattr(estimator, method) or (
+        is_stack and hasattr(LogisticRegression, method)
+    )
 
 
 class Wrapper(MetaEstimatorMixin, BaseEstimator):

@@ -2,9 +2,12 @@
 
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.ensemble import StackingClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from skmerc._utils.compat import fit_context
 from skmerc._utils.registry import storable
@@ -12,6 +15,7 @@ from skmerc._utils.types import Table
 from skmerc.ensemble._members import (
     LabelledScoreMixin,
     OnRows,
+    has_method,
     labels_to_learn,
     learn_as,
     make_members,
@@ -19,6 +23,20 @@ from skmerc.ensemble._members import (
     unwrap_members,
 )
 from skmerc.frame._columns import parse_table
+
+
+def _answered(method: str) -> Any:
+    """Check for a method of the final estimator, also of the default one.
+
+    The parent knows that one only when it is fitted, so that nothing could hold it that
+    looks for the method first, such as a calibration.
+    """
+
+    def check(self: Any) -> bool:
+        fitted = getattr(self, "final_estimator_", None)
+        return has_method(self._final() if fitted is None else fitted, method)
+
+    return available_if(check)
 
 
 @storable
@@ -124,9 +142,7 @@ class DialogueStackingClassifier(LabelledScoreMixin, StackingClassifier):
         filled, weight = labels_to_learn(X, y)
         labelled = weight > 0
         self._refuse_keys_passed_through(X)
-        final = self.final_estimator
-        final = LogisticRegression() if final is None else final
-        changes: dict[str, Any] = {"final_estimator": OnRows(final, labelled)}
+        changes: dict[str, Any] = {"final_estimator": OnRows(self._final(), labelled)}
         if self.cv != "prefit":
             changes["estimators"] = make_members(self.estimators, X)
             changes["cv"] = split_dialogues(self.cv, X, filled, labelled)
@@ -134,6 +150,63 @@ class DialogueStackingClassifier(LabelledScoreMixin, StackingClassifier):
         unwrap_members(self)
         self.final_estimator_: Any = self.final_estimator_.estimator_
         return self
+
+    @_answered("predict")
+    def predict(self, X: Table, **predict_params: Any) -> np.ndarray:
+        """Emotion of each utterance.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_utterances, n_columns)
+            Whole dialogues. Every row gets an answer, whatever its role.
+        **predict_params : dict
+            What ``predict`` of the final estimator takes besides.
+
+        Returns
+        -------
+        ndarray of shape (n_utterances,)
+            One of ``classes_`` for each.
+        """
+        check_is_fitted(self)
+        return super().predict(X, **predict_params)
+
+    @_answered("predict_proba")
+    def predict_proba(self, X: Table) -> np.ndarray:
+        """Probabilities of the emotions of each utterance.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_utterances, n_columns)
+            Whole dialogues.
+
+        Returns
+        -------
+        ndarray of shape (n_utterances, n_classes)
+            What the final estimator says, in the order of ``classes_``.
+        """
+        check_is_fitted(self)
+        return super().predict_proba(X)
+
+    @_answered("decision_function")
+    def decision_function(self, X: Table) -> np.ndarray:
+        """Decision values of the final estimator for each utterance.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_utterances, n_columns)
+            Whole dialogues.
+
+        Returns
+        -------
+        ndarray of shape (n_utterances,) or (n_utterances, n_classes)
+            As the final estimator gives them.
+        """
+        check_is_fitted(self)
+        return super().decision_function(X)
+
+    def _final(self) -> Any:
+        given = self.final_estimator
+        return LogisticRegression() if given is None else given
 
     def _refuse_keys_passed_through(self, X: Table) -> None:
         if self.passthrough and parse_table(X).key_names:

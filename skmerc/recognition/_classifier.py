@@ -7,6 +7,7 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn import config_context
 from sklearn.base import ClassifierMixin, clone
+from sklearn.ensemble import StackingClassifier
 from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -14,6 +15,7 @@ from skmerc._training import draw_seed, infer
 from skmerc._utils.compat import HasMethods, StrOptions, check_partial_fit_first_call
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc._utils.types import Table
+from skmerc.ensemble._members import has_method
 from skmerc.frame._columns import parse_table
 from skmerc.frame._labels import refuse_mixed, shape_of
 from skmerc.frame._warnings import warn_of_other_labels
@@ -35,7 +37,12 @@ class DialogueClassifierMixin(ClassifierMixin):
     _parameter_constraints: dict = {
         "class_weight": [dict, StrOptions({"balanced", "effective"}), tuple, None],
         "logit_adjustment": [NOT_NEGATIVE],
-        "head": [StrOptions({"boost"}), None, HasMethods(["fit", "predict_proba"])],
+        "head": [
+            StrOptions({"boost"}),
+            None,
+            HasMethods(["fit", "predict_proba"]),
+            StackingClassifier,  # which has that method once it is fitted
+        ],
         "prior": [dict, StrOptions({"train", "uniform"}), None],
     }
 
@@ -100,6 +107,11 @@ class DialogueClassifierMixin(ClassifierMixin):
         if self.head is None or self.head == "boost":
             return
         head = clone(self.head)
+        if not has_method(head, "predict_proba"):
+            raise ValueError(
+                f"head={type(head).__name__} will have no predict_proba; give its "
+                "final estimator one."
+            )
         if hasattr(head, "_validate_params"):
             head._validate_params()
 

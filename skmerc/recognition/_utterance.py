@@ -70,7 +70,7 @@ class UtteranceClassifier(LabelledScoreMixin, Wrapper):
     ((193,), ['anger', 'joy', 'neutral', 'sadness'])
     """
 
-    _parameter_constraints = {"estimator": [HasMethods(["fit", "predict"])]}
+    _parameter_constraints = {"estimator": [HasMethods("fit")]}
 
     def __init__(self, estimator: Any) -> None:
         self.estimator = estimator
