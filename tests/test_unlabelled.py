@@ -487,6 +487,28 @@ def test_a_step_before_the_last_hears_of_no_label_that_was_made_up_either():
         DialogueVotingClassifier([("a", choosing)]).fit(X, y)
 
 
+@pytest.mark.parametrize("voting", ["hard", "soft"])
+@pytest.mark.parametrize("labels", [EMOTIONS, [1, 2, 3, 4], [0, 1, 2, 3]], ids=str)
+def test_members_that_are_fitted_already_vote_for_their_own_classes(labels, voting):
+    X, _, truth = conversations(1 / 3)
+    y = np.array(labels)[np.unique(truth, return_inverse=True)[1]]
+    one = clone(LINEAR).fit(X, y)
+    members = [("a", FrozenEstimator(one)), ("b", FrozenEstimator(one)), ("c", LINEAR)]
+    model = DialogueVotingClassifier(members, voting=voting, weights=[1, 1, 0])
+    model.fit(X, np.where(X["dialogue__role"] == "context", None, y))
+    np.testing.assert_array_equal(model.predict(X), one.predict(X))
+
+
+@pytest.mark.parametrize("voting", ["hard", "soft"])
+def test_members_that_know_other_classes_are_refused(voting):
+    X, y, truth = conversations(1 / 3)
+    renamed = np.where(truth == "joy", "happiness", truth)
+    frozen = FrozenEstimator(clone(LINEAR).fit(X, renamed))
+    model = DialogueVotingClassifier([("a", LINEAR), ("b", frozen)], voting=voting)
+    with pytest.raises(ValueError, match="'b' was fitted before .*'happiness'.*'joy'"):
+        model.fit(X, y)
+
+
 STACK = DialogueStackingClassifier([("a", LINEAR)], cv=2)
 BEHIND_STACKS = {
     "calibrated": DialogueCalibratedClassifier(STACK, cv=2),

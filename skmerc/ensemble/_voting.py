@@ -2,10 +2,12 @@
 
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.ensemble import VotingClassifier
 
 from skmerc._utils.compat import fit_context
+from skmerc._utils.fitting import all_or_nothing
 from skmerc._utils.registry import storable
 from skmerc._utils.types import Table
 from skmerc.ensemble._members import (
@@ -77,6 +79,7 @@ class DialogueVotingClassifier(LabelledScoreMixin, VotingClassifier):
     """
 
     @fit_context(prefer_skip_nested_validation=False)
+    @all_or_nothing
     def fit(self, X: Table, y: ArrayLike, **fit_params: Any) -> Self:
         """Fit the members.
 
@@ -98,8 +101,9 @@ class DialogueVotingClassifier(LabelledScoreMixin, VotingClassifier):
         Raises
         ------
         ValueError
-            If no row is labelled, the label of another row than context is missing, or
-            a member takes every row for labelled.
+            If no row is labelled, the label of another row than context is missing, a
+            member takes every row for labelled, or one that is fitted already, in a
+            :class:`~sklearn.frozen.FrozenEstimator`, knows other classes.
         TypeError
             If weights are given to a member that takes none.
         """
@@ -108,4 +112,37 @@ class DialogueVotingClassifier(LabelledScoreMixin, VotingClassifier):
         changes = {"estimators": make_members(self.estimators, X)}
         learn_as(self, VotingClassifier, X, filled, changes, **fit_params)
         unwrap_members(self)
+        self._refuse_other_classes()
         return self
+
+    def _refuse_other_classes(self) -> None:
+        """Refuse members, fitted before, that do not know the classes of y."""
+        for name, member in self.named_estimators_.items():
+            known = getattr(member, "classes_", None)
+            if known is None or _speaks_codes(member, self.classes_):
+                continue
+            if np.asarray(known).tolist() != self.classes_.tolist():
+                raise ValueError(
+                    f"{name!r} was fitted before to the classes "
+                    f"{np.asarray(known).tolist()}, and y holds "
+                    f"{self.classes_.tolist()}. Leave it out, or vote on a table that "
+                    "has the same classes."
+                )
+
+    def _predict(self, X: Any) -> np.ndarray:
+        # The parent counts votes by the numbers of the classes, which it has fitted its
+        # members to; one that was fitted before answers with the classes themselves.
+        answers = [
+            answer
+            if _speaks_codes(member, self.classes_)
+            else self.le_.transform(answer)
+            for member in self.estimators_
+            for answer in [member.predict(X)]
+        ]
+        return np.asarray(answers).T
+
+
+def _speaks_codes(member: Any, classes: np.ndarray) -> bool:
+    """Whether a member knows classes by their numbers in the ensemble."""
+    known = getattr(member, "classes_", None)
+    return known is None or np.asarray(known).tolist() == list(range(len(classes)))
