@@ -9,6 +9,7 @@ from skorch.callbacks import (
     BatchScoring,
     EpochScoring,
     InputShapeSetter,
+    PassthroughScoring,
     WandbLogger,
 )
 
@@ -49,11 +50,12 @@ def check_callbacks(
 
 
 def _refuse_without_use(callback: Any) -> None:
-    if isinstance(callback, BatchScoring) and not callback.on_train:
+    of_batches = isinstance(callback, BatchScoring | PassthroughScoring)
+    if of_batches and not callback.on_train:
         raise ValueError(
-            "The callback BatchScoring scores batches of validation rows, which there "
-            "are none of: validation dialogues are scored once an epoch. Use "
-            "EpochScoring, or on_train=True."
+            f"The callback {type(callback).__name__} reads batches of validation rows, "
+            "which there are none of: validation dialogues are scored once an epoch. "
+            "Use EpochScoring, or on_train=True."
         )
     if isinstance(callback, InputShapeSetter):
         raise ValueError(

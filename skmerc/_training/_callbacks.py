@@ -209,6 +209,10 @@ _OF_ESTIMATOR = frozenset(
     "standardized name".split()
 )
 """What estimators tell ``make_net``, and nobody else."""
+_OF_DIALOGUES = frozenset(
+    "train_split dataset iterator_train iterator_valid predict_nonlinearity".split()
+)
+"""What skorch asks for where a net reads rows, which dialogues have no use for."""
 
 
 def check_net_settings(estimator: Any) -> None:
@@ -220,6 +224,14 @@ def check_net_settings(estimator: Any) -> None:
             "set the estimator's own parameters, or 'module__…' and 'criterion__…' for "
             "those of its network and its loss."
         )
+    for name in _OF_DIALOGUES.intersection(given):
+        if given[name] is not None:
+            raise ValueError(
+                f"net_params sets {name!r}, and {type(estimator).__name__} reads whole "
+                "dialogues in a way of its own. Leave it out; dialogues are held out "
+                "by validation_fraction or skmerc.frame.mark_validation, and batches "
+                "have batch_size dialogues."
+            )
     own = {name: str(name).rpartition("__")[2] for name in given}
     validate_parameter_constraints(
         {name: constraints.get(own[name], "no_validation") for name in given},

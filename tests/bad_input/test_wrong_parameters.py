@@ -10,7 +10,9 @@ from judging import BOOSTING, CLASSIFIERS, NETWORKS, few, fitted, judge
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils._param_validation import InvalidParameterError, make_constraint
+from skorch.dataset import ValidSplit
 from systems import mostly_slow
+from torch.utils.data import DataLoader
 
 from skmerc.datasets import make_conversations
 from skmerc.frame import drop_keys
@@ -116,6 +118,11 @@ WRONG = [
     ({"net_params": {"module": object}}, "'module', which .*Classifier makes"),
     ({"net_params": {"criterion": object}}, "'criterion', which .*Classifier makes"),
     ({"net_params": {"patience": 3}}, "set the estimator's own parameters"),
+    ({"net_params": {"train_split": ValidSplit(3)}}, "'train_split', and .* dialogues"),
+    ({"net_params": {"dataset": object}}, "'dataset', and .* dialogues"),
+    ({"net_params": {"iterator_train": DataLoader}}, "have batch_size dialogues"),
+    ({"net_params": {"iterator_valid": DataLoader}}, "have batch_size dialogues"),
+    ({"net_params": {"predict_nonlinearity": "auto"}}, "'predict_nonlinearity'"),
     ({"net_params": {"speed": 1}}, "speed"),
     ({"net_params": {"module__speed": 1}}, "'speed'"),
     ({"net_params": {"criterion__speed": 1}}, "'speed'"),

@@ -328,9 +328,10 @@ def test_a_score_that_nobody_writes_cannot_be_watched(table):
     ("callback", "message"),
     [
         (BatchScoring("accuracy"), "validation dialogues are scored once an epoch"),
+        (PassthroughScoring("train_loss"), "PassthroughScoring reads batches of valid"),
         (InputShapeSetter(), "takes its sizes from the table"),
     ],
-    ids=["batches of validation", "sizes"],
+    ids=["batches of validation", "their mean", "sizes"],
 )
 def test_what_has_nothing_to_do_is_refused(table, callback, message):
     X, y = table
