@@ -19,7 +19,8 @@ from tqdm.auto import tqdm
 from skmerc import config_context
 from skmerc._utils.progress import progress
 from skmerc.datasets import make_conversations
-from skmerc.persistence import load_model, save_model
+from skmerc.graph import to_pyg
+from skmerc.persistence import export_model, load_model, save_model
 
 
 @contextmanager
@@ -93,6 +94,37 @@ def test_loaded_models_answer_the_same_in_all_states(table, tmp_path, name):
         with state():
             found = answer_of(load_model(tmp_path / "model"), name, X)
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.slow
+def test_exported_graphs_are_the_same_in_all_states(table, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxscript")
+    model = make_model("cberl").fit(*table)
+
+    def exported():
+        export_model(model, tmp_path / "graph")
+        graph = onnx.load(tmp_path / "graph").graph
+        return [onnx.numpy_helper.to_array(part) for part in graph.initializer]
+
+    expected = exported()
+    for name in ("float64", "another device", "no gradients"):
+        with STATES[name]():
+            found = exported()
+        assert len(found) == len(expected)
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one, other, strict=True)
+
+
+def test_graphs_of_dialogues_are_the_same_in_all_states(table):
+    expected = [graph.to_dict() for graph in to_pyg(*table)]
+    for state in STATES.values():
+        with state():
+            found = [graph.to_dict() for graph in to_pyg(*table)]
+        for one, other in zip(found, expected, strict=True):
+            assert one.keys() == other.keys()
+            for name, tensor in one.items():
+                np.testing.assert_array_equal(tensor, other[name], strict=True)
 
 
 def test_a_bar_that_is_not_shown_starts_no_thread(monkeypatch):

@@ -103,7 +103,9 @@ def _graph(
     future: int | None,
 ) -> Data:
     rows = sequences.rows[here]
-    edges = window_edges(torch.tensor([len(rows)]), past, future)
+    # The process may have another default device, and the rest is made of arrays.
+    length = torch.tensor([len(rows)], device="cpu")
+    edges = window_edges(length, past, future)
     speaker = torch.from_numpy(table.speaker[rows])
     parts = {
         "x": torch.from_numpy(table.features[rows].astype(np.float32)),

@@ -80,14 +80,13 @@ def export_model(model: BaseEstimator, path: FilePath) -> None:
     need("export", "onnx", "onnxscript")
     steps = _steps(model)
     first, last = steps[0], steps[-1]
-    name, answer = _answer(last)
-    graph = _Graph(steps, answer)
     with (
         LOADING,
         undisturbed(),
         silent_on_torchvision(),
     ):  # torch traces for one thread at a time
-        exported = _to_onnx(graph, first.n_features_in_, name)
+        name, answer = _answer(last)
+        exported = _to_onnx(_Graph(steps, answer), first.n_features_in_, name)
     for key, value in (_input(first) | _output(last)).items():
         exported.metadata_props.add(key=key, value=json.dumps(value, default=str))
     write_atomically(path, exported.SerializeToString())
