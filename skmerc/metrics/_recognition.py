@@ -108,7 +108,7 @@ def minority_classes(y: ArrayLike) -> list:
     (y,) = rows_with_labels(None, read_column(y, "y"))
     y = as_targets(y)
     classes, counts = np.unique(y, return_counts=True)
-    return classes[counts < counts.mean()].tolist()
+    return classes[counts * len(counts) < counts.sum()].tolist()
 
 
 @validate_params(

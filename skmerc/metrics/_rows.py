@@ -35,6 +35,8 @@ def rows_with_labels(X, y_true, *others):
 def labelled_rows(X):
     """Rows that can be scored, those that are not context: bool array (n_rows,)."""
     labelled = ~parse_table(X).is_context
+    if not len(labelled):
+        raise ValueError("X holds no row, so that there is nothing to score.")
     if not labelled.any():
         raise ValueError(
             f"All {len(labelled)} rows of X have role 'context', so that no labelled "

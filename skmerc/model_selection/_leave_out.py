@@ -130,7 +130,10 @@ class LeaveDialogueGroupOut(LeaveOneGroupOut):
             gaps.
         """
         groups = self._given(X, groups)
-        if len(np.unique(groups)) < 2:
+        n_groups = len(np.unique(groups))
+        if n_groups == 0:
+            raise ValueError("X holds no row; a split needs two groups of dialogues.")
+        if n_groups < 2:
             raise ValueError(
                 f"All dialogues of X are of the group {str(groups[0])!r} "
                 f"(by={self.by!r}); a split needs at least 2."

@@ -414,3 +414,13 @@ def test_grid_search_in_two_processes_takes_configured_scorers():
     serial = GridSearchCV(_classifier(), grid, scoring=scoring["rare"], cv=3).fit(X, y)
     assert search.best_params_ == {"logisticregression__C": 1.0}
     assert search.best_score_ == serial.best_score_
+
+
+@pytest.mark.parametrize("scorer", SCORERS.values(), ids=list(SCORERS))
+def test_a_table_without_rows_is_told_and_not_taken_for_context(scorer):
+    X = make_frame({"text": [[0.0], [1.0]]}, dialogue=["a", "b"])
+    model = make_pipeline(FunctionTransformer(drop_keys), DummyClassifier())
+    model.fit(X, ["joy", "fear"])
+    with pytest.raises(ValueError, match="^X holds no row, so that there is nothing"):
+        scorer(model, X.iloc[:0], [])
+    assert minority_classes([]) == []

@@ -98,3 +98,8 @@ def test_groups_of_one_column_are_taken():
     of_column = LeaveDialogueGroupOut().split(X, groups=[[1], [2], [2]])
     for (_, test), expected in zip(of_column, [[0], [1, 2]], strict=True):
         assert_array_equal(test, expected)
+
+
+def test_a_table_without_rows_is_told():
+    with pytest.raises(ValueError, match="X holds no row"):
+        next(LeaveDialogueGroupOut(r"(\d)").split(table(["d1"]).iloc[:0]))
