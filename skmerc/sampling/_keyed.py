@@ -79,7 +79,7 @@ class Table:
         if self.n_indicators:
             y = np.eye(self.n_indicators, dtype=int)[y]
         if self.unread is not None:
-            y = self._with_unread(y)
+            y = self._with_unread(y, self.unread)
         if self.frame is None:
             real = self.conversations.features
             return self.form.transform(np.concatenate([real, features]), y)
@@ -87,12 +87,12 @@ class Table:
         columns = _extend_features(self.frame, features)
         return self.form.transform(pd.concat([keys, columns], axis=1), y)
 
-    def _with_unread(self, y: np.ndarray) -> np.ndarray:
+    def _with_unread(self, y: np.ndarray, unread: np.ndarray) -> np.ndarray:
         """Give context rows what the caller gave them, missing labels as well."""
         numeric = bool(self.n_indicators) or y.dtype.kind == "f"
         y = y.astype(float if numeric else object)
-        unread = as_floats(self.unread) if numeric else self.unread
-        y[np.flatnonzero(self.conversations.role == CONTEXT)] = unread
+        context = np.flatnonzero(self.conversations.role == CONTEXT)
+        y[context] = as_floats(unread) if numeric else unread
         whole = self.n_indicators and np.array_equal(y, y.round())
         return y.astype(int) if whole else y
 
