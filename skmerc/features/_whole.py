@@ -16,6 +16,7 @@ from skmerc._utils.types import FilePath
 # Programs that write to a pipe do not know the size, and claim about 2 GiB or more,
 # or nothing.
 UNKNOWN = 0x7FFF0000
+UNKNOWN_64 = 2**63  # where sizes have 64 bits, -1 is written
 # Some writers count the eight bytes of a header twice, and leave a padding byte out.
 SLACK = 9
 HEAD = 27 + 255  # bytes that tell the size of a part, at most those of an Ogg page
@@ -32,7 +33,8 @@ def is_cut_short(path: FilePath) -> bool | None:
 
 def read_at(file: BinaryIO, place: int, n_bytes: int) -> bytes:
     """Return bytes from a place in a file, fewer at its end."""
-    file.seek(min(place, 2**62))  # no seek takes more than 63 bits
+    # How far one may seek depends on the file system.
+    file.seek(min(place, os.fstat(file.fileno()).st_size))
     return file.read(n_bytes)
 
 
@@ -62,7 +64,10 @@ def size_of_chunk(
 
 def size_of_object(head: bytes, marks: tuple[bytes, ...]) -> int | None:
     """Return the size of an object of a WMA, WMV or W64 file."""
-    return int.from_bytes(head[16:24], "little") if head.startswith(marks) else None
+    if not head.startswith(marks):
+        return None
+    size = int.from_bytes(head[16:24], "little")
+    return size if size < UNKNOWN_64 else 0
 
 
 def size_of_caf_chunk(head: bytes) -> int | None:
@@ -70,7 +75,7 @@ def size_of_caf_chunk(head: bytes) -> int | None:
     if len(head) < 12:
         return None
     size = int.from_bytes(head[4:12], "big")
-    return 12 + size if size < 2**63 else 0  # -1, that is, to the end
+    return 12 + size if size < UNKNOWN_64 else 0
 
 
 def size_of_box(head: bytes) -> int | None:
@@ -157,21 +162,21 @@ def size_of_tag(head: bytes) -> int | None:
 
 
 def end_of_wave(file: BinaryIO) -> int | None:
-    """Return where the samples of a WAV file end; what follows them may be absent."""
-    end = 12
+    """Return where the samples of a WAV file end; what follows them may be absent.
+
+    Beyond 4 GiB, and where a recorder was ready for that, their size stands in front.
+    """
+    end, large = 12, 0
     while re.match(rb"[ -~]{4}.{4}", head := read_at(file, end, 8), re.DOTALL):
         size = int.from_bytes(head[4:], "little")
+        if head.startswith(b"ds64"):
+            large = int.from_bytes(read_at(file, end + 16, 8), "little")
         if head.startswith(b"data"):
-            return end + 8 + size if 0 < size < UNKNOWN else None
+            size = large if size == 0xFFFFFFFF else size
+            is_known = 0 < size < (UNKNOWN_64 if large else UNKNOWN)
+            return end + 8 + size if is_known else None
         end += 8 + size + size % 2
     return None  # a chunk of odd size without its padding hides those behind it
-
-
-def end_of_rf64(file: BinaryIO) -> int | None:
-    """Return where a WAV file of 64 bits ends."""
-    head = read_at(file, 0, 28)
-    size = int.from_bytes(head[20:], "little")
-    return 8 + size if head[12:16] == b"ds64" and size else None
 
 
 def end_of_au(file: BinaryIO) -> int | None:
@@ -226,10 +231,9 @@ MP3_LENGTH = re.compile(
 # The first that fits counts.
 KINDS: list[tuple[tuple[bytes, ...], int, Callable[[BinaryIO], float | None]]] = [
     ((b"ID3", b"\xff"), 0, end_of_mp3),
-    ((b"RF64", b"BW64"), 0, end_of_rf64),
     ((b"RIFX",), 0, parts(size_of_chunk, marks=(b"RIFX",), order="big")),
     ((b"FORM",), 0, parts(size_of_chunk, marks=(b"FORM",), order="big")),
-    ((b"WAVE",), 8, end_of_wave),
+    ((b"WAVE",), 8, end_of_wave),  # RIFF, RF64 or BW64
     ((b"AVI ",), 8, parts(size_of_chunk, marks=(b"RIFF",), order="little")),
     (ASF[:1], 0, parts(size_of_object, marks=ASF)),
     (W64, 0, parts(size_of_object, marks=W64)),

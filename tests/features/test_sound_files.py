@@ -109,6 +109,40 @@ def test_wave_files_from_a_pipe_are_read_to_their_end(coding, sizes, tmp_path):
     np.testing.assert_allclose(piped[:15000], whole[:15000], atol=1e-3)
 
 
+def test_a_w64_file_from_a_pipe_is_read_to_its_end(tmp_path):
+    path = written(tmp_path / "a.w64", "w64", "PCM_16")
+    content = bytearray(path.read_bytes())
+    content[16:24] = b"\xff" * 8
+    path.write_bytes(content)
+    np.testing.assert_allclose(read_sound(path)[0], TONE, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [2**40, 2**62, 2**63 - 1])
+def test_a_size_beyond_what_a_file_system_knows_is_that_of_a_cut_file(size, tmp_path):
+    """Not every system lets a program look so far."""
+    path = tmp_path / "a.mov"
+    write_sound(path, TONE, "pcm_s16le")
+    brand = path.read_bytes()[:20]
+    samples = b"\0\0\0\1mdat" + size.to_bytes(8, "big") + bytes(99)
+    path.write_bytes(brand + samples)
+    with pytest.raises(Unreadable, match="^a sound cut short$"):
+        read_sound(path)
+
+
+@pytest.mark.parametrize("of_the_file", ["as it is", "zero"])
+def test_rf64_files_are_held_to_the_size_of_their_samples(of_the_file, tmp_path):
+    path = written(tmp_path / "a.wav", "rf64", "PCM_16")
+    content = bytearray(path.read_bytes())
+    assert content[12:16] == b"ds64"
+    if of_the_file == "zero":
+        content[20:28] = bytes(8)
+    path.write_bytes(content)
+    np.testing.assert_allclose(read_sound(path)[0], TONE, atol=1e-4)
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(Unreadable, match="^a sound cut short$"):
+        read_sound(path)
+
+
 @pytest.mark.parametrize("claimed", [20, 10**6])
 def test_a_wave_file_with_all_its_samples_is_whole(claimed, tmp_path):
     """Editors that take a chunk of remarks out forget the size of the file."""
