@@ -14,7 +14,7 @@ import numpy as np
 
 from skmerc._utils.optional import need
 from skmerc.features._media import FATAL, Unreadable
-from skmerc.features._whole import is_cut_short
+from skmerc.features._whole import is_chained, is_cut_short
 
 BLOCK = 2**15  # samples of each channel that are decoded at once
 LENGTH_UNKNOWN = 2**62  # libsndfile says 2**63 - 1
@@ -66,6 +66,8 @@ def read_by_libsndfile(path: str) -> tuple[np.ndarray, int, int]:
     with soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else path) as file:
         if file.subtype.startswith("MPEG"):
             raise Unreadable("MPEG sound, whose length libsndfile estimates and obeys")
+        if file.format == "OGG" and is_chained(path):
+            raise Unreadable("a chain of streams, of which libsndfile reads the first")
         # Blocks are read, since the length in the header may be unknown or absurd.
         while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
             parts.append(block.mean(axis=1))

@@ -156,6 +156,19 @@ def size_of_page(head: bytes) -> int | None:
     return 27 + n_segments + sum(head[27 : 27 + n_segments])
 
 
+def is_chained(path: FilePath) -> bool:
+    """Whether an Ogg file holds streams one behind the other, as of a radio."""
+    has_begun, place = False, 0
+    with open(path, "rb") as file:
+        while size := size_of_page(head := read_at(file, place, HEAD)):
+            begins = head[5:6] == b"\2"
+            if begins and has_begun:
+                return True
+            has_begun = has_begun or not begins
+            place += size
+    return False
+
+
 def size_of_tag(head: bytes) -> int | None:
     """Return the size of a tag of a Flash video."""
     return 15 + int.from_bytes(head[1:4], "big") if head.startswith(FLV) else None

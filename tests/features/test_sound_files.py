@@ -265,6 +265,20 @@ def test_a_rate_or_number_of_channels_that_changes_midway_is_followed(tmp_path):
     assert len(sound) / rate == pytest.approx(2, abs=0.3)
 
 
+@pytest.mark.parametrize("coding", ["VORBIS", "OPUS"])
+def test_streams_that_follow_each_other_in_an_ogg_file_are_all_read(coding, tmp_path):
+    """What is kept of a radio, a stream for each piece."""
+    path, content = tmp_path / "a.ogg", b""
+    for sound in (TONE, 0 * TONE, TONE):
+        content += written(path, "ogg", coding, sound).read_bytes()
+    path.write_bytes(content)
+    sound, rate = read_sound(path)
+    assert len(sound) / rate == pytest.approx(3, abs=0.1)
+    energies = [np.std(part) for part in np.array_split(sound, 12)]
+    np.testing.assert_allclose(energies[1:3] + energies[9:11], 0.5 / 2**0.5, rtol=0.05)
+    np.testing.assert_allclose(energies[5:7], 0, atol=0.01)
+
+
 def test_a_title_in_another_encoding_is_no_matter(tmp_path):
     path = tmp_path / "a.m4a"
     with av.open(str(path), "w", format="mp4") as container:
