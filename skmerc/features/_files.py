@@ -5,6 +5,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -20,6 +21,7 @@ BLOCK = 2**15  # samples of each channel that are decoded at once
 LENGTH_UNKNOWN = 2**62  # libsndfile says 2**63 - 1
 LOSSLESS = {"flac", "tta", "wv", "ape"}  # the formats whose headers count samples
 USUAL_FRAME_RATE = 25
+KINDS_BESIDE = 64  # of data beside a picture; FFmpeg has half as many
 
 
 def check_file(path: str) -> None:
@@ -170,13 +172,36 @@ def upright(frame: Any) -> np.ndarray:
 def display_matrix(frame: Any) -> Any:
     """Return a, b, c, d, where x, y is shown at (a * x + c * y, b * x + d * y)."""
     try:
-        matrix = frame.side_data.get("DISPLAYMATRIX")
-    except ValueError:  # there is something beside it that PyAV has no name for
-        angle = math.radians(frame.rotation)
-        return math.cos(angle), -math.sin(angle), math.sin(angle), math.cos(angle)
+        beside = frame.side_data
+    except ValueError:  # PyAV has no name for some of it, such as EXIF
+        beside = without_nameless(frame).side_data
+    matrix = beside.get("DISPLAYMATRIX")
     if matrix is None:
         return 1, 0, 0, 1
     return np.frombuffer(matrix, np.int32).astype(float)[[0, 1, 3, 4]]
+
+
+def without_nameless(frame: Any) -> Any:
+    """Return a frame without those data beside it that PyAV has no name for."""
+    av, sidedata = need("video", "av", "av.sidedata.sidedata")
+    graph, named = av.filter.Graph(), {kind.value for kind in sidedata.Type}
+    parts = [
+        graph.add_buffer(
+            width=frame.width,
+            height=frame.height,
+            format=frame.format,
+            time_base=frame.time_base or Fraction(1, USUAL_FRAME_RATE),
+        ),
+        *(
+            graph.add("sidedata", f"mode=delete:type={kind}")
+            for kind in range(KINDS_BESIDE)
+            if kind not in named
+        ),
+        graph.add("buffersink"),
+    ]
+    graph.link_nodes(*parts).configure()
+    graph.push(frame)
+    return graph.pull()
 
 
 def decode(container: Any, stream: Any) -> Iterator[Any]:

@@ -197,6 +197,24 @@ def test_pictures_are_turned_and_mirrored_as_the_file_asks(matrix, tmp_path):
     assert frame.mean() < 80
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_photos_are_turned_and_mirrored_as_they_ask(orientation, tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    operations = pytest.importorskip("PIL.ImageOps")
+    path = tmp_path / "a.jpg"
+    picture = np.zeros((32, 64, 3), dtype=np.uint8)
+    picture[:16, :32] = 250
+    picture[:16, 32:] = 120
+    exif = image.Exif()
+    exif[0x112] = orientation
+    image.fromarray(picture).save(path, exif=exif)
+    (frame,) = frames_of(path)
+    with image.open(path) as photo:
+        expected = np.asarray(operations.exif_transpose(photo))
+    assert frame.shape == expected.shape
+    np.testing.assert_allclose(frame.astype(int), expected, atol=20)
+
+
 @pytest.mark.parametrize("first", ["cover", "clip"])
 def test_a_cover_is_no_clip(first, tmp_path):
     path = tmp_path / "a.mp4"
