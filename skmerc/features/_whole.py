@@ -143,6 +143,18 @@ def end_of_gif(file: BinaryIO) -> float | None:
     return None
 
 
+def end_of_jpeg(file: BinaryIO) -> float | None:
+    """Return where a JPEG picture ends; infinity where it breaks off."""
+    place = 2
+    while (head := read_at(file, place, 4)) and head[:1] == b"\xff":
+        place += 1 if head[1:2] == b"\xff" else 2 + int.from_bytes(head[2:], "big")
+        if head[1:2] == b"\xda":  # behind it the picture itself
+            file.seek(place)
+            found = file.read().find(b"\xff\xd9")
+            return math.inf if found < 0 else place + found + 2
+    return None if head else math.inf
+
+
 def size_of_colors(flags: bytes) -> int:
     """Return the bytes of the colours that a byte of a GIF file announces."""
     return 3 << (flags[0] % 8 + 1) if flags and flags[0] & 0x80 else 0
@@ -243,6 +255,7 @@ MP3_LENGTH = re.compile(
 )
 # The first that fits counts.
 KINDS: list[tuple[tuple[bytes, ...], int, Callable[[BinaryIO], float | None]]] = [
+    ((b"\xff\xd8\xff",), 0, end_of_jpeg),
     ((b"ID3", b"\xff"), 0, end_of_mp3),
     ((b"RIFX",), 0, parts(size_of_chunk, marks=(b"RIFX",), order="big")),
     ((b"FORM",), 0, parts(size_of_chunk, marks=(b"FORM",), order="big")),

@@ -305,6 +305,25 @@ def test_cuts_of_what_tells_no_length_are_told(
             frames_of(path)
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_photo_that_is_cut_is_told(share, progressive, tmp_path):
+    """FFmpeg makes it up in green."""
+    image = pytest.importorskip("PIL.Image")
+    path = tmp_path / "a.jpg"
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    exif = image.Exif()
+    exif[0x10E] = "a small picture inside: \xff\xd8 \xff\xd9"
+    image.fromarray(noise).save(path, progressive=progressive, exif=exif)
+    content = path.read_bytes()
+    for rest in (b"", b"what a telephone adds"):
+        path.write_bytes(content + rest)
+        assert len(frames_of(path)) == 1
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(Unreadable, match="^a clip cut short$"):
+        frames_of(path)
+
+
 def test_a_coding_that_is_not_known_is_no_absent_stream(tmp_path):
     path = tmp_path / "a.mkv"
     write_clip(path, [plain()] * 4)
