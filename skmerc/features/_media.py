@@ -51,7 +51,8 @@ def as_entries(X: Any) -> list:
                 f"X has {X.shape[1]} columns; give the one that names the files."
             )
         X = X.iloc[:, 0] if hasattr(X, "iloc") else np.asanyarray(X)[:, 0]
-    return list(X)
+    # Some columns, such as those of Arrow, give scalars of their own one by one.
+    return list(np.asanyarray(X, dtype=object) if hasattr(X, "__array__") else X)
 
 
 def is_missing(entry: Any) -> bool:

@@ -155,6 +155,20 @@ def test_columns_of_any_kind_are_read(as_column, speech_file, tmp_path):
         assert frame.index.tolist() == [7, 3]
 
 
+@pytest.mark.parametrize("kind", ["array", "chunks", "dictionary"])
+def test_columns_of_arrow_are_read(kind, speech_file):
+    pyarrow = pytest.importorskip("pyarrow")
+    paths = [None, speech_file]
+    column = {
+        "array": pyarrow.array(paths),
+        "chunks": pyarrow.chunked_array([paths[:1], paths[1:]], pyarrow.string()),
+        "dictionary": pyarrow.array(paths).dictionary_encode(),
+    }[kind]
+    with pytest.warns(MissingModalityWarning, match="^1 of 2 rows.*no file named"):
+        X = AudioFunctionals().fit_transform(column)
+    np.testing.assert_array_equal(X[1:], described_files(speech_file))
+
+
 def make_faulty_files(folder):
     """Files without features, and what the warning says of them."""
     wav = folder / "whole.wav"
