@@ -22,6 +22,7 @@ OPENSMILE_SETS = {
     "IS10": "IS10",
 }
 SHORTEST = 0.1  # seconds; some sets of openSMILE give nothing for less
+SLOWEST = 1000  # Hz; less is another unit, or a header that is wrong
 # Recordings that are too loud exceed full scale a little; units of integers exceed it
 # by far, but for silence.
 LOUDEST = 10.0
@@ -62,8 +63,9 @@ class AudioFunctionals(MediaTransformer):
     -----
     MissingModalityWarning
         If rows have no features: the cell is empty, or the file is absent, empty,
-        damaged, cut short, without sound, shorter than 0.1 seconds, in units of
-        integers, or far beyond full scale where openSMILE would clip it.
+        damaged, cut short, without sound, shorter than 0.1 seconds, of less than 1000
+        samples in a second, in units of integers, or far beyond full scale where
+        openSMILE would clip it.
     NonCommercialLicenseWarning
         In ``fit``, if the features are those of openSMILE.
 
@@ -189,7 +191,9 @@ class AudioFunctionals(MediaTransformer):
             )
         if self.rate is None:
             return "an array; give its sampling rate in Hz as rate="
-        return fault_of_units(entry)
+        if np.ma.isMaskedArray(entry):
+            return "a masked array; cut out what is masked, or fill it in"
+        return fault_of_rate(self.rate) or fault_of_units(entry)
 
 
 class Sounds:
@@ -207,6 +211,8 @@ class Sounds:
     def __call__(self, entry: Any) -> np.ndarray:
         is_array = isinstance(entry, np.ndarray)
         sound, rate = (entry, self.rate) if is_array else read_sound(entry)
+        if fault := fault_of_rate(rate):
+            raise Unreadable(fault)
         if len(sound) < SHORTEST * rate:
             raise Unreadable(f"sound shorter than {SHORTEST} seconds")
         if not np.isfinite(sound).all():
@@ -232,6 +238,16 @@ class Sounds:
         return self.describe(
             librosa.resample(sound, orig_sr=rate, target_sr=_descriptors.RATE)
         )
+
+
+def fault_of_rate(rate: int) -> str | None:
+    """Say so where a rate can be none of speech; otherwise return None."""
+    if rate >= SLOWEST:
+        return None
+    return (
+        f"a sampling rate below {SLOWEST} Hz: it is {rate}; speech has 8000 or more, "
+        "and 16 kHz are 16000"
+    )
 
 
 def fault_of_units(sound: np.ndarray) -> str | None:

@@ -328,6 +328,22 @@ def test_opensmile_clips_no_standardised_sound_in_silence(features):
     assert np.isnan(X).all(axis=1).tolist() == [False, False, True]
 
 
+@pytest.mark.parametrize("rate", [1, 16, 999])
+def test_rates_in_other_units_are_no_rates_of_speech(rate, sounds):
+    """Of a second at 16 kHz hours would be made, in the memory too."""
+    soundfile.write(sounds[1], sine(), rate)
+    reason = f"a sampling rate below 1000 Hz: it is {rate}"
+    with pytest.raises(ValueError, match=f"^Row 0 holds {reason}"):
+        AudioFunctionals(rate=rate).fit_transform([sine()])
+    check_that_one_is_missing(AudioFunctionals(), sounds, "a sampling rate below 1000")
+
+
+def test_what_is_masked_in_a_sound_is_not_heard_in_silence():
+    sound = np.ma.array(sine(), mask=sine() > 0.2)
+    with pytest.raises(ValueError, match="^Row 1 holds a masked array; cut out"):
+        AudioFunctionals(rate=16000).fit_transform([sine(), sound])
+
+
 @pytest.mark.parametrize("kind", "bBhHiIlL?")
 def test_arrays_of_integers_are_refused(kind):
     with pytest.raises(ValueError, match=r"type .*divide integers by their full scale"):
