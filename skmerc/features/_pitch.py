@@ -7,6 +7,7 @@ minute, and again in every process where the result cannot be stored.
 import numpy as np
 
 FRAME = 1024  # samples; half of it holds two periods of the lowest voice at 16 kHz
+AT_ONCE = 2**10  # frames, each of which takes 50 kB
 LOWEST, HIGHEST = 65.0, 500.0  # Hz
 # Multiples of the period correlate as well as the period itself, so the shortest lag
 # is taken whose peak reaches this share of the highest one.
@@ -24,8 +25,12 @@ def track_pitch(
     frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::hop]
     shortest, longest = int(rate / HIGHEST), int(rate / LOWEST) + 1
     # One lag more at both ends, for the neighbours of a peak.
-    correlation = correlate(frames)[:, shortest - 1 : longest + 2]
-    shift, height = first_high_peak(correlation)
+    lags = slice(shortest - 1, longest + 2)
+    peaks = [
+        first_high_peak(correlate(frames[start : start + AT_ONCE])[:, lags])
+        for start in range(0, len(frames), AT_ONCE)
+    ]
+    shift, height = np.concatenate(peaks, axis=1)
     return rate / (shortest + shift), height
 
 

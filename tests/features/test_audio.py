@@ -1,5 +1,6 @@
 import pickle
 import sys
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -13,6 +14,7 @@ from systems import mostly_slow
 
 from skmerc.exceptions import MissingModalityWarning, NonCommercialLicenseWarning
 from skmerc.features import AudioFunctionals
+from skmerc.features._pitch import track_pitch
 
 pytest.importorskip("librosa")
 pytest.importorskip("av")
@@ -67,6 +69,19 @@ def test_silence_has_numbers_and_no_voice():
 def test_the_pitch_of_many_harmonics_is_that_of_the_first():
     harmonics = sum(sine(120 * k, amplitude=0.5 / k) for k in range(2, 12))
     assert described(harmonics)["f0_median"].iloc[0] == pytest.approx(120, rel=1e-3)
+
+
+def test_the_pitch_of_a_long_sound_takes_no_memory_to_speak_of():
+    sound = np.tile(sine(220), 60)
+    tracemalloc.start()
+    try:
+        f0, _ = track_pitch(sound, 16000, 160)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(f0) == 6001
+    np.testing.assert_allclose(f0[5:-5], 220, rtol=1e-3)
+    assert peak < 100e6  # half of what all frames take at once
 
 
 def test_noise_has_no_voice():
