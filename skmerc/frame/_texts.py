@@ -44,10 +44,14 @@ def is_blank(value: Any) -> bool:
 def decode(value: Any) -> Any:
     """Make text of bytes, which are UTF-8 or else Windows-1252; leave all else.
 
-    Where a byte order mark says so, they are UTF-16.
+    Where a byte order mark says so, they are UTF-16. What is text of another class
+    becomes a plain one: a member of an enumeration prints as its name, and not as what
+    it says.
     """
     if isinstance(value, np.ndarray) and value.ndim == 0 and value is not np.ma.masked:
         value = value.item()
+    if isinstance(value, str):
+        return str.__str__(value)
     if not isinstance(value, bytes | bytearray | memoryview):
         return value
     data = bytes(value)

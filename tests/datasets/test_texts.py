@@ -1,6 +1,7 @@
 """Texts that come as bytes, with control characters, or not at all."""
 
 import warnings
+from enum import Enum
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,16 @@ def test_bytes_of_a_users_dialogues_are_words():
     assert X["dialogue__id"].tolist() == ["call"] * 2
     assert X["dialogue__speaker"].tolist() == ["Ann"] * 2
     assert y.tolist() == ["joy"] * 2
+
+
+# What validates answers of a language model gives members of such classes.
+Said = Enum("Said", {"JOY": "joy", "ANN": "Ann"}, type=str)
+
+
+def test_members_of_an_enumeration_of_texts_are_what_they_say():
+    X, y = to_frame([[{"speaker": Said.ANN, "text": Said.JOY, "label": Said.JOY}]])
+    assert X[["dialogue__speaker", "utterance"]].to_numpy().tolist() == [["Ann", "joy"]]
+    assert y.tolist() == ["joy"]
 
 
 @pytest.mark.parametrize(
