@@ -123,7 +123,7 @@ def _ids(network: Any, texts: list) -> list[list[int]]:
 def _frame(network: Any) -> tuple[list[int], list[int]]:
     """Return the tokens with which everything that a model reads begins and ends."""
     (bare,) = _ids(network, [_SAMPLE])
-    whole = network.tokenizer(_SAMPLE)["input_ids"]
+    whole = network.tokenizer(_SAMPLE, verbose=False)["input_ids"]
     at = next(i for i in range(len(whole)) if whole[i : i + len(bare)] == bare)
     prompt = _prompt(network)
     begin = whole[:at] + (_ids(network, [prompt])[0] if prompt else [])

@@ -23,7 +23,7 @@ from skmerc.features._media import FATAL
 from skmerc.features._passages import make_passages
 from skmerc.features._sentence_model import SentenceModel, load_sentence_model
 from skmerc.frame import drop_keys
-from skmerc.frame._columns import as_pandas
+from skmerc.frame._columns import as_pandas, is_array_like
 from skmerc.frame._texts import clean, tell_of_changes
 
 _BATCHES_AT_ONCE = 8
@@ -407,7 +407,10 @@ def _stumble(model: SentenceModel, texts: list) -> None:
 
 def _read_texts(X: Any, name: str) -> tuple[list, Counter]:
     """Return a list of texts, None where one is missing, and what was changed."""
-    values = np.asanyarray(as_pandas(X) if hasattr(X, "columns") else X, dtype=object)
+    values = as_pandas(X) if hasattr(X, "columns") else X
+    if is_array_like(values) and not hasattr(values, "__array__"):
+        values = list(values)  # numpy would make one cell of the values of a dict
+    values = np.asanyarray(values, dtype=object)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:

@@ -1,8 +1,10 @@
 import inspect
 import json
+import logging
 import pickle
 import shutil
 import sys
+from enum import Enum
 from pathlib import Path
 
 import numpy as np
@@ -194,6 +196,8 @@ def test_a_model_in_half_precision_is_read_in_full(model, tmp_path):
         lambda texts: [[text] for text in texts],
         pl.Series,
         lambda texts: pl.DataFrame({"utterance": texts}),
+        lambda texts: dict(enumerate(texts)).values(),
+        lambda texts: [Enum("Text", {"A": text}, type=str).A for text in texts],
     ],
 )
 def test_one_column_of_texts_is_read_in_every_form(model, shape):
@@ -492,7 +496,6 @@ def test_a_clone_has_the_parameters_and_nothing_else(model):
 
 
 def test_global_state_stays_as_it_was(model, global_state_untouched):
-    import logging
     import os
     import random
 
@@ -522,6 +525,17 @@ def test_a_bar_is_shown_only_if_asked(model, capfd):
     assert capfd.readouterr() == ("", "")
     TextEmbedder(model, cache=None, verbose=1).fit_transform(TEXTS)
     assert "4/4" in capfd.readouterr().err
+
+
+def test_nothing_is_logged_of_a_text_that_is_not_read_to_its_end(model, caplog):
+    logger = logging.getLogger("transformers")
+    logger.addHandler(caplog.handler)
+    try:
+        with pytest.warns(TextTruncationWarning):
+            TextEmbedder(model, max_tokens=3).fit_transform(TEXTS)
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert not caplog.records
 
 
 # Each text once
