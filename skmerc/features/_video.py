@@ -122,16 +122,39 @@ class FrameEmbedder:
     ) -> None:
         self.frame_rate, self.batch_size, self.device = frame_rate, batch_size, device
         self.model, self.processor = load_model(model, device)
-        (blank,) = self._embed([np.zeros((64, 64, 3), dtype=np.uint8)])
-        if not np.isfinite(blank).all():
-            raise ValueError(
-                f"The model {os.fspath(model)!r} gives numbers that are not finite for "
-                "a black picture. Its weights are broken, or too small a type of "
-                "numbers overflows: use another."
-            )
+        n_numbers = len(self._rehearse(os.fspath(model)))
         self.names = [
-            f"embedding_{i}_{f}" for f in ("mean", "std") for i in range(len(blank))
+            f"embedding_{i}_{f}" for f in ("mean", "std") for i in range(n_numbers)
         ]
+
+    def _rehearse(self, name: str) -> np.ndarray:
+        """Embed a picture of noise, so that what is wrong with a model is told once."""
+        kind, drawn = type(self.model).__name__, np.random.default_rng(0)
+        picture = drawn.integers(256, size=(64, 64, 3), dtype=np.uint8)
+        try:
+            with LOADING, seeded(0, self.device):  # which a model may draw from
+                first, again = (self._embed([picture])[0] for _ in range(2))
+        except FATAL:
+            raise
+        except Exception as error:  # each kind of model has errors of its own
+            reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+            raise ValueError(
+                f"The model {name!r} is a {kind}, and embeds no single picture "
+                f"({reason}). Give a model of images."
+            ) from error
+        if not np.isfinite(first).all():
+            raise ValueError(
+                f"The model {name!r} gives numbers that are not finite for a picture "
+                "of noise. Its weights are broken, or too small a type of numbers "
+                "overflows: use another."
+            )
+        if not np.allclose(first, again, rtol=1e-3, atol=1e-3 * np.abs(first).max()):
+            raise ValueError(
+                f"The model {name!r} is a {kind}, and gives other numbers for the same "
+                "picture each time, as models do that hide parts of it at random. Give "
+                "one that sees whole pictures."
+            )
+        return first
 
     def __call__(self, path: str) -> np.ndarray:
         frames = sample_frames(path, self.frame_rate)

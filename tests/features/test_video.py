@@ -256,6 +256,42 @@ def test_a_model_of_text_is_refused(image_model, tmp_path):
         VideoFunctionals(tmp_path).fit([])
 
 
+def saved_without_pictures(kind, image_model, folder):
+    """Write a model that is no model of single pictures as they are."""
+    sizes = {
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 16,
+        "image_size": 32,
+        "patch_size": 8,
+    }
+    config = getattr(transformers, f"{kind}Config")(**sizes)
+    with torch.random.fork_rng():
+        getattr(transformers, f"{kind}Model")(config).save_pretrained(folder)
+    processor = Path(image_model) / "preprocessor_config.json"
+    shutil.copy(processor, folder / processor.name)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("ViTMAE", "gives other numbers for the same picture each time"),
+        ("VideoMAE", r"embeds no single picture \(.+\)"),
+    ],
+)
+def test_a_model_of_something_else_is_refused_by_name(
+    kind, reason, image_model, clips, tmp_path, global_state_untouched
+):
+    folder = saved_without_pictures(kind, image_model, tmp_path / "model")
+    with (
+        global_state_untouched(),
+        pytest.raises(ValueError, match=f"model.* is a {kind}Model, and {reason}"),
+    ):
+        VideoFunctionals(folder).fit(clips)
+
+
 def test_the_noise_of_loading_stays_away_and_settings_come_back(extractor, capfd):
     logging = transformers.utils.logging
     before = logging.get_verbosity(), logging.is_progress_bar_enabled()
