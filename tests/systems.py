@@ -3,7 +3,11 @@
 A further system is one line here, and the suites that hold for all of them run on it.
 """
 
+from contextlib import contextmanager
+
+import numpy as np
 import pytest
+import torch
 from sklearn.linear_model import LogisticRegression
 
 from skmerc import (
@@ -43,6 +47,36 @@ FURTHER = ["dialoguegcn"]
 ANSWERING = [*_MODELS, "adaboost"]
 NAMES = [*ANSWERING, "sampler"]
 SAVED = list(_MODELS)  # trees are code of C, which is not trusted unless one says so
+
+
+@contextmanager
+def other_precision(dtype):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@contextmanager
+def other_device():
+    torch.set_default_device("meta")  # stands for one that the user did not ask for
+    try:
+        yield
+    finally:
+        torch.set_default_device(None)
+
+
+STATES = {
+    "float64": lambda: other_precision(torch.float64),
+    "bfloat16": lambda: other_precision(torch.bfloat16),
+    "another device": other_device,
+    "no gradients": torch.no_grad,
+    "inference mode": torch.inference_mode,
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "errors of numpy": lambda: np.errstate(all="raise"),
+}
 
 
 def mostly_slow(cases):

@@ -1,14 +1,13 @@
 """What the process, or another library, has set in torch and numpy decides nothing."""
 
 import sys
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
-import torch
 from systems import (
     NAMES,
     SAVED,
+    STATES,
     answer_of,
     fit_model,
     make_model,
@@ -21,36 +20,6 @@ from skmerc._utils.progress import progress
 from skmerc.datasets import make_conversations
 from skmerc.graph import to_pyg
 from skmerc.persistence import export_model, load_model, save_model
-
-
-@contextmanager
-def other_precision(dtype):
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
-
-
-@contextmanager
-def other_device():
-    torch.set_default_device("meta")  # stands for one that the user did not ask for
-    try:
-        yield
-    finally:
-        torch.set_default_device(None)
-
-
-STATES = {
-    "float64": lambda: other_precision(torch.float64),
-    "bfloat16": lambda: other_precision(torch.bfloat16),
-    "another device": other_device,
-    "no gradients": torch.no_grad,
-    "inference mode": torch.inference_mode,
-    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
-    "errors of numpy": lambda: np.errstate(all="raise", under="ignore"),
-}
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Fits that count as a whole or not at all, and answers of one fit.
 
-Both compute apart from what the process or other threads have set in torch.
+Both compute apart from what the process or other threads have set in torch and numpy.
 """
 
 from collections.abc import Callable

@@ -1,10 +1,11 @@
-"""Random numbers, defaults of torch and order of sums, apart from the process."""
+"""Random numbers, defaults of libraries and order of sums, apart from the process."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 import torch.utils._device  # which torch would import with the first fit
 from sklearn.utils import check_random_state
@@ -47,13 +48,15 @@ def seeded(seed: int, device: torch.device) -> Iterator[Source]:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Compute as where nobody has changed the defaults of torch.
+    """Compute as where nobody has changed the defaults of torch and numpy.
 
     Single precision, tensors on the processor unless told otherwise, gradients, no
     automatic change of precision, and one thread, but for what
-    :func:`skmerc._utils.threads.threads_for` large networks takes.
+    :func:`skmerc._utils.threads.threads_for` large networks takes. Numbers that are too
+    small become 0, and those that are none are warned of.
     """
     with ExitStack() as stack:
+        stack.enter_context(np.errstate(all="warn", under="ignore"))
         stack.enter_context(one_thread())
         if torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skmerc._utils.compat import StrOptions, fit_context
-from skmerc._utils.fitting import all_or_nothing
+from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc._utils.progress import progress
 from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import MissingModalityWarning
@@ -154,6 +154,7 @@ class MediaTransformer(TransformerMixin, BaseEstimator):
         self.feature_names_out_ = np.asarray(self._load().names, dtype=object)
         return self
 
+    @of_one_fit
     def transform(self, X: Any) -> np.ndarray:
         """Describe each file.
 

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmerc._utils.compat import Interval, StrOptions, fit_context
 from skmerc._utils.device import resolve_device
-from skmerc._utils.fitting import all_or_nothing
+from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc._utils.progress import progress
 from skmerc._utils.registry import storable
 from skmerc._utils.types import FilePath
@@ -215,6 +215,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         self._n_readable = model.n_readable
         self.embedding_size_ = len(model.probe)
 
+    @of_one_fit
     def transform(self, X: Any) -> np.ndarray:
         """Embed texts.
 

@@ -1,16 +1,18 @@
-"""Extractors that several threads use at once."""
+"""Extractors among what the process and its other threads do."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from making import plain, write_clip
 from sklearn.base import clone
-from systems import mostly_slow
+from systems import STATES, mostly_slow
 
 from skmerc import (
     AudioFunctionals,
     FineTunedTextEmbedder,
     TextEmbedder,
+    VideoFunctionals,
 )
 
 TEXTS = ["i am so happy today", "why ?", "you are angry", "this is a sad day"] * 6
@@ -35,6 +37,13 @@ def sounds(model):
     return AudioFunctionals(rate=16000), column
 
 
+@pytest.fixture
+def clips(image_model, tmp_path):
+    pytest.importorskip("av", reason="needs av: skmerc[video]")
+    path = write_clip(tmp_path / "a.mp4", [plain([20 * i] * 3) for i in range(10)])
+    return VideoFunctionals(image_model), [path]
+
+
 @pytest.mark.parametrize("make", mostly_slow([texts, tuned_texts, sounds]))
 def test_eight_threads_beside_a_fit_get_the_answers_of_one(model, make):
     extractor, X = make(model)
@@ -47,3 +56,24 @@ def test_eight_threads_beside_a_fit_get_the_answers_of_one(model, make):
             fit.result()
     for answer in answers:
         np.testing.assert_array_equal(np.asarray(answer), np.asarray(alone))
+
+
+def check_all_states(extractor, X):
+    expected = np.asarray(extractor.fit(X, LABELS[: len(X)]).transform(X))
+    assert np.isfinite(expected).all()
+    for state in STATES.values():
+        with state():
+            found = np.asarray(extractor.transform(X))
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("make", [texts, tuned_texts, sounds])
+def test_features_are_the_same_in_all_states_of_the_process(make, model):
+    extractor, X = make(model)
+    if make is sounds:
+        X[0] = 1e-30 * X[0]  # the squares of which are too small for a number
+    check_all_states(extractor, X)
+
+
+def test_so_it_is_for_clips(clips):
+    check_all_states(*clips)
