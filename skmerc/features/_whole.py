@@ -34,8 +34,13 @@ def is_cut_short(path: FilePath) -> bool | None:
 def read_at(file: BinaryIO, place: int, n_bytes: int) -> bytes:
     """Return bytes from a place in a file, fewer at its end."""
     # How far one may seek depends on the file system.
-    file.seek(min(place, os.fstat(file.fileno()).st_size))
+    file.seek(min(place, n_bytes_of(file)))
     return file.read(n_bytes)
+
+
+def n_bytes_of(file: BinaryIO) -> int:
+    """Return the bytes that a file has."""
+    return os.fstat(file.fileno()).st_size
 
 
 def end_of_parts(
@@ -123,7 +128,7 @@ def end_of_packets(file: BinaryIO, size: int, first: int = 0) -> int | None:
     """Return where the packets of an MPEG transport stream end, all of one size."""
     if any(read_at(file, first + n * size, 1) != b"G" for n in range(4)):
         return None
-    return -(-file.seek(0, os.SEEK_END) // size) * size
+    return -(-n_bytes_of(file) // size) * size
 
 
 def end_of_gif(file: BinaryIO) -> float | None:
@@ -199,6 +204,8 @@ def end_of_wave(file: BinaryIO) -> int | None:
         if head.startswith(b"data"):
             size = large if size == 0xFFFFFFFF else size
             is_known = 0 < size < (UNKNOWN_64 if large else UNKNOWN)
+            # Some recorders write the size of the file there.
+            is_known = is_known and n_bytes_of(file) not in (size, size + 8)
             return end + 8 + size if is_known else None
         end += 8 + size + size % 2
     return None  # a chunk of odd size without its padding hides those behind it

@@ -153,6 +153,19 @@ def test_a_wave_file_with_all_its_samples_is_whole(claimed, tmp_path):
     np.testing.assert_allclose(read_sound(path)[0], TONE, atol=1e-4)
 
 
+@pytest.mark.parametrize("left_out", [0, 8])
+def test_the_size_of_the_file_may_stand_for_that_of_its_samples(left_out, tmp_path):
+    """Recorders whose programs were written by hand do so."""
+    path = written(tmp_path / "a.wav", "wav", "PCM_16")
+    content = bytearray(path.read_bytes())
+    content[40:44] = (len(content) - left_out).to_bytes(4, "little")
+    path.write_bytes(content)
+    np.testing.assert_allclose(read_sound(path)[0], TONE, atol=1e-4)
+    path.write_bytes(content[:-100])
+    with pytest.raises(Unreadable, match="cut short"):
+        read_sound(path)
+
+
 def test_remarks_may_stand_before_the_samples(tmp_path):
     path = written(tmp_path / "a.wav", "wav", "PCM_16")
     content = path.read_bytes()
