@@ -5,6 +5,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
+from tempfile import TemporaryFile
 
 from skmerc._utils.types import FilePath
 
@@ -50,6 +51,30 @@ def write_atomically(path: FilePath, content: bytes, *, follow: bool = True) -> 
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def refuse_unwritable(path: FilePath) -> None:
+    """Raise the error of `write_atomically` before there is anything to write.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file, in a folder that is there.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        if target.exists() and not target.is_file():
+            return
+        _mode_of(target)
+        with TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:  # whose own path is that of a file nobody has named
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _mode_of(path: Path) -> int | None:

@@ -11,8 +11,8 @@ import pandas as pd
 
 from skmerc._utils.optional import need
 from skmerc.cli._reading import columns_to_learn, how_to_read, read
-from skmerc.cli._words import as_options
-from skmerc.cli._writing import format_of, refuse_no_folder, write
+from skmerc.cli._words import as_options, tell
+from skmerc.cli._writing import format_of, refuse_out, write
 from skmerc.config import config_context
 from skmerc.datasets import TableCheck, check_table
 from skmerc.datasets._corpus import TEXT
@@ -38,7 +38,7 @@ def fit(arguments: Namespace) -> int:
     from skmerc.persistence import save_model
     from skmerc.recognizer import EmotionRecognizer
 
-    refuse_no_folder(arguments.out)
+    refuse_out(arguments)
     need("persistence", "skops.io", "safetensors.torch")
     how = how_to_read(arguments)
     X, y = _read_with_labels(arguments.file, how)
@@ -54,10 +54,10 @@ def fit(arguments: Namespace) -> int:
         model.fit(X[columns_to_learn(how)], y)
     if not is_shown:  # with the bars
         for step, why in model.choices_.items():
-            print(f"{step}: {as_options(why)}", file=sys.stderr)
+            tell(f"{step}: {as_options(why)}")
     setattr(model, _READING, how)
     save_model(model, arguments.out)
-    print(f"The model is in {arguments.out}.", file=sys.stderr)
+    tell(f"The model is in {arguments.out}.")
     return 0
 
 
@@ -168,6 +168,7 @@ def _answers(model: Any, X: pd.DataFrame) -> tuple[Any, pd.DataFrame]:
 @contextmanager
 def _progress(arguments: Namespace) -> Iterator[bool]:
     """Show bars to people; nothing but results goes to the standard output."""
-    is_shown = arguments.verbose or sys.stderr.isatty()
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    is_shown = arguments.verbose or is_terminal
     with config_context(verbose=int(is_shown)), redirect_stdout(sys.stderr):
         yield is_shown

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from skmerc.cli._parser import make_parser
-from skmerc.cli._words import UsageError, as_options
+from skmerc.cli._words import UsageError, as_options, tell
 
 _EXPECTED = (OSError, ImportError, ValueError, TypeError, FloatingPointError)
 """What the package says of data and models that it refuses."""
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _tell(words: str) -> None:
-    print(f"skmerc: {words}", file=sys.stderr)
+    tell(f"skmerc: {words}")
 
 
 def _sentence(error: Exception) -> str:

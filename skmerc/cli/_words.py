@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 
 from skmerc.cli._parser import PARAMETERS, option
 
@@ -19,6 +20,12 @@ _CALL = re.compile(r"to_frame\(([^()]*)\)")
 
 class UsageError(Exception):
     """Arguments do not go together."""
+
+
+def tell(words: str) -> None:
+    """Write to the standard error, if there is one."""
+    if sys.stderr is not None:  # or print would take the standard output
+        print(words, file=sys.stderr)
 
 
 def as_options(message: str) -> str:

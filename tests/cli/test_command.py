@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -210,6 +211,76 @@ def test_messages_name_options():
     )
     assert as_options("day_first=False, turn=None") == "--no-day-first, --turn ''"
     assert as_options("make_frame(dialogue=...)") == "make_frame(dialogue=...)"
+
+
+@pytest.fixture
+def odd(tmp_path):
+    """A table with a label that few encodings can write."""
+    file = tmp_path / "odd calls.csv"
+    file.write_text("dialogue,text,label\n1,Hello,\U0001f600\n1,No,Wut\n", "utf-8")
+    return file
+
+
+class Terminal(io.TextIOWrapper):
+    """What people look at."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "jsonl", "text"])
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-16"])
+def test_what_is_printed_are_the_bytes_of_a_file(odd, form, encoding, monkeypatch):
+    out = str(odd.with_suffix(".out"))
+    assert main(["check", str(odd), "--format", form, "--out", out]) == 0
+    printed = io.TextIOWrapper(io.BytesIO(), encoding, newline="\r\n")
+    monkeypatch.setattr(sys, "stdout", printed)
+    assert main(["check", str(odd), "--format", form]) == 0
+    assert printed.buffer.getvalue() == Path(out).read_bytes()
+
+
+def test_a_terminal_is_shown_what_it_has_letters_for(odd, monkeypatch):
+    shown = Terminal(io.BytesIO(), "latin-1")
+    monkeypatch.setattr(sys, "stdout", shown)
+    assert main(["check", str(odd), "--json"]) == 0
+    assert rb"\U0001f600" in shown.buffer.getvalue()
+
+
+def test_a_process_may_have_one_stream_alone(odd, monkeypatch, capsys):
+    with monkeypatch.context() as closed:
+        closed.setattr(sys, "stderr", None)
+        assert main(["check", str(odd), "--turn", "none"]) == 1
+        assert main(["check", str(odd), "--json", "--label", ""]) in (0, 1)
+    json.loads(capsys.readouterr().out)  # and nothing else
+    with monkeypatch.context() as closed:
+        closed.setattr(sys, "stdout", None)
+        assert "--out" in misuse(capsys, "check", odd)
+        assert main(["check", str(odd), "--out", str(odd.with_suffix(".json"))]) == 0
+
+
+@pytest.mark.parametrize("command", ["check", "fit", "predict", "report"])
+def test_no_file_that_is_read_is_written_over(odd, command, capsys):
+    link = odd.with_name("link.csv")
+    link.symlink_to(odd)
+    before = odd.read_bytes()
+    given = [odd] if command in ("check", "fit") else [link, odd]
+    for out in (odd, link, odd.parent / "." / odd.name):
+        told = misuse(capsys, command, *given, "--out", out)
+        assert "would be lost" in told
+    if command != "fit":
+        model = odd.with_name("model.csv")
+        model.write_bytes(b"a model")
+        told = misuse(capsys, "predict", model, odd, "--out", model)
+        assert "would be lost" in told
+    assert odd.read_bytes() == before
+    assert link.is_symlink()
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs Linux")
+@pytest.mark.parametrize("command", ["check", "fit"])
+def test_a_folder_that_nobody_may_write_to_is_told_before_any_work(command, capsys):
+    told = refusal(capsys, command, "absent.csv", "--out", "/proc/self/out.csv")
+    assert "/proc/self/out.csv" in told
 
 
 @pytest.mark.slow
