@@ -2,11 +2,12 @@
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from skmerc._utils.optional import need
@@ -83,20 +84,39 @@ def report(arguments: Namespace) -> int:
     X, y = _read_with_labels(arguments.file, how)
     with _progress(arguments):
         emotions, p = _answers(model, X[columns_to_learn(how)])
-    scores = recognition_report(_as_of(model, y), emotions, X=X, y_prob=p)
+    y = _plain(y)
+    if _hold_text(y) != _hold_text(p.columns):
+        y, emotions, p.columns = map(_as_text, (y, emotions, p.columns))
+    scores = recognition_report(y, emotions, X=X, y_prob=p)
     text = scores.round(3).to_string(na_rep="")
     write(scores.reset_index(names="class"), text, arguments.out, format_)
     return 0
 
 
-def _as_of(model: Any, y: Any) -> Any:
-    """Write labels as text where those of the model are, as files of text have them.
+def _plain(labels: Any) -> Any:
+    """Write whole numbers as such: beside a missing label they are 1.0 and 2.0."""
+    labels = np.asarray(labels)
+    known = ~pd.isna(labels)
+    if labels.dtype.kind != "f" or (labels[known] % 1).any():
+        return labels
+    return labels.astype(int) if known.all() else _each(int, labels)
+
+
+def _hold_text(labels: Any) -> bool:
+    return any(isinstance(label, str) for label in labels)
+
+
+def _as_text(labels: Any) -> Any:
+    """Write labels as files of text have them.
 
     A column of 1 and 2 reads as numbers, and beside one "unsure" it is text.
     """
-    if not all(isinstance(label, str) for label in model.classes_):
-        return y
-    return [label if pd.isna(label) else str(label) for label in y]
+    return _each(str, labels)
+
+
+def _each(kind: Callable, labels: Any) -> np.ndarray:
+    values = [None if pd.isna(label) else kind(label) for label in labels]
+    return np.array(values, dtype=object)
 
 
 def _in_options(found: TableCheck) -> TableCheck:
@@ -162,7 +182,8 @@ def _answers(model: Any, X: pd.DataFrame) -> tuple[Any, pd.DataFrame]:
             "each utterance, with probabilities. Use it in Python: "
             "skmerc.persistence.load_model."
         )
-    return answers, pd.DataFrame(model.predict_proba(X), columns=model.classes_)
+    p = pd.DataFrame(model.predict_proba(X), columns=_plain(model.classes_))
+    return _plain(answers), p
 
 
 @contextmanager

@@ -142,6 +142,61 @@ def test_labels_that_read_as_numbers_are_those_of_a_model_of_text(
     assert rows["1"]["support"] == (calls[column] == "1").sum()
 
 
+@pytest.fixture(scope="module")
+def rated(folder, make_model):
+    """Tables of calls that are rated by numbers, and models by how labels are held."""
+    calls = pd.read_csv(folder / "calls.csv")
+    whole = calls["emotion"].map({"joy": 1, "anger": 2, "neutral": 3}).astype("Int64")
+    first = calls["call"] == "c0"
+    ratings = {
+        "whole": whole,
+        "gaps": whole.where((calls["turn"] != 1) | first),
+        "text": whole.astype(str).where(~first, "unsure"),
+        "truth": whole == 1,
+    }
+    models = {}
+    for name, rating in ratings.items():
+        calls.assign(emotion=rating).to_csv(folder / f"{name}.csv", index=False)
+    calls.assign(emotion=ratings["truth"]).to_json(
+        folder / "truth.jsonl", orient="records", lines=True
+    )
+    for name in ("gaps.csv", "text.csv", "truth.jsonl"):
+        models[name] = out = str(folder / f"{name}.skmerc")
+        options = [*NAMED, "--speaker", "who", "--model", str(make_model())]
+        assert main(["fit", str(folder / name), *options, "--out", out]) == 0
+    return models
+
+
+@pytest.mark.parametrize(
+    ("learned", "scored"),
+    [
+        ("gaps.csv", "whole"),
+        ("gaps.csv", "gaps"),
+        ("gaps.csv", "text"),
+        ("text.csv", "gaps"),
+        ("truth.jsonl", "truth"),
+    ],
+)
+def test_labels_are_those_of_the_model_however_a_file_holds_them(
+    rated, folder, learned, scored, capsys
+):
+    capsys.readouterr()
+    file = folder / f"{scored}.csv"
+    assert main(["report", rated[learned], str(file), "--json"]) == 0
+    rows = {str(row["class"]): row for row in json.loads(capsys.readouterr().out)}
+    labels = pd.read_csv(file, dtype={"emotion": str})["emotion"].dropna()
+    counts = dict(labels.value_counts())
+    assert {name: rows[name]["support"] for name in counts} == counts
+
+
+def test_whole_numbers_are_named_as_such(rated, folder, capsys):
+    capsys.readouterr()
+    assert main(["predict", rated["gaps.csv"], str(folder / "new.csv")]) == 0
+    answers = pd.read_csv(io.StringIO(capsys.readouterr().out), dtype=str)
+    assert {"p_1", "p_2", "p_3"} < set(answers)
+    assert set(answers["emotion"]) <= {"1", "2", "3"}
+
+
 def test_a_check_says_what_was_found_and_ends_in_one_where_fitting_would_fail(
     folder, capsys
 ):
