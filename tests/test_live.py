@@ -11,10 +11,11 @@ import pytest
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.pipeline import make_pipeline as make_imblearn_pipeline
 from numpy.testing import assert_allclose
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from systems import mostly_slow
 from torch_geometric.nn import GATv2Conv
@@ -26,6 +27,7 @@ from skmerc import (
     DJVAEFuser,
     JoyfulClassifier,
     JoyfulRegressor,
+    UtteranceClassifier,
 )
 from skmerc.datasets import make_conversations
 from skmerc.exceptions import PartialMissingWarning
@@ -456,15 +458,65 @@ def test_what_is_no_conversation_of_the_model_is_refused(tables, model):
         LiveConversation.from_json(other, json.dumps(good))
 
 
-def test_it_answers_with_the_fit_that_it_was_given(tables):
+def scaled_union(*last):
+    """Steps that scikit-learn fits where they stand."""
+    union = FeatureUnion([("as it is", StandardScaler()), ("twice", StandardScaler())])
+    steps = FunctionTransformer(drop_keys), SimpleImputer(), union
+    return make_pipeline(*steps, *last)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        causal_joyful(),
+        make_pipeline(DJVAEFuser(latent_size=4, hidden_size=8, **SHORT), cberl(**PAST)),
+        make_pipeline(cberl()),
+        UtteranceClassifier(make_pipeline(SimpleImputer(), LogisticRegression())),
+        scaled_union(LogisticRegression()),
+        make_pipeline(scaled_union(), LogisticRegression()),
+    ],
+)
+def test_it_answers_with_the_fit_that_it_was_given(tables, model):
     X, y, heard = tables
-    model = causal_joyful().fit(X, y)
+    model = clone(model).fit(X, y)
     before = model.predict_proba(heard)
     conversation = LiveConversation(model)
     list(hear(conversation, heard, slice(5)))
-    model.set_params(max_epochs=2, random_state=1).fit(X, y)
+    other = X["dialogue__id"] != X["dialogue__id"].iloc[0]
+    table = X[other & (y != y[0])]  # of other classes, and in other units
+    table = table.assign(**3 * drop_keys(table) + 1)
+    model.fit(table, y[table.index])
+    assert len(model.classes_) < len(conversation.classes_)
     list(hear(conversation, heard, slice(5, None)))
-    assert_allclose(now(conversation), before, atol=1e-9)
+    assert_allclose(now(conversation), before, atol=1e-6)
+
+
+@pytest.mark.parametrize("form", ["nullable", "arrow", "objects", "polars", "pyarrow"])
+def test_a_row_may_come_from_any_table(tables, model, form):
+    _, _, heard = tables
+    said = heard.iloc[[2]].copy()
+    said.loc[:, said.columns.str.startswith("audio__")] = np.nan
+    convert = {
+        "nullable": lambda table: table.convert_dtypes(),
+        "arrow": lambda table: table.convert_dtypes(dtype_backend="pyarrow"),
+        "objects": lambda table: table.astype(object).where(table.notna(), pd.NA),
+        "polars": lambda table: pytest.importorskip("polars").from_pandas(table),
+        "pyarrow": lambda table: pytest.importorskip("pyarrow").table(
+            {name: table[name].to_numpy() for name in table}
+        ),
+    }
+    given = convert[form](said)
+    turn = LiveConversation(model).add(features=given)
+    assert turn.speaker == said["dialogue__speaker"].iloc[0]
+    assert_allclose(turn.probabilities, model.predict_proba(said)[0], atol=1e-9)
+    if isinstance(given, pd.DataFrame):
+        row = LiveConversation(model).add(features=given.iloc[0])
+        assert_allclose(row.probabilities, turn.probabilities, atol=1e-9)
+
+
+def test_text_is_no_number_of_a_turn(model):
+    with pytest.raises(ValueError, match=r"'0\.5' in column 'text__1'"):
+        LiveConversation(model).add(features={"text__0": 0.5, "text__1": "0.5"})
 
 
 def test_a_turn_can_be_read(model, tables):

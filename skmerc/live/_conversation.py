@@ -1,6 +1,7 @@
 """A conversation that still goes on."""
 
 import json
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,6 +147,7 @@ class LiveConversation:
     """
 
     def __init__(self, model: Any):
+        model = _as_it_is(model)
         parts = parts_of(model)
         self._last = parts.last
         self._reader = TurnReader(parts)
@@ -367,3 +369,13 @@ class LiveConversation:
         if self.classes_ is None:
             return None
         return pd.Series(values, index=self._index.view(), name=len(self) - 1)
+
+
+def _as_it_is(model: Any) -> Any:
+    """Copy a model that shares all it holds, so that another fit changes no answer."""
+    model = copy(model)
+    for name in ("steps", "transformer_list"):  # which are fitted where they stand
+        if isinstance(getattr(model, name, None), list):
+            kept = [(step, _as_it_is(part)) for step, part in getattr(model, name)]
+            setattr(model, name, kept)
+    return model

@@ -7,7 +7,6 @@ import torch
 
 from skmerc._training import in_double
 from skmerc._utils.divergence import refuse_infinite_answers
-from skmerc._utils.fitting import copy_of
 from skmerc._utils.seeding import undisturbed
 from skmerc.frame._columns import KEYS
 from skmerc.live._stages import (
@@ -86,7 +85,7 @@ class NetworkFollower:
     def __init__(self, parts: Parts, reader: TurnReader, n_texts: int):
         self.stages = [stage_of(each) for each in parts.transformers]
         self.columns, self.texts, self.n_texts = reader.columns, reader.texts, n_texts
-        self.estimator, self.split = copy_of(parts.last), Splitter()
+        self.estimator, self.split = parts.last, Splitter()
         self.blocks = blocks_of(self.estimator)
         self.gives_classes = hasattr(self.estimator, "predict_proba")
         self.reach = self.estimator.net_.module_.reach

@@ -5,6 +5,7 @@ table. A stage makes the cells of its output from those of its last rows.
 """
 
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,10 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skmerc._training import in_double
 from skmerc._utils.divergence import refuse_infinite_answers
-from skmerc._utils.fitting import copy_of
 from skmerc._utils.seeding import undisturbed
 from skmerc.frame._columns import key_columns, locate_blocks
 from skmerc.frame._conversations import Conversations, refuse_infinite
+from skmerc.frame._numbers import as_floats, find_no_number
 from skmerc.frame._texts import clean, is_blank
 from skmerc.fusion import DJVAEFuser
 from skmerc.live._turns import turns_read
@@ -131,7 +132,7 @@ class FuserStage:
     """
 
     def __init__(self, fuser: DJVAEFuser):
-        self.fuser, self.split = copy_of(fuser), Splitter()
+        self.fuser, self.split = fuser, Splitter()
         self.blocks, self.names = fuser._blocks, fuser._value_names()
         latent = fuser.output == "latent"
         self.output = "mean" if latent else "mean_and_blocks"
@@ -199,20 +200,18 @@ def is_text(value: Any) -> bool:
 
 
 def _floats(cells: dict) -> np.ndarray:
-    try:
-        return np.array([[*cells.values()]], dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        for column, value in cells.items():
-            if not _is_number(value):
-                raise ValueError(
-                    f"features hold {value!r} in column {column!r}, and features are "
-                    "numbers."
-                ) from error
-        raise
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        return value is None or np.float64(value).ndim == 0
-    except (TypeError, ValueError):
-        return False
+    with suppress(ValueError):  # cells that are lists differ in length
+        values = np.array([[*cells.values()]])
+        if values.dtype.kind in "biuf":  # by far the faster way
+            return values.astype(np.float64)
+    values = np.empty((1, len(cells)), dtype=object)
+    for at, value in enumerate(cells.values()):
+        values[0, at] = value
+    wrong = find_no_number(values)
+    if wrong is not None:
+        column = list(cells)[wrong[1]]
+        raise ValueError(
+            f"features hold {cells[column]!r} in column {column!r}, and features are "
+            "numbers."
+        )
+    return as_floats(values)

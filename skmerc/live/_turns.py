@@ -9,7 +9,13 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from skmerc.frame._columns import KEYS, is_array_like, key_columns, locate_blocks
+from skmerc.frame._columns import (
+    KEYS,
+    as_pandas,
+    is_array_like,
+    key_columns,
+    locate_blocks,
+)
 from skmerc.frame._texts import decode, is_missing, is_whole
 from skmerc.recognition._base import DialogueEstimator
 from skmerc.recognition._parts import Parts, columns_of_texts, is_embedder
@@ -107,6 +113,10 @@ class TurnReader:
                 "may be left out or None, but not all of them: give the blocks that "
                 "are missing as None if that is meant."
             )
+        cells = {
+            name: self.empty[name] if cell is None or cell is pd.NA else cell
+            for name, cell in cells.items()
+        }
         turn = dict(zip(KEYS, (_DIALOGUE, number, speaker, "utterance"), strict=True))
         cells |= {self.keys[key]: turn[key] for key in self.keys}
         return self.empty | cells
@@ -121,7 +131,8 @@ class TurnReader:
 
         Other keys are left out, since the conversation knows them.
         """
-        if isinstance(features, pd.DataFrame):
+        if hasattr(features, "columns") or hasattr(features, "column_names"):
+            features = as_pandas(features)
             if len(features) != 1:
                 raise ValueError(f"features has {len(features)} rows; a turn is one.")
             features = features.iloc[0]
