@@ -43,7 +43,8 @@ class DialogueRNN(nn.Module):
         bidirectional: bool = True,
     ) -> None:
         super().__init__()
-        self.bidirectional = bidirectional
+        # Torch takes no truth value of NumPy, such as searches over arrays give.
+        self.bidirectional = bidirectional = bool(bidirectional)
         # Each layer by itself: the dropout between the layers of one nn.LSTM draws from
         # a state of cuDNN's own, which training that goes on later could not restore.
         inner = (1 + bidirectional) * hidden_size

@@ -150,19 +150,23 @@ def test_random_searches_draw_from_the_same_ranges(name):
         ]
     ),
 )
-def test_numbers_of_numpy_mean_what_those_of_python_do(name, small):
+def test_values_of_numpy_mean_what_those_of_python_do(name, small):
     X, y = make_conversations(12, n_turns=(4, 6), random_state=0)
     space = search_space(name)
     fractions = [key for key in space if isinstance(space[key], FloatDistribution)]
+    defaults = getattr(skmerc, name)().get_params(deep=False).items()
+    switches = {key: value for key, value in defaults if isinstance(value, bool)}
 
-    def learn(kind):
+    def learn(kind, truth):
         given = dict.fromkeys(fractions, kind(2**-7)) | small
+        given |= {key: truth(value) for key, value in switches.items()}
         estimator = getattr(skmerc, name)(random_state=0, device="cpu", **given)
         if hasattr(estimator, "fit_resample"):
             return estimator.fit_resample(X, y)[0]
         return estimator.fit(X, y).transform(X)
 
-    np.testing.assert_array_equal(learn(np.float64), learn(float))
+    expected = learn(float, bool)
+    np.testing.assert_array_equal(learn(np.float64, np.bool_), expected)
 
 
 def test_steps_of_fractions_become_a_list():
