@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from skmerc._utils.types import Table
 from skmerc.frame._columns import parse_table
 from skmerc.frame._per_row import one_column
-from skmerc.plotting._style import ABOVE, Display, fill
+from skmerc.plotting._style import ABOVE, Display, fill, plain
 
 
 class ClassBalanceDisplay(Display):
@@ -110,7 +110,7 @@ class ClassBalanceDisplay(Display):
             bars = ax.barh(places + offset, counts, height, label=name, **fill(number))
             ax.bar_label(bars, padding=3, fontsize="small")
             self.bars_[name] = bars
-        ax.set_yticks(places, [str(name) for name in self.counts.index])
+        ax.set_yticks(places, [plain(name) for name in self.counts.index])
         ax.invert_yaxis()
         ax.margins(x=0.12)
         ax.set(xlabel="utterances with a label", ylabel="emotion")

@@ -1,5 +1,6 @@
 """Which emotion is taken for which."""
 
+from functools import wraps
 from typing import Any, Self
 
 from numpy.typing import ArrayLike
@@ -108,3 +109,10 @@ class DialogueConfusionMatrixDisplay(ConfusionMatrixDisplay):
         return super().from_predictions(
             y_true, y_pred, sample_weight=weight, **settings
         )
+
+    @wraps(ConfusionMatrixDisplay.plot)
+    def plot(self, *args: Any, **options: Any) -> Self:
+        display: Any = super().plot(*args, **options)
+        for name in [*display.ax_.get_xticklabels(), *display.ax_.get_yticklabels()]:
+            name.set_parse_math(False)  # names are no formulas
+        return display

@@ -12,7 +12,7 @@ from skmerc._utils.types import Table
 from skmerc.frame._columns import KEYS, parse_table
 from skmerc.frame._conversations import sortable
 from skmerc.plotting._answers import as_probabilities, certain, probabilities_of
-from skmerc.plotting._style import Display, fill, marker
+from skmerc.plotting._style import Display, fill, marker, plain
 
 _HEIGHT = 0.66
 _TRUE_AT = 0.8
@@ -204,11 +204,11 @@ class ConversationDisplay(Display):
         self._draw_truth(ax, floor)
         for lane in lane_of.values():
             ax.axhline(lane, color="0.6", linewidth=0.6, zorder=0)
-        names = [str(speaker) or "unknown" for speaker in lanes]
+        names = [plain(speaker) or "unknown" for speaker in lanes]
         ax.set_yticks([lane + _HEIGHT / 2 for lane in lane_of.values()], names)
         step = max(1, int(np.ceil(n_turns / 24)))
         shown = np.arange(0, n_turns, step)
-        turns = [str(turn) for turn in self.turn[shown]]
+        turns = [plain(turn) for turn in self.turn[shown]]
         is_long = max((len(turn) for turn in turns), default=0) > 4
         ax.set_xticks(shown, turns, **({"rotation": 90} if is_long else {}))
         ax.set(
@@ -218,7 +218,7 @@ class ConversationDisplay(Display):
             ylabel="speaker",
         )
         if self.dialogue is not None:
-            ax.set_title(f"dialogue {self.dialogue}")
+            ax.set_title(f"dialogue {plain(self.dialogue)}")
         self._write_legend(ax)
         return self
 
@@ -269,7 +269,7 @@ class ConversationDisplay(Display):
         title = "emotion, and where it is true\n(half filled: the answer differs)"
         ax.legend(
             entries,
-            [str(name) for name in emotions],
+            [plain(name) for name in emotions],
             handler_map={tuple: legend.HandlerTuple(ndivide=None)},
             loc="upper left",
             bbox_to_anchor=(1.0, 1.0),

@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import pandas as pd
 
-from skmerc.plotting._style import Display, fill
+from skmerc.plotting._style import Display, fill, plain
 
 _FOR, _AGAINST = 0, 1
 """Positions of the two fills."""
@@ -88,7 +88,7 @@ class ExplanationDisplay(Display):
         ax.set_yticks(places, _NAMES[part](table, self.explanation.row))
         ax.invert_yaxis()
         target = self.explanation.target
-        what = "score" if target is None else f"probability of {target}"
+        what = "score" if target is None else f"probability of {plain(target)}"
         ax.set(xlabel=f"effect on the {what}", ylabel=part)
         ax.set_title(f"{what}: {self.explanation.outcome:.2f}")
         return self
@@ -100,15 +100,18 @@ class ExplanationDisplay(Display):
 def _turns(table: pd.DataFrame, row: Any) -> list[str]:
     marks = ["→ " if label == row else "" for label in table.index]
     said = zip(marks, table["turn"], table["speaker"], strict=True)
-    return [f"{mark}{turn} {speaker or 'unknown'}" for mark, turn, speaker in said]
+    return [
+        f"{mark}{plain(turn)} {plain(speaker) or 'unknown'}"
+        for mark, turn, speaker in said
+    ]
 
 
 def _index(table: pd.DataFrame, row: Any) -> list[str]:
-    return [str(name) or "unknown" for name in table.index]
+    return [plain(name) or "unknown" for name in table.index]
 
 
 def _words(table: pd.DataFrame, row: Any) -> list[str]:
-    return [str(word) for word in table["word"]]
+    return [plain(word) for word in table["word"]]
 
 
 _NAMES = {"turns": _turns, "speakers": _index, "modalities": _index, "words": _words}

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from skmerc._utils.types import Table
 from skmerc.inspection import modality_importance
-from skmerc.plotting._style import COLORS, Display, fill
+from skmerc.plotting._style import COLORS, Display, fill, plain
 
 
 class ModalityDisplay(Display):
@@ -103,7 +103,7 @@ class ModalityDisplay(Display):
             markeredgecolor=COLORS[5],
         )
         ax.axvline(0, color="black", linewidth=0.8)
-        ax.set_yticks(places, [str(name) for name in table.index])
+        ax.set_yticks(places, [plain(name) for name in table.index])
         ax.invert_yaxis()
         ax.set(xlabel="loss of score without it", ylabel="modality")
         return self

@@ -47,6 +47,11 @@ class Display:
         return ax
 
 
+def plain(name: Any) -> str:
+    """Write a name as it is: between two dollar signs it would be a formula."""
+    return str(name).replace("$", r"\$")
+
+
 def fill(position: int) -> dict[str, Any]:
     """Colour and hatching of the class at a position."""
     color = COLORS[position % len(COLORS)]
@@ -84,7 +89,7 @@ def draw_matrix(
             va="center",
             color="black" if is_light else "white",
         )
-    names = [str(name) for name in table.columns]
+    names = [plain(name) for name in table.columns]
     ax.set_xticks(range(len(names)), names, rotation=45, ha="right")
-    ax.set_yticks(range(len(table)), [str(name) for name in table.index])
+    ax.set_yticks(range(len(table)), [plain(name) for name in table.index])
     return image, written

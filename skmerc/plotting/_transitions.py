@@ -10,7 +10,7 @@ from skmerc._utils.types import Table
 from skmerc.frame._columns import KEYS, parse_table
 from skmerc.frame._conversations import sortable
 from skmerc.frame._labels import read_labels
-from skmerc.plotting._style import Display, draw_matrix
+from skmerc.plotting._style import Display, draw_matrix, plain
 
 _FOLLOWS = {
     "any": "next turn of the dialogue",
@@ -173,7 +173,7 @@ class EmotionTransitionDisplay(Display):
             ax, drawn, texts, cmap=cmap, vmax=1 if normalize else None
         )
         if normalize:
-            names = [f"{name} (n={n:.0f})" for name, n in total.items()]
+            names = [f"{plain(name)} (n={n:.0f})" for name, n in total.items()]
             ax.set_yticks(range(len(names)), names)
         if colorbar:
             label = "share of the row" if normalize else "transitions"

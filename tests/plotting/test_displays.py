@@ -450,3 +450,82 @@ def test_an_answer_that_is_no_class_is_told():
         ConversationDisplay.from_predictions(
             X, y_pred=["glad", "joy"], classes=["anger", "joy"]
         )
+
+
+# Names
+
+
+NAMES = ["$a_$", "$5-$10", "under $", r"\$^$"]
+"""Formulas, damaged ones, and what only looks like one."""
+
+
+def drawn_with_names(table):
+    """A function that draws each display, and the names that it shows."""
+    X, _, y = table
+    speakers = dict(zip(sorted(set(X["dialogue__speaker"])), NAMES, strict=False))
+    X = X.assign(dialogue__speaker=X["dialogue__speaker"].map(speakers))
+    X = X.assign(dialogue__id=NAMES[0], dialogue__turn=np.arange(len(X)))
+    labels = np.array(NAMES)[np.unique(y, return_inverse=True)[1]]
+    p = pd.DataFrame(np.full((len(X), 4), 0.25), columns=NAMES)
+    named = pd.Index(NAMES)
+    effects = pd.DataFrame({"effect": [0.1, 0.2, -0.1, 0.0]}, named)
+    found = SimpleNamespace(
+        **{"row": 0, "target": NAMES[0], "outcome": 0.5},
+        turns=effects.assign(turn=0, speaker=NAMES),
+        **{"speakers": effects, "modalities": effects},
+        words=effects.assign(word=NAMES),
+    )
+    loss = pd.DataFrame({"mean": 0.1, "std": 0.0, "repeat_0": 0.1}, named)
+    shown = {
+        "balance": lambda: ClassBalanceDisplay.from_labels(labels),
+        "confusion": lambda: DialogueConfusionMatrixDisplay.from_predictions(
+            labels, labels
+        ),
+        "transitions": lambda: EmotionTransitionDisplay.from_labels(X, labels),
+        "modalities": lambda: ModalityDisplay(loss).plot(),
+    }
+    for part in ("turns", "speakers", "modalities", "words"):
+        shown[part] = lambda part=part: ExplanationDisplay(found).plot(part=part)
+    shown = {name: (draw, NAMES) for name, draw in shown.items()}
+    conversation = ConversationDisplay.from_predictions
+    turns = {"X": X, "y_prob": p, "y_true": labels}
+    shown["conversation"] = lambda: conversation(**turns), [*speakers.values()]
+    return shown
+
+
+def read(text):
+    """What stands there when it is drawn, if it is no formula."""
+    assert not (
+        text.get_parse_math() and matplotlib.cbook.is_math_text(text.get_text())
+    )
+    plain = text.get_text()
+    return plain.replace(r"\$", "$") if text.get_parse_math() else plain
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("balance", "confusion", "transitions", "modalities", "turns", "speakers"),
+        *("words", "conversation"),
+    ],
+)
+def test_names_are_drawn_as_they_are(table, kind):
+    draw, names = drawn_with_names(table)[kind]
+    display = draw()
+    ax = display.ax_
+    display.figure_.canvas.draw()
+    shown = [read(text) for text in ax.get_yticklabels()]
+    for name in names:
+        assert any(
+            name.replace(r"\$", "$") in text.replace(r"\$", "$") for text in shown
+        )
+    others = [ax.title, ax.xaxis.label, *ax.get_xticklabels()]
+    if ax.get_legend() is not None:
+        legend = [read(text) for text in ax.get_legend().get_texts()]
+        assert len(legend) == len(NAMES)
+    for text in others:
+        read(text)
+    if hasattr(display, "plot"):
+        _, again = pyplot.subplots()
+        display.plot(ax=again)
+        display.figure_.canvas.draw()
