@@ -26,6 +26,7 @@ from skmerc._utils.compat import (
     validate_params,
 )
 from skmerc._utils.types import Table
+from skmerc.frame._warnings import warn_of_other_order
 from skmerc.metrics import make_dialogue_scorer, weighted_f1_scorer
 from skmerc.model_selection import DialogueKFold
 
@@ -131,6 +132,7 @@ class DialogueObjective:
         report: Literal["fold", "epoch"] = "fold",
     ) -> None:
         check_consistent_length(X, y)
+        warn_of_other_order(X, y)  # which no part of them shows
         self.estimator, self.X, self.y, self.space = estimator, X, y, space
         self.cv, self.scoring, self.report = cv, scoring, report
         self._check_names()

@@ -114,7 +114,7 @@ def search_space(estimator: Any) -> dict[str, BaseDistribution]:
     """
     space = _collect(estimator, prefix="")
     if not space:
-        name = estimator if isinstance(estimator, str) else type(estimator).__name__
+        name = estimator if isinstance(estimator, str) else _kind_of(estimator).__name__
         known = ", ".join(kind for kind in skmerc.__all__ if _collect(kind, prefix=""))
         raise ValueError(f"{name!r} has no search space; there is one for {known}.")
     return space
@@ -125,10 +125,14 @@ def _collect(estimator: Any, prefix: str) -> dict[str, BaseDistribution]:
     for name, step in getattr(estimator, "steps", ()):
         space |= _collect(step, f"{prefix}{name}__")
     named = isinstance(estimator, str) and estimator in skmerc.__all__
-    kind = getattr(skmerc, estimator) if named else type(estimator)
+    kind = getattr(skmerc, estimator) if named else _kind_of(estimator)
     for name, values in getattr(kind, "_search_space", {}).items():
         space[prefix + name] = _distribution(values)
     return space
+
+
+def _kind_of(estimator: Any) -> type:
+    return estimator if isinstance(estimator, type) else type(estimator)
 
 
 def _distribution(values: Any) -> BaseDistribution:

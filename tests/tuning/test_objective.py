@@ -1,9 +1,11 @@
 """The objective: what is fitted, reported, pruned and kept."""
 
 import pickle
+import warnings
 
 import numpy as np
 import optuna
+import pandas as pd
 import pytest
 from imblearn.pipeline import Pipeline
 from optuna.distributions import CategoricalDistribution, FloatDistribution
@@ -28,6 +30,7 @@ from skmerc import (
     MultimodalGANSampler,
 )
 from skmerc.datasets import make_conversations
+from skmerc.exceptions import UntidyTableWarning
 from skmerc.frame import drop_keys
 from skmerc.metrics import (
     accuracy_scorer,
@@ -407,6 +410,16 @@ def test_two_threads_find_what_one_finds(table, tmp_path, global_state_untouched
         study.optimize(objective, n_trials=4, n_jobs=2)
     for trial in study.trials:
         assert objective(FixedTrial(trial.params)) == trial.value
+
+
+def test_labels_in_another_order_are_told_before_the_folds_hide_it(table):
+    X, y = table
+    turned = pd.Series(y, index=X.index[::-1])
+    with pytest.warns(UntidyTableWarning, match="in different orders"):
+        DialogueObjective(WORDS, X, turned, C)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        DialogueObjective(WORDS, X, pd.Series(y, index=X.index), C)
 
 
 def test_the_objective_pickles(table):

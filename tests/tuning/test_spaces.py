@@ -110,6 +110,7 @@ def test_a_pipeline_has_the_ranges_of_its_steps():
 
 def test_an_estimator_has_the_ranges_of_its_name():
     assert search_space(skmerc.DJVAEFuser()) == search_space("DJVAEFuser")
+    assert search_space(skmerc.DJVAEFuser) == search_space("DJVAEFuser")
 
 
 def test_ranges_may_be_changed_without_a_trace():
@@ -124,6 +125,9 @@ def test_ranges_may_be_changed_without_a_trace():
 def test_what_has_no_ranges_is_refused(estimator):
     with pytest.raises(ValueError, match="there is one for CBERLClassifier, D"):
         search_space(estimator)
+    if not isinstance(estimator, str):
+        with pytest.raises(ValueError, match=f"'{type(estimator).__name__}' has no"):
+            search_space(type(estimator))
 
 
 @pytest.mark.parametrize("name", NAMES)
