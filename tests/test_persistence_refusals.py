@@ -19,7 +19,7 @@ from sklearn.preprocessing import FunctionTransformer
 from skorch import NeuralNet
 from systems import mostly_slow
 
-from skmerc import CBERLClassifier, FocalAdaBoostClassifier
+from skmerc import CBERLClassifier, DJVAEFuser, FocalAdaBoostClassifier
 from skmerc.datasets import make_conversations
 from skmerc.exceptions import OtherVersionWarning, UntrustedTypeError
 
@@ -315,6 +315,25 @@ def test_what_cannot_be_told_is_refused_and_the_old_file_stays(saved, model, rea
         save_model(model, saved)
     assert saved.read_bytes() == before
     assert os.listdir(saved.parent) == [saved.name]
+
+
+@pytest.mark.parametrize(
+    ("model", "named"),
+    [
+        (FunctionTransformer(lambda X: X), "with func=<function"),
+        (CBERLClassifier(class_weight={True: 2.0}), r"with class_weight=\{True"),
+        (CBERLClassifier(modalities={"a": threading.Lock()}), r"with modalities=\{"),
+        (
+            make_pipeline(
+                FunctionTransformer(), FunctionTransformer(lambda X: X), DJVAEFuser()
+            ),
+            "with functiontransformer-2__func=<function",
+        ),
+    ],
+)
+def test_the_parameter_that_cannot_be_told_is_named(model, named, tmp_path):
+    with pytest.raises(ValueError, match=f"cannot be saved {named}"):
+        save_model(model, tmp_path / "model")
 
 
 @pytest.mark.parametrize("thing", [CBERLClassifier, {"model": CBERLClassifier()}, None])

@@ -95,10 +95,10 @@ def save_model(model: BaseEstimator, path: FilePath) -> None:
         trusted = {*skops.get_untrusted_types(data=structure)}
         _restore(read_schema(structure), structure, weights, trusted)
     except Exception as error:
-        name = type(model).__name__
         raise ValueError(
-            f"{name} cannot be saved ({type(error).__name__}: {error}). Replace that "
-            "part, or use pickle where everybody who loads the file trusts you."
+            f"{type(model).__name__} cannot be saved{_because_of(model)} "
+            f"({type(error).__name__}: {error}). Replace that part, or use pickle "
+            "where everybody who loads the file trusts you."
         ) from error
     content = io.BytesIO()
     with ZipFile(content, "w") as file:
@@ -107,6 +107,19 @@ def save_model(model: BaseEstimator, path: FilePath) -> None:
         add_member(file, _STRUCTURE, structure)
         add_member(file, _WEIGHTS, weights)
     write_atomically(path, content.getvalue())
+
+
+def _because_of(model: BaseEstimator) -> str:
+    """Name the parameter that cannot be told, the innermost one, where it is one."""
+    (skops,) = need("persistence", "skops.io")
+    given = model.get_params()
+    for name in sorted(given, key=lambda name: -name.count("__")):
+        try:
+            told = tidy_structure(skops.dumps(given[name]))
+            skops.loads(told, trusted=skops.get_untrusted_types(data=told))
+        except Exception:  # whatever the save has met
+            return f" with {name}={given[name]!r:.200}"
+    return ""
 
 
 def load_model(
