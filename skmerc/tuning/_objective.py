@@ -89,9 +89,9 @@ class DialogueObjective:
     same step is the same point of every trial. `max_epochs` can therefore not be
     searched there; pruning and early stopping do that work.
 
-    The estimators of one process train one at a time, since they share torch's random
-    numbers. ``study.optimize(n_jobs=2)`` is therefore safe but hardly faster; several
-    processes with one storage are.
+    ``study.optimize(n_jobs=2)`` runs threads, in which each fit has random numbers of
+    its own. Much of a small network's time is Python's, of which one thread runs at a
+    time: several processes with one storage are faster.
 
     Examples
     --------
