@@ -233,6 +233,7 @@ def make_keys(
 
 def _as_values(column: Any, name: str) -> pd.Series:
     is_table = getattr(column, "ndim", 1) != 1 or issparse(column)
+    is_table |= isinstance(column, pd.MultiIndex)
     if is_table or not is_array_like(column):
         raise ValueError(
             f"{name} is {_describe(column)}; give one value for each utterance."
@@ -243,8 +244,12 @@ def _as_values(column: Any, name: str) -> pd.Series:
         values = pd.Series(column, dtype=dtype).reset_index(drop=True)
     except UnicodeEncodeError as error:
         raise _half_character(column, name) from error
-    is_category = isinstance(values.dtype, pd.CategoricalDtype)
-    return values.astype(object) if is_category else values
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return values.astype(object)
+    # Files of other machines have an order of bytes that pandas cannot work with.
+    if isinstance(values.dtype, np.dtype) and not values.dtype.isnative:
+        return values.astype(values.dtype.newbyteorder("="))
+    return values
 
 
 def _describe(values: Any) -> str:

@@ -23,7 +23,12 @@ from skmerc.frame._columns import (
     source_ids,
 )
 from skmerc.frame._labels import NO_LABELS, complete_labels
-from skmerc.frame._numbers import as_floats, find_no_number, refuse_masked
+from skmerc.frame._numbers import (
+    as_floats,
+    find_no_number,
+    may_hold_numbers,
+    refuse_masked,
+)
 from skmerc.frame._warnings import (
     warn_of_equal_turns,
     warn_of_ids,
@@ -263,7 +268,7 @@ def _numeric_features(features: Any) -> Any:
     for column, dtype in features.dtypes.items():
         if isinstance(dtype, pd.SparseDtype):
             features[column] = features[column].sparse.to_dense()
-        elif pd.api.types.is_object_dtype(dtype):
+        elif may_hold_numbers(dtype):
             features[column] = _floats_of(features[column])
         elif not pd.api.types.is_numeric_dtype(dtype) or dtype.kind == "c":
             _refuse_column(features[column])
@@ -281,7 +286,7 @@ def _numeric_array(features: Any) -> Any:
 
 
 def _floats_of(column: pd.Series) -> np.ndarray:
-    values = column.to_numpy()
+    values = column.to_numpy(object)
     found = find_no_number(values)
     if found is not None:
         _refuse_column(column, f": {reprlib.repr(values[found])} in row {found[0]}")
@@ -353,8 +358,7 @@ def sortable(turns: pd.Series) -> np.ndarray:
     turns = turns.infer_objects()
     if str(turns.dtype).startswith("date32"):  # of Arrow: as Python's own dates
         turns = turns.astype(object)
-    kinds = (pd.api.types.is_datetime64_any_dtype, pd.api.types.is_timedelta64_dtype)
-    if any(kind(turns.dtype) for kind in kinds):
+    if turns.dtype.kind in "mM":
         return turns.astype("int64").to_numpy()
     numbers = pd.to_numeric(turns, errors="coerce")
     if numbers.dtype.kind == "c":

@@ -18,13 +18,24 @@ def find_no_number(values: np.ndarray) -> tuple[int, ...] | None:
     return tuple(wrong[0].tolist()) if len(wrong) else None
 
 
+def may_hold_numbers(dtype: Any) -> bool:
+    """Tell whether only a look at the values of a column tells if they are numbers.
+
+    So it is for objects, and for Arrow's booleans and nulls, which pandas does not
+    count among numbers as it does its own.
+    """
+    of_arrow = isinstance(dtype, pd.ArrowDtype)
+    is_object = pd.api.types.is_object_dtype(dtype)
+    return is_object or (of_arrow and not pd.api.types.is_numeric_dtype(dtype))
+
+
 def holds_numbers(column: pd.Series) -> bool:
     """Tell whether a column is of numbers, or of objects that all are some."""
     if pd.api.types.is_numeric_dtype(column.dtype):
         return True
-    if column.dtype != object or column.isna().all():
+    if not may_hold_numbers(column.dtype) or column.isna().all():
         return False
-    return find_no_number(column.to_numpy()) is None
+    return find_no_number(column.to_numpy(object)) is None
 
 
 def as_floats(values: np.ndarray) -> np.ndarray:

@@ -95,6 +95,18 @@ class TestOrder:
         X = table(list("aaaa"), turn=convert(days))
         assert orders(X) == [[3, 1, 0, 2]]
 
+    @pytest.mark.parametrize(
+        "kind", ["duration[us][pyarrow]", "timestamp[us][pyarrow]", ">i4", ">f8"]
+    )
+    def test_turns_of_arrow_and_of_other_machines_have_their_order(self, kind):
+        pytest.importorskip("pyarrow")
+        turns = pd.Series([10, 9, 200], dtype="int64")
+        times = pd.to_timedelta(turns, unit="h")
+        times = pd.Timestamp(2024, 1, 1) + times if "timestamp" in kind else times
+        turns = (times if "arrow" in kind else turns).astype(kind)
+        X = table(list("aaa")).assign(dialogue__turn=turns)
+        assert orders(X) == [[1, 0, 2]]
+
     def test_turns_may_be_yes_or_no(self):
         assert orders(table(list("aa"), turn=[True, False])) == [[1, 0]]
 

@@ -48,6 +48,24 @@ def test_unknown_speakers_are_empty():
     assert X["dialogue__speaker"].tolist() == ["Joey", "", "", ""]
 
 
+@pytest.mark.parametrize("kind", ["i4", "u8", "f8", "U3", "M8[s]"])
+def test_keys_in_the_byte_order_of_other_machines_are_the_same(kind):
+    keys = np.array([10, 10, 9, 9]).astype(f"<{kind}")
+    given = {"dialogue": keys, "turn": np.arange(4)[::-1], "speaker": keys}
+    other = {
+        name: key.astype(key.dtype.newbyteorder(">")) for name, key in given.items()
+    }
+    X, swapped = make_frame(BLOCKS, **given), make_frame(BLOCKS, **other)
+    pd.testing.assert_frame_equal(X, swapped)
+    assert read_keys(swapped).equals(read_keys(X))
+
+
+def test_keys_of_several_levels_are_refused():
+    index = pd.MultiIndex.from_tuples([("a", 0), ("a", 1), ("b", 0), ("b", 1)])
+    with pytest.raises(ValueError, match="dialogue is a MultiIndex"):
+        make_frame(BLOCKS, dialogue=index)
+
+
 def test_an_index_that_all_parts_share_is_kept():
     ids = pd.Series(list("aabb"), index=[9, 8, 7, 6])
     block = pd.DataFrame(BLOCKS["text"], index=ids.index)

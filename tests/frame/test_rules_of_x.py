@@ -120,6 +120,22 @@ class TestRefusals:
         frame = pd.DataFrame({"a": pd.Series([1, None], dtype=object)})
         np.testing.assert_array_equal(read(frame).features, [[1.0], [np.nan]])
 
+    def test_booleans_and_nulls_of_arrow_are_numbers_as_those_of_pandas_are(self):
+        pa = pytest.importorskip("pyarrow")
+        columns = {"text__0": [True, None, False], "audio__0": [None] * 3}
+        kinds = {"text__0": pa.bool_(), "audio__0": pa.null()}
+        of_arrow = pd.DataFrame(
+            {
+                name: pd.array(values, dtype=pd.ArrowDtype(kinds[name]))
+                for name, values in columns.items()
+            }
+        )
+        expected = [[1.0, np.nan], [np.nan, np.nan], [0.0, np.nan]]
+        np.testing.assert_array_equal(read(of_arrow).features, expected)
+        named = of_arrow.assign(text__0=pd.array(list("abc"), "string[pyarrow]"))
+        with pytest.raises(ValueError, match="Column 'text__0' holds string"):
+            read(named)
+
     def test_dates_and_categories_are_no_features(self):
         for values in (pd.to_datetime(["2020-01-01"]), pd.Categorical(["x"])):
             with pytest.raises(ValueError, match="Column 'b' holds"):
