@@ -74,6 +74,11 @@ def _as_array(name: str, block: Any) -> np.ndarray:
         raise ValueError(
             f"Block {name!r} is no table: its rows differ in length."
         ) from error
+    except (RuntimeError, TypeError) as error:  # of torch, as on a GPU or in bfloat16
+        raise ValueError(
+            f"Block {name!r} cannot become an array ({error}); of a tensor of torch "
+            "give tensor.detach().cpu().float().numpy()."
+        ) from error
     if values.dtype.kind in NOT_NUMBERS:
         raise ValueError(
             f"Block {name!r} holds {values.dtype} values, and features are numbers."

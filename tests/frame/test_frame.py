@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 
 from skmerc.exceptions import NoDialogueWarning
 from skmerc.frame import (
@@ -392,3 +393,14 @@ class TestNamesThatAreOne:
     def test_dialogues_of_nothing(self, blank):
         with pytest.raises(ValueError, match="dialogue is missing in 1 rows, first in"):
             self.frame(dialogue=["a", blank])
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [torch.ones(4, 2, requires_grad=True), torch.ones(4, 2, dtype=torch.bfloat16)],
+)
+def test_a_tensor_that_is_no_array_is_refused_by_its_name(tensor):
+    with pytest.raises(ValueError, match="'text' cannot .*detach.*float"):
+        make_frame({"text": tensor})
+    array = tensor.detach().cpu().float().numpy()
+    assert make_frame({"text": array}).shape == (4, 6)
