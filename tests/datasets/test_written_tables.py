@@ -1,5 +1,6 @@
 """Tables as programs write them: spreadsheets, data sets, vector stores, parts."""
 
+import csv
 import datetime as dt
 import gzip
 import json
@@ -632,6 +633,42 @@ def test_classes_without_a_name_are_told(classes):
         load_table(classes([0, 1, 7, 0], LABEL))
     with pytest.raises(ValueError, match=r"a\.parquet.*features is damaged"):
         load_table(classes([0, 1, 1, 0], {"_type": "ClassLabel"}))
+
+
+@pytest.mark.parametrize("separator", [",", "\t"])
+@pytest.mark.parametrize(
+    ("said", "how"),
+    [
+        ('"No" he said', "is closed before its end"),
+        ('"No, he said', "(is not closed|is closed before its end)"),
+        (r'"He said \"no\" to me"', "is closed before its end"),
+        ('"No" ', "is closed before its end"),
+    ],
+)
+def test_quotation_marks_that_csv_does_not_have_are_told(
+    tmp_path, separator, said, how
+):
+    rows = [["dialogue", "text", "label"], ["1", "Hi", "joy"], ["1", said, "sad"]]
+    rows += [["1", '"Hi" she said', "joy"], ["1", "Bye", "sad"]]
+    path = tmp_path / "calls.csv"
+    path.write_text("".join(f"{separator.join(row)}\n" for row in rows))
+    message = (
+        f"calls.csv cannot be read as CSV: a cell of line 3 begins .* {how}.*QUOTE"
+    )
+    with pytest.raises(ValueError, match=message):
+        to_frame(path)
+    frame = pd.read_csv(
+        path, sep=separator, quoting=csv.QUOTE_NONE, on_bad_lines="skip"
+    )
+    frame.to_csv(path, index=False)
+    assert to_frame(path)[0]["utterance"].tolist() == frame["text"].tolist()
+
+
+def test_quotation_marks_within_cells_are_part_of_them(tmp_path):
+    path = tmp_path / "calls.csv"
+    path.write_text('dialogue,text\n1,a 5" screen\n1,"so ""no"", he\nsaid"\n')
+    said = to_frame(path)[0]["utterance"].tolist()
+    assert said == ['a 5" screen', 'so "no", he\nsaid']
 
 
 def test_a_table_of_texts_is_read_in_the_encoding_that_is_told(tmp_path):

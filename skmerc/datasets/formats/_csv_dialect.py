@@ -61,8 +61,13 @@ class Dialect:
         return lines
 
     def rows(self, lines):
-        """Read the cells of each line."""
-        return csv.reader(lines, delimiter=self.separator, skipinitialspace=self.spaced)
+        """Read the cells of each line; refuse what follows a closing quotation mark."""
+        return csv.reader(
+            lines,
+            delimiter=self.separator,
+            skipinitialspace=self.spaced,
+            strict=True,
+        )
 
     @property
     def of_pandas(self):

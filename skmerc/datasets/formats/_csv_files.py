@@ -238,10 +238,11 @@ def check_csv_shape(dialect, label=None):
     """
     with dialect.open() as lines:
         reader = dialect.rows(lines)
-        header = _names_of(next(reader, []))
+        rows = _rows_of(reader)
+        header = _names_of(next(rows, []))
         marks = DecimalMarks(dialect, _are_numbers(header, label))
         n_rows = 0
-        for number, cells in enumerate(_cells_of(reader), start=1):
+        for number, cells in enumerate(filter(None, rows), start=1):
             if len(cells) != len(header):
                 raise ValueError(_other_length(reader.line_num, cells, header))
             marks.look_at(cells, reader.line_num)
@@ -274,18 +275,36 @@ def _names_of(cells):
     ]
 
 
-def _cells_of(reader):
-    """Yield the cells of all lines but empty ones."""
-    try:
-        yield from filter(None, reader)
-    except csv.Error as error:
-        if "field limit" not in str(error):
-            raise
-        raise LayoutError(
-            f"a cell behind line {reader.line_num} has more than "
-            f"{csv.field_size_limit()} characters; raise csv.field_size_limit, or "
-            "write the table as parquet"
-        ) from error
+def _rows_of(reader):
+    """Yield the cells of all rows; say what is wrong with one that is not of CSV."""
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise LayoutError(_no_row(line, str(error))) from error
+        if cells is None:
+            return
+        yield cells
+
+
+def _no_row(line, error):
+    """Say what is wrong with the row that begins in a line."""
+    if "field limit" in error:
+        return (
+            f"a cell of line {line} has more than {csv.field_size_limit()} characters; "
+            "raise csv.field_size_limit, or write the table as parquet, unless a "
+            "quotation mark at its beginning was left open"
+        )
+    if "expected after" not in error and "end of data" not in error:
+        return f"line {line}: {error}"
+    how = "is not closed" if "end of data" in error else "is closed before its end"
+    return (
+        f"a cell of line {line} begins with a quotation mark and {how}: the marks are "
+        "part of the words, or a backslash stands in front of those that are. Read it "
+        "by pandas.read_csv, with quoting=csv.QUOTE_NONE or escapechar='\\\\', and "
+        "write it anew by to_csv"
+    )
 
 
 def _other_length(line, cells, header):
