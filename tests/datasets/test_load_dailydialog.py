@@ -91,6 +91,15 @@ def write_pickle(tmp_path):
     return write
 
 
+def test_a_byte_order_mark_is_no_word(folder):
+    expected = load_dailydialog(folder)
+    for file in folder.rglob("*.txt"):
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    marked = load_dailydialog(folder)
+    assert marked.data.equals(expected.data)
+    assert marked.target.tolist() == expected.target.tolist()
+
+
 def test_release_gives_text_keys_and_labels(folder):
     daily = load_dailydialog(folder)
     assert daily.data["dialogue__id"].tolist() == [

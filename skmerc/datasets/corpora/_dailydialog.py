@@ -173,7 +173,7 @@ def _read_part(folder, part, label):
 def _lines(path):
     check_file(path)
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8: {error}.") from error
     while lines and not lines[-1].strip():
