@@ -1,8 +1,10 @@
 """Tables of utterances from plain Python objects, JSON lines and ConvoKit."""
 
+import bz2
 import datetime as dt
 import gzip
 import json
+import lzma
 import time
 from operator import attrgetter
 
@@ -11,7 +13,7 @@ import pandas as pd
 import pytest
 from systems import mostly_slow
 
-from skmerc.datasets import to_frame
+from skmerc.datasets import load_whatsapp, to_frame
 from skmerc.exceptions import TextEncodingWarning, UntidyTableWarning
 from skmerc.frame import KEYS
 
@@ -613,8 +615,22 @@ def test_empty_times_are_absent():
     assert X["dialogue__turn"].tolist() == [0, 1]
 
 
-def test_packed_lines_are_told(tmp_path):
-    path = tmp_path / "a.jsonl.gz"
-    path.write_bytes(gzip.compress(b'{"dialogue": 1, "text": "a"}'))
-    with pytest.raises(ValueError, match="packed by gzip; unpack it first"):
+@pytest.mark.parametrize("ending", [".jsonl", ".csv", ".txt"])
+@pytest.mark.parametrize(
+    ("data", "way"),
+    [
+        (gzip.compress(b'{"dialogue": 1, "text": "a"}'), "gzip"),
+        (bz2.compress(b'{"dialogue": 1, "text": "a"}'), "bzip2"),
+        (lzma.compress(b'{"dialogue": 1, "text": "a"}'), "xz"),
+        (b"\x28\xb5\x2f\xfd\x04\x00\xff", "Zstandard"),
+        (b"7z\xbc\xaf\x27\x1c\x00\x04", "7-Zip"),
+    ],
+    ids=["gzip", "bzip2", "xz", "Zstandard", "7-Zip"],
+)
+def test_packed_files_are_told(tmp_path, data, way, ending):
+    path = tmp_path / f"a{ending}"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=f"packed by {way}[;:] unpack it"):
         to_frame(path)
+    with pytest.raises(ValueError, match=f"packed by {way}; unpack it"):
+        load_whatsapp(path)

@@ -259,6 +259,7 @@ def test_wide_tables_have_decimal_commas_too(write, monkeypatch):
         (GOOD.replace("joy", "fröhlich"), "cp1252", "no text of UTF-8.*'CSV UTF-8'"),
         (GOOD, "utf-16-le", "zero bytes.*byte order mark"),
         ("PK\x03\x04\x14\0\6\0", "utf-8", "a workbook of Excel; save its table"),
+        ("\xd0\xcf\x11\xe0\0\0", "latin-1", "a workbook of Excel; save its table"),
         ("\x1f\x8b\x08\0", "latin-1", r"packed by gzip: .* let its name end in \.gz"),
         (GOOD.replace("turn", "label"), "utf-8", r"\['label'\] stand twice; [^;]*$"),
         (GOOD.replace("1,0,", "1,1,0,"), "utf-8", r"line 2 .*\(in R: row\.names=FALSE"),
@@ -266,7 +267,7 @@ def test_wide_tables_have_decimal_commas_too(write, monkeypatch):
     ],
     ids=[
         *("two marks", "comma in quotes", "error of a cell", "cp1252", "no mark"),
-        *("zip", "gzip", "names twice", "names of rows", "blanks"),
+        *("zip", "old workbook", "gzip", "names twice", "names of rows", "blanks"),
     ],
 )
 def test_what_a_spreadsheet_has_done_is_told(write, text, encoding, message):

@@ -6,12 +6,15 @@ import gzip
 import re
 from dataclasses import dataclass, replace
 
+from skmerc.datasets.formats._packed import packed_by
+
 _BYTE_ORDER_MARKS = {
     b"\xff\xfe\x00\x00": "utf-32",
     b"\x00\x00\xfe\xff": "utf-32",
     b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }
+_OLD_WORKBOOK = b"\xd0\xcf\x11\xe0"
 _HEAD = 64
 _SEPARATORS = (",", ";", "\t", "|")
 _TOLD = re.compile(r'("?)sep=(.)\1[\r\n]*', re.IGNORECASE)
@@ -123,13 +126,15 @@ def _encoding_of(path, told):
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     with opened(path, "rb") as file:
         head = file.read(_HEAD)
-    if head.startswith(b"PK\x03\x04"):
+    way = packed_by(head)
+    if way == "zip" or head.startswith(_OLD_WORKBOOK):
+        kind = "a zip archive" if way else "a file of Office"
         raise LayoutError(
-            "it is a zip archive, such as a workbook of Excel; save its table as 'CSV "
-            "UTF-8'"
+            f"it is {kind}, such as a workbook of Excel; save its table as 'CSV UTF-8'"
         )
-    if head.startswith(b"\x1f\x8b"):
-        raise LayoutError("it is packed by gzip: unpack it, or let its name end in .gz")
+    if way:
+        named = ", or let its name end in .gz" if way == "gzip" else ""
+        raise LayoutError(f"it is packed by {way}: unpack it{named}")
     if marked_encoding(head):
         return marked_encoding(head)
     if told is not None:

@@ -53,6 +53,23 @@ _WAYS = {
 }
 
 
+_SIGNS = {
+    b"PK\x03\x04": "zip",
+    b"\x1f\x8b": "gzip",
+    **{b"BZh%d1AY&SY" % size: "bzip2" for size in range(1, 10)},
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+    b"7z\xbc\xaf": "7-Zip",
+    b"\x04\x22\x4d\x18": "LZ4",
+}
+"""How files begin that are packed, and no text does."""
+
+
+def packed_by(head):
+    """Tell what a file is packed by that should be text; None if it is not."""
+    return next((way for sign, way in _SIGNS.items() if head.startswith(sign)), None)
+
+
 def way_of_packing(head):
     """Tell by its first bytes how a file is packed; None if it is not."""
     return next(

@@ -11,6 +11,7 @@ from skmerc._utils.optional import need
 from skmerc.datasets.formats._csv_dialect import known_encoding, marked_encoding
 from skmerc.datasets.formats._csv_files import read_texts
 from skmerc.datasets.formats._files import check_file
+from skmerc.datasets.formats._packed import packed_by
 from skmerc.datasets.formats._parquet import read_frame
 from skmerc.datasets.tables._utterance_order import field_of
 from skmerc.frame._columns import KEYS, frame_of
@@ -18,7 +19,6 @@ from skmerc.frame._names import kind_of
 from skmerc.frame._texts import decode, is_blank, is_missing
 
 DIALOGUE_FIELDS = ("dialogue", "dialogue_id", "conversation_id")
-_PACKED = b"\x1f\x8b"
 _UTTERANCES_FIELDS = ("utterances", "turns")
 _CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 _WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods")
@@ -81,8 +81,8 @@ def _read_json_lines(path, encoding):
     encoding = marked_encoding(data) or (encoding and known_encoding(encoding))
     if encoding:
         data = data.decode(encoding).encode()
-    if data.startswith(_PACKED):
-        raise ValueError(f"{path} is packed by gzip; unpack it first.")
+    if packed_by(data):
+        raise ValueError(f"{path} is packed by {packed_by(data)}; unpack it first.")
     lines = enumerate(data.splitlines(), start=1)
     items = [_parse(path, number, line) for number, line in lines if line.strip()]
     # What pandas writes as records is one line, which is no dialogue.

@@ -8,11 +8,10 @@ from pathlib import Path
 from skmerc._utils.warnings import warn_user
 from skmerc.datasets.formats._csv_dialect import marked_encoding
 from skmerc.datasets.formats._files import check_file
+from skmerc.datasets.formats._packed import packed_by
 from skmerc.datasets.transcripts._archives import Archive, Packed, is_archive
 from skmerc.exceptions import TextEncodingWarning
 from skmerc.frame._texts import mend_controls
-
-_PACKED = (b"PK\x03\x04", b"\x1f\x8b")
 
 
 class JsonLines(list):
@@ -109,8 +108,8 @@ def read_text(path, encoding=None):
     if not isinstance(path, Packed):
         check_file(path)
     data = path.read_bytes()
-    if data.startswith(_PACKED):
-        raise ValueError(f"{path} is packed (zip or gzip); unpack it first.")
+    if packed_by(data):
+        raise ValueError(f"{path} is packed by {packed_by(data)}; unpack it first.")
     encoding = encoding or marked_encoding(data)
     if encoding:
         return _decode(path, data, encoding)
