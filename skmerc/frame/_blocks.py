@@ -99,11 +99,11 @@ def _fill(part: np.ndarray, block: Block) -> None:
             f"{_first_text(values, block.names)}: {error}."
         ) from error
     except FloatingPointError:
-        values = values.astype(np.float64)
+        values = values if values.dtype.kind == "f" else values.astype(np.float64)
         huge = np.isfinite(values) & (np.abs(values) > FLOAT32_MAX)
         row, column = (int(i) for i in np.argwhere(huge)[0])
         raise ValueError(
-            f"Block {name!r} holds {values[row, column]} in row {row}, column "
+            f"Block {name!r} holds {values[row, column]!s} in row {row}, column "
             f"{column}, which is too large for float32; rescale the column."
         ) from None
 

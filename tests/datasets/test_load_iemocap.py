@@ -221,6 +221,32 @@ def test_features_of_several_frames_become_their_mean(write):
     assert X.loc[1, ["audio__0", "audio__1"]].tolist() == [2.0, 4.0]
 
 
+@pytest.mark.parametrize("nothing", [None, np.nan, [], np.empty((0, 3))])
+def test_an_utterance_without_features_lacks_the_modality(write, nothing):
+    name = next(iter(LABELS))
+    text = named()["text"]
+    text[name] = [nothing, *text[name][1:]]
+    expected = load_iemocap(write(content(NINE))).data
+    data = load_iemocap(write(content(NINE, text=text))).data
+    columns = [column for column in data if column.startswith("text__")]
+    lacking = (data["dialogue__id"] == name) & (data["dialogue__turn"] == 0)
+    assert lacking.sum() == 1
+    expected.loc[lacking, columns] = np.nan
+    pd.testing.assert_frame_equal(data, expected)
+    empty = {key: [nothing] * len(rows) for key, rows in text.items()}
+    with pytest.raises(ValueError, match="'text' has no features in any utterance"):
+        load_iemocap(write(content(NINE, text=empty)))
+
+
+def test_what_single_precision_cannot_hold_is_refused(write):
+    text = named()["text"]
+    text[next(iter(text))][1] = np.array([1.0, 1e39, 2.0])
+    with pytest.raises(
+        ValueError, match=r"'text' holds 1e\+39.* too large for float32"
+    ):
+        load_iemocap(write(content(NINE, text=text)))
+
+
 def test_array_of_a_dialogue_reads_as_its_rows(write, nine):
     text = {name: np.stack(rows) for name, rows in named()["text"].items()}
     corpus = load_iemocap(write(content(NINE, text=text), "arrays.pkl"))

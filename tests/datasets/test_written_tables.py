@@ -275,6 +275,26 @@ def test_what_a_spreadsheet_has_done_is_told(write, text, encoding, message):
         load_table(write(text, encoding))
 
 
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+@pytest.mark.parametrize("vectors", [False, True])
+def test_what_single_precision_cannot_hold_is_refused(tmp_path, ending, vectors):
+    path = tmp_path / f"calls{ending}"
+    frame = pd.DataFrame(KEYS).assign(text__0=1.0, text__1=[0.0, 1e38, 1e39, np.nan])
+    if vectors:
+        numbers = frame.pop("text__0"), frame.pop("text__1")
+        cells = [list(pair) for pair in zip(*numbers, strict=True)]
+        frame["text"] = list(map(str, cells)) if ending == ".csv" else cells
+    write = getattr(frame, f"to_{ending[1:]}")
+    write(path, index=False)
+    message = r"'text' holds 1e\+39 in row {}, column 1, which is too large"
+    with pytest.raises(ValueError, match=message.format(2)):
+        load_table(path)
+    parts = iter_table(path, rows=2)
+    np.testing.assert_allclose(next(parts)[0]["text__1"], [0, 1e38], rtol=1e-6)
+    with pytest.raises(ValueError, match=f"dialogues '2' to '2'.*{message.format(0)}"):
+        next(parts)
+
+
 # --- Vectors in one column
 
 

@@ -404,3 +404,14 @@ def test_a_tensor_that_is_no_array_is_refused_by_its_name(tensor):
         make_frame({"text": tensor})
     array = tensor.detach().cpu().float().numpy()
     assert make_frame({"text": array}).shape == (4, 6)
+
+
+def test_a_number_beyond_double_precision_is_told():
+    if np.finfo(np.longdouble).max == np.finfo(float).max:
+        pytest.skip("no wider numbers on this machine")
+    block = np.ones((4, 2), np.longdouble)
+    block[2, 1] = np.longdouble("1e4000")
+    with pytest.raises(
+        ValueError, match=r"holds 1e\+4000 in row 2, column 1, .*too la"
+    ):
+        make_frame({"text": block})

@@ -141,7 +141,7 @@ def _average(path, members, name):
 
 
 def _as_frames(row):
-    frames = np.asarray(row, dtype=float)
+    frames = np.asarray([] if is_missing(row) else row, dtype=float)
     if frames.ndim not in (1, 2):
         raise ValueError(f"{frames.ndim} dimensions")
     return np.atleast_2d(frames)

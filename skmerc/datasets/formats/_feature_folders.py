@@ -7,10 +7,11 @@ import numpy as np
 from skmerc.datasets.formats._arrays import read_array
 from skmerc.datasets.formats._budget import Budget
 from skmerc.datasets.formats._files import check_file, damaged
+from skmerc.datasets.formats._members import floats_of
 
 
 def read_feature_folders(folders, ids, genders):
-    """Read a block of each folder: float32, a row an utterance.
+    """Read a block of each folder, a row an utterance.
 
     A folder holds ``<utterance id>.npy`` with one vector, or a sequence of them, of
     which the mean is taken; or, of two people in view, folders ``<utterance id>`` of
@@ -32,7 +33,7 @@ def _read_folder(folder, ids, genders):
         raise ValueError(
             f"{folder} holds vectors of different lengths ({found or 'none at all'})."
         )
-    missing = np.full(next(iter(widths)), np.nan, dtype="float32")
+    missing = np.full(next(iter(widths)), np.float32(np.nan))
     return np.stack([row if len(row) else missing for row in rows])
 
 
@@ -60,7 +61,7 @@ def _whose(face):
 def _mean_vector(file):
     budget = Budget(check_file(file))
     try:
-        values = np.asarray(read_array(file, budget), dtype="float32")
+        values = floats_of(read_array(file, budget))
     except Exception as error:
         raise damaged(file, "NumPy array of numbers", error) from error
     if not values.ndim or not values.size:

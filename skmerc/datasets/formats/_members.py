@@ -141,37 +141,56 @@ def in_order(members, name):
 
 
 def stack_features(path, members, name):
-    """Features of a member: float32 array (n_utterances, n_features).
+    """Features of a member: array (n_utterances, n_features).
 
     An utterance may hold a sequence of vectors, of which the mean is taken; where the
-    sequence is empty, the modality is missing.
+    sequence is empty, or None stands in its place, the modality is missing.
     """
-    given = enumerate(in_order(members, name))
-    rows = [_as_vector(path, members, name, at, row) for at, row in given]
-    shapes = [row.shape for row in rows]
-    odd = [at for at, shape in enumerate(shapes) if shape != shapes[0]]
-    if odd or len(shapes[0]) != 1:
-        at = odd[0] if odd else 0
-        key, place = _locate(members, at)
+    rows = [
+        _as_vector(path, members, name, at, row)
+        for at, row in enumerate(in_order(members, name))
+    ]
+    there = {at: row for at, row in enumerate(rows) if row is not None}
+    if not there:
+        raise ValueError(f"{path}: {name!r} has no features in any utterance.")
+    shapes = {at: row.shape for at, row in there.items()}
+    first = next(iter(shapes.values()))
+    odd = [at for at, shape in shapes.items() if shape != first or len(shape) != 1]
+    if odd:
+        key, place = _locate(members, odd[0])
         raise ValueError(
-            f"{path}: {name!r} has features of shape {shapes[at]} in utterance {place} "
-            f"of dialogue {key!r}, and of shape {shapes[0]} before."
+            f"{path}: {name!r} has features of shape {shapes[odd[0]]} in utterance "
+            f"{place} of dialogue {key!r}, and of shape {first} before."
         )
-    return np.stack(rows)
+    kinds = {row.dtype for row in there.values()}
+    stacked = np.full((len(rows), *first), np.nan, np.result_type(*kinds))
+    stacked[[*there]] = np.stack([*there.values()])
+    return stacked
 
 
 def _as_vector(path, members, name, at, row):
+    """Read the features of an utterance; None where it has none."""
+    if is_missing(row):
+        return None
     try:
-        values = np.asarray(row, dtype="float32")
+        values = floats_of(row)
     except (ValueError, TypeError) as error:
         key, place = _locate(members, at)
         raise ValueError(
             f"{path}: {name!r} has no numbers in utterance {place} of dialogue "
             f"{key!r} ({error})."
         ) from error
-    if values.ndim == 2 and not len(values):
-        return np.full(values.shape[1], np.nan, dtype="float32")
+    if not values.size:
+        return None
     return values.mean(axis=0) if values.ndim == 2 else values
+
+
+def floats_of(values):
+    """Make an array of single precision, or of double where numbers may need it."""
+    values = np.asarray(values)
+    is_number = values.dtype.kind in "fiub"
+    kind = np.result_type(np.float32, values.dtype) if is_number else float
+    return values.astype(kind, copy=False)
 
 
 def _locate(members, at):

@@ -172,7 +172,7 @@ def _means(path, name, part, modality):
             f"{clips.shape}; numbers of (utterances, frames, features) are known."
         )
     lengths = _lengths(path, name, part, modality)
-    means = np.empty((len(clips), clips.shape[2]), dtype="float32")
+    means = np.empty((len(clips), clips.shape[2]))
     n_left_out = 0
     for row, (frames, length) in enumerate(zip(clips, lengths, strict=True)):
         means[row], count = mean_of_frames(frames, _real(frames, length))

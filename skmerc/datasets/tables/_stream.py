@@ -346,8 +346,9 @@ def _as_xy(tables, path):
     table = _join(tables)
     tables.clear()
     ids = table.keys["dialogue"]
-    y = labels_of(table, f"{path}, dialogues {ids[0]!r} to {ids[-1]!r}")
-    return make_frame(table.blocks, **table.keys), y
+    where = f"{path}, dialogues {ids[0]!r} to {ids[-1]!r}"
+    with content_of(where, "a table"):
+        return make_frame(table.blocks, **table.keys), labels_of(table, where)
 
 
 def _join(tables):

@@ -270,7 +270,9 @@ def _refuse_no_numbers(frame, path, columns):
 
 
 def _block(frame, path, name, columns):
-    values = frame[columns].to_numpy(dtype="float32", na_value=np.nan)  # Decimal, too
+    narrow = (frame.dtypes[columns] == np.float32).all()
+    kind = np.float32 if narrow else float  # of Decimals, too
+    values = frame[columns].to_numpy(kind, na_value=np.nan)
     values = _hide(values, _is_there(frame, name, path))
     return pd.DataFrame(values, columns=[c.partition("__")[2] for c in columns])
 
@@ -299,7 +301,7 @@ def _read_npz(path, names, label, encoding):
     _check_rows(heads, used, label, path)
     wanted = {*used, *names, f"{label}_names"} & {*heads}
     _, arrays = _load_arrays(path, wanted)
-    blocks = {n: _features(arrays, n, path) for n in names}
+    blocks = {n: _hide(arrays[n], _is_there(arrays, n, path)) for n in names}
     keys = {key: arrays[key] for key in SHORT_KEYS.values() if key in arrays}
     keys = {k: as_text(v, path) if v.dtype.kind == "S" else v for k, v in keys.items()}
     splits = as_text(arrays["split"], path) if "split" in arrays else None
@@ -315,22 +317,6 @@ def _load_arrays(path, wanted):
             return file.heads(), {name: file.read(name) for name in wanted}
     except Exception as error:
         raise damaged(path, "NumPy archive", error) from error
-
-
-def _features(arrays, name, path):
-    values = arrays[name]
-    if values.dtype.itemsize > 8:
-        with np.errstate(over="ignore"):
-            doubles = values.astype(float)
-        lost = np.argwhere(np.isinf(doubles) & np.isfinite(values))
-        if len(lost):
-            row, column = lost[0]
-            raise ValueError(
-                f"{path}: {name!r} holds {values[row, column]!r} in row {row}, column "
-                f"{column}, which is too large for float32; rescale the column."
-            )
-        values = doubles
-    return _hide(values, _is_there(arrays, name, path))
 
 
 def _label_candidates(heads):
