@@ -107,6 +107,21 @@ class TestForms:
         named = [Named(np.float32(s.start), s.end, s.text, None) for s in given]
         assert rows(load_segments(named))[0][1:3] == ("You are late.", 0)
 
+    def test_of_rows_of_a_table(self):
+        table = pd.DataFrame(
+            {
+                "start": pd.array([0, None, 2], "Int64"),
+                "end": [1.0, np.nan, 3.0],
+                "text": ["a", "b", "c"],
+                "speaker": [np.int64(7), np.nan, np.str_("Ann")],
+                "words": [[{"word": "a", "start": 0, "end": 1}], np.nan, []],
+            }
+        )
+        X, _ = load_segments(table.to_dict("records"))
+        assert X["dialogue__speaker"].tolist() == ["7", "", "Ann"]
+        np.testing.assert_array_equal(X["start"], [0, np.nan, 2])
+        np.testing.assert_array_equal(X["end"], [1, np.nan, 3])
+
     def test_of_several_recordings(self, written, tmp_path):
         lines = "\n".join(map(json.dumps, [WHISPER, WHISPERX]))
         X, _ = load_segments(written(lines, "calls.jsonl"))

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from skmerc.datasets.formats._budget import Budget
 from skmerc.datasets.formats._files import content_of
 from skmerc.datasets.tables._to_frame import to_frame
 from skmerc.frame import KEYS
+from skmerc.frame._texts import is_missing
 
 _ROLE = KEYS[3]
 _PER_ROW = 200
@@ -57,12 +58,10 @@ def refuse_absent_label(utterances, label, where):
 
 def seconds_of(value, what):
     """Check a time in seconds; NaN where there is none."""
-    if value is None:
+    if is_missing(value):
         return math.nan
     if not isinstance(value, Real) or isinstance(value, bool):
         raise ValueError(f"{what} is {value!r:.100}, which is no number of seconds.")
-    if isinstance(value, float) and math.isnan(value):
-        return math.nan
     if not 0 <= value < 1e12:
         raise ValueError(f"{what} is {value!r:.100}, which is no time in seconds.")
     return float(value)
@@ -70,10 +69,11 @@ def seconds_of(value, what):
 
 def name_of_speaker(value, what):
     """Check who speaks: a name or a number, or None where that is unknown."""
-    known = isinstance(value, str | int) and not isinstance(value, bool)
-    if value is not None and not known:
+    if is_missing(value):
+        return None
+    if not isinstance(value, str | Integral) or isinstance(value, bool):
         raise ValueError(f"{what} is {value!r:.100}, which is no name.")
-    return None if value is None else str(value).strip() or None
+    return str(value).strip() or None
 
 
 def told_apart(names):

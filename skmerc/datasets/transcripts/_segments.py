@@ -31,6 +31,7 @@ from skmerc.datasets.transcripts._sources import (
     read_json,
     total_size,
 )
+from skmerc.frame._texts import is_missing
 
 _ENDINGS = {".json", ".jsonl"}
 _ENDS = ("start", "end")
@@ -264,7 +265,7 @@ def _read_span(item, where, label=None):
     start, end = _times_of(item, where)
     if end < start:
         raise ValueError(f"{where} ends at {end}, before it starts at {start}.")
-    words = item.get("words") or ()
+    words = () if is_missing(item.get("words")) else item["words"]
     if not isinstance(words, list | tuple):
         raise ValueError(f"{where}: 'words' is a {type(words).__name__}, and no list.")
     return _Span(
