@@ -225,6 +225,18 @@ class TestSpeakers:
         assert X["utterance"][0] == "ANNA: Are you there?"
         assert set(X["dialogue__speaker"]) == {""}
 
+    def test_are_told_where_most_texts_begin_with_a_name(self, written):
+        said = ["Ann Lee: Hello, all.", "Ben: Hi!", "So.", "Ann Lee: Well: let us go."]
+        path = written("".join(map(cue, said)))
+        with pytest.warns(UnreadSpeakerWarning, match="3 lines .*speaker_prefixes=T"):
+            load_subtitles(path)
+        assert [who for who, _ in spoken(path, speaker_prefixes=True)] == [
+            *("Ann Lee", "Ben", "", "Ann Lee"),
+        ]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            load_subtitles(written("".join(map(cue, [*said, "No.", "Yes.", "Oh."]))))
+
     def test_stay_in_silence_where_asked(self, written):
         assert texts(written(self.TEXT), speaker_prefixes=False)[2] == (
             "[SPEAKER_00]: Well."

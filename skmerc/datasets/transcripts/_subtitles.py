@@ -66,7 +66,7 @@ def load_subtitles(
         four words before a colon and a blank, or a name in brackets, such as
         ``[SPEAKER_00]:``. A list gives the names that may stand there, so that
         ``Look: a bird`` is none. By default texts stay as they are, and a warning
-        tells of what looks like names.
+        tells of what looks like names, or stands in front of most texts.
     split_dashes : bool, default=None
         Whether a text in which two lines or more begin with a dash becomes an
         utterance for each of them. They have the time of the whole, and speakers only
@@ -159,9 +159,12 @@ def load_subtitles(
 
 def _tell_of_speakers(seen, speaker_prefixes, split_dashes, path):
     told = []
-    if speaker_prefixes is None and seen["prefixes"] > 1:
+    # Zoom and others write names as people do, which their number tells from words.
+    everywhere = seen["prefixes"] < 2 and 2 * seen["beginnings"] > seen["texts"]
+    n_prefixes = seen["beginnings" if everywhere else "prefixes"]
+    if speaker_prefixes is None and n_prefixes > 1:
         told.append(
-            f"{seen['prefixes']} lines begin with what looks like a speaker and a "
+            f"{n_prefixes} lines begin with what looks like a speaker and a "
             "colon: speaker_prefixes=True reads it as that, a list of names only "
             "these, and False leaves all in the text"
         )
@@ -184,6 +187,7 @@ class _TextReader:
 
     def utterances_of(self, cue):
         """Make an utterance of each speaker who follows another one."""
+        self.seen["texts"] += 1
         parts = [
             part
             for voice, text in _voices(cue.text)
@@ -231,6 +235,7 @@ class _TextReader:
             return None, line
         looks = match[1] or _NUMBERED.fullmatch(name) or _is_in_capitals(name)
         self.seen["prefixes"] += bool(looks)
+        self.seen["beginnings"] += 1
         listed = isinstance(self.prefixes, list | tuple)
         wanted = name in self.prefixes if listed else self.prefixes
         return (name, line[match.end() :]) if wanted else (None, line)
