@@ -99,12 +99,52 @@ class TestWhatsApp:
             ("[13-02-2024 09:15:08] ", (2024, 2, 13, 9, 15, 8)),
             ("\u200f[13\u200f/2\u200f/2024, 9:15:08 AM] ", (2024, 2, 13, 9, 15, 8)),
             ("[١٣/٢/٢٠٢٤, ٩:١٥:٠٨] ", (2024, 2, 13, 9, 15, 8)),
+            ("١٣/٢/٢٠٢٤، ٩:١٥ م - ", (2024, 2, 13, 21, 15)),
+            ("13/2/2024, 12:15 ص - ", (2024, 2, 13, 0, 15)),
+            ("31.12.2023 klo 21.15 - ", (2023, 12, 31, 21, 15)),
+            ("2023. 12. 31. 21:15 - ", (2023, 12, 31, 21, 15)),
+            ("2023. 12. 31. 오후 9:15 - ", (2023, 12, 31, 21, 15)),
+            ("2023/12/31 上午12:15 - ", (2023, 12, 31, 0, 15)),
+            ("[2023/12/31 下午9:15:08] ", (2023, 12, 31, 21, 15, 8)),
+            ("31/12/23, 9:15 μ.μ. - ", (2023, 12, 31, 21, 15)),
         ],
     )
     def test_dates(self, chat, head, moment):
         X, _ = load_whatsapp(chat(f"{head}Anna: Hm."))
         expected = (datetime(*moment) - datetime(1970, 1, 1)).total_seconds()
         assert X["timestamp"].tolist() == [expected]
+
+    @pytest.mark.parametrize("form", ["31/12/23, 21:{} - ", "[31/12/23, 21:{}:00] "])
+    def test_messages_of_another_chat_may_be_pasted_into_one(self, chat, form):
+        other = {"3": "[12/31/23, 9:00:00 PM] ", "[": "12/31/23, 9:00 PM - "}[form[0]]
+        pasted = f"{other}Cy: I am ill."
+        lines = f"{form.format(15)}Anna: Look:", pasted, f"{form.format(16)}Ben: Oh."
+        assert spoken(load_whatsapp(chat(*lines))) == [
+            ("Anna", f"Look:\n{pasted}"),
+            ("Ben", "Oh."),
+        ]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Diese Nachricht wurde gelöscht.",
+            "Eliminaste este mensaje.",
+            "Ce message a été supprimé",
+            "Mensagem apagada",
+            "Dit bericht is verwijderd",
+            "IMG-20231231-WA0001.jpg (на файл прикреплён)",
+            "\u200eSTK-20231231-WA0012.webp (Datei angehängt)",
+            "Rechnung Nr. 7.pdf (Datei angehängt)",
+        ],
+    )
+    def test_what_the_program_says_in_other_languages(self, chat, text):
+        lines = [
+            f"31.12.23, 21:15 - Anna: {said}" for said in (text, "Hm.", f"{text} x")
+        ]
+        assert [said for _, said in spoken(load_whatsapp(chat(*lines)))] == [
+            "Hm.",
+            f"{text} x".strip("\u200e"),
+        ]
 
     def test_the_whole_file_tells_what_is_the_day(self, chat):
         lines = [f"{date}/23, 9:15 - Anna: Hm." for date in ("1/2", "3/4", "5/13")]

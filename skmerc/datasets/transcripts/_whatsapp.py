@@ -29,9 +29,15 @@ _USUAL = r"_chat|.*whatsapp.*"
 """How telephones call the chat in an archive, beside what was sent in it."""
 _INVISIBLE = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _BLANKS = re.compile("[\u00a0\u2007\u202f]")
+_HALVES = {
+    "am": 0, "πμ": 0, "ص": 0, "上午": 0, "午前": 0, "오전": 0,
+    "pm": 12, "μμ": 12, "م": 12, "下午": 12, "午後": 12, "오후": 12,
+}  # fmt: skip
+"""The hours before each half of a day, as languages call these."""
 _MOMENT = (
-    r"(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})\.?(?:,| um| at| à)? "
-    r"(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?(?: ?([AaPp])\.? ?[Mm]\.?)?"
+    r"(\d{1,4})([./-]) ?(\d{1,2})\2 ?(\d{1,4})\.?(?:[,،]| um| at| à| klo| kl\.)? "
+    r"(?:([上下]午|午[前後]|오[전후]) ?)?(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?"
+    r"(?: ?([AaPp]\.? ?[Mm]\.?|[Ππμ]\.? ?[Μμ]\.?|[صم]))?"
 )
 _HEADERS = (
     re.compile(rf"\[{_MOMENT}\] ?(.*)", re.DOTALL),
@@ -41,13 +47,26 @@ _LONGEST_HEADER = 60
 _SHORTEST_HEADER = len("1/1/20 1:10 - ")
 _NAME = re.compile(r"([^:]{1,100}):(?: (.*)|$)", re.DOTALL)
 _ANGLES = re.compile(r"<[^<>]{3,60}>")
-_ATTACHED = re.compile(r"\S.{0,300} \(file attached\)")
+_ATTACHED = re.compile(
+    r"[A-Z]{3}-\d{8}-WA\d{4,9}\.\w{2,5} \([^()]{3,40}\)"
+    r"|\S.{0,300} \((?:file attached|Datei angehängt|archivo adjunto|fichier joint"
+    r"|arquivo anexado|ficheiro anexado|file allegato|bestand bijgevoegd)\)"
+)
+"""Files that telephones name themselves, in all languages, or else in some."""
 _EDITED = "<This message was edited>"
 _SAID_BY_NOBODY = {
     "audio omitted", "contact card omitted", "document omitted", "gif omitted",
     "image omitted", "missed video call", "missed voice call", "sticker omitted",
     "this message was deleted", "video omitted", "waiting for this message",
     "you deleted this message",
+    "diese nachricht wurde gelöscht", "du hast diese nachricht gelöscht",
+    "este mensaje fue eliminado", "se eliminó este mensaje", "eliminaste este mensaje",
+    "ce message a été supprimé", "vous avez supprimé ce message",
+    "esta mensagem foi apagada", "mensagem apagada", "você apagou esta mensagem",
+    "esta mensagem foi eliminada", "eliminou esta mensagem",
+    "questo messaggio è stato eliminato", "hai eliminato questo messaggio",
+    "dit bericht is verwijderd", "je hebt dit bericht verwijderd",
+    "u hebt dit bericht verwijderd",
 }  # fmt: skip
 _QUOTES = (('"', '"'), ("“", "”"), ("«", "»"), ("„", "“"))
 _EPOCH = dt.datetime(1970, 1, 1)
@@ -119,12 +138,16 @@ def load_whatsapp(
     -----
     Both forms are read: ``12/31/23, 9:15 PM - Anna: text`` (Android) and
     ``[31.12.23, 21:15:08] Anna: text`` (iPhone), with marks of direction and narrow
-    blanks among them. Lines that begin with no date go on with the message above.
+    blanks among them. Lines that begin with no date go on with the message above, and
+    so do those of the other form than the first, which were pasted into it.
 
     Left out is what nobody has written: lines without a name, texts that begin with
     the mark U+200E in the form of the iPhone (its sign for what the program says),
     ``<Media omitted>`` in all languages, names of attached files (what is written under
-    them stays), deleted messages, and the note that a message was edited.
+    them stays), deleted messages, and the note that a message was edited. Of deleted
+    messages, and of attached files with names of their own, the form of Android tells
+    in words, which are known in Dutch, English, French, German, Italian, Portuguese
+    and Spanish.
 
     References
     ----------
@@ -171,7 +194,8 @@ class _Entry:
     line: int
     date: tuple  # three texts of digits
     sign: str  # between these
-    clock: tuple  # hour, minute, second and A or P, None where missing
+    clock: tuple  # hour, minute and second, None where missing
+    half: str | None  # of the day
     in_brackets: bool
     lines: list
 
@@ -180,7 +204,8 @@ def _read_entries(path, lines):
     entries = []
     for number, line in enumerate(lines, 1):
         entry = _entry_of(number, line)
-        if entry is not None:
+        # A line of the other form is part of another chat, pasted into a message.
+        if entry and entry.in_brackets == (entries or [entry])[0].in_brackets:
             entries.append(entry)
         elif entries:
             entries[-1].lines.append(line)
@@ -201,12 +226,13 @@ def _entry_of(number, line):
     match = matches[0] or matches[1]
     if match is None:
         return None
-    first, sign, second, third, *clock, rest = match.groups()
+    first, sign, second, third, before, *clock, behind, rest = match.groups()
     return _Entry(
         line=number,
         date=(first, second, third),
         sign=sign,
         clock=tuple(clock),
+        half=before or behind,
         in_brackets=matches[0] is not None,
         lines=[_behind(line, len(head) - len(rest))],
     )
@@ -326,12 +352,12 @@ def _in_order(entry, order):
 
 
 def _moment(path, entry, order):
-    hour, minute, second = (int(number or 0) for number in entry.clock[:3])
-    half = (entry.clock[3] or "").lower()
+    hour, minute, second = (int(number or 0) for number in entry.clock)
     try:
-        if half and not 0 <= hour <= 12:
+        if entry.half and not 0 <= hour <= 12:
             raise ValueError("hours before and after noon end at 12")
-        hour = hour % 12 + 12 * (half == "p") if half else hour
+        if entry.half:
+            hour = hour % 12 + _HALVES[re.sub("[. ]", "", entry.half.lower())]
         moment = dt.datetime(*_in_order(entry, order), hour, minute, second)
     except ValueError as error:
         raise ValueError(
