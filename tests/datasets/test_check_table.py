@@ -208,6 +208,7 @@ TABLES = {
     "infinite": (X.assign(text__0=np.inf), "infinite or too large"),
     "constant": (X.assign(text__0=1.0), "one value throughout: 'text__0'"),
     "words": (X.assign(wav="1.wav"), "no numbers: 'wav'"),
+    "complex numbers": (X.assign(audio__z=1j), "no numbers: 'audio__z'"),
     "broken": (X.assign(dialogue__id=None), "dialogue is missing in"),
     "turns that are none": (X.assign(dialogue__turn="soon"), "finite numbers"),
     "dialogues of two spellings": (
@@ -225,6 +226,18 @@ TABLES = {
 @pytest.mark.parametrize(("table", "message"), mostly_slow(TABLES.values()), ids=TABLES)
 def test_findings_in_tables(table, message):
     assert message in said_of(table)
+
+
+def test_booleans_of_arrow_are_numbers():
+    pytest.importorskip("pyarrow")
+    values = [True, None] * (len(X) // 2) + [False] * (len(X) % 2)
+    kinds = {"pandas": "boolean", "arrow": "bool[pyarrow]"}
+    tables = {
+        name: X.assign(text__z=pd.array(values, dtype=kind))
+        for name, kind in kinds.items()
+    }
+    assert "no numbers" not in said_of(tables["arrow"])
+    assert said_of(tables["arrow"]) == said_of(tables["pandas"])
 
 
 def test_a_table_of_polars_is_checked_alike():

@@ -12,7 +12,7 @@ from skmerc.frame._columns import KEYS, parse_table
 from skmerc.frame._conversations import sortable
 from skmerc.frame._labels import shape_of
 from skmerc.frame._names import kind_of
-from skmerc.frame._numbers import as_floats, find_no_number
+from skmerc.frame._numbers import as_floats, find_no_number, may_hold_numbers
 from skmerc.frame._texts import is_blank, is_missing
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
@@ -117,15 +117,15 @@ def _labels_of(y, n_rows, keys):
 
 def _as_floats(column):
     """Make numbers of Python objects that are such, unless they are texts by name."""
-    if column.dtype != object or column.name == TEXT:
+    if not may_hold_numbers(column.dtype) or column.name == TEXT:
         return column
-    values = column.to_numpy()
+    values = column.to_numpy(object)
     return column if find_no_number(values) else pd.Series(as_floats(values))
 
 
 def holds_numbers(column):
     """Tell whether a column may be a feature as it is."""
-    return is_numeric_dtype(column)
+    return is_numeric_dtype(column) and column.dtype.kind != "c"
 
 
 def shown(rows):
