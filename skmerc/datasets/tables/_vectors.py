@@ -12,6 +12,8 @@ from skmerc.frame._texts import is_missing
 _WRAPPED = re.compile(
     r"""(?:array|tensor)\((\[.*\])(?:,\s*\w+=[\w.:'"]+)*\)""", re.DOTALL
 )
+_SCALAR = re.compile(r"np\.(?:float|int)\d+\(([^()]*)\)")
+"""How a list of NumPy's numbers is written, as str does since NumPy 2."""
 
 
 def spread_vectors(frame, path, columns, widths=None):
@@ -112,7 +114,7 @@ def _unwrapped(text):
     """Take the words away that NumPy and torch write around numbers."""
     text = text.strip()
     match = _WRAPPED.fullmatch(text)
-    return match[1] if match else text
+    return _SCALAR.sub(r"\1", match[1] if match else text)
 
 
 def _parse(text):
