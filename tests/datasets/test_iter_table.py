@@ -104,6 +104,34 @@ def test_modalities_are_chosen(frame, tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["1", "2", "", "2"],
+        ["True", "False", "NA", "True"],
+        ["true", "TRUE", "", "False"],
+        ["True", "1", "", "0"],
+        ["True", "sad", "", "False"],
+        ["01", "sad", "", "2"],
+    ],
+)
+def test_labels_of_text_are_those_of_load_table(tmp_path, labels):
+    roles = ["utterance", "utterance", "context", "utterance"]
+    table = pd.DataFrame({"dialogue": list("abcd"), "label": labels, "role": roles})
+    table.assign(text__0=1.0).to_csv(tmp_path / "a.csv", index=False)
+    _, whole = load_table(tmp_path / "a.csv")
+    (_, same), *others = iter_table(tmp_path / "a.csv")
+    assert same.tolist() == whole.tolist()
+    assert not others
+    assert same.dtype.kind == whole.dtype.kind
+    ys = [y for _, y in iter_table(tmp_path / "a.csv", rows=3)]
+    assert np.concatenate(ys).tolist() == whole.tolist()
+    assert {y.dtype.kind for y in ys} <= {
+        whole.dtype.kind,
+        *("if" * (labels[0] == "1")),
+    }
+
+
 def test_context_rows_need_no_label(frame, tmp_path):
     context = np.arange(len(frame)) % 3 == 0
     frame = frame.assign(dialogue__role=np.where(context, "context", "utterance"))

@@ -24,6 +24,7 @@ SHORT_KEYS = dict(zip(KEYS, ("dialogue", "turn", "speaker", "role"), strict=True
 EMPTY_CELLS = ["", " ", "nan", "NaN", "NA", "N/A", "null", "None"]
 """What programs write into a cell in which nothing stands."""
 
+_TRUTHS = {"True", "TRUE", "true", "False", "FALSE", "false"}
 _EMPTY_WORDS = {cell for cell in EMPTY_CELLS if cell.strip()}
 _NAMELESS = re.compile(r"Unnamed: \d+(\.\d+)*")
 """How pandas calls a column without a name."""
@@ -63,23 +64,29 @@ def read_csv_parts(path, label, n_rows, columns=None, *, encoding=None, as_text=
 
 
 def read_csv_header(path, label, encoding=None):
-    """Read the names of the columns, and whether a label is no number."""
+    """Read the names of the columns, and of which kinds labels are.
+
+    They are "text", "numbers" and "truth", as pandas would find them out.
+    """
     with _errors_of(path):
         header, dialect = check_csv_shape(find_dialect(path, encoding), label)
         if label not in header:
-            return header, False
+            return header, set()
         at = header.index(label)
         with dialect.open() as lines:
             rows = islice(filter(None, dialect.rows(lines)), 1, None)
-            return header, any(_is_text(row[at], dialect.decimal) for row in rows)
+            labels = (row[at] for row in rows if row[at] not in EMPTY_CELLS)
+            return header, {_kind_of(label, dialect.decimal) for label in labels}
 
 
-def _is_text(cell, decimal):
+def _kind_of(cell, decimal):
+    if cell in _TRUTHS:
+        return "truth"
     try:
         numbers_of([cell.replace(decimal, ".")])
     except ValueError:
-        return True
-    return False
+        return "text"
+    return "numbers"
 
 
 def read_texts(path, numbers, encoding=None):

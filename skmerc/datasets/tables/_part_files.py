@@ -47,7 +47,7 @@ class ParquetFiles:
 
 
 class CsvFiles:
-    """Files of CSV, whose labels are text throughout if one is no number.
+    """Files of CSV, whose labels are text throughout unless all are of another kind.
 
     Parameters
     ----------
@@ -61,19 +61,20 @@ class CsvFiles:
 
     def __init__(self, label, encoding=None):
         self.label, self.encoding = label, encoding
-        self.known, self.as_text = {}, False
+        self.known, self.kinds = {}, set()
 
     def columns(self, file):
         """List the names of the columns."""
         if file not in self.known:
-            header, is_text = read_csv_header(file, self.label, self.encoding)
+            header, kinds = read_csv_header(file, self.label, self.encoding)
             self.known[file] = header
-            self.as_text = self.as_text or is_text
+            self.kinds |= kinds
         return self.known[file]
 
     def frames(self, file, n_rows, columns=None):
         """Yield frames of so many rows; of columns all, or those given."""
-        how = {"encoding": self.encoding, "as_text": self.as_text}
+        as_text = len(self.kinds) > 1 or "text" in self.kinds
+        how = {"encoding": self.encoding, "as_text": as_text}
         return read_csv_parts(file, self.label, n_rows, columns, **how)
 
     def kind(self, file):

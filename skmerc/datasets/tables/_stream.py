@@ -105,7 +105,7 @@ def iter_table(
     split such as training has a folder of its own.
 
     Files of CSV are laid out as for :func:`load_table`, and read twice, since their
-    labels are text throughout if one of them is no number.
+    labels are text throughout unless all of them are numbers, or True and False.
 
     ``partial_fit`` shuffles the dialogues of a part, not those of the table, so write
     dialogues in random order. Write row groups of no more than `rows` rows, since
