@@ -630,7 +630,8 @@ def test_empty_times_are_absent():
 def test_packed_files_are_told(tmp_path, data, way, ending):
     path = tmp_path / f"a{ending}"
     path.write_bytes(data)
-    with pytest.raises(ValueError, match=f"packed by {way}[;:] unpack it"):
-        to_frame(path)
+    for encoding in (None, "cp1252"):
+        with pytest.raises(ValueError, match=f"packed by {way}[;:] unpack it"):
+            to_frame(path, encoding=encoding)
     with pytest.raises(ValueError, match=f"packed by {way}; unpack it"):
         load_whatsapp(path)

@@ -78,11 +78,11 @@ def _read_file(path, names, numbers, encoding):
 def _read_json_lines(path, encoding):
     check_file(path)
     data = path.read_bytes()
+    if packed_by(data):
+        raise ValueError(f"{path} is packed by {packed_by(data)}; unpack it first.")
     encoding = marked_encoding(data) or (encoding and known_encoding(encoding))
     if encoding:
         data = data.decode(encoding).encode()
-    if packed_by(data):
-        raise ValueError(f"{path} is packed by {packed_by(data)}; unpack it first.")
     lines = enumerate(data.splitlines(), start=1)
     items = [_parse(path, number, line) for number, line in lines if line.strip()]
     # What pandas writes as records is one line, which is no dialogue.
