@@ -275,6 +275,24 @@ def test_what_a_spreadsheet_has_done_is_told(write, text, encoding, message):
         load_table(write(text, encoding))
 
 
+@pytest.mark.parametrize("encoding", ["DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"])
+def test_texts_in_encodings_of_other_programs_are_told(tmp_path, encoding):
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "calls.parquet"
+    table = pa.table({**KEYS, "text__0": [0.5, 1.0, 2.0, 3.0]})
+    how = {"use_dictionary": False, "column_encoding": {"label": encoding}}
+    parquet.write_table(table, path, **how)
+    message = f"'label' holds texts in the encoding {encoding},.* Write the file anew"
+    for read in (load_table, lambda path: list(iter_table(path)), to_frame):
+        with pytest.raises(ValueError, match=message) as caught:
+            read(path)
+        assert "damaged" not in str(caught.value)
+    pd.read_parquet(path).to_parquet(path)
+    assert load_table(path)[1].tolist() == KEYS["label"]
+    assert next(iter_table(path))[1].tolist() == KEYS["label"]
+
+
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
 @pytest.mark.parametrize("vectors", [False, True])
 def test_what_single_precision_cannot_hold_is_refused(tmp_path, ending, vectors):

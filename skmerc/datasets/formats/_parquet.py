@@ -4,6 +4,7 @@ A column of equal values takes a few bytes, whatever the number of its rows.
 """
 
 import json
+from contextlib import contextmanager
 
 from skmerc.datasets.formats._budget import Budget
 from skmerc.datasets.formats._files import check_file, damaged
@@ -12,6 +13,13 @@ from skmerc.datasets.formats._parquet_pages import page_sizes
 _ROWS = 4096
 """Rows of a file that are read at a time."""
 
+_UNREAD = {"DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"}
+"""Encodings of texts that Arrow cannot read each once, whose rows refer to it."""
+
+
+class _EncodingError(ValueError):
+    """A file is sound, and its texts cannot be read safely."""
+
 
 def read_frame(path, names):
     """Read a file into a frame, whose rows are counted anew.
@@ -19,26 +27,20 @@ def read_frame(path, names):
     Levels of an index that have one of these names become columns.
     """
     budget = Budget(check_file(path))
-    try:
-        with _open(path) as file:
-            _claim(path, file.metadata, budget)
-            for numbers in _lists(file):
-                budget.claim(*numbers)
-            table = _plain(file.read(use_pandas_metadata=True), budget)
-            frame = _with_levels(table.to_pandas(), names)
-            return frame.reset_index(drop=True)
-    except Exception as error:
-        raise damaged(path, "parquet", error) from error
+    with _errors_of(path), _open(path) as file:
+        _claim(path, file.metadata, budget)
+        for numbers in _lists(file):
+            budget.claim(*numbers)
+        table = _plain(file.read(use_pandas_metadata=True), budget)
+        frame = _with_levels(table.to_pandas(), names)
+        return frame.reset_index(drop=True)
 
 
 def read_schema(path):
     """Read what a file says of its columns."""
     check_file(path)
-    try:
-        with _open(path) as file:
-            return file.schema_arrow
-    except Exception as error:
-        raise damaged(path, "parquet", error) from error
+    with _errors_of(path), _open(path) as file:
+        return file.schema_arrow
 
 
 def read_frames(path, n_rows, names, columns=None):
@@ -50,15 +52,24 @@ def read_frames(path, n_rows, names, columns=None):
     n_read, size = 0, check_file(path)
     batches = _batches(path, min(n_rows, _ROWS), size, columns)
     while True:
-        try:
+        with _errors_of(path):
             frame = next(batches, None)
-        except Exception as error:
-            raise damaged(path, "parquet", error) from error
         if frame is None:
             return
         frame = _with_levels(frame, names)
         yield frame.set_axis(range(n_read, n_read + len(frame)))
         n_read += len(frame)
+
+
+@contextmanager
+def _errors_of(path):
+    """Tell of all that goes wrong with a file in one way."""
+    try:
+        yield
+    except _EncodingError:
+        raise
+    except Exception as error:
+        raise damaged(path, "parquet", error) from error
 
 
 def _with_levels(frame, names):
@@ -92,11 +103,28 @@ def _open(path, **settings):
     import pyarrow
     from pyarrow.parquet import ParquetFile
 
+    kinds = (pyarrow.types.is_string, pyarrow.types.is_large_string)
     with ParquetFile(path) as file:
         schema = file.schema_arrow
-    kinds = (pyarrow.types.is_string, pyarrow.types.is_large_string)
-    texts = [f.name for f in schema if any(is_kind(f.type) for is_kind in kinds)]
+        texts = [f.name for f in schema if any(is_kind(f.type) for is_kind in kinds)]
+        _refuse_encodings(path, file.metadata, texts)
     return ParquetFile(path, read_dictionary=texts, **settings)
+
+
+def _refuse_encodings(path, about, texts):
+    """Refuse texts in the encodings of other programs, which Arrow has no way for."""
+    groups = [about.row_group(number) for number in range(about.num_row_groups)]
+    for at in range(about.num_columns if groups else 0):
+        name = groups[0].column(at).path_in_schema
+        written = set().union(
+            *(g.column(at).encodings for g in groups if name in texts)
+        )
+        for encoding in written & _UNREAD:
+            raise _EncodingError(
+                f"{path}: {name!r} holds texts in the encoding {encoding}, which "
+                "cannot be read safely here. Write the file anew, as "
+                "pandas.read_parquet(path).to_parquet(path) does."
+            )
 
 
 def _claim(path, about, budget):
