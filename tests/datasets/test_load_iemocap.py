@@ -238,6 +238,25 @@ def test_an_utterance_without_features_lacks_the_modality(write, nothing):
         load_iemocap(write(content(NINE, text=empty)))
 
 
+def test_absent_features_are_paid_for(write):
+    n, name = 40_000, "Ses01F_impro01"
+    members = {
+        "ids": {name: [f"{name}_F{turn:03}" for turn in range(n)]},
+        "speakers": {name: ["F"] * n},
+        "labels": {name: [0] * n},
+        "text": {name: [np.ones(1000)] + [None] * (n - 1)},
+        "sentences": {name: ["Hm."] * n},
+        "audio": {name: np.ones((n, 1))},
+        "visual": {name: np.ones((n, 1))},
+        "train": [name],
+        "test": [],
+    }
+    path = write(tuple(members[name] for name in NINE.split()))
+    assert path.stat().st_size < 4e6
+    with pytest.raises(ValueError, match="'text' of utterances without it"):
+        load_iemocap(path)
+
+
 def test_what_single_precision_cannot_hold_is_refused(write):
     text = named()["text"]
     text[next(iter(text))][1] = np.array([1.0, 1e39, 2.0])

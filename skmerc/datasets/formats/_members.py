@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from skmerc.datasets._corpus import PARTS, TEXT
+from skmerc.datasets.formats._budget import Budget
 from skmerc.datasets.formats.pickles._unpickle import read_pickle
 from skmerc.frame._texts import decode, decode_latin, is_missing, name_of
 
@@ -162,6 +163,9 @@ def stack_features(path, members, name):
             f"{path}: {name!r} has features of shape {shapes[odd[0]]} in utterance "
             f"{place} of dialogue {key!r}, and of shape {first} before."
         )
+    # What is not there takes no bytes of the file, and as much memory as what is.
+    n_absent = (len(rows) - len(there)) * first[0]
+    Budget(path.stat().st_size).claim(n_absent, f"{name!r} of utterances without it")
     kinds = {row.dtype for row in there.values()}
     stacked = np.full((len(rows), *first), np.nan, np.result_type(*kinds))
     stacked[[*there]] = np.stack([*there.values()])
