@@ -35,7 +35,12 @@ class DialogueClassifierMixin(ClassifierMixin):
     head_: Any
 
     _parameter_constraints: dict = {
-        "class_weight": [dict, StrOptions({"balanced", "effective"}), tuple, None],
+        "class_weight": [
+            dict,
+            StrOptions({"balanced", "sqrt", "effective"}),
+            tuple,
+            None,
+        ],
         "logit_adjustment": [NOT_NEGATIVE],
         "head": [
             StrOptions({"boost"}),

@@ -36,9 +36,9 @@ def class_factor(
 
     Parameters
     ----------
-    class_weight : dict, "balanced", "effective", tuple or None
-        As in scikit-learn, or by the effective number, with a beta of 0.999 or with
-        that of ``("effective", beta)``.
+    class_weight : dict, "balanced", "sqrt", "effective", tuple or None
+        As in scikit-learn, the square root of "balanced", or by the effective number,
+        with a beta of 0.999 or with that of ``("effective", beta)``.
     classes : ndarray of shape (n_classes,)
         The classes.
     weight : ndarray of shape (n_classes,)
@@ -62,9 +62,10 @@ def class_factor(
     """
     if class_weight is None:
         return np.ones(len(classes))
-    if class_weight == "balanced":
+    if class_weight in ("balanced", "sqrt"):
         even = weight.sum() / (weight > 0).sum()
-        return even / np.where(weight > 0, weight, even)
+        factor = even / np.where(weight > 0, weight, even)
+        return np.sqrt(factor) if class_weight == "sqrt" else factor
     if class_weight == "effective":
         class_weight = "effective", _BETA
     if isinstance(class_weight, tuple):

@@ -214,6 +214,7 @@ class TestSeveralEmotions:
             {"prior": "train"},
             {"focal_gamma": 2.0},
             {"label_smoothing": 0.1},
+            {"class_weight": "sqrt"},
             {"class_weight": "effective"},
             {"logit_adjustment": 1.0},
             {"contrast": "supervised"},

@@ -54,6 +54,7 @@ CHANGES = [
     {"focal_gamma": 2.0},
     {"label_smoothing": 0.2},
     {"class_weight": "balanced"},
+    {"class_weight": "sqrt"},
     {"class_weight": "effective"},
     {"class_weight": ("effective", 0.9)},
     {"logit_adjustment": 1.0},

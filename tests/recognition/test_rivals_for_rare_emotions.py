@@ -88,6 +88,17 @@ class TestEffectiveNumber:
         np.testing.assert_allclose(*answers, atol=1e-6)
 
 
+class TestSquareRoots:
+    def test_by_hand(self):
+        # Balanced, they are 6 / 3 / n.
+        found = class_factor("sqrt", CLASSES, np.array([1.0, 2.0, 3.0]))
+        np.testing.assert_allclose(found, np.sqrt([2, 1, 2 / 3]))
+
+    def test_a_class_that_is_not_there_has_no_say(self):
+        found = class_factor("sqrt", CLASSES, np.array([4.0, 0.0, 16.0]))
+        np.testing.assert_allclose(found, np.sqrt([2.5, 1, 0.625]))
+
+
 class TestSharesOfClasses:
     def test_the_shift_is_the_logarithm_of_the_shares(self):
         assert known([1, 1, 2]).logit_shift is None

@@ -50,6 +50,7 @@ def imbalance(table):
     """Does a line of code find rare emotions as well as the generator?"""
     weighings = {
         "class weights": {"class_weight": "balanced"},
+        "square roots": {"class_weight": "sqrt"},
         "effective number": {"class_weight": "effective"},
         "logit adjustment": {"logit_adjustment": 1.0},
     }
