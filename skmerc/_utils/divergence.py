@@ -14,6 +14,7 @@ def refuse_divergence(
     lr: float,
     network: torch.nn.Module | None = None,
     *,
+    answers: torch.Tensor | None = None,
     standardized: bool | None = None,
 ) -> None:
     """Break training off after a pass that left something else than finite numbers.
@@ -28,6 +29,8 @@ def refuse_divergence(
         The learning rate.
     network : Module, optional
         What was trained; its weights must be finite, too.
+    answers : Tensor, optional
+        What it gives for an example: weights that are finite may be too large.
     standardized : bool, optional
         Whether features were standardised, if the user can choose.
 
@@ -43,6 +46,8 @@ def refuse_divergence(
             for name, weight in network.named_parameters()
             if not torch.isfinite(weight).all()
         ]
+    if not wrong and answers is not None and not torch.isfinite(answers).all():
+        wrong = ["what the network gives is no finite number"]
     if wrong:
         scales = "set standardize=True; or " if standardized is False else ""
         raise DivergenceError(

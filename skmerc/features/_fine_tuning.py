@@ -259,8 +259,16 @@ class FineTuning:
         self.optimizer.zero_grad()  # frees the gradients
         self.network.eval()
         self.losses.append(total / weights)
-        terms = {"train_loss": self.losses[-1]}
-        refuse_divergence(terms, len(self.losses), self.how.lr, self.network)
+        with torch.no_grad():
+            inputs = prepare(self.network, self.texts[:1])
+            example = embed(self.network, inputs, self.how.normalize)
+        refuse_divergence(
+            {"train_loss": self.losses[-1]},
+            len(self.losses),
+            self.how.lr,
+            self.network,
+            answers=example,
+        )
 
     def _set_rate(self, step: int, n_steps: int) -> None:
         rise = max(1.0, _WARMUP * n_steps)

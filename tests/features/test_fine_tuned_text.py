@@ -26,12 +26,13 @@ from skmerc.exceptions import (
     MissingModalityWarning,
     TextEncodingWarning,
 )
-from skmerc.features import _sentence_model
+from skmerc.features import _fine_tuning, _sentence_model
 from skmerc.features._fine_tuning import (
     batches_of_like_length,
     deal_dialogues,
     rate_for,
 )
+from skmerc.features._reading import embed
 from skmerc.frame import KEYS, drop_keys, make_frame
 from skmerc.frame._columns import synthetic_id
 from skmerc.model_selection import DialogueKFold
@@ -444,6 +445,19 @@ def test_training_that_diverges_is_told_and_leaves_nothing_behind(model):
         embedder.fit(*say(24))
     with pytest.raises(NotFittedError):
         embedder.transform(["i am so happy"])
+
+
+def test_finite_weights_that_give_no_numbers_are_those_of_a_training(model):
+    embedder = FineTunedTextEmbedder(model, **ONE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_fine_tuning, "embed", _overflowing)
+        with pytest.raises(DivergenceError, match="network gives.*which is lr="):
+            embedder.fit(*say(24))
+
+
+def _overflowing(network, inputs, normalize):
+    vectors = embed(network, inputs, normalize)
+    return vectors if network.training else vectors * np.inf
 
 
 def test_a_missing_text_is_an_error_where_that_is_wanted(model):
