@@ -1,6 +1,6 @@
 """What the pages say of other libraries, run with each that is installed.
 
-``pip install -e ".[tests,partners]"`` brings them all.
+CONTRIBUTING.md names them all.
 """
 
 import re
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 def run_block(page, library, **names):
     """Run the block of a page that imports a library, and return its names."""
-    pytest.importorskip(library, reason=f"needs {library}: skmerc[partners]")
+    pytest.importorskip(library, reason=f"needs {library}")
     blocks = map(dedent, BLOCK.findall((DOCS / page).read_text(encoding="utf-8")))
     imports = re.compile(rf"^(?:import|from) {re.escape(library)}\b", re.MULTILINE)
     (block,) = filter(imports.search, blocks)
@@ -80,7 +80,7 @@ def small(**given):
 
 
 def test_tensorboard_gets_the_scores_of_each_epoch(table, folder):
-    pytest.importorskip("tensorboard", reason="needs tensorboard: skmerc[partners]")
+    pytest.importorskip("tensorboard", reason="needs tensorboard")
     X, y = table
     names = run_block(
         "tracking.rst", "torch.utils.tensorboard", CBERLClassifier=small, X=X, y=y
@@ -104,7 +104,7 @@ def test_weights_and_biases_gets_the_scores_of_each_epoch(table, folder, monkeyp
 
 
 def test_mlflow_keeps_a_model_and_its_history(table, fitted, folder):
-    mlflow = pytest.importorskip("mlflow", reason="needs mlflow: skmerc[partners]")
+    mlflow = pytest.importorskip("mlflow", reason="needs mlflow")
     mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
     run_block("tracking.rst", "mlflow", model=fitted)
     (run,) = mlflow.search_runs(output_format="list")
@@ -119,7 +119,7 @@ def test_mlflow_keeps_a_model_and_its_history(table, fitted, folder):
 
 
 def test_skore_reports_on_folds_of_whole_dialogues(table, fitted, folder):
-    skore = pytest.importorskip("skore", reason="needs skore: skmerc[partners]")
+    skore = pytest.importorskip("skore", reason="needs skore")
     X, y = table
     report = skore.CrossValidationReport(fitted, X, y, splitter=DialogueKFold(2))
     assert len(report.metrics.summarize().frame())
@@ -142,7 +142,7 @@ def test_fastapi_answers_each_turn(served):
 
 
 def test_gradio_answers_each_line(served, monkeypatch):
-    gradio = pytest.importorskip("gradio", reason="needs gradio: skmerc[partners]")
+    gradio = pytest.importorskip("gradio", reason="needs gradio")
     shown = []
     monkeypatch.setattr(gradio.Interface, "launch", lambda self: shown.append(self))
     run_block("serving.rst", "gradio")
@@ -175,9 +175,7 @@ def test_shap_shares_an_answer_out(table, fitted):
 
 def test_a_dataset_of_hugging_face_is_a_table_of_utterances():
     # Not the package, since a folder of these tests has its name.
-    tables = pytest.importorskip(
-        "datasets.arrow_dataset", reason="needs datasets: skmerc[partners]"
-    )
+    tables = pytest.importorskip("datasets.arrow_dataset", reason="needs datasets")
     X, y = to_frame(tables.Dataset.from_pandas(CALLS))
     expected, labels = to_frame(CALLS)
     pd.testing.assert_frame_equal(X, expected)
@@ -185,7 +183,7 @@ def test_a_dataset_of_hugging_face_is_a_table_of_utterances():
 
 
 def test_a_corpus_of_convokit_is_a_table_of_utterances(folder):
-    convokit = pytest.importorskip("convokit", reason="needs skmerc[partners]")
+    convokit = pytest.importorskip("convokit", reason="needs convokit")
     said = [
         convokit.Utterance(
             id=str(row),

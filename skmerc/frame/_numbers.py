@@ -56,9 +56,17 @@ def _is_number(value: Any) -> bool:
 _are_numbers = np.frompyfunc(_is_number, 1, 1)
 
 
+def has_masked(values: Any) -> bool:
+    """Tell whether cells of an array of numpy are masked.
+
+    Arrays of pandas have masks, too, of which their missing values are made.
+    """
+    return isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values)
+
+
 def refuse_masked(values: Any, name: str, fill: str = "np.nan") -> None:
     """Refuse an array with masked cells, whose mask would be lost."""
-    if np.ma.is_masked(values):
+    if has_masked(values):
         row, *_ = np.argwhere(np.ma.getmaskarray(values))[0].tolist()
         raise ValueError(
             f"{name} is an array with masked cells, the first in row {row}; fill them: "
@@ -68,6 +76,6 @@ def refuse_masked(values: Any, name: str, fill: str = "np.nan") -> None:
 
 def unmasked(values: Any) -> Any:
     """Put None into the masked cells of an array, so that they are missing."""
-    if not np.ma.is_masked(values):
+    if not has_masked(values):
         return values
     return np.where(np.ma.getmaskarray(values), None, values.data.astype(object))

@@ -5,6 +5,7 @@ import pandas as pd
 from pandas.api.types import infer_dtype
 from sklearn.utils.multiclass import check_classification_targets
 
+from skmerc.frame._numbers import has_masked
 from skmerc.frame._per_row import one_column
 from skmerc.metrics._rows import rows_with_labels
 
@@ -41,7 +42,7 @@ def read_column(labels, name):
         isinstance(labels, np.ndarray)
         and labels.ndim == 1
         and labels.dtype.kind in _NO_GAPS
-        and not np.ma.is_masked(labels)
+        and not has_masked(labels)
     ):
         return labels
     return one_column(labels, name).to_numpy(dtype=object)

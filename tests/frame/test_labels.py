@@ -130,7 +130,9 @@ def test_labels_in_types_of_pandas_are_the_values_that_they_hold(
     labels = pd.Series(plain).astype(kind)
     gaps = np.arange(len(X)) % 4 == 0
     marked = X.assign(dialogue__role=np.where(gaps, "context", "utterance"))
-    for table, given in ((X, labels), (marked, labels), (marked, labels.mask(gaps))):
+    gapped = labels.mask(gaps)
+    tables = ((X, labels), (marked, labels), (marked, gapped), (marked, gapped.array))
+    for table, given in tables:
         model = clone(model).fit(table, given)
         found, expected = model.classes_.tolist(), np.unique(plain).tolist()
         assert found == expected
