@@ -31,6 +31,7 @@ from skmerc._utils.types import Table
 from skmerc.frame._columns import parse_table
 from skmerc.metrics import accuracy_scorer
 from skmerc.model_selection import StratifiedDialogueKFold, fill_labels
+from skmerc.model_selection._split import folds_of
 
 _OF_DIALOGUES = {
     CalibratedClassifierCV: "DialogueCalibratedClassifier",
@@ -316,7 +317,7 @@ def split_dialogues(cv: Any, X: Table, y: ArrayLike, labelled: np.ndarray) -> li
     n_splits = 5 if cv is None else cv
     if isinstance(n_splits, Integral):
         cv = StratifiedDialogueKFold(int(n_splits))
-    folds = list(check_cv(cv, y, classifier=True).split(X, y))
+    folds = folds_of(check_cv(cv, y, classifier=True), X, y)
     for number, parts in enumerate(folds):
         for rows, part in zip(parts, ("training", "test"), strict=True):
             if not labelled[rows].any():

@@ -16,6 +16,7 @@ from sklearn.model_selection import (
     StratifiedGroupKFold,
 )
 from sklearn.utils import check_consistent_length
+from sklearn.utils.metadata_routing import get_routing_for_object
 
 from skmerc._utils.registry import storable
 from skmerc._utils.types import RandomState, Table
@@ -299,6 +300,18 @@ class DialogueShuffleSplit(GroupShuffleSplit):
         codes = _number_groups(parse_table(X), groups)
         _check_enough(codes, None, _describe(groups))
         yield from super().split(X, y, codes)
+
+
+def folds_of(splitter: Any, X: Table, y: ArrayLike | None) -> list:
+    """List the folds of a splitter; scikit-learn's that ask for groups get dialogues.
+
+    Others, such as those here, may read them from X.
+    """
+    asks = get_routing_for_object(splitter).consumes("split", ["groups"])
+    if asks and splitter.split.__module__.startswith("sklearn."):
+        groups = _number_groups(parse_table(X), None)
+        return list(splitter.split(X, y, groups=groups))
+    return list(splitter.split(X, y))
 
 
 def _number_groups(table: ParsedTable, groups: Any) -> np.ndarray:

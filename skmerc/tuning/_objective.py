@@ -29,6 +29,7 @@ from skmerc._utils.types import Table
 from skmerc.frame._warnings import warn_of_other_order
 from skmerc.metrics import make_dialogue_scorer, weighted_f1_scorer
 from skmerc.model_selection import DialogueKFold
+from skmerc.model_selection._split import folds_of
 
 _Scores = list[dict[str, float]]
 
@@ -139,7 +140,7 @@ class DialogueObjective:
         if report == "epoch":
             self._check_epochs()
         self._scorer = check_scoring(estimator, scoring=_named(estimator, scoring))
-        self._folds = list(_splitter(cv).split(X, y))
+        self._folds = folds_of(_splitter(cv), X, y)
 
     def _check_names(self) -> None:
         unknown = sorted(set(self.space) - set(self.estimator.get_params()))

@@ -14,6 +14,8 @@ from optuna.trial import FixedTrial, TrialState
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
+    GroupKFold,
+    LeaveOneGroupOut,
     StratifiedGroupKFold,
     cross_val_score,
     cross_validate,
@@ -39,7 +41,7 @@ from skmerc.metrics import (
     roc_auc_ovr_scorer,
     weighted_f1_scorer,
 )
-from skmerc.model_selection import DialogueKFold
+from skmerc.model_selection import DialogueKFold, LeaveDialogueGroupOut
 from skmerc.tuning import DialogueObjective
 
 CLASSIFIER = CBERLClassifier(
@@ -169,6 +171,26 @@ def test_folds_may_be_given(table, as_pairs):
     study = new_study()
     study.optimize(DialogueObjective(WORDS, X, y, C, cv=cv), n_trials=2)
     assert all(len(trial.intermediate_values) == 4 for trial in study.trials)
+
+
+@pytest.mark.parametrize("splitter", [GroupKFold(3), LeaveOneGroupOut()])
+def test_splitters_that_ask_for_groups_get_the_dialogues(table, splitter):
+    X, y = table
+    y = np.asarray(y)
+    found = DialogueObjective(WORDS, X, y, C, cv=splitter)
+    pairs = splitter.split(X, y, X["dialogue__id"].astype(str))
+    expected = DialogueObjective(WORDS, X, y, C, cv=pairs)
+    for one, other in zip(found._folds, expected._folds, strict=True):
+        np.testing.assert_array_equal(one[1], other[1])
+        np.testing.assert_array_equal(one[0], other[0])
+
+
+def test_a_splitter_that_reads_its_groups_from_x_keeps_them(table):
+    X, y = table
+    ids = X["dialogue__id"].astype(str)
+    X = X.assign(dialogue__id=np.where(ids < ids.max(), "a_", "b_") + ids)
+    cv = LeaveDialogueGroupOut(by=r"^(\w)_")
+    assert len(DialogueObjective(WORDS, X, y, C, cv=cv)._folds) == 2
 
 
 def test_of_several_scores_the_first_decides_and_all_are_kept(table):
