@@ -12,6 +12,7 @@ from systems import mostly_slow
 
 from skmerc import DialogueConformalClassifier, UtteranceClassifier
 from skmerc.frame import drop_keys, make_frame
+from skmerc.model_selection import DialogueKFold
 from skmerc.persistence import load_model, save_model
 
 CLASSES = np.array(["anger", "fear", "joy"])
@@ -168,6 +169,27 @@ def test_folds_that_test_a_dialogue_twice_are_refused(cv):
     X, y = drawn(12)
     with pytest.raises(ValueError, match="dialogues in more than one fold"):
         DialogueConformalClassifier(Exact(), cv=cv).fit(X, y)
+
+
+def test_folds_may_be_given_as_rows():
+    X, y = drawn(12)
+    splitter = DialogueKFold(3)
+    model = DialogueConformalClassifier(Exact(), cv=splitter).fit(X, y)
+    pairs = list(splitter.split(X, y))
+    listed = DialogueConformalClassifier(Exact(), cv=pairs).fit(X, y)
+    for found, expected in zip(listed.calibration_, model.calibration_, strict=True):
+        pd.testing.assert_frame_equal(found, expected)
+
+
+def test_a_dialogue_that_a_fold_learns_and_tests_is_refused():
+    X, y = drawn(12)
+    rows = np.arange(len(X))
+    cv = [(rows[::2], rows[1::2])]  # every dialogue is on both sides
+    with pytest.raises(ValueError, match="trains with 12 of the dialogues .* '0'"):
+        DialogueConformalClassifier(Exact(), cv=cv).fit(X, y)
+    frozen = FrozenEstimator(Exact().fit(X, y))  # which learns nothing
+    model = DialogueConformalClassifier(frozen, cv=[(rows, rows)]).fit(X, y)
+    assert len(model.calibration_[0]) == len(X)
 
 
 def test_its_score_leaves_context_out():

@@ -1,6 +1,6 @@
 """Sets of emotions that hold the true one as often as is promised."""
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import column_or_1d, get_tags
 from sklearn.utils.multiclass import check_classification_targets
@@ -49,10 +50,10 @@ class DialogueConformalClassifier(
         calibrates it. By default logistic regression, for X without keys.
     alpha : float in (0, 1), default=0.1
         Share of utterances whose set may miss the true emotion.
-    cv : int or splitter, default=5
+    cv : int, splitter or iterable, default=5
         How dialogues are left out: a number of folds, those of
-        :class:`~skmerc.model_selection.StratifiedDialogueKFold`, or one that tests each
-        dialogue in one fold at most.
+        :class:`~skmerc.model_selection.StratifiedDialogueKFold`, or a splitter or pairs
+        of training and test rows that test each dialogue in one fold at most.
     method : {"lac", "aps"}, default="lac"
         How unusual an emotion is: ``"lac"``, one minus its probability [1]_, which
         gives the smallest sets; ``"aps"``, the probability of it and of all that are
@@ -149,7 +150,7 @@ class DialogueConformalClassifier(
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit", "predict_proba"]), None],
         "alpha": [Interval(Real, 0, 1, closed="neither")],
-        "cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"])],
+        "cv": ["cv_object", HasMethods(["split"])],
         "method": [StrOptions({"lac", "aps"})],
         "per_class": ["boolean"],
     }
@@ -215,6 +216,8 @@ class DialogueConformalClassifier(
         self._scored_by = self.method
         folds = split_dialogues(self.cv, X, labels, labelled)
         _refuse_several_folds(dialogues, folds)
+        if not isinstance(chosen, FrozenEstimator):  # which learns from no fold
+            _refuse_learned(dialogues, folds)
         for train, test in folds:
             fitted = clone(chosen).fit(_take(X, train), _take(y, train))
             scores = self._scores(fitted, _take(X, test))
@@ -370,8 +373,21 @@ class DialogueConformalClassifier(
         return tags
 
 
+def _refuse_learned(dialogues: np.ndarray, folds: list) -> None:
+    """Refuse folds that test dialogues of their own training rows."""
+    for number, (train, test) in enumerate(folds):
+        shared = np.intersect1d(dialogues[train], dialogues[test])
+        if len(shared):
+            raise ValueError(
+                f"Fold {number} of cv trains with {len(shared)} of the dialogues that "
+                f"it tests, the first is {shared[0]!r}, and sets keep their promise "
+                "only for dialogues that a model has not seen. Give a number of folds, "
+                "or skmerc.model_selection.StratifiedDialogueKFold."
+            )
+
+
 def _refuse_several_folds(dialogues: np.ndarray, folds: list) -> None:
-    """Refuse folds that part dialogues, or test one twice: it would calibrate twice."""
+    """Refuse folds that test a dialogue twice: it would calibrate twice."""
     tested = np.concatenate([np.unique(dialogues[test]) for _, test in folds])
     names, counts = np.unique(tested, return_counts=True)
     if (counts > 1).any():
