@@ -358,6 +358,7 @@ def test_an_utterance_is_asked_about_in_its_dialogue(table, fitted, monkeypatch)
     np.testing.assert_allclose(
         answer_function(fitted, X, row)(variants), together, atol=1e-6
     )
+    assert ask(variants[:0]).shape == (0, expected.shape[1])
     with pytest.raises(ValueError, match=r"give \(variants, "):
         ask(variants[:, 1:])
     with pytest.raises(TypeError, match=r"'utterance' holds no numbers.*model\[1:\]"):

@@ -84,6 +84,7 @@ def answer_function(
         )
     answers = model.predict_proba if hasattr(model, "predict_proba") else model.predict
     at_once = max(1, _ROWS // len(scene.table))
+    as_it_is = scene.table[features.columns].iloc[[scene.at]].to_numpy(np.float64)
 
     def ask(values: ArrayLike) -> np.ndarray:
         given = np.asarray(values)
@@ -92,13 +93,17 @@ def answer_function(
                 f"values has shape {given.shape}; give (variants, "
                 f"{features.shape[1]}), a row for each variant of the utterance."
             )
-        parts = [given[k : k + at_once] for k in range(0, len(given), at_once)]
+        # Without variants the model is asked about the dialogue as it is, which tells
+        # the shape of no answers.
+        asked = given if len(given) else as_it_is
+        parts = [asked[k : k + at_once] for k in range(0, len(asked), at_once)]
         with in_silence():  # of values that were never seen
             found = [
                 np.asarray(answers(_variants(scene, features.columns, part)))
                 for part in parts
             ]
-        return np.concatenate([f[scene.at :: len(scene.table)] for f in found])
+        found = [f[scene.at :: len(scene.table)] for f in found]
+        return np.concatenate(found)[: len(given)]
 
     return ask
 
