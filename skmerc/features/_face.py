@@ -111,7 +111,8 @@ class FaceReader:
         self.mediapipe, self.tasks, self.landmarks, _ = need(
             "face", "mediapipe", tasks, f"{tasks}.vision.face_landmarker", "av"
         )
-        if not Path(model).is_file():
+        path = Path(model).expanduser()
+        if not path.is_file():
             raise FileNotFoundError(
                 f"No file {os.fspath(model)!r}. FaceFeatures needs MediaPipe's "
                 "face_landmarker.task; MediaPipe's documentation of the Face "
@@ -119,7 +120,7 @@ class FaceReader:
             )
         self.frame_rate = frame_rate
         # Bytes, since the library misreads some paths on Windows.
-        self.model = Path(model).read_bytes()
+        self.model = path.read_bytes()
         shapes = self.landmarks.Blendshapes
         self.shapes = [shape for shape in shapes if shape is not shapes.NEUTRAL]
         measures = [*(shape.name.lower() for shape in self.shapes), *POSE]

@@ -47,8 +47,11 @@ def as_entries(X: Any) -> list:
         raise TypeError(f"X is a {type(X).__name__}; give a list or column of paths.")
     if len(getattr(X, "shape", ())) == 2:
         if X.shape[1] != 1:
+            hint = ""
+            if getattr(getattr(X, "dtype", None), "kind", "") in ("f", "i", "u"):
+                hint = " Where each row is one sound, give list(X)."
             raise ValueError(
-                f"X has {X.shape[1]} columns; give the one that names the files."
+                f"X has {X.shape[1]} columns; give the one that names the files.{hint}"
             )
         X = X.iloc[:, 0] if hasattr(X, "iloc") else np.asanyarray(X)[:, 0]
     # Some columns, such as those of Arrow, give scalars of their own one by one.
@@ -84,8 +87,9 @@ def features_of(extract: Callable, entry: Any) -> np.ndarray:
     if is_missing(entry):
         raise Unreadable("no file named")
     try:
+        is_sound = isinstance(entry, np.ndarray)
         features = extract(
-            entry if isinstance(entry, np.ndarray) else os.fsdecode(entry)
+            entry if is_sound else os.path.expanduser(os.fsdecode(entry))
         )
     except (Unreadable, NothingFound, *FATAL):
         raise

@@ -177,12 +177,13 @@ class FrameEmbedder:
 def load_model(name: FilePath, device: torch.device) -> tuple[Any, Any]:
     """Load an image model and what prepares frames for it."""
     (transformers,) = need("video", "transformers", "PIL", "av")[:1]
+    place = os.path.expanduser(os.fspath(name))
     with LOADING, seeded(0, torch.device("cpu")), quiet(transformers):
         try:
             model, report = transformers.AutoModel.from_pretrained(
-                os.fspath(name), output_loading_info=True
+                place, output_loading_info=True
             )
-            processor = transformers.AutoImageProcessor.from_pretrained(os.fspath(name))
+            processor = transformers.AutoImageProcessor.from_pretrained(place)
         except FATAL:
             raise
         except Exception as error:  # each part of the stack has kinds of its own

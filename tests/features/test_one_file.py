@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -236,6 +237,25 @@ def test_a_file_that_may_not_be_opened_says_so(sounds, monkeypatch):
 def test_names_that_no_file_can_have_name_no_file(name, sounds):
     with pytest.warns(MissingModalityWarning, match="1 with no such file"):
         AudioFunctionals().fit_transform([sounds[0], name])
+
+
+def test_a_path_may_begin_at_home(sounds, monkeypatch):
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(sounds[0].parent))
+    extractor = AudioFunctionals(errors="raise")
+    for entry in ("~/good.wav", b"~/good.wav", Path("~", "good.wav")):
+        np.testing.assert_array_equal(
+            extractor.fit_transform([entry]), extractor.fit_transform(sounds[:1])
+        )
+
+
+def test_a_batch_of_sounds_is_told_to_be_a_list():
+    batch = np.stack([sine(), sine()]).astype(np.float32)
+    with pytest.raises(ValueError, match=r"16000 columns.*one sound, give list\(X\)"):
+        AudioFunctionals(rate=16000).fit(batch)
+    assert AudioFunctionals(rate=16000).fit_transform(list(batch)).shape[0] == 2
+    with pytest.raises(ValueError, match="names the files.$"):
+        AudioFunctionals().fit(np.array([["a.wav", "b.wav"]]))
 
 
 def test_what_a_url_names_must_be_downloaded(sounds):
