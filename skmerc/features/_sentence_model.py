@@ -93,6 +93,13 @@ class SentenceModel:
         return bool(difference <= 0.01 * np.linalg.norm(probe))
 
 
+class _UnfitSetting(ValueError):
+    """A model does not do what it is asked for; the second argument says what to do."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 def load_sentence_model(
     model: FilePath,
     *,
@@ -202,7 +209,10 @@ def _open(source: str, pooling: str | None, device: str, local: bool) -> Any:
     if pooling is not None:
         _replace_pooling(network, pooling)
     elif not is_sentence_transformer_model(name, local_files_only=local):
-        raise ValueError("it has no modules.json, which tells its pooling: choose one")
+        raise _UnfitSetting(
+            "it has no modules.json, which tells its pooling: choose one",
+            "Give pooling='mean', or what SentenceTransformer.save has written.",
+        )
     return network
 
 
@@ -231,12 +241,18 @@ def _fit_tokenizer(network: Any, max_tokens: int | None) -> None:
     n_places = min(map(_n_places, network.modules()), default=math.inf)
     if max_tokens:
         if max_tokens > n_places:
-            raise ValueError(
-                f"it has places for {n_places} tokens, and max_tokens={max_tokens}"
+            raise _UnfitSetting(
+                f"it has places for {n_places} tokens, and max_tokens={max_tokens}",
+                f"Give at most {n_places}, or None for what the model says itself.",
             )
         network.max_seq_length = max_tokens
         if n_readable(network) < 1:
-            raise ValueError(f"max_tokens={max_tokens} leaves none for the text itself")
+            n_own = max_tokens - n_readable(network)
+            raise _UnfitSetting(
+                f"max_tokens={max_tokens} leaves none for the text itself",
+                f"The model adds {n_own} of its own: give more than these, or None for "
+                "what the model says itself.",
+            )
     if n_places < math.inf and n_places < (network.max_seq_length or math.inf):
         network.max_seq_length = n_places
 
@@ -263,7 +279,10 @@ def _replace_pooling(network: Any, pooling: str) -> None:
                 width, pooling_mode=pooling, include_prompt=part.include_prompt
             )
             return
-    raise ValueError(f"it pools no tokens, so pooling={pooling!r} has no meaning")
+    raise _UnfitSetting(
+        f"it pools no tokens, so pooling={pooling!r} has no meaning",
+        "Leave pooling=None.",
+    )
 
 
 def _remove_normalization(network: Any) -> None:
@@ -309,6 +328,11 @@ def _cannot_load(
     model: FilePath, folder: Path | None, local_files_only: bool, error: Exception
 ) -> OSError:
     first_line = str(error).strip().partition("\n")[0].rstrip(".")
+    if isinstance(error, _UnfitSetting):
+        return OSError(
+            f"The model {str(folder or model)!r} cannot be loaded so ({first_line}). "
+            f"{error.args[1]}"
+        )
     reason = f"{type(error).__name__}: {first_line}"
     if folder:
         return OSError(
