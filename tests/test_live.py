@@ -351,6 +351,15 @@ def test_warnings_come_once_in_a_conversation(model, tables):
         assert len(conversation) == 0
 
 
+def test_a_warning_names_the_turn_and_not_the_row_of_a_step(model, tables):
+    _, _, heard = tables
+    conversation = LiveConversation(model)
+    hear_all = list(hear(conversation, heard, slice(0, 2)))
+    assert len(hear_all) == 2
+    with pytest.warns(PartialMissingWarning, match="^Turn 2: "):
+        conversation.add(features={"text__0": 1.0})
+
+
 @pytest.mark.slow
 def test_conversations_share_a_model_and_can_be_laid_aside(model, tables):
     _, _, heard = tables

@@ -9,16 +9,16 @@ from types import FrameType
 
 _IN_BETWEEN = {"contextlib", "imblearn", "joblib", "skmerc", "sklearn", "skorch"}
 
-_TOLD: ContextVar[set | None] = ContextVar("told", default=None)
+_TOLD: ContextVar[tuple[set, str] | None] = ContextVar("told", default=None)
 
 
 @contextmanager
-def each_once(told: set) -> Iterator[None]:
+def each_once(told: set, where: str = "") -> Iterator[None]:
     """Let warnings of this package come once per kind: those in `told` came before.
 
-    Other threads are not concerned.
+    They begin with `where`. Other threads are not concerned.
     """
-    token = _TOLD.set(told)
+    token = _TOLD.set((told, where))
     try:
         yield
     finally:
@@ -37,11 +37,13 @@ def in_silence() -> AbstractContextManager:
 
 def warn_user(message: str, category: type[Warning]) -> None:
     """Warn at the line that called this package, however deep inside this happens."""
-    told = _TOLD.get()
-    if told is not None:
+    once = _TOLD.get()
+    if once is not None:
+        told, where = once
         if category in told:
             return
         told.add(category)
+        message = where + message
     frame, level = sys._getframe(1), 2
     while frame.f_back and _is_in_between(frame):
         frame, level = frame.f_back, level + 1

@@ -232,7 +232,8 @@ class LiveConversation:
         number, speaker = len(self), speaker_name(named if speaker is None else speaker)
         row = self._reader.read(number, speaker, text, features)
         rows = [*self._rows, row]
-        with each_once(self._told):
+        # A step of a pipeline numbers the rows that it is given, which may be one.
+        with each_once(self._told, f"Turn {number}: "):
             first, found, state = self._follower.follow(rows, self._state)
         changed = self._changes(first, found[:-1])
         self._rows, self._state = rows, state
