@@ -1,5 +1,6 @@
 """The main job on generated conversations: ``python -m skmerc.demo``."""
 
+import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from skmerc._utils.output import leave_output
 from skmerc.datasets import make_conversations
 from skmerc.frame import drop_keys, mark_validation
 from skmerc.metrics import recognition_report
@@ -18,6 +20,9 @@ from skmerc.model_selection import DialogueShuffleSplit
 from skmerc.recognition import make_cberl
 
 __all__ = ["main"]
+
+_FEWEST = 8
+"""Dialogues from which each part gets some."""
 
 _QUICK = {
     "multimodalgansampler__n_steps": 5,
@@ -43,7 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code, 0.
+        The exit code: 0, or 1 where whoever reads the output has stopped.
+
+    Raises
+    ------
+    SystemExit
+        With the code 2 if the arguments are wrong, and with 0 after ``--help``.
 
     See Also
     --------
@@ -56,12 +66,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         python -m skmerc.demo
     """
     parser = ArgumentParser("python -m skmerc.demo", description=__doc__)
-    parser.add_argument("--dialogues", type=int, default=150, help="(default: 150)")
+    parser.add_argument(
+        "--dialogues",
+        type=int,
+        default=150,
+        help=f"at least {_FEWEST} (default: 150)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of all chance")
     parser.add_argument(
         "--quick", action="store_true", help="only show that it runs: scores are poor"
     )
     arguments = parser.parse_args(argv)
+    if arguments.dialogues < _FEWEST:
+        parser.error(
+            f"--dialogues {arguments.dialogues} are too few to learn from, to stop by "
+            f"and to test: give at least {_FEWEST}."
+        )
+    try:
+        _show(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        leave_output()
+        return 1
+    return 0
+
+
+def _show(arguments: Any) -> None:
     X, y, X_test, y_test = _tables(arguments.dialogues, arguments.seed)
     print(f"{len(X)} training and {len(X_test)} test utterances, such as")
     print(X.iloc[:4, :6].to_string(index=False))
@@ -70,7 +100,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         answers = model.fit(X, y).predict(X_test)
         report = recognition_report(y_test, answers).round(3)
         print(f"\n{name}\n{report.to_string(na_rep='')}")
-    return 0
 
 
 def _tables(n_dialogues: int, seed: int) -> tuple[Any, Any, Any, Any]:

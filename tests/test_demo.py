@@ -1,5 +1,10 @@
 """The main job from the installed package."""
 
+import subprocess
+import sys
+
+import pytest
+
 from skmerc.demo import main
 
 
@@ -9,3 +14,24 @@ def test_the_demo_prints_scores_of_the_three_steps_beside_baselines(capsys):
     assert told.count("weighted F1") == 3
     for name in ("most frequent", "logistic regression", "CBERL, three steps"):
         assert f"\n{name}\n" in told
+
+
+def test_a_reader_who_has_seen_enough_breaks_nothing():
+    demo = [sys.executable, "-m", "skmerc.demo", "--quick", "--dialogues", "8"]
+    process = subprocess.Popen(
+        demo, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.close()
+    told = process.stderr.read()
+    process.stderr.close()
+    assert process.wait() == 1
+    assert "BrokenPipe" not in told
+    assert "Traceback" not in told
+
+
+def test_too_few_dialogues_are_told_without_a_traceback(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--dialogues", "1"])
+    assert end.value.code == 2
+    assert "give at least 8" in capsys.readouterr().err
+    assert main(["--quick", "--dialogues", "8"]) == 0

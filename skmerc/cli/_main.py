@@ -1,6 +1,5 @@
 """What a shell calls: arguments in, an exit code out, errors in a sentence."""
 
-import os
 import sys
 import traceback
 import warnings
@@ -9,6 +8,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+from skmerc._utils.output import leave_output
 from skmerc.cli._parser import make_parser
 from skmerc.cli._words import UsageError, as_options, tell
 
@@ -60,8 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return getattr(commands, arguments.command)(arguments)
     except UsageError as error:
         parser.error(str(error))
-    except BrokenPipeError:  # whoever read the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        leave_output()
         return 1
     except KeyboardInterrupt:
         _tell("interrupted")
