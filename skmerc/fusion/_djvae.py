@@ -48,6 +48,7 @@ from skmerc._utils.types import FilePath, Modalities, RandomState, Table
 from skmerc.frame import KEYS, drop_keys
 from skmerc.frame._columns import VALIDATION, parse_table
 from skmerc.frame._conversations import Conversations, read_conversations
+from skmerc.frame._warnings import keys_told, warn_of_lost_keys
 from skmerc.fusion._layout import behind_keys, code_names, table_names
 from skmerc.fusion._training import FusionMeasure, lower_bound, rows_of
 from skmerc.nn.standardize import Standardize
@@ -378,16 +379,18 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
     ) -> tuple[Conversations, np.ndarray | None]:
         given: dict[str, Any] = {"reset": True, "modalities": self.modalities}
         labels = None
+        parsed = parse_table(X)
         if y is None and self.classification_weight:
             raise ValueError(
                 f"classification_weight={self.classification_weight} asks for a code "
                 "that tells the labels apart, and y is None: give y, or set it to 0."
             )
         if not self.classification_weight:
-            table = read_conversations(self, X, **given)
+            table = read_conversations(self, parsed, **given)
         else:
-            table, labels = read_conversations(self, X, y, **given)
+            table, labels = read_conversations(self, parsed, y, **given)
             check_classification_targets(labels)
+        self._keys_told = keys_told(parsed)
         self._check_partial_missing(table)
         return table, labels
 
@@ -548,6 +551,8 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         output = "mean" if self.output == "latent" else "mean_and_blocks"
         table = parse_table(X)
         values = self._answer(table, output)
+        # What comes behind gets all keys, and cannot tell which were made up.
+        warn_of_lost_keys(table, getattr(self, "_keys_told", ()))
         refuse_infinite_answers(values[:, : self.vae_.latent_size])
         return behind_keys(table, values.astype(np.float32), self._value_names())
 

@@ -195,6 +195,21 @@ def test_a_table_to_answer_that_lacks_the_keys_of_the_fit_is_told():
         model.predict(X.drop(columns="dialogue__speaker"))
 
 
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+def test_a_fuser_in_front_hides_no_lost_keys():
+    """Behind it stand all four keys, or none of their names."""
+    fuser = DJVAEFuser(hidden_size=4, max_epochs=1, random_state=0, device="cpu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", NoDialogueWarning)
+        model = make_pipeline(fuser, classifier()).fit(X, y)
+        model.predict(X.drop(columns="dialogue__turn"))
+    for lost in (BARE, X.drop(columns=["dialogue__id", *X.columns[1:3]])):
+        with pytest.warns(NoDialogueWarning, match="no dialogue__id and no dialogue__"):
+            model.predict(lost)
+    with pytest.warns(NoDialogueWarning, match="as those of one speaker"):
+        model.predict(X.drop(columns="dialogue__speaker"))
+
+
 @pytest.mark.parametrize(
     "table", [X.drop(columns="dialogue__turn"), BARE.iloc[[0]], BARE.to_numpy()]
 )
