@@ -1,6 +1,6 @@
 """Standardisation fitted on the training rows, and missing cells."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,9 @@ from skmerc.nn.standardize import Standardize
 
 _RESOLUTION = 1e-6
 """Share of its mean by which a column must vary for float32 to tell values apart."""
+_REST = 1e-12
+"""Share of the largest deviation of a modality below which one is rounding."""
+_TINY = float(np.finfo(np.float32).tiny)
 
 
 @storable
@@ -74,14 +77,18 @@ class Moments:
         """Standard deviation of each column."""
         return np.sqrt(self.squares / np.where(self.weight > 0, self.weight, 1))
 
-    @property
-    def least(self) -> np.ndarray:
+    def least(self, blocks: Iterable) -> np.ndarray:
         """Deviation from which on a column varies.
 
         Near float32's resolution it is constant, whatever rounding left behind; beside
-        a large mean that rest is not blown up to the clip either.
+        a large mean that rest is not blown up to the clip either. Nor is what rounding
+        left of 0, which only the other columns of a modality tell from small units.
         """
-        return _RESOLUTION * np.abs(self.mean) + 1e-12
+        rest = np.full(len(self.mean), _TINY)
+        for where in blocks:
+            largest = self.deviation[where].max(initial=0)
+            rest[where] = max(_REST * min(largest, 1.0), _TINY)
+        return _RESOLUTION * np.abs(self.mean) + rest
 
     @property
     def nearly_constant(self) -> np.ndarray:
@@ -92,11 +99,17 @@ class Moments:
         mean, deviation = np.abs(self.mean), self.deviation
         return (deviation > 1e-12 * mean) & (deviation <= _RESOLUTION * mean)
 
-    def standardize(self, active: bool = True) -> Standardize:
-        """Make the layer that brings the columns to mean 0 and deviation 1."""
-        constant = np.maximum(self.least, 1.0)
+    def standardize(
+        self, active: bool = True, blocks: Iterable = (slice(None),)
+    ) -> Standardize:
+        """Make the layer that brings the columns to mean 0 and deviation 1.
+
+        `blocks` says which columns each modality has.
+        """
+        least = self.least(blocks)
+        constant = np.maximum(least, 1.0)
         deviation = self.deviation
-        varied = deviation > self.least
+        varied = deviation > least
         scale = np.where(varied, deviation, constant)
         layer = Standardize(self.mean, scale, active, self.weight > 0, varied)
         return layer.eval()
@@ -108,15 +121,16 @@ def fit_standardize(
     weight: np.ndarray | None = None,
     *,
     active: bool = True,
+    blocks: Iterable = (slice(None),),
 ) -> Standardize:
     """Fit a :class:`Standardize` on the given rows, chunk by chunk.
 
     Constant columns are read as their mean; columns without any value have mean 0 and
-    scale 1.
+    scale 1. `blocks` says which columns each modality has.
     """
     weight = np.ones(len(rows)) if weight is None else weight
     rows, weight = rows[weight > 0], weight[weight > 0]
-    return Moments.of(features, rows, weight).standardize(active)
+    return Moments.of(features, rows, weight).standardize(active, blocks)
 
 
 def fit_standardize_on_real(
@@ -135,7 +149,7 @@ def fit_standardize_on_real(
     rows = real if len(real) else rows
     moments = Moments.of(conversations.features, rows, weight[rows])
     warn_of_nearly_constant(moments, conversations, names)
-    return moments.standardize(active)
+    return moments.standardize(active, conversations.blocks.values())
 
 
 def warn_of_nearly_constant(

@@ -358,7 +358,7 @@ class DialogueEstimator(
         if not known.weight.any():
             known = Moments.of(table.features, rows, weight[rows])
         warn_of_nearly_constant(known, table, getattr(self, "feature_names_in_", None))
-        self._standardize = known.standardize(self.standardize)
+        self._standardize = known.standardize(self.standardize, table.blocks.values())
 
     def _finish(self, data: TrainingData, rng: np.random.RandomState) -> None:
         """Fit what is built on the trained network."""

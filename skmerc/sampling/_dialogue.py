@@ -123,7 +123,13 @@ class DialogueSampler(KeyedSamplerMixin, BaseSampler):
         synthetic, new_labels = more[len(rows) :], more_labels[len(rows) :]
         sources = getattr(self.sampler_, "sample_indices_", None)
         if sources is None:
-            sources = _nearest_of_class(features, labels, synthetic, new_labels)
+            standardize = fit_standardize(
+                features,
+                np.arange(len(features)),
+                blocks=table.conversations.blocks.values(),
+            )
+            real, new = (_standardized(standardize, v) for v in (features, synthetic))
+            sources = _nearest_of_class(real, labels, new, new_labels)
         else:
             sources = np.asarray(sources)[len(rows) :]
         return synthetic, new_labels, rows[sources]
@@ -175,16 +181,11 @@ def _check_missing(sampler: Any, table: Table) -> None:
 
 
 def _nearest_of_class(
-    features: np.ndarray,
-    labels: np.ndarray,
-    synthetic: np.ndarray,
-    new_labels: np.ndarray,
+    real: np.ndarray, labels: np.ndarray, new: np.ndarray, new_labels: np.ndarray
 ) -> np.ndarray:
-    """Find the nearest row of the same class for each synthetic row."""
-    rows = np.arange(len(features))
-    standardize = fit_standardize(features, rows)
-    real, new = (_standardized(standardize, values) for values in (features, synthetic))
-    sources = np.empty(len(synthetic), dtype=np.intp)
+    """Find the nearest row of the same class for each new row."""
+    rows = np.arange(len(real))
+    sources = np.empty(len(new), dtype=np.intp)
     for label in np.unique(new_labels):
         own, ours = rows[labels == label], new_labels == label
         sources[ours] = own[nearest_rows(new[ours], real[own])]

@@ -50,7 +50,10 @@ class Pool:
         self.sizes = [len(block) for block in blocks]
         self.order = np.concatenate(blocks)
         self.standardize = fit_standardize(
-            conversations.features[:, self.order], self.rows, active=standardize
+            conversations.features[:, self.order],
+            self.rows,
+            active=standardize,
+            blocks=np.split(np.arange(len(self.order)), np.cumsum(self.sizes)[:-1]),
         ).to(device)
         present = present[present.any(axis=1)]
         self.missing = ~np.repeat(present, self.sizes, axis=1)

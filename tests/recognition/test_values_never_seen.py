@@ -117,3 +117,13 @@ def test_nor_is_one_that_is_nearly_0_as_sentence_models_have_some(table):
     X, y = table
     nearly = X["text__0"].astype(float) * 3e-33 - 4.5e-33
     fit_model(make_model("cberl"), "cberl", X.assign(text__0=nearly), y)
+
+
+@pytest.mark.parametrize("name", mostly_slow(NETWORKS))
+def test_features_in_small_units_are_read_as_others(table, name):
+    X, y = table
+    expected = answer_of(fit_model(make_model(name), name, X, y), name, X)
+    audio = columns_of(X, "audio")
+    small = scaled(X.astype(dict.fromkeys(audio, np.float64)), audio, 2.0**-60)
+    found = answer_of(fit_model(make_model(name), name, small, y), name, small)
+    np.testing.assert_allclose(found, expected, atol=1e-6)

@@ -59,6 +59,14 @@ def test_all_rows_come_first_unchanged_then_the_synthetic_ones(table):
     assert (X_more["dialogue__role"].iloc[60:] == "synthetic").all()
 
 
+def test_features_in_small_units_are_made_as_others(table):
+    X, y = table
+    unit, audio = 2.0**-60, X.filter(like="audio__").columns
+    expected, _ = quick().fit_resample(X, y)
+    found, _ = quick().fit_resample(X.assign(**(X[audio] * unit)), y)
+    np.testing.assert_allclose(found[audio] / unit, expected[audio], rtol=1e-5)
+
+
 def test_synthetic_rows_are_new(table):
     X_more, _ = quick().fit_resample(*table)
     assert not drop_keys(X_more).duplicated().any()

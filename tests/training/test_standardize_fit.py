@@ -84,11 +84,23 @@ def test_columns_of_rounding_noise_are_not_blown_up(deviation):
     assert z[:, 0].std() > 0.9
 
 
-@pytest.mark.parametrize("deviation", [1e-8, 1e-3, 1e5, 1e18, 1e37])
+@pytest.mark.parametrize(
+    "deviation", [1e-35, 1e-25, 1e-13, 1e-8, 1e-3, 1e5, 1e18, 1e37]
+)
 def test_columns_of_any_magnitude_are_equals(deviation):
     x = (np.random.default_rng(0).normal(0, deviation, (200, 1))).astype(np.float32)
     z = fit_standardize(x, everything(x))(torch.from_numpy(x))
     assert z.std(correction=0).item() == pytest.approx(1, rel=1e-4)
+
+
+@pytest.mark.parametrize("unit", [1e-13, 1e-30])
+def test_each_modality_has_its_own_unit(unit):
+    """Magnetic fields are some 1e-13 tesla, and lie beside sentences of length 1."""
+    rng = np.random.default_rng(0)
+    x = (rng.normal(0, 1, (50, 3)) * [1, unit, 1e-15 * unit]).astype(np.float32)
+    layer = fit_standardize(x, everything(x), blocks=[slice(0, 1), slice(1, 3)])
+    assert layer.varied.tolist() == [True, True, False]
+    assert layer(torch.from_numpy(x))[:, 1].std(correction=0).item() == pytest.approx(1)
 
 
 @pytest.mark.parametrize("deviation", [1.0, 500.0, 5000.0])
