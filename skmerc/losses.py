@@ -44,7 +44,8 @@ def weighted_mean(values: Tensor, weight: Tensor | None = None) -> Tensor:
     """
     weight = torch.ones_like(values) if weight is None else weight
     total = weight.sum()
-    return (values * weight).sum() / torch.where(total > 0, total, 1.0)
+    # The inverse of a total may be too large for a number where no share of it is.
+    return (values * (weight / torch.where(total > 0, total, 1.0))).sum()
 
 
 def focal_loss(

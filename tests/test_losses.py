@@ -47,6 +47,14 @@ class TestWeightedMean:
         assert loss.item() == 0
         assert torch.equal(values.grad, torch.zeros(3))
 
+    @pytest.mark.parametrize("unit", [1e-44, 1e-39, 1e-30, 1e30])
+    def test_the_size_of_all_weights_changes_nothing(self, unit):
+        values = torch.tensor([1.0, 5.0], requires_grad=True)
+        mean = weighted_mean(values, torch.full((2,), unit))
+        mean.backward()
+        torch.testing.assert_close(mean.detach(), torch.tensor(3.0))
+        torch.testing.assert_close(values.grad, torch.tensor([0.5, 0.5]))
+
 
 class TestFocalLoss:
     @pytest.mark.parametrize(

@@ -111,7 +111,9 @@ class TrainingData(NamedTuple):
             weight[sequences.rows] * sequences.owned, sequences.offsets[:-1]
         )
         kept = sequences.take(np.flatnonzero(used))
-        return DialogueDataset(self.table, kept, self.target, weight)
+        # Losses and scores are weighted means, so that weights may have any size, and
+        # those of rows times those of classes leave float32.
+        return DialogueDataset(self.table, kept, self.target, weight / weight.max())
 
 
 class DialogueEstimator(
@@ -279,7 +281,8 @@ class DialogueEstimator(
             getattr(self, "logit_adjustment", 0.0),
         )
         learned = weight * factor * learned
-        scored = weight * factor * scored * task.validation_factor(target)
+        scored = weight * factor * scored
+        scored[scored > 0] *= task.validation_factor(target[scored > 0])
         if not learned.any():
             raise ValueError("No row is left to learn from: all have class weight 0.")
         self._check_weights(learned)

@@ -87,7 +87,10 @@ def _beta_of(class_weight: tuple) -> float:
 def _effective_factor(beta: float, weight: np.ndarray) -> np.ndarray:
     there = weight > 0
     factor = np.ones(len(weight))
-    factor[there] = (1 - beta) / (1 - beta ** weight[there])
+    with np.errstate(divide="ignore"):  # of a beta of 0
+        log_beta = np.log(beta)
+    # A difference from 1 would be 0 for weights as small as those that add up to 1.
+    factor[there] = (1 - beta) / -np.expm1(weight[there] * log_beta)
     factor[there] /= factor[there].mean()
     return factor
 

@@ -218,7 +218,8 @@ class Classes(Task):
 
     def validation_factor(self, target: np.ndarray) -> np.ndarray:
         """Weigh classes so that they have the shares that answers assume."""
-        return np.exp(-self.adjustment * self._log_shares)[target]
+        log_factor = -self.adjustment * self._log_shares[target]
+        return np.exp(log_factor - log_factor.max(initial=-np.inf))
 
     @property
     def answered_prior(self) -> np.ndarray:

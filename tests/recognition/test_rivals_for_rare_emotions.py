@@ -55,6 +55,16 @@ class TestEffectiveNumber:
         found = class_factor(("effective", 0.5), CLASSES, np.array([1.0, 2.0, 3.0]))
         np.testing.assert_allclose(found, 3 * inverse / inverse.sum())
 
+    @pytest.mark.parametrize("sum_of_weights", [1.0, 1e-13, 1e-25])
+    @pytest.mark.parametrize("beta", [0.0, 0.5, 0.999])
+    def test_small_weights_are_small_numbers(self, beta, sum_of_weights):
+        """At its beginning the effective number is a line, as with normed weights."""
+        share = np.array([0.1, 0.3, 0.6])
+        found = class_factor(("effective", beta), CLASSES, sum_of_weights * share)
+        n = sum_of_weights * share
+        inverse = 1 / (n if beta and sum_of_weights < 1 else 1 - beta**n)
+        np.testing.assert_allclose(found, 3 * inverse / inverse.sum())
+
     def test_the_default_beta(self):
         weight = np.array([40.0, 268.0, 4710.0])
         by_name = class_factor("effective", CLASSES, weight)
@@ -99,6 +109,35 @@ class TestSquareRoots:
         np.testing.assert_allclose(found, np.sqrt([2.5, 1, 0.625]))
 
 
+@each_classifier
+@pytest.mark.parametrize(
+    ("weight", "factor"), [(2.0**90, 2.0**90), (2.0**-90, 2.0**-90), (1.0, 2.0**-130)]
+)
+def test_weights_and_class_weights_may_have_any_size(
+    table, kind, settings, weight, factor
+):
+    X, y = table
+    classes = np.unique(y)
+    even, given = (
+        kind(**(SMALL | settings), class_weight=dict.fromkeys(classes, value))
+        for value in (1.0, factor)
+    )
+    even.fit(X, y)
+    given.fit(X, y, sample_weight=np.full(len(y), weight))
+    np.testing.assert_allclose(given.predict_proba(X), even.predict_proba(X), atol=1e-6)
+
+
+@each_classifier
+def test_a_dialogue_of_vanishing_weight_does_no_harm(table, kind, settings):
+    """A batch of it alone has weights whose inverse no float32 holds."""
+    X, y = table
+    weight = np.where(X["dialogue__id"] == X["dialogue__id"].iloc[0], 1e-40, 1.0)
+    model = kind(**(SMALL | settings | {"batch_size": 1}))
+    p = model.fit(X, y, sample_weight=weight).predict_proba(X)
+    assert np.isfinite(p).all()
+    np.testing.assert_allclose(p.sum(axis=1), 1)
+
+
 class TestSharesOfClasses:
     def test_the_shift_is_the_logarithm_of_the_shares(self):
         assert known([1, 1, 2]).logit_shift is None
@@ -113,7 +152,7 @@ class TestSharesOfClasses:
 
     def test_validation_has_the_shares_that_answers_assume(self):
         target = np.repeat([0, 1, 2], [1, 3, 6])
-        for adjustment in (0.0, 0.5, 1.0):
+        for adjustment in (0.0, 0.5, 1.0, 50.0, 5000.0):
             task = known([1, 3, 6], adjustment)
             weight = np.bincount(target, task.validation_factor(target))
             np.testing.assert_allclose(weight / weight.sum(), task.answered_prior)
