@@ -153,8 +153,9 @@ def nearest_rows(rows, table):
 
 
 def _centre(real, synthetic):
-    # Euclidean distances by matrix products lose digits far from the origin.
-    centre = real.mean(axis=0)
+    # Euclidean distances by matrix products lose digits far from the origin, to which
+    # one row that lies far away would bring all the others from a mean.
+    centre = np.median(real, axis=0)
     return real - centre, synthetic - centre
 
 

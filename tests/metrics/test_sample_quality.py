@@ -244,13 +244,17 @@ def test_implausible_rows_lower_precision_but_not_recall():
     assert after.recall >= before.recall
 
 
-def test_balls_equal_their_definition():
+@pytest.mark.parametrize("outlier", [0.0, 1e9, 1e15])
+def test_balls_equal_their_definition(outlier):
     real, synthetic, k = _normal(30, 3), _normal(25, 3, seed=1) * 1.5, 3
+    real[-1] += outlier
 
     def distances(a, b):
         return np.linalg.norm(a[:, None] - b[None], axis=2)
 
     radius = np.sort(distances(real, real), axis=1)[:, k]
+    # All others are as far from a row that lies far away, but for rounding.
+    radius[-1] *= 1 + 1e-6 * (outlier > 0)
     other = np.sort(distances(synthetic, synthetic), axis=1)[:, k]
     inside = distances(synthetic, real) <= radius
     assert precision_recall_density_coverage(real, synthetic, k=k) == pytest.approx(
