@@ -93,8 +93,9 @@ class ValidationScore(Callback):
         loss = 0.0
         if self.measure.is_constant(answers):
             loss = net.history[-1].get("valid_loss", 0.0)
-        # A mean of equal scores may differ from them in its last digits.
-        rank = round(sign * score, 9), -loss
+        # A mean of equal scores may differ from them in its last digits, which are not
+        # those behind the point: errors have the unit of y.
+        rank = float(f"{sign * score:.9g}"), -loss
         if self.best_rank_ is None or rank > self.best_rank_:
             self.best_rank_, self.best_epoch_ = rank, len(net.history)
         net.history.record(BEST_EPOCH, self.best_epoch_)

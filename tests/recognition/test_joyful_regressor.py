@@ -125,6 +125,17 @@ def test_history_holds_every_term_and_the_best_epoch_is_restored():
     assert torch.equal(weights_of(model), weights_of(again))
 
 
+@pytest.mark.parametrize("unit", [2.0**-60, 2.0**60])
+def test_training_stops_at_the_same_epoch_in_any_unit(unit):
+    X, y = scored_conversations(16, information=8)
+    marked = mark_validation(X, fraction=0.4, random_state=0)
+    settings = SMALL | {"max_epochs": 6, "lr": 1e-2, "patience": 3}
+    expected = JoyfulRegressor(**settings).fit(marked, y)
+    found = JoyfulRegressor(**settings).fit(marked, y * unit)
+    assert found.n_iter_ == expected.n_iter_
+    np.testing.assert_allclose(found.predict(X) / unit, expected.predict(X), rtol=1e-5)
+
+
 class TestUnits:
     @pytest.mark.parametrize(
         ("mean", "spread"), mostly_slow([(1000, 1), (-5, 0.01), (0, 300)])
