@@ -11,9 +11,9 @@ from skmerc import JoyfulRegressor
 
 WHOLE = "JOYFUL"
 RATES = (0.1, 0.2, 0.3, 0.4, 0.5)
-# Twelve deep networks and more: they learn faster than by default, which costs less
-# than a point.
-QUICK = {"lr": 1e-3, "batch_size": 8, "max_epochs": 40}
+# Deep networks: they learn faster than by default, and with less dropout, which stands
+# before each layer and leaves eight of them nothing.
+QUICK = {"lr": 1e-3, "batch_size": 4, "max_epochs": 60, "dropout": 0.2}
 
 
 def variants(settings):
