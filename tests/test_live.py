@@ -15,6 +15,7 @@ from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from systems import mostly_slow
@@ -178,15 +179,26 @@ def test_what_is_remembered_does_not_grow_beyond_the_windows(tables):
         assert sizes[8] == sizes[-1]
 
 
-def test_several_emotions_at_once(tables):
+def of_rows():
+    """What an EmotionRecognizer takes where there is little to learn from."""
+    several = UtteranceClassifier(OneVsRestClassifier(LogisticRegression()))
+    return make_pipeline(FunctionTransformer(drop_keys), SimpleImputer(), several)
+
+
+@pytest.mark.parametrize(
+    ("make", "rounding"), [(lambda: causal_joyful(), 1e-9), (of_rows, 1e-6)]
+)
+def test_several_emotions_at_once(tables, make, rounding):
     X, y, heard = tables
     Y = np.stack([y == "joy", y != "neutral"], axis=1).astype(int)
-    model = causal_joyful().fit(X, Y)
+    model = make().fit(X, Y)
     conversation = LiveConversation(model)
     answers = [turn.answer for _, turn in hear(conversation, heard, slice(9))]
     found = model.predict(heard.iloc[:9])
     assert answers == [np.flatnonzero(row).tolist() for row in found]
-    assert_allclose(now(conversation), model.predict_proba(heard.iloc[:9]), atol=1e-9)
+    assert_allclose(
+        now(conversation), model.predict_proba(heard.iloc[:9]), atol=rounding
+    )
 
 
 @pytest.mark.filterwarnings("ignore::skmerc.exceptions.NoDialogueWarning")

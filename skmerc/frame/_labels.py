@@ -125,6 +125,21 @@ def column_names(y: Any) -> np.ndarray | None:
     return np.array(columns if whole else [str(name) for name in columns])
 
 
+def refuse_other_columns(y: Any, classes: Any) -> None:
+    """Refuse an indicator matrix whose columns are not those that a model learned.
+
+    A model of a matrix without names numbers them, which says nothing of names.
+    """
+    names = column_names(y)
+    if names is None or not isinstance(classes, np.ndarray):
+        return
+    if names.dtype.kind == classes.dtype.kind and list(names) != list(classes):
+        raise ValueError(
+            f"The columns of y are {names.tolist()}, and those that the model learned "
+            f"are {classes.tolist()}; give them in that order."
+        )
+
+
 def as_series(labels: Any) -> pd.Series:
     """Series of labels by position, where categories are the values they stand for."""
     labels = pd.Series(unmasked(labels))

@@ -149,7 +149,7 @@ class LiveConversation:
     def __init__(self, model: Any):
         model = _as_it_is(model)
         parts = parts_of(model)
-        self._last = parts.last
+        self._gives_sets = _gives_sets(parts.last)
         self._reader = TurnReader(parts)
         self._follower = follower_of(parts, self._reader, model)
         self.classes_ = None
@@ -361,8 +361,7 @@ class LiveConversation:
     def _answer(self, values: np.ndarray) -> Any:
         if self.classes_ is None:
             return float(values)
-        kind = getattr(getattr(self._last, "_task", None), "kind", "classes")
-        if kind == "label_sets":
+        if self._gives_sets:
             return self.classes_[values > 0.5].tolist()
         return self.classes_[np.argmax(values)]
 
@@ -370,6 +369,14 @@ class LiveConversation:
         if self.classes_ is None:
             return None
         return pd.Series(values, index=self._index.view(), name=len(self) - 1)
+
+
+def _gives_sets(model: Any) -> bool:
+    """Tell whether a model answers with any number of labels."""
+    while hasattr(model, "estimator_"):
+        model = model.estimator_
+    kind = getattr(getattr(model, "_task", None), "kind", None)
+    return kind == "label_sets" or bool(getattr(model, "multilabel_", False))
 
 
 def _as_it_is(model: Any) -> Any:

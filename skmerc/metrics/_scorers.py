@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.utils import check_consistent_length
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from skmerc.frame._labels import read_labels
+from skmerc.frame._labels import read_labels, refuse_other_columns
 from skmerc.metrics._probabilities import mean_log_loss, mean_roc_auc
 from skmerc.metrics._recognition import minority_f1, weighted_f1
 from skmerc.metrics._responses import arrange, ask, check_methods, orient, takes
@@ -125,6 +125,7 @@ class _DialogueScorer:
     def __call__(self, estimator, X, y, sample_weight=None):
         """Score the labelled rows of X, answered together with their context."""
         check_consistent_length(X, y, sample_weight)
+        refuse_other_columns(y, getattr(estimator, "classes_", None))
         labelled = labelled_rows(X)
         y = read_labels(y, ~labelled)[labelled]
         kwargs = self.kwargs | self._weights(sample_weight, labelled)

@@ -17,7 +17,7 @@ from skmerc._utils.fitting import all_or_nothing, of_one_fit
 from skmerc._utils.types import Table
 from skmerc.ensemble._members import has_method
 from skmerc.frame._columns import parse_table
-from skmerc.frame._labels import refuse_mixed, shape_of
+from skmerc.frame._labels import refuse_mixed, refuse_other_columns, shape_of
 from skmerc.frame._warnings import warn_of_other_labels
 from skmerc.recognition._base import NOT_NEGATIVE, TrainingData
 from skmerc.recognition._checks import scored_rows, weight_parameter
@@ -263,6 +263,7 @@ class DialogueClassifierMixin(ClassifierMixin):
             Share of right answers; the papers' weighted average accuracy (WAA).
         """
         X = parse_table(X)
+        refuse_other_columns(y, self.classes_)
         rows, y, weight = scored_rows(X, y, sample_weight)
         answers = self.predict(X)[rows]
         warn_of_other_labels(y, self.classes_)

@@ -33,6 +33,7 @@ from skmerc.frame._labels import (
     column_names,
     complete_labels,
     refuse_context_alone,
+    refuse_other_columns,
 )
 from skmerc.frame._warnings import (
     HANDFUL,
@@ -303,6 +304,7 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
             Share of right answers.
         """
         table = parse_table(X)
+        refuse_other_columns(y, self.classes_)
         rows, y, weight = scored_rows(table, y, sample_weight)
         answers = self.predict(table.data)[rows]
         warn_of_other_labels(y, self.classes_)

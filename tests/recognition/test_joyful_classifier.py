@@ -1,6 +1,7 @@
 """JOYFUL's classifier as its users see it."""
 
 import pickle
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from skmerc import (
 )
 from skmerc.datasets import make_conversations
 from skmerc.frame import make_frame, mark_validation
+from skmerc.metrics import accuracy_scorer
 from skmerc.model_selection import DialogueKFold
 
 SMALL = {
@@ -340,3 +342,15 @@ def test_a_model_of_the_gpu_agrees_with_its_pickle_on_a_machine_without(
     assert next(model.net_.module_.parameters()).is_cuda
     on_cpu = answer_without_gpu(model, "predict_proba", X)
     np.testing.assert_allclose(on_cpu, model.predict_proba(X), atol=1e-4)
+
+
+def test_columns_of_labels_in_another_order_are_not_scored():
+    X, _ = make_conversations(6, random_state=0)
+    rng = np.random.default_rng(0)
+    y = pd.DataFrame(rng.integers(2, size=(len(X), 2)), columns=["joy", "anger"])
+    settings = {"hidden_size": 8, "max_epochs": 1, "random_state": 0}
+    model = JoyfulClassifier(**settings).fit(X, y)
+    assert model.score(X, y) == model.score(X, y.to_numpy())
+    for score in (model.score, partial(accuracy_scorer, model)):
+        with pytest.raises(ValueError, match="'anger', 'joy'.*in that order"):
+            score(X, y[["anger", "joy"]])
