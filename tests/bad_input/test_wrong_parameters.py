@@ -118,7 +118,7 @@ WRONG = [
     ({"net_params": {"module": object}}, "'module', which .*Classifier makes"),
     ({"net_params": {"criterion": object}}, "'criterion', which .*Classifier makes"),
     ({"net_params": {"patience": 3}}, "set the estimator's own parameters"),
-    ({"net_params": {"train_split": ValidSplit(3)}}, "'train_split', and .* dialogues"),
+    ({"net_params": {"train_split": ValidSplit}}, "'train_split', and .* dialogues"),
     ({"net_params": {"dataset": object}}, "'dataset', and .* dialogues"),
     ({"net_params": {"iterator_train": DataLoader}}, "have batch_size dialogues"),
     ({"net_params": {"iterator_valid": DataLoader}}, "have batch_size dialogues"),
