@@ -153,7 +153,7 @@ class DialogueStackingClassifier(LabelledScoreMixin, StackingClassifier):
 
     @_answered("predict")
     def predict(self, X: Table, **predict_params: Any) -> np.ndarray:
-        """Emotion of each utterance.
+        """Predict the emotion of each utterance.
 
         Parameters
         ----------
@@ -172,7 +172,7 @@ class DialogueStackingClassifier(LabelledScoreMixin, StackingClassifier):
 
     @_answered("predict_proba")
     def predict_proba(self, X: Table) -> np.ndarray:
-        """Probabilities of the emotions of each utterance.
+        """Give the probability of each emotion for each utterance.
 
         Parameters
         ----------
@@ -189,7 +189,7 @@ class DialogueStackingClassifier(LabelledScoreMixin, StackingClassifier):
 
     @_answered("decision_function")
     def decision_function(self, X: Table) -> np.ndarray:
-        """Decision values of the final estimator for each utterance.
+        """Give the decision values of the final estimator for each utterance.
 
         Parameters
         ----------
