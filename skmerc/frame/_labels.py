@@ -125,18 +125,20 @@ def column_names(y: Any) -> np.ndarray | None:
     return np.array(columns if whole else [str(name) for name in columns])
 
 
-def refuse_other_columns(y: Any, classes: Any) -> None:
+def refuse_other_columns(y: Any, classes: Any, *, numbered: bool = False) -> None:
     """Refuse an indicator matrix whose columns are not those that a model learned.
 
-    A model of a matrix without names numbers them, which says nothing of names.
+    A model of a matrix without names numbers them, which says nothing of names: they
+    are refused only where `numbered` says so.
     """
     names = column_names(y)
     if names is None or not isinstance(classes, np.ndarray):
         return
-    if names.dtype.kind == classes.dtype.kind and list(names) != list(classes):
+    are_alike = names.dtype.kind == classes.dtype.kind
+    if (are_alike or numbered) and list(names) != list(classes):
         raise ValueError(
-            f"The columns of y are {names.tolist()}, and those that the model learned "
-            f"are {classes.tolist()}; give them in that order."
+            f"The columns of y are {names.tolist()} now, and were {classes.tolist()} "
+            "at first; give them in that order."
         )
 
 

@@ -11,7 +11,7 @@ from skmerc._utils.compat import StrOptions
 from skmerc._utils.registry import Range, storable
 from skmerc._utils.types import FilePath, Modalities, RandomState, Table
 from skmerc.frame._conversations import Conversations
-from skmerc.frame._labels import column_names, shape_of
+from skmerc.frame._labels import column_names, refuse_other_columns, shape_of
 from skmerc.recognition._base import NOT_NEGATIVE, SHARE, TrainingData
 from skmerc.recognition._classifier import DialogueClassifierMixin
 from skmerc.recognition._docstrings import CLASSES, RIVALS, filled
@@ -263,14 +263,10 @@ class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
     def _read_labelled(
         self, X: Table, y: ArrayLike, sample_weight: ArrayLike | None, reset: bool
     ) -> tuple[Conversations, np.ndarray, np.ndarray]:
-        names = column_names(y)
         if reset:
-            self._label_names = names
-        elif names is not None and list(names) != list(self.classes_):
-            raise ValueError(
-                f"The columns of y are {list(names)} now, and were "
-                f"{list(self.classes_)} at first; give them in that order."
-            )
+            self._label_names = column_names(y)
+        else:
+            refuse_other_columns(y, self.classes_, numbered=True)
         return super()._read_labelled(X, y, sample_weight, reset)
 
     def _task_of(
