@@ -3,9 +3,11 @@
 CONTRIBUTING.md names them all.
 """
 
+import json
 import re
 from pathlib import Path
 from textwrap import dedent
+from wsgiref.util import setup_testing_defaults
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,7 @@ from skmerc.datasets import load_convokit, make_conversations, to_frame
 from skmerc.frame import drop_keys
 from skmerc.inspection import answer_function
 from skmerc.model_selection import DialogueKFold
+from skmerc.tuning import DialogueObjective, search_space
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 BLOCK = re.compile(r"^\.\. code-block:: python\n\n((?: {4}.*\n|\n)+)", re.MULTILINE)
@@ -126,6 +129,21 @@ def test_skore_reports_on_folds_of_whole_dialogues(table, fitted, folder):
     ids = X["dialogue__id"]
     for train, test in report.split_indices:
         assert not set(ids.iloc[train]) & set(ids.iloc[test])
+
+
+def test_optuna_dashboard_shows_the_scores_of_folds(table, folder):
+    dashboard = pytest.importorskip("optuna_dashboard", reason="needs optuna-dashboard")
+    optuna = pytest.importorskip("optuna")
+    storage = "sqlite:///study.db"  # as on the page on tracking
+    study = optuna.create_study(storage=storage, direction="maximize")
+    space = {"lr": search_space("CBERLClassifier")["lr"]}
+    study.optimize(DialogueObjective(small(), *table, space, cv=2), n_trials=1)
+    request = {"PATH_INFO": "/api/studies/1"}
+    setup_testing_defaults(request)
+    (answer,) = dashboard.wsgi(storage)(request, lambda *told: None)
+    (trial,) = json.loads(answer)["trials"]
+    shown = {attribute["key"] for attribute in trial["user_attrs"]}
+    assert {"split0_test_score", "split1_test_score"} <= shown
 
 
 # Serving
