@@ -124,7 +124,8 @@ def boost(
     def fit(strength: float) -> FocalAdaBoostClassifier:
         # The weights that boosting hands on sum to one, whatever the number of rows.
         c = strength / max(spread, SMALLEST)
-        weak = LogisticRegression(C=c, tol=1e-6, max_iter=1000)
+        # A logistic regression refuses to learn one class alone.
+        weak = LogisticRegression(C=c, tol=1e-6, max_iter=1000) if np.ptp(y) else None
         head = FocalAdaBoostClassifier(
             weak, learning_rate=_LEARNING_RATE, random_state=random_state
         )

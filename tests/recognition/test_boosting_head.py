@@ -111,3 +111,16 @@ def test_its_probabilities_are_those_of_samme(n_classes):
     expected = np.exp(votes / (n_classes - 1))
     expected /= expected.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(model.predict_proba(X), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"), mostly_slow(KINDS), ids=lambda part: str(part)[:24]
+)
+@pytest.mark.parametrize("patience", mostly_slow([None, 3]))
+def test_one_class_alone_is_answered_as_it_is_without_the_head(
+    kind, settings, patience
+):
+    X, _ = make_conversations(6, n_turns=(3, 6), random_state=0)
+    model = kind(**SMALL, **settings, patience=patience).fit(X, ["joy"] * len(X))
+    assert set(model.predict(X)) == {"joy"}
+    np.testing.assert_array_equal(model.predict_proba(X), 1)
