@@ -431,7 +431,7 @@ def test_a_study_that_is_killed_goes_on(table_file, tmp_path):
 
 
 STUDIES = """
-systems imbalance ensembles learning-curve speakers transfer together augmentation masks
+systems presets imbalance ensembles learning-curve speakers transfer together augmentation masks
 fusion generator samplers boosting cberl-parts tuning modalities window
 augmentation-rates contrast phases depth joyful-parts sentiment
 """.split()

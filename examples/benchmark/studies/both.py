@@ -19,6 +19,7 @@ from benchmark.steps import (
 )
 from benchmark.studies import study
 from benchmark.wrappers import FineTuned, OfDomain, OfShare
+from skmerc import DialogueGCNClassifier, JoyfulClassifier
 from skmerc.recognition import make_cberl
 
 SYSTEMS = {
@@ -33,16 +34,28 @@ NETWORKS = {"classifier": cberl, "JOYFUL": joyful}
 @study(FLOOR)
 def systems(table):
     """Do the systems stand above floors that got the same care?"""
-    return (
-        FLOORS
-        | SYSTEMS
-        | {
-            "CBERL, preset of the paper": lambda seed: make_cberl(
-                "paper", random_state=seed
-            ),
-            "DialogueGCN": dialoguegcn,
-        }
-    )
+    return FLOORS | SYSTEMS | {"DialogueGCN": dialoguegcn}
+
+
+@study(FLOOR)
+def presets(table):
+    """What do published settings give, next to the defaults?"""
+    published = {
+        "JOYFUL": (JoyfulClassifier, "paper", "released"),
+        "DialogueGCN": (DialogueGCNClassifier, "released"),
+    }
+    made = {FLOOR: gru, "DialogueGCN": dialoguegcn}
+    made |= {name: SYSTEMS[name] for name in ("CBERL, three steps", "JOYFUL")}
+    made['CBERL, preset "paper"'] = lambda seed: make_cberl("paper", random_state=seed)
+    return made | {
+        f'{name}, preset "{preset}"': _of_preset(kind, preset)
+        for name, (kind, *presets) in published.items()
+        for preset in presets
+    }
+
+
+def _of_preset(kind, preset):
+    return lambda seed: kind.from_preset(preset, random_state=seed)
 
 
 @study(FLOOR)
