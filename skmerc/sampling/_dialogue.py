@@ -63,6 +63,9 @@ class DialogueSampler(KeyedSamplerMixin, BaseSampler):
     Samplers that expose ``sample_indices_`` name the source themselves. For others,
     such as SMOTE, it is the nearest utterance of the same class after standardisation.
 
+    In columns of a type of whole numbers or truths, what is invented is rounded, and
+    stays in the range of that type.
+
     Examples
     --------
     >>> import numpy as np

@@ -43,7 +43,7 @@ class Table:
     y : ndarray of shape (n_rows,)
         The labels.
     frame : ParsedTable or None
-        The caller's frame where it has keys.
+        The caller's table where it is a frame.
     form : object
         What gives results the types that the caller's X and y have.
     n_indicators : int
@@ -83,9 +83,11 @@ class Table:
         if self.frame is None:
             real = self.conversations.features
             return self.form.transform(np.concatenate([real, features]), y)
-        keys = self._extend_keys(self.frame, sources, placement)
         columns = _extend_features(self.frame, features)
-        return self.form.transform(pd.concat([keys, columns], axis=1), y)
+        if self.frame.key_names:
+            keys = self._extend_keys(self.frame, sources, placement)
+            columns = pd.concat([keys, columns], axis=1)
+        return self.form.transform(columns, y)
 
     def _with_unread(self, y: np.ndarray, unread: np.ndarray) -> np.ndarray:
         """Give context rows what the caller gave them, missing labels as well."""
@@ -126,14 +128,21 @@ class Table:
 def _extend_features(frame: ParsedTable, features: np.ndarray) -> pd.DataFrame:
     real = frame.features.reset_index(drop=True)
     synthetic = pd.DataFrame(features, columns=real.columns)
-    whole = [name for name, dtype in real.dtypes.items() if _is_whole(dtype)]
-    if whole:
-        synthetic[whole] = synthetic[whole].round()
+    for name, dtype in real.dtypes.items():
+        limits = _whole_limits(dtype)
+        if limits:
+            synthetic[name] = synthetic[name].round().clip(*limits)
     return _append(real, synthetic.astype(real.dtypes))
 
 
-def _is_whole(dtype: Any) -> bool:
-    return pd.api.types.is_integer_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)
+def _whole_limits(dtype: Any) -> tuple[int, int] | None:
+    """Least and largest value of a type of whole numbers or truths, else None."""
+    if pd.api.types.is_bool_dtype(dtype):
+        return 0, 1
+    if not pd.api.types.is_integer_dtype(dtype):
+        return None
+    plain = getattr(dtype, "subtype", getattr(dtype, "numpy_dtype", dtype))
+    return np.iinfo(plain).min, np.iinfo(plain).max
 
 
 def _append(real: pd.DataFrame, synthetic: pd.DataFrame) -> pd.DataFrame:
@@ -145,7 +154,7 @@ def read_table(
 ) -> Table:
     """Validate X and y for a sampler, keyed or not."""
     table, y = parse_table(X), _as_pandas_target(y)
-    frame = table if table.key_names else None
+    frame = table if isinstance(table.data, pd.DataFrame) else None
     form = arrays_transformer(None if frame is not None else table.data, y)
     given = y
     y = complete_labels(y, table.is_context)
@@ -346,7 +355,7 @@ class KeyedSamplerMixin:
 
     def _read(self, X: types.Table, y: ArrayLike) -> Table:
         table = read_table(self, X, y, getattr(self, "modalities", None))
-        self._keyed = table.frame is not None
+        self._keyed = table.frame is not None and bool(table.frame.key_names)
         self.sampling_strategy_ = self._count(table)
         return table
 

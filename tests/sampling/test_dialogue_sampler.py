@@ -269,3 +269,40 @@ def test_noise_around_missing_values_is_refused(table):
     X.loc[3, [name for name in X if name.startswith("audio")]] = np.nan
     with pytest.raises(ValueError, match="first in row 3, and RandomOverSampler with"):
         sampler.fit_resample(X, y)
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+@pytest.mark.parametrize(
+    ("dtype", "limits"),
+    [
+        *dict.fromkeys(["bool", "boolean", "bool[pyarrow]"], (0, 1)).items(),
+        *dict.fromkeys(["int8", "Int8", "int8[pyarrow]"], (-128, 127)).items(),
+        *dict.fromkeys(["uint8", "UInt8", "Sparse[uint8]"], (0, 255)).items(),
+    ],
+)
+def test_whole_numbers_are_rounded_and_stay_in_the_range_of_their_type(
+    table, dtype, limits, keyed
+):
+    if "pyarrow" in dtype:
+        pytest.importorskip("pyarrow")
+    X, y = table
+    X = X if keyed else drop_keys(X)
+    whole = np.random.default_rng(0).choice(limits, size=60)
+    X["text__0"] = whole.astype(float)
+    sampler = DialogueSampler(RandomOverSampler(shrinkage=1.0, random_state=0))
+    noisy = sampler.fit_resample(X, y)[0]["text__0"].round()
+    assert not noisy.between(*limits).all()
+    X["text__0"] = pd.Series(whole).astype(dtype)
+    found = sampler.fit_resample(X, y)[0]["text__0"]
+    assert found.dtype == X["text__0"].dtype
+    assert found.astype(float).tolist() == noisy.clip(*limits).tolist()
+
+
+def test_rows_of_a_frame_without_keys_lose_no_digits_and_no_gaps(table):
+    X, y = table
+    X = drop_keys(X).assign(
+        text__0=2**53 + 1 + np.arange(60),
+        audio__0=pd.array([None, *range(59)], dtype="Int64"),
+    )
+    X_more, _ = DialogueSampler().fit_resample(X, y)
+    assert_frame_equal(X_more[:60], X)
