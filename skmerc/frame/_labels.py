@@ -19,7 +19,7 @@ NO_LABELS = object()
 
 
 def complete_labels(y: Any, context: np.ndarray, *, numeric: bool = False) -> Any:
-    """Give context rows without a label one of the others, which is ignored.
+    """Give context rows without a label one of the others, which is ignored, or 0.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def complete_labels(y: Any, context: np.ndarray, *, numeric: bool = False) -> An
     missing = labels.isna().to_numpy()
     _refuse_missing(missing & ~context)
     if missing.all():
-        return y
+        return np.zeros(len(labels), int)
     labels = labels.where(~missing, labels[~missing].iloc[0])
     (_refuse_text if numeric else refuse_mixed)(labels)
     # scikit-learn would make floats of whole numbers and truths in types of pandas.

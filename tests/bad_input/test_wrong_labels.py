@@ -126,6 +126,15 @@ def test_what_is_no_list_of_labels_is_refused(table, name, kind):
     assert error is not None
 
 
+@pytest.mark.parametrize("dtype", [object, float, "Int64", "string", "category"])
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_a_table_without_any_label_is_told(name, dtype):
+    X = pd.DataFrame({"text__0": np.arange(4.0), "dialogue__role": "context"})
+    y = pd.Series([None] * 4).astype(dtype)
+    _, error = judge(lambda X, y: fitted(NETWORKS[name], X, y), X, y)
+    assert re.search("none has a label|No row is left|no row to learn", str(error))
+
+
 SAME_LABELS = {
     "list": list,
     "tuple": tuple,

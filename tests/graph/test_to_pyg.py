@@ -57,6 +57,13 @@ def test_context_has_no_label(table):
             assert unknown.tolist() == context[graph.row.numpy()].tolist()
 
 
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_a_table_of_context_alone_has_no_label(table, missing):
+    X = table[0].assign(dialogue__role="context")
+    graphs = to_pyg(X, [missing] * len(X))
+    assert {label for graph in graphs for label in graph.y.tolist()} == {-1}
+
+
 def test_numbers_of_classes_stay_classes_beside_context(table):
     X, _ = table
     number = np.arange(len(X)) % 3
