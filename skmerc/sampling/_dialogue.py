@@ -122,8 +122,11 @@ class DialogueSampler(KeyedSamplerMixin, BaseSampler):
         more, more_labels = self.sampler_.fit_resample(given, labels)
         more = np.array(more)  # that of a frame can not be written to
         self._check_kept(features, labels, more, more_labels)
-        self.sampling_strategy_ = self.sampler_.sampling_strategy_
         synthetic, new_labels = more[len(rows) :], more_labels[len(rows) :]
+        # A pipeline does not tell the strategy of its steps.
+        classes, counts = np.unique(new_labels, return_counts=True)
+        made = dict(zip(classes.tolist(), counts.tolist(), strict=True))
+        self.sampling_strategy_ = getattr(self.sampler_, "sampling_strategy_", made)
         sources = getattr(self.sampler_, "sample_indices_", None)
         if sources is None:
             standardize = fit_standardize(

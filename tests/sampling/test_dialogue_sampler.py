@@ -306,3 +306,14 @@ def test_rows_of_a_frame_without_keys_lose_no_digits_and_no_gaps(table):
     )
     X_more, _ = DialogueSampler().fit_resample(X, y)
     assert_frame_equal(X_more[:60], X)
+
+
+def test_a_pipeline_around_an_over_sampler_makes_what_the_over_sampler_makes(table):
+    X, y = table
+    inner = RandomOverSampler(sampling_strategy={"fear": 9}, random_state=0)
+    plain, piped = DialogueSampler(inner), DialogueSampler(make_pipeline(inner))
+    expected, found = (sampler.fit_resample(X, y) for sampler in (plain, piped))
+    assert_frame_equal(found[0], expected[0])
+    assert found[1].tolist() == expected[1].tolist()
+    assert piped.source_indices_.tolist() == plain.source_indices_.tolist()
+    assert piped.sampling_strategy_ == plain.sampling_strategy_ == {"fear": 3}
