@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ from skmerc.features._fine_tuning_checkpoint import ModelFile
 from skmerc.features._layers import LowerLayers
 from skmerc.features._reading import count_tokens, embed, prepare
 from skmerc.frame._columns import source_ids
-from skmerc.frame._labels import read_labels
+from skmerc.frame._labels import by_class, read_labels
 
 IN_NO_FOLD = -1
 
@@ -107,17 +106,7 @@ def weigh_classes(
 ) -> torch.Tensor:
     """Weight of each class in the loss: tensor (n_classes,)."""
     if isinstance(class_weight, dict):
-        known = classes.tolist()
-        for name, weight in class_weight.items():
-            if name not in known:
-                raise ValueError(
-                    f"class_weight names {name!r}, which is not among the classes "
-                    f"{known}."
-                )
-            if not (isinstance(weight, Real) and 0 <= float(weight) < np.inf):
-                raise ValueError(
-                    f"class_weight gives {weight!r} to {name!r}; give a number from 0."
-                )
+        class_weight = by_class("class_weight", class_weight, classes)
     y = classes[label[label >= 0]]
     weights = compute_class_weight(class_weight, classes=classes, y=y)
     return torch.from_numpy(weights).float()

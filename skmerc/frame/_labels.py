@@ -1,6 +1,6 @@
 """Labels of a table, some of which may be missing where nobody reads them."""
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ SEVERAL_LABELS = (
     "If rows have several labels each, make an indicator matrix of them: "
     "sklearn.preprocessing.MultiLabelBinarizer().fit_transform(y)."
 )
+_MOST = 1e30
 NO_LABELS = object()
 """Stands for y where there is none to read."""
 
@@ -140,6 +141,30 @@ def refuse_other_columns(y: Any, classes: Any, *, numbered: bool = False) -> Non
             f"The columns of y are {names.tolist()} now, and were {classes.tolist()} "
             "at first; give them in that order."
         )
+
+
+def by_class(parameter: str, given: dict, classes: np.ndarray) -> dict:
+    """Check a number for each class, and return those of the classes that are there.
+
+    As in scikit-learn, a class may be named that some training rows lack, where all
+    others are named too; beside one that is left out it is taken for a misspelling.
+    """
+    known = classes.tolist()
+    unknown = [label for label in given if label not in known]
+    left_out = [label for label in known if label not in given]
+    if unknown and left_out:
+        raise ValueError(
+            f"{parameter} names {unknown[0]!r}, which is not among the classes "
+            f"{known}, and leaves {left_out[0]!r} out. Correct the name; where "
+            "training may lack that class, name all the others."
+        )
+    for label, value in given.items():
+        if not isinstance(value, Real) or not 0 <= float(value) <= _MOST:
+            raise ValueError(
+                f"{parameter} gives {value!r} to {label!r}; give a number from 0 to "
+                f"{_MOST}."
+            )
+    return {label: value for label, value in given.items() if label not in unknown}
 
 
 def as_series(labels: Any) -> pd.Series:

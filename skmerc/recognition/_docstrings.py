@@ -31,11 +31,12 @@ modalities : mapping of str to list of str, slice or list of int, default=None
 CLASSES = """\
 class_weight : dict, "balanced", "sqrt", "effective", tuple or None, default=None
         Factor on the loss of each class, and on its weight in the score of validation
-        dialogues, which would undo it otherwise. "sqrt" is the square root of the
-        factors of "balanced", half of the way to them. "effective" is by the effective
-        number of utterances [3]_, ``(1 - beta) / (1 - beta ** n)`` with a mean of 1,
-        where beta is 0.999; ``("effective", 0.99)`` is with another beta. It tends to
-        "balanced" for a beta near 1, and to no weights for one near 0.
+        dialogues, which would undo it otherwise. A dict that names all classes of the
+        training rows may name others, which a fold may lack. "sqrt" is the square
+        root of the factors of "balanced", half of the way to them. "effective" is by
+        the effective number of utterances [3]_, ``(1 - beta) / (1 - beta ** n)`` with a
+        mean of 1, where beta is 0.999; ``("effective", 0.99)`` is with another beta. It
+        tends to "balanced" for a beta near 1, and to no weights for one near 0.
     logit_adjustment : float, default=0.0
         Factor (tau) on the logarithm of the classes' shares in the loss, which is
         added to the logits in training alone [2]_; 1 in its paper. What the

@@ -8,8 +8,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
 from skmerc.ensemble import FocalAdaBoostClassifier
+from skmerc.frame._labels import by_class
 
-_MOST = 1e30
 _BETA = 0.999  # one of the four values that Cui et al. try
 _STRENGTHS = 100.0, 400.0, 1600.0, 6400.0
 """Penalties of a boosting head to choose from, the largest first.
@@ -52,8 +52,9 @@ def class_factor(
     Raises
     ------
     ValueError
-        If the dict names an unknown class, or gives it no number from 0 to 1e30, or
-        a tuple is none of "effective" and a beta from 0 to below 1.
+        If the dict names an unknown class and leaves a known one out, or holds what is
+        no number from 0 to 1e30, or a tuple is none of "effective" and a beta
+        from 0 to below 1.
 
     References
     ----------
@@ -70,8 +71,8 @@ def class_factor(
         class_weight = "effective", _BETA
     if isinstance(class_weight, tuple):
         return _effective_factor(_beta_of(class_weight), weight)
-    known = _check_given("class_weight", class_weight, classes)
-    return np.array([class_weight.get(label, 1.0) for label in known])
+    given = by_class("class_weight", class_weight, classes)
+    return np.array([given.get(label, 1.0) for label in classes.tolist()])
 
 
 def _beta_of(class_weight: tuple) -> float:
@@ -167,12 +168,13 @@ def prior_shift(
     Raises
     ------
     ValueError
-        If no class gets a positive share, or one is named that is unknown.
+        If no class gets a positive share, or one is named that is unknown while a known
+        one is left out.
     """
     wanted = real
     if isinstance(prior, dict):
-        known = _check_given("prior", prior, classes)
-        wanted = np.array([prior.get(label, 0.0) for label in known])
+        given = by_class("prior", prior, classes)
+        wanted = np.array([given.get(label, 0.0) for label in classes.tolist()])
     elif prior == "uniform":
         wanted = np.ones(len(classes))
     if not wanted.sum() > 0:
@@ -183,19 +185,3 @@ def prior_shift(
     wanted = np.maximum(wanted / wanted.sum(), SMALLEST)
     # What was never learned has no share that could be corrected.
     return np.log(wanted / np.where(trained > 0, trained, 1.0))
-
-
-def _check_given(parameter: str, given: dict, classes: np.ndarray) -> list:
-    """Refuse unknown classes and invalid shares; return the classes as a list."""
-    known = classes.tolist()
-    for label, value in given.items():
-        if label not in known:
-            raise ValueError(
-                f"{parameter} names {label!r}, which is not among the classes {known}."
-            )
-        if not isinstance(value, Real) or not 0 <= float(value) <= _MOST:
-            raise ValueError(
-                f"{parameter} gives {value!r} to {label!r}; give a number from 0 to "
-                f"{_MOST}."
-            )
-    return known

@@ -161,6 +161,8 @@ def test_weights_of_classes_are_those_of_scikit_learn(model):
     names, counts = np.unique(y, return_counts=True)
     given = dict(zip(names.tolist(), (len(y) / (3 * counts)).tolist(), strict=True))
     assert_equal(fit(model, X, y, cv=2, class_weight=given), balanced)
+    absent = given | {"bored": 9.0}
+    assert_equal(fit(model, X, y, cv=2, class_weight=absent), balanced)
     assert differ(fit(model, X, y, cv=2, class_weight={"sad": 3.0}), even)
 
 

@@ -405,6 +405,21 @@ def test_a_prior_of_an_unknown_class_is_refused_in_fit(table, prior):
         CBERLClassifier(**SMALL, prior=prior).fit(*table)
 
 
+@pytest.mark.parametrize("parameter", ["class_weight", "prior"])
+def test_a_class_that_training_lacks_may_be_named_beside_all_others(table, parameter):
+    X, y = table
+    given = {label: 1.0 + k for k, label in enumerate(np.unique(y))}
+    more = given | {"bored": 5.0}
+    plain = CBERLClassifier(**SMALL | {parameter: given}).fit(X, y)
+    model = CBERLClassifier(**SMALL | {parameter: more}).fit(X, y)
+    np.testing.assert_array_equal(model.classes_, np.unique(y))
+    np.testing.assert_array_equal(model.predict_proba(X), plain.predict_proba(X))
+    assert getattr(model, parameter) == more
+    more["bored"] = -1.0
+    with pytest.raises(ValueError, match=f"{parameter} gives -1.0 to 'bored'"):
+        CBERLClassifier(**SMALL | {parameter: more}).fit(X, y)
+
+
 def test_a_prior_without_any_share_is_refused_in_fit(table):
     with pytest.raises(ValueError, match="no positive share"):
         CBERLClassifier(**SMALL, prior={"joy": 0.0}).fit(*table)
