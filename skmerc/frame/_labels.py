@@ -55,8 +55,7 @@ def complete_labels(y: Any, context: np.ndarray, *, numeric: bool = False) -> An
     if shape[1:] == (1,):
         labels = np.asarray(labels)[:, 0]
     elif len(shape) == 2:
-        unread = context[:, None] & pd.isna(np.asarray(labels))
-        return _as_numbers(np.where(unread, 0, labels)) if unread.any() else y
+        return _complete_matrix(y, np.asarray(labels), context)
     labels = as_series(labels)
     _refuse_lists(labels)
     missing = labels.isna().to_numpy()
@@ -68,6 +67,15 @@ def complete_labels(y: Any, context: np.ndarray, *, numeric: bool = False) -> An
     # scikit-learn would make floats of whole numbers and truths in types of pandas.
     is_plain = isinstance(labels.dtype, np.dtype) and labels.dtype != object
     return y if is_plain and not missing.any() else _as_array(labels)
+
+
+def _complete_matrix(y: Any, labels: np.ndarray, context: np.ndarray) -> Any:
+    missing = pd.isna(labels)
+    _refuse_missing(missing.any(axis=1) & ~context)
+    # Types of pandas give objects, of which scikit-learn makes no matrix of indicators.
+    if labels.dtype != object and not missing.any():
+        return y
+    return _as_numbers(np.where(missing, 0, labels))
 
 
 def _as_numbers(labels: np.ndarray) -> np.ndarray:

@@ -272,13 +272,15 @@ class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
     def _task_of(
         self, y: np.ndarray, labelled: np.ndarray, before: Any, classes: Any
     ) -> Any:
-        kind = type_of_target(y)
-        if kind == "multiclass-multioutput":
+        kind = type_of_target(y[labelled])
+        several = kind == "multilabel-indicator"
+        # scikit-learn's name for any matrix of two values, such as -1 and 1.
+        is_other = several and not np.isin(y[labelled], (0, 1)).all()
+        if is_other or kind == "multiclass-multioutput":
             raise ValueError(
                 "y has several columns that hold more than 0 and 1. Give one emotion "
                 "for each utterance, or a matrix that tells which emotions are there."
             )
-        several = kind == "multilabel-indicator"
         if before and several != isinstance(before, LabelSets):
             was = "one emotion for each utterance" if several else "a matrix"
             raise ValueError(f"y is {kind} now, and was {was} at first.")

@@ -354,3 +354,43 @@ def test_columns_of_labels_in_another_order_are_not_scored():
     for score in (model.score, partial(accuracy_scorer, model)):
         with pytest.raises(ValueError, match="'anger', 'joy'.*in that order"):
             score(X, y[["anger", "joy"]])
+
+
+@pytest.mark.parametrize(
+    "kind", mostly_slow(["Int64", "boolean", "int64[pyarrow]", "category", object])
+)
+def test_a_matrix_of_any_type_of_pandas_is_learned_and_scored(table, kind):
+    X, y = table[0], pd.DataFrame(several(table[1]), columns=["joy", "anger", "any"])
+    plain, model = (
+        JoyfulClassifier(**SMALL).fit(X, part) for part in (y, y.astype(kind))
+    )
+    answers = plain.predict_proba(X)
+    np.testing.assert_array_equal(model.predict_proba(X), answers)
+    assert model.score(X, y.astype(kind)) == plain.score(X, y)
+    assert accuracy_scorer(model, X, y.astype(kind)) == accuracy_scorer(plain, X, y)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1, 1), (0, 2), (1, 2)])
+def test_a_matrix_of_two_other_values_than_0_and_1_is_refused(table, low, high):
+    X, y = table
+    with pytest.raises(ValueError, match="columns that hold more than 0 and 1"):
+        JoyfulClassifier(**SMALL).fit(X, np.where(several(y) == 1, high, low))
+
+
+def test_a_row_of_a_matrix_without_a_label_is_named(table):
+    y = several(table[1]).astype(float)
+    y[5, 1] = np.nan
+    with pytest.raises(ValueError, match="missing in 1 rows, first in row 5"):
+        JoyfulClassifier(**SMALL).fit(table[0], y)
+
+
+def test_whatever_stands_in_context_rows_of_a_matrix_is_ignored(table):
+    X, y = table[0].copy(), several(table[1])
+    context = np.arange(len(y)) % 3 == 1
+    X["dialogue__role"] = np.where(context, "context", "utterance")
+    first, second = (
+        JoyfulClassifier(**SMALL).fit(X, np.where(context[:, None], value, y))
+        for value in (0, -1)
+    )
+    np.testing.assert_array_equal(first.predict_proba(X), second.predict_proba(X))
+    assert first.score(X, y) == second.score(X, np.where(context[:, None], -1, y))
