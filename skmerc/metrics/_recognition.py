@@ -11,20 +11,31 @@ from sklearn.metrics import (
     f1_score,
     precision_recall_fscore_support,
 )
+from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import unique_labels
 
 from skmerc._utils.compat import StrOptions, validate_params
 from skmerc._utils.types import Table
-from skmerc.frame._labels import shape_of
+from skmerc.frame._labels import (
+    column_names,
+    read_labels,
+    refuse_other_columns,
+    shape_of,
+)
 from skmerc.frame._warnings import warn_of_other_labels
 from skmerc.metrics._calibration import (
     brier_score,
     class_errors,
     expected_calibration_error,
 )
-from skmerc.metrics._labels import as_targets, check_labels, read_column
+from skmerc.metrics._labels import (
+    as_targets,
+    check_labels,
+    read_column,
+    refuse_no_rows,
+)
 from skmerc.metrics._probabilities import with_classes
-from skmerc.metrics._rows import rows_with_labels
+from skmerc.metrics._rows import labelled_rows, rows_with_labels
 
 _MEANS = ["precision", "recall", "f1"]
 
@@ -209,9 +220,10 @@ def recognition_report(
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        True labels. Rows without one (None, NaN or ``pandas.NA``) are left out.
-    y_pred : array-like of shape (n_samples,)
+    y_true : array-like of shape (n_samples,) or (n_samples, n_classes)
+        True labels. Rows without one (None, NaN or ``pandas.NA``) are left out. Of an
+        indicator matrix, the columns of a DataFrame name the classes.
+    y_pred : array-like of shape (n_samples,) or (n_samples, n_classes)
         Predicted labels.
     X : DataFrame or array-like of shape (n_samples, n_columns), default=None
         The table of utterances. With it rows of role ``"context"`` are left out, as by
@@ -223,10 +235,11 @@ def recognition_report(
     minority : array-like of labels, default=None
         The minority classes, as in :func:`minority_f1`.
     y_prob : array-like of shape (n_samples, n_classes), default=None
-        Probabilities, for two columns more; a DataFrame names the classes.
+        Probabilities, for two columns more; a DataFrame names the classes. Not for
+        indicator matrices.
     classes : array-like of shape (n_classes,), default=None
-        The classes in the order of the columns of `y_prob`, ``model.classes_``; see
-        :func:`expected_calibration_error`.
+        The classes in the order of the columns of `y_prob`, or of indicator matrices,
+        ``model.classes_``; see :func:`expected_calibration_error`.
 
     Returns
     -------
@@ -244,6 +257,10 @@ def recognition_report(
           the classes of precision, recall and F1, each in its column. They
           are NaN for the minority where all classes are equally frequent.
 
+        Of indicator matrices ``accuracy`` is the share of rows of which all labels are
+        right, and ``micro F1``, over all labels of all rows, stands in place of
+        ``balanced accuracy``; summaries but for ``accuracy`` count labels.
+
         ``support`` is the number of rows that a line speaks of. With `y_prob` there
         are ``brier``, the Brier score, and ``ece``, the expected calibration error: in
         the line of a class those of its probability against all others, in that of
@@ -254,8 +271,9 @@ def recognition_report(
     ------
     ValueError
         If no row has a label, no class of `labels` occurs, one is listed twice,
-        `minority` is empty or names a label without a row in `y_true`, or `y_prob`
-        holds no probabilities of these classes.
+        `minority` is empty or names a label without a row in `y_true`, `y_prob`
+        holds no probabilities of these classes, or matrices differ in their columns or
+        hold more than 0 and 1.
 
     See Also
     --------
@@ -277,20 +295,21 @@ def recognition_report(
     weighted F1             0.58    0.67  0.61        6
     minority F1             0.25    0.50  0.33        2
     """
+    if shape_of(y_true)[1:] not in ((), (1,)):
+        return _report_of_sets(y_true, y_pred, X, labels, minority, y_prob, classes)
     all_true = y_true
     y_true, y_pred, _ = check_labels(y_true, y_pred, None, X)
     named = with_classes(y_prob, classes)[1]
     complete = named is not None
     warn_of_other_labels(y_true, named if complete else y_pred, complete=complete)
-    table = _class_table(y_true, y_pred)
-    if minority is not None or minority_classes(y_true):
-        minority = _check_minority(y_true, minority)
-    else:
-        minority = []
-    summary = _summary(table, accuracy_score(y_true, y_pred), minority)
-    if labels is not None:
-        table = table.reindex(_check_listed(table.index, labels), fill_value=0)
-    report = pd.concat([table, summary])
+    table = _class_table(y_true, y_pred, unique_labels(y_true, y_pred))
+    recall = table["recall"][table["support"] > 0].mean()
+    n_rows = int(table["support"].sum())
+    summary = {
+        "accuracy": [accuracy_score(y_true, y_pred)] * 3 + [n_rows],
+        "balanced accuracy": [np.nan, recall, np.nan, n_rows],
+    }
+    report = _join_summaries(table, summary, y_true, labels, minority)
     if y_prob is None:
         return report
     given: dict[str, Any] = {"classes": classes, "X": X}
@@ -414,27 +433,78 @@ def _check_listed(classes, labels):
     return labels
 
 
-def _class_table(y_true, y_pred):
-    classes = unique_labels(y_true, y_pred)
+def _report_of_sets(y_true, y_pred, X, labels, minority, y_prob, classes):
+    """Report on indicator matrices."""
+    if y_prob is not None:
+        raise ValueError(
+            "y_prob is for one emotion of each utterance, and y_true is an indicator "
+            "matrix; leave it out."
+        )
+    true, pred, classes = _read_sets(y_true, y_pred, X, classes)
+    table = _class_table(true, pred, classes)
+    micro = precision_recall_fscore_support(
+        true, pred, average="micro", zero_division=0.0
+    )
+    summary = {
+        "accuracy": [accuracy_score(true, pred)] * 3 + [len(true)],
+        "micro F1": [*micro[:3], int(true.sum())],
+    }
+    found = np.repeat(classes, table["support"])
+    return _join_summaries(table, summary, found, labels, minority)
+
+
+def _read_sets(y_true, y_pred, X, classes):
+    """Read indicator matrices of the rows with labels, and names of their columns."""
+    check_consistent_length(X, y_true, y_pred)
+    unlabelled = pd.isna(np.asarray(y_true)).all(axis=1)
+    kept = ~unlabelled if X is None else labelled_rows(X)
+    names = (column_names(y_true), column_names(y_pred), classes)
+    named = next((np.asarray(name) for name in names if name is not None), None)
+    for y in (y_true, y_pred):
+        refuse_other_columns(y, named if classes is None else np.asarray(classes))
+    true, pred = read_labels(y_true, ~kept)[kept], read_labels(y_pred, ~kept)[kept]
+    refuse_no_rows(true)
+    named = np.arange(true.shape[1]) if named is None else named
+    if true.shape != pred.shape or len(named) != true.shape[1]:
+        raise ValueError(
+            f"y_true is of shape {np.shape(y_true)}, y_pred of {np.shape(y_pred)}, and "
+            f"there are {len(named)} classes; give a column for each class."
+        )
+    for name, y in (("y_true", true), ("y_pred", pred)):
+        if not np.isin(y, (0, 1)).all():
+            raise ValueError(
+                f"{name} has several columns that hold more than 0 and 1. Give one "
+                "emotion for each utterance, or a matrix that tells which are there."
+            )
+    return true.astype(int), pred.astype(int), named
+
+
+def _class_table(y_true, y_pred, classes):
+    labels = classes if y_true.ndim == 1 else None
     columns = precision_recall_fscore_support(
-        y_true, y_pred, labels=classes, zero_division=0.0
+        y_true, y_pred, labels=labels, zero_division=0.0
     )
     table = dict(zip([*_MEANS, "support"], columns, strict=True))
     # A list makes the index hold plain Python labels, found by == from outside.
     return pd.DataFrame(table, index=pd.Index(classes.tolist(), dtype=object))
 
 
-def _summary(table, accuracy, minority):
+def _join_summaries(table, summary, found, labels, minority):
+    """Put summaries below the classes; `found` is the class of each label."""
+    if minority is not None or minority_classes(found):
+        minority = _check_minority(found, minority)
+    else:
+        minority = []
     means, support = table[_MEANS], table["support"]
-    n_rows = int(support.sum())
-    recall = table["recall"][support > 0].mean()
+    shares = support if support.any() else None
     is_rare = table.index.isin(minority)
-    rows = {
-        "accuracy": [accuracy] * 3 + [n_rows],
-        "balanced accuracy": [np.nan, recall, np.nan, n_rows],
-        "macro F1": [*means.mean(), n_rows],
-        "weighted F1": [*np.average(means, axis=0, weights=support), n_rows],
+    rows = summary | {
+        "macro F1": [*means.mean(), len(found)],
+        "weighted F1": [*np.average(means, axis=0, weights=shares), len(found)],
         "minority F1": [*means[is_rare].mean(), int(support[is_rare].sum())],
     }
     summary = pd.DataFrame.from_dict(rows, orient="index", columns=table.columns)
-    return summary.set_axis(summary.index.astype(object)).astype(table.dtypes)
+    summary = summary.set_axis(summary.index.astype(object)).astype(table.dtypes)
+    if labels is not None:
+        table = table.reindex(_check_listed(table.index, labels), fill_value=0)
+    return pd.concat([table, summary])

@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
     accuracy_score,
     balanced_accuracy_score,
+    classification_report,
     f1_score,
     mean_absolute_error,
     precision_score,
@@ -266,6 +267,79 @@ def test_labels_of_types_of_pandas_name_classes_as_they_are(kind, classes):
         for names in (report.index[:2], table.index, table.columns):
             assert list(map(repr, names)) == list(map(repr, classes))
     assert list(map(repr, minority_classes(y_pred))) == [repr(classes[0])]
+
+
+@pytest.fixture
+def label_sets():
+    rng = np.random.default_rng(0)
+    names = ["joy", "anger", "fear"]
+    true, pred = rng.random((2, 60, 3)) < [0.6, 0.4, 0.1]
+    return [pd.DataFrame(y.astype(int), columns=names) for y in (true, pred)]
+
+
+@pytest.mark.parametrize("kind", ["int64", "Int64", "boolean", object])
+def test_a_report_of_label_sets_is_that_of_scikit_learn(label_sets, kind):
+    true, pred = label_sets
+    report = recognition_report(true.astype(kind), pred.astype(kind))
+    names = list(true)
+    theirs = pd.DataFrame(
+        classification_report(
+            true, pred, target_names=names, output_dict=True, zero_division=0.0
+        )
+    ).T.to_numpy()
+    lines = [*names, "micro F1", "macro F1", "weighted F1"]
+    np.testing.assert_allclose(report.loc[lines].to_numpy(float), theirs[:6])
+    accuracy = (true == pred).all(axis=1).mean()
+    assert report.loc["accuracy"].tolist() == [accuracy] * 3 + [len(true)]
+    rare = [name for name in names if true[name].sum() * 3 < true.to_numpy().sum()]
+    assert report.loc["minority F1", "f1"] == pytest.approx(
+        report.loc[rare, "f1"].mean()
+    )
+    listed = recognition_report(true, pred, labels=["fear"], minority=["joy"])
+    assert listed.index[:2].tolist() == ["fear", "accuracy"]
+    joy = f1_score(true["joy"], pred["joy"])
+    assert listed.loc["minority F1", "f1"] == pytest.approx(joy)
+
+
+def test_a_report_of_label_sets_leaves_context_out_and_names_columns(label_sets):
+    true, pred = label_sets
+    context = np.arange(len(true)) % 3 == 1
+    X = make_frame(
+        {"text": np.zeros((len(true), 1))},
+        role=np.where(context, "context", "utterance"),
+    )
+    gaps = true.astype(float).mask(pd.Series(context))
+    report = recognition_report(gaps, pred.to_numpy(), X=X)
+    pd.testing.assert_frame_equal(
+        report, recognition_report(true[~context], pred[~context])
+    )
+    pd.testing.assert_frame_equal(report, recognition_report(gaps, pred))
+    plain = recognition_report(true.to_numpy(), pred.to_numpy())
+    assert plain.index[:3].tolist() == [0, 1, 2]
+    named = recognition_report(true.to_numpy(), pred.to_numpy(), classes=list(true))
+    pd.testing.assert_frame_equal(named, recognition_report(true, pred))
+    perfect = recognition_report(true, true).drop(columns="support")
+    assert (perfect == 1).all(axis=None)
+    nothing = recognition_report(true * 0, pred).drop(["accuracy", "minority F1"])
+    assert (nothing["f1"] == 0).all()
+
+
+def test_label_sets_that_do_not_fit_are_refused(label_sets):
+    true, pred = label_sets
+    with pytest.raises(ValueError, match="in that order"):
+        recognition_report(true, pred[["fear", "joy", "anger"]])
+    with pytest.raises(ValueError, match="a column for each class"):
+        recognition_report(true.to_numpy(), pred.to_numpy()[:, :2])
+    with pytest.raises(ValueError, match="y_pred has several columns that hold more"):
+        recognition_report(true, pred * 2)
+    with pytest.raises(ValueError, match="leave it out"):
+        recognition_report(true, pred, y_prob=pred)
+    gap = true.astype(float)
+    gap.iloc[4, 1] = np.nan
+    with pytest.raises(ValueError, match="first in row 4"):
+        recognition_report(gap, pred)
+    with pytest.raises(ValueError, match="nothing to score"):
+        recognition_report(true * np.nan, pred)
 
 
 def test_indicator_matrices_have_a_weighted_f1():
