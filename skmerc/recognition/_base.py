@@ -281,10 +281,10 @@ class DialogueEstimator(
             getattr(self, "logit_adjustment", 0.0),
         )
         learned = weight * factor * learned
-        scored = weight * factor * scored
-        scored[scored > 0] *= task.validation_factor(target[scored > 0])
         if not learned.any():
             raise ValueError("No row is left to learn from: all have class weight 0.")
+        scored = weight * factor * scored
+        scored[scored > 0] *= task.validation_factor(target[scored > 0])
         self._check_weights(learned)
         if not resume:
             read = np.isin(table.dialogue, table.dialogue[learned > 0])

@@ -420,6 +420,12 @@ def test_a_class_that_training_lacks_may_be_named_beside_all_others(table, param
         CBERLClassifier(**SMALL | {parameter: more}).fit(X, y)
 
 
+def test_class_weights_that_leave_nothing_are_refused_without_a_warning(table):
+    weight = dict.fromkeys(np.unique(table[1]), 0.0)
+    with pytest.raises(ValueError, match="all have class weight 0"):
+        CBERLClassifier(**SMALL, class_weight=weight).fit(*table)
+
+
 def test_a_prior_without_any_share_is_refused_in_fit(table):
     with pytest.raises(ValueError, match="no positive share"):
         CBERLClassifier(**SMALL, prior={"joy": 0.0}).fit(*table)
