@@ -10,7 +10,8 @@ from skmerc._utils.types import Table
 from skmerc.frame._columns import KEYS, parse_table
 from skmerc.frame._conversations import sortable
 from skmerc.frame._labels import read_labels
-from skmerc.metrics._rows import rows_with_labels
+from skmerc.frame._per_row import one_column
+from skmerc.metrics._labels import check_labels
 
 
 @validate_params(
@@ -62,7 +63,7 @@ def emotion_shifts(X: Table, y: ArrayLike) -> np.ndarray:
     """
     table = parse_table(X)
     labelled = np.flatnonzero(~table.is_context & ~table.is_synthetic)
-    emotions = read_labels(y, table.is_context)[labelled]
+    emotions = one_column(read_labels(y, table.is_context), "y").iloc[labelled]
     rows = table.keys.iloc[labelled].assign(emotion=pd.factorize(emotions)[0])
     rows = rows.iloc[np.argsort(sortable(rows[KEYS[1]]), kind="stable")]
     before = rows.groupby([KEYS[0], KEYS[2]], sort=False)["emotion"].shift()
@@ -130,8 +131,6 @@ def emotion_shift_f1(
             f"No speaker's emotion changes in the {len(shifts)} rows, so that there is "
             "nothing to score. Check that X names the dialogues and their speakers."
         )
-    true, pred, shifts = rows_with_labels(X, y_true, y_pred, shifts)
-    score = f1_score(
-        true[shifts], np.asarray(pred)[shifts], average=average, zero_division=0.0
-    )
+    true, pred, shifts = check_labels(y_true, y_pred, shifts, X)
+    score = f1_score(true[shifts], pred[shifts], average=average, zero_division=0.0)
     return float(score)

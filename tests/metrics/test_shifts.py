@@ -80,3 +80,26 @@ def test_alternatives_to_a_turn_are_no_turns():
     role = np.repeat(["utterance", "synthetic"], len(ROWS))
     shifts = emotion_shifts(table(more, role), more["emotion"])
     assert_array_equal(shifts, [*ROWS["shift"], *[False] * len(ROWS)])
+
+
+@pytest.mark.parametrize("kind", ["category", "string[pyarrow]", "column", "frame"])
+def test_emotions_of_any_type_of_pandas_and_in_a_column_are_read(kind):
+    X, y = table(ROWS), ROWS["emotion"]
+    forms = {"column": y.to_numpy()[:, np.newaxis], "frame": y.to_frame()}
+    given = forms[kind] if kind in forms else y.astype(kind)
+    answers = y.where(np.arange(len(y)) != 3, "fear")
+    assert_array_equal(emotion_shifts(X, given), ROWS["shift"])
+    score = emotion_shift_f1(y, answers, X=X)
+    assert emotion_shift_f1(given, answers, X=X) == score
+    assert emotion_shift_f1(given, given, X=X) == 1.0
+
+
+def test_emotions_that_no_answer_can_meet_are_refused():
+    X, y = table(ROWS), ROWS["emotion"]
+    several = pd.get_dummies(y)
+    with pytest.raises(ValueError, match="y is of shape.*one value for each row"):
+        emotion_shift_f1(several, several, X=X)
+    with pytest.raises(ValueError, match="text in one and numbers in the other"):
+        emotion_shift_f1(y, pd.factorize(y)[0], X=X)
+    with pytest.raises(ValueError, match="y_pred has no label in row 4"):
+        emotion_shift_f1(y, y.where(np.arange(len(y)) != 4), X=X)
