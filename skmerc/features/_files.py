@@ -21,6 +21,9 @@ BLOCK = 2**15  # samples of each channel that are decoded at once
 LENGTH_UNKNOWN = 2**62  # libsndfile says 2**63 - 1
 LOSSLESS = {"flac", "tta", "wv", "ape"}  # the formats whose headers count samples
 USUAL_FRAME_RATE = 25
+TELEPHONE_RATE = 8000  # Hz, of G.711
+# Files of bare samples, for which FFmpeg takes 44100 Hz where nothing tells the rate.
+OF_TELEPHONES, OF_ANY_RATE = {"alaw", "mulaw"}, {"s8", "u8", "s16le", "u16le"}
 KINDS_BESIDE = 64  # of data beside a picture; FFmpeg has half as many
 
 
@@ -82,6 +85,11 @@ def read_sound_track(path: str) -> tuple[np.ndarray, int, int]:
     """Return what `read_by_libsndfile` does, of the first sound track of any file."""
     (librosa,) = need("audio", "librosa")
     with opened(path, "audio") as (container, stream):
+        if container.format.name in OF_ANY_RATE:
+            raise Unreadable(
+                "samples without a header, so that nothing tells their rate: write "
+                "them as WAV"
+            )
         parts = [
             (np.concatenate([mix(frame) for frame in frames]), rate)
             for rate, frames in groupby(
@@ -90,8 +98,11 @@ def read_sound_track(path: str) -> tuple[np.ndarray, int, int]:
         ]
         is_exact = container.format.name in LOSSLESS and stream.duration
         seconds = stream.duration * stream.time_base if is_exact else 0
+        is_bare = container.format.name in OF_TELEPHONES
     if not parts:
         raise Unreadable("no sound")
+    if is_bare:
+        return parts[0][0], TELEPHONE_RATE, 0
     rate = parts[0][1]
     samples = [
         librosa.resample(part, orig_sr=own_rate, target_sr=rate)

@@ -256,14 +256,24 @@ def test_mp3_in_a_wave_file_is_read(tmp_path):
     assert len(sound) / rate == pytest.approx(1, abs=0.1)
 
 
-@pytest.mark.parametrize("ending", ["gsm", "vox"])
-def test_files_without_a_header_are_known_by_their_ending(ending, tmp_path):
-    coding = {"gsm": "GSM610", "vox": "VOX_ADPCM"}[ending]
+@pytest.mark.parametrize(
+    ("ending", "coding"),
+    [("gsm", "GSM610"), ("vox", "VOX_ADPCM"), ("al", "ALAW"), ("ul", "ULAW")],
+)
+def test_files_without_a_header_are_known_by_their_ending(ending, coding, tmp_path):
     path = tmp_path / f"a.{ending}"
     soundfile.write(path, sine(rate=8000), 8000, format="RAW", subtype=coding)
     sound, rate = read_sound(path)
     assert rate == 8000
     assert len(sound) >= 8000
+
+
+@pytest.mark.parametrize("ending", ["sb", "ub", "sw", "uw"])
+def test_a_rate_that_nothing_tells_is_not_made_up(ending, tmp_path):
+    path = tmp_path / f"a.{ending}"
+    path.write_bytes(np.int16(2**14 * sine(rate=8000)).tobytes())
+    with pytest.raises(Unreadable, match="nothing tells their rate"):
+        read_sound(path)
 
 
 def test_a_rate_or_number_of_channels_that_changes_midway_is_followed(tmp_path):
