@@ -3,6 +3,8 @@
 import io
 import math
 import os
+import re
+import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -15,8 +17,16 @@ import numpy as np
 
 from skmerc._utils.optional import need
 from skmerc.features._media import FATAL, Unreadable
-from skmerc.features._whole import is_chained, is_cut_short
+from skmerc.features._whole import (
+    chunks_of_wave,
+    end_of_wave,
+    is_chained,
+    is_cut_short,
+    n_bytes_of,
+    read_at,
+)
 
+PCM, EXTENSIBLE = 1, 0xFFFE  # codings of a WAV file
 BLOCK = 2**15  # samples of each channel that are decoded at once
 LENGTH_UNKNOWN = 2**62  # libsndfile says 2**63 - 1
 LOSSLESS = {"flac", "tta", "wv", "ape"}  # the formats whose headers count samples
@@ -50,8 +60,9 @@ def read_sound(path: str) -> tuple[np.ndarray, int]:
     is_cut = is_cut_short(path)
     if is_cut:
         raise Unreadable("a sound cut short")
+    wide = read_wide(path)
     try:
-        samples, rate, n_promised = read_by_libsndfile(path)
+        samples, rate, n_promised = wide or read_by_libsndfile(path)
     except FATAL:
         raise
     except Exception:  # each kind of file that it does not know has another one
@@ -79,6 +90,43 @@ def read_by_libsndfile(path: str) -> tuple[np.ndarray, int, int]:
         if len(parts) == 1:
             raise Unreadable("no sound, since libsndfile believes a length of 0")
         return np.concatenate(parts), file.samplerate, file.frames
+
+
+def read_wide(path: str) -> tuple[np.ndarray, int, int] | None:
+    """Read a WAV file of 24 bits in 4 bytes; None for all others.
+
+    libsndfile reads some of them as if they were packed, and FFmpeg as floats.
+    """
+    with open(path, "rb") as file:
+        if not re.match(rb"(RIFF|RF64|BW64).{4}WAVE", file.read(12), re.DOTALL):
+            return None
+        places = {name: place for name, place, _ in chunks_of_wave(file)}
+        if not places.keys() >= {b"fmt ", b"data"}:
+            return None
+        head = read_at(file, places[b"fmt "], 26).ljust(26, b"\0")
+        coding, n_channels, rate, size, bits, own = struct.unpack("<HHI4xHH8xH", head)
+        coding = own if coding == EXTENSIBLE else coding
+        if not n_channels or (coding, bits, size) != (PCM, 24, 4 * n_channels):
+            return None
+        end = end_of_wave(file) or n_bytes_of(file)
+        content = read_at(file, places[b"data"], end - places[b"data"])
+    n_samples = len(content) // size
+    samples = np.frombuffer(content, "<i4", n_samples * n_channels)
+    return mix_wide(samples.reshape(n_samples, n_channels)), rate, n_samples
+
+
+def mix_wide(samples: np.ndarray) -> np.ndarray:
+    """Return the mean over channels of samples of 24 bits, full scale at 1.
+
+    They should be the upper bytes of the four, and of some recorders are the lower.
+    """
+    if not (samples & 0xFF).any():
+        full_scale = 2.0**31
+    elif np.array_equal(samples, samples << 8 >> 8):
+        full_scale = 2.0**23
+    else:
+        raise Unreadable("samples of 24 bits, by the header, of which 32 are in use")
+    return (samples.mean(axis=1) / full_scale).astype(np.float32)
 
 
 def read_sound_track(path: str) -> tuple[np.ndarray, int, int]:

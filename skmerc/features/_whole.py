@@ -7,7 +7,7 @@ many formats only estimate their length. The sizes of parts are exact.
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, BinaryIO, Literal
 
@@ -196,19 +196,26 @@ def end_of_wave(file: BinaryIO) -> int | None:
 
     Beyond 4 GiB, and where a recorder was ready for that, their size stands in front.
     """
-    end, large = 12, 0
-    while re.match(rb"[ -~]{4}.{4}", head := read_at(file, end, 8), re.DOTALL):
-        size = int.from_bytes(head[4:], "little")
-        if head.startswith(b"ds64"):
-            large = int.from_bytes(read_at(file, end + 16, 8), "little")
-        if head.startswith(b"data"):
+    large = 0
+    for name, start, size in chunks_of_wave(file):
+        if name == b"ds64":
+            large = int.from_bytes(read_at(file, start + 8, 8), "little")
+        if name == b"data":
             size = large if size == 0xFFFFFFFF else size
             is_known = 0 < size < (UNKNOWN_64 if large else UNKNOWN)
             # Some recorders write the size of the file there.
             is_known = is_known and n_bytes_of(file) not in (size, size + 8)
-            return end + 8 + size if is_known else None
-        end += 8 + size + size % 2
+            return start + size if is_known else None
     return None  # a chunk of odd size without its padding hides those behind it
+
+
+def chunks_of_wave(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Yield name, place and size of each chunk of a WAV file."""
+    end = 12
+    while re.match(rb"[ -~]{4}.{4}", head := read_at(file, end, 8), re.DOTALL):
+        size = int.from_bytes(head[4:], "little")
+        yield head[:4], end + 8, size
+        end += 8 + size + size % 2
 
 
 def end_of_au(file: BinaryIO) -> int | None:

@@ -1,6 +1,7 @@
 """Sounds as recorders, telephones and pipes write them: all that is whole is read."""
 
 import re
+import struct
 
 import numpy as np
 import pytest
@@ -174,6 +175,43 @@ def test_remarks_may_stand_before_the_samples(tmp_path):
     np.testing.assert_allclose(read_sound(path)[0], TONE, atol=1e-4)
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(Unreadable, match="cut short"):
+        read_sound(path)
+
+
+PCM_GUID = bytes.fromhex("0100000000001000800000aa00389b71")
+
+
+def write_wide(path, samples, size=None, extensible=False):
+    """Write a WAV file of 24 bits in 4 bytes for each of its samples."""
+    n_channels = samples.shape[1]
+    coding, align = 0xFFFE if extensible else 1, 4 * n_channels
+    head = struct.pack("<HHIIHH", coding, n_channels, 8000, 8000 * align, align, 24)
+    if extensible:
+        head += struct.pack("<HHI", 22, 24, 0) + PCM_GUID
+    data = samples.astype("<i4").tobytes()
+    parts = b"fmt " + struct.pack("<I", len(head)) + head
+    parts += b"data" + struct.pack("<I", len(data) if size is None else size) + data
+    path.write_bytes(b"RIFF" + struct.pack("<I", 4 + len(parts)) + b"WAVE" + parts)
+    return path
+
+
+@pytest.mark.parametrize("size", [None, 0, 0xFFFFFFFF])
+@pytest.mark.parametrize("extensible", [False, True])
+@pytest.mark.parametrize("place", ["upper bytes", "lower bytes"])
+def test_24_bits_may_lie_in_4_bytes(place, extensible, size, tmp_path):
+    """The size of a sample in bytes tells so, and not its bits."""
+    samples = np.random.default_rng(0).integers(-(2**23), 2**23, (9000, 2))
+    stored = samples << 8 if place == "upper bytes" else samples
+    path = write_wide(tmp_path / "a.wav", stored, size, extensible)
+    sound, rate = read_sound(path)
+    assert rate == 8000
+    np.testing.assert_allclose(sound, samples.mean(axis=1) / 2**23, atol=1e-6)
+
+
+def test_a_sound_of_more_bits_than_its_header_tells_is_refused(tmp_path):
+    samples = np.random.default_rng(0).integers(-(2**31), 2**31, (9000, 1))
+    path = write_wide(tmp_path / "a.wav", samples)
+    with pytest.raises(Unreadable, match="24 bits, by the header, of which 32"):
         read_sound(path)
 
 
