@@ -325,13 +325,18 @@ def opened(path: str, kind: str) -> Iterator[tuple[Any, Any]]:
 
 
 def first_stream(container: Any, kind: str) -> Any:
-    """Return the first stream of a kind which is more than the picture of a cover."""
+    """Return the first stream of a kind which is more than the picture of a cover.
+
+    Where a file marks one as what is played unless another is chosen, it is this one.
+    """
     streams = [
         stream
         for stream in getattr(container.streams, kind)
         if not stream.disposition & stream.disposition.attached_pic
     ]
-    for stream in streams:
+    for stream in sorted(
+        streams, key=lambda one: not one.disposition & one.disposition.default
+    ):
         if stream.codec_context is not None:
             return stream
     known = " of a coding that FFmpeg knows" if streams else ""

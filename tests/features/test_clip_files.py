@@ -236,6 +236,30 @@ def test_a_cover_is_no_clip(first, tmp_path):
     assert [round(frame.mean()) // 10 for frame in frames_of(path)] == [5] * 4
 
 
+@pytest.mark.parametrize("ending", ["mkv", "mp4"])
+@pytest.mark.parametrize("marked", [0, 1])
+def test_of_several_sound_tracks_the_one_that_is_played_is_read(
+    marked, ending, tmp_path
+):
+    path, marks = tmp_path / f"a.{ending}", av.stream.Disposition
+    with av.open(str(path), "w") as container:
+        streams = [
+            container.add_stream("aac", rate=16000, layout="mono") for _ in range(2)
+        ]
+        for stream in streams:
+            is_marked = stream is streams[marked]
+            stream.disposition = marks.default if is_marked else marks(0)
+        for stream, frequency in zip(streams, (200, 400), strict=True):
+            tone = sine(frequency).astype(np.float32)[None]
+            frame = av.AudioFrame.from_ndarray(tone, format="fltp", layout="mono")
+            frame.sample_rate = 16000
+            container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+    sound, rate = read_sound(str(path))
+    loudest = np.argmax(np.abs(np.fft.rfft(sound))) * rate / len(sound)
+    assert loudest == pytest.approx((200, 400)[marked], abs=10)
+
+
 def test_sound_with_a_cover_has_no_pictures(tmp_path):
     path = tmp_path / "a.mp4"
     with av.open(str(path), "w") as container:
