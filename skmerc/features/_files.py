@@ -41,6 +41,8 @@ def check_file(path: str) -> None:
     """Say what is wrong with a file before a decoder says it in its own words."""
     if not os.path.exists(path):
         hint = ": what a URL names must be downloaded first" if "://" in path else ""
+        if "\\" in path and os.sep != "\\":
+            hint = ": backslashes part no folders here, so write slashes"
         raise Unreadable(f"no such file{hint}")
     if os.path.isdir(path):
         raise Unreadable("a folder in place of a file")

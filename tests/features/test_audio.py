@@ -1,3 +1,4 @@
+import os
 import pickle
 import sys
 import tracemalloc
@@ -221,6 +222,13 @@ def test_what_cannot_be_read_is_a_missing_modality_with_one_warning(tmp_path):
         assert f"1 with {fault}" in message
     assert np.isfinite(X[0]).all()
     assert np.isnan(X[1:]).all()
+
+
+@pytest.mark.skipif(os.sep == "\\", reason="backslashes part folders here")
+def test_a_path_of_windows_is_told_where_it_is_none():
+    extractor = AudioFunctionals(errors="raise").fit([])
+    with pytest.raises(ValueError, match=r"Row 0, .*so write slashes"):
+        extractor.transform([r"clips\dia0_utt0.wav"])
 
 
 def test_with_errors_raised_the_message_names_row_and_file(tmp_path):
