@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from skmerc._utils.output import leave_output
+from skmerc._utils.output import leave_output, tell
 from skmerc.datasets import make_conversations
 from skmerc.frame import drop_keys, mark_validation
 from skmerc.metrics import recognition_report
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0, or 1 where whoever reads the output has stopped.
+        The exit code: 0, or 1 where the output cannot be written or is not read on.
 
     Raises
     ------
@@ -84,8 +84,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     try:
         _show(arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
+        leave_output()
+        return 1
+    except OSError as error:  # it reads no file: what it prints finds no place
+        tell(f"skmerc.demo: error: {error}", sys.stderr)
         leave_output()
         return 1
     return 0

@@ -1,5 +1,6 @@
 """The main job from the installed package."""
 
+import os
 import subprocess
 import sys
 
@@ -27,6 +28,21 @@ def test_a_reader_who_has_seen_enough_breaks_nothing():
     assert process.wait() == 1
     assert "BrokenPipe" not in told
     assert "Traceback" not in told
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full device")
+def test_a_full_disk_is_told_without_a_traceback():
+    demo = [sys.executable, "-m", "skmerc.demo", "--quick", "--dialogues", "8"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(demo, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "No space left on device" in done.stderr
+
+
+def test_without_an_output_nothing_is_printed(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["--quick", "--dialogues", "8"]) == 0
 
 
 def test_too_few_dialogues_are_told_without_a_traceback(capsys):

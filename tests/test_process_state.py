@@ -1,5 +1,7 @@
 """What the process, or another library, has set in torch and numpy decides nothing."""
 
+import errno
+import io
 import sys
 
 import numpy as np
@@ -15,7 +17,8 @@ from systems import (
 )
 from tqdm.auto import tqdm
 
-from skmerc import config_context
+from skmerc import EmotionRecognizer, config_context
+from skmerc._utils.output import tell
 from skmerc._utils.progress import progress
 from skmerc.datasets import make_conversations
 from skmerc.graph import to_pyg
@@ -44,12 +47,68 @@ def test_fits_and_answers_are_the_same_in_all_states(table, name):
         np.testing.assert_array_equal(found, expected)
 
 
+class Unwritable(io.StringIO):
+    """A log on a full disk, or a pipe that nobody reads any more."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def write(self, text):
+        raise self.error
+
+    def flush(self):
+        pass  # nothing was written
+
+
+class Undrained(Unwritable):
+    """One that still holds what it could not pass on."""
+
+    def flush(self):
+        raise self.error
+
+
+def closed():
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+NOWHERE = {
+    "none": lambda: None,
+    "closed": closed,
+    "full": lambda: Unwritable(OSError(errno.ENOSPC, "No space left on device")),
+    "undrained": lambda: Undrained(OSError(errno.ENOSPC, "No space left on device")),
+    "broken": lambda: Unwritable(BrokenPipeError(errno.EPIPE, "Broken pipe")),
+}
+
+
+@pytest.fixture(params=NOWHERE)
+def no_console(request, monkeypatch):
+    """Streams that take nothing, whatever is printed."""
+    monkeypatch.setattr(sys, "stderr", NOWHERE[request.param]())
+    monkeypatch.setattr(sys, "stdout", NOWHERE[request.param]())
+
+
 @pytest.mark.parametrize("name", mostly_slow(NAMES))
-def test_a_process_without_a_console_may_ask_for_progress(table, name, monkeypatch):
-    monkeypatch.setattr(sys, "stderr", None)
-    monkeypatch.setattr(sys, "stdout", None)
+def test_a_process_without_a_console_may_ask_for_progress(table, name, no_console):
+    expected = result_of(name, *table)
     with config_context(verbose=1):
-        fit_model(make_model(name), name, *table)
+        found = result_of(name, *table)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_so_may_one_that_chooses_the_steps(no_console):
+    X, y = make_conversations(6, n_turns=(6, 8), random_state=0)  # too few for networks
+    expected = EmotionRecognizer(random_state=0).fit(X, y).predict_proba(X)
+    model = EmotionRecognizer(random_state=0, verbose=1).fit(X, y)
+    np.testing.assert_array_equal(model.predict_proba(X), expected)
+
+
+def test_letters_that_a_console_lacks_are_shown_as_escapes():
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", newline="\n")
+    tell("Wörter", stream)
+    assert stream.buffer.getvalue() == b"W\\xf6rter\n"
 
 
 @pytest.mark.slow

@@ -2,10 +2,12 @@
 
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from tqdm.auto import tqdm
 
+from skmerc._utils.output import takes_words
 from skmerc.config import get_config
 
 
@@ -27,9 +29,23 @@ def progress(
     Further settings are those of tqdm.
     """
     # Services and programs without a console have nothing to draw a bar on.
-    hidden = sys.stderr is None or not is_shown(verbose)
-    kind = _Hidden if hidden else tqdm
+    hidden = not (is_shown(verbose) and takes_words(sys.stderr))
+    kind = _Hidden if hidden else _Shown
     return kind(iterable, desc=title(owner, step), disable=hidden, **settings)
+
+
+class _Shown(tqdm):
+    """A bar without which the work goes on, where a full disk or a pipe ends it."""
+
+    def display(self, *args: Any, **kwargs: Any) -> Any:
+        """Draw it, if that is possible."""
+        with suppress(OSError, ValueError):
+            return super().display(*args, **kwargs)
+
+    def close(self) -> None:
+        """End its line, if that is possible."""
+        with suppress(OSError, ValueError):
+            super().close()
 
 
 class _Hidden(tqdm):

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from skmerc._utils.optional import need
+from skmerc._utils.output import takes_words
 from skmerc.cli._reading import columns_to_learn, how_to_read, read
 from skmerc.cli._words import as_options, tell
 from skmerc.cli._writing import format_of, refuse_out, write
@@ -189,7 +190,7 @@ def _answers(model: Any, X: pd.DataFrame) -> tuple[Any, pd.DataFrame]:
 @contextmanager
 def _progress(arguments: Namespace) -> Iterator[bool]:
     """Show bars to people; nothing but results goes to the standard output."""
-    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    is_terminal = takes_words(sys.stderr) and sys.stderr.isatty()
     is_shown = arguments.verbose or is_terminal
     with config_context(verbose=int(is_shown)), redirect_stdout(sys.stderr):
         yield is_shown

@@ -4,6 +4,7 @@ import re
 import shlex
 import sys
 
+from skmerc._utils import output
 from skmerc.cli._parser import PARAMETERS, option
 
 _PHRASES = {
@@ -24,8 +25,7 @@ class UsageError(Exception):
 
 def tell(words: str) -> None:
     """Write to the standard error, if there is one."""
-    if sys.stderr is not None:  # or print would take the standard output
-        print(words, file=sys.stderr)
+    output.tell(words, sys.stderr)
 
 
 def as_options(message: str) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from skmerc._utils.files import refuse_unwritable, write_atomically
 from skmerc._utils.optional import need
+from skmerc._utils.output import showable
 from skmerc.cli._parser import FORMATS
 from skmerc.cli._words import UsageError
 
@@ -82,8 +83,7 @@ def _print(content: bytes) -> None:
     if raw is None:  # that of a notebook or a test takes text alone
         out.write(content.decode())
     elif out.isatty():
-        shown = content.decode().encode(out.encoding, "backslashreplace")
-        out.write(shown.decode(out.encoding))
+        out.write(showable(content.decode(), out))
     else:
         out.flush()
         raw.write(content)

@@ -3,6 +3,7 @@
 import math
 import os
 import random
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import torch
 
 from skmerc._utils.locks import LOADING, Turn
 from skmerc._utils.optional import need
+from skmerc._utils.output import takes_words
 from skmerc._utils.progress import is_shown
 from skmerc._utils.seeding import repeatable, seeded
 from skmerc._utils.threads import threads_for
@@ -161,7 +163,8 @@ def _progress_bars(shown: Any) -> Iterator[None]:
     from huggingface_hub import utils as hub
     from transformers.utils import logging
 
-    if is_shown(shown) or os.environ.get("HF_HUB_DISABLE_PROGRESS_BARS"):
+    is_decided = os.environ.get("HF_HUB_DISABLE_PROGRESS_BARS")
+    if is_decided or (is_shown(shown) and takes_words(sys.stderr)):
         yield
         return
     were_shown = logging.is_progress_bar_enabled()

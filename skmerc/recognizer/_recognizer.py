@@ -1,6 +1,7 @@
 """The estimator for those who only want it to work."""
 
 import os
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted, check_random_state, valida
 from skmerc._training._standardize import warn_of_value_never_seen
 from skmerc._utils.compat import HasMethods, StrOptions, fit_context
 from skmerc._utils.fitting import all_or_nothing, of_one_fit
+from skmerc._utils.output import tell
 from skmerc._utils.progress import is_shown
 from skmerc._utils.registry import documented
 from skmerc._utils.seeding import draw_seed
@@ -234,7 +236,8 @@ class EmotionRecognizer(ClassifierMixin, BaseEstimator):
         self._keys = dict(table.key_names)
         self._keys_told = keys_told(table)
         if is_shown(self.verbose):
-            print("\n".join(f"{step}: {why}" for step, why in self.choices_.items()))
+            lines = (f"{step}: {why}" for step, why in self.choices_.items())
+            tell("\n".join(lines), sys.stdout)
         pipeline = _pipeline(before, choice)
         data, labels = table.data, y
         if table.key_names and not choice.in_context:

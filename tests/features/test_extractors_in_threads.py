@@ -1,5 +1,7 @@
 """Extractors among what the process and its other threads do."""
 
+import io
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -77,3 +79,18 @@ def test_features_are_the_same_in_all_states_of_the_process(make, model):
 
 def test_so_it_is_for_clips(clips):
     check_all_states(*clips)
+
+
+def test_a_process_without_a_console_may_ask_for_progress(make_model, monkeypatch):
+    folder = make_model()  # one that is loaded here
+    expected = TextEmbedder(str(folder), cache=None).fit_transform(TEXTS)
+    for stream in (None, io.StringIO()):
+        (folder / "touched").write_text("")
+        if stream is not None:
+            stream.close()
+            (folder / "touched").unlink()
+        monkeypatch.setattr(sys, "stdout", stream)
+        monkeypatch.setattr(sys, "stderr", stream)
+        embedder = TextEmbedder(str(folder), cache=None, verbose=1)
+        found = embedder.fit_transform(TEXTS)
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))
