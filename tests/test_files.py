@@ -1,16 +1,28 @@
 """Files that many write at once, and of which readers see whole ones only."""
 
 import os
+import re
 import stat
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from skmerc import CBERLClassifier
 from skmerc._utils import files
-from skmerc._utils.files import write_atomically
+from skmerc._utils.files import as_path, write_atomically
+from skmerc.datasets import (
+    iter_table,
+    load_subtitles,
+    load_table,
+    make_conversations,
+    to_frame,
+)
+from skmerc.persistence import load_model, save_model
 
 LARGE = 200_000
 
@@ -166,3 +178,29 @@ def test_a_process_that_is_killed_leaves_nothing(tmp_path):
     done = subprocess.run([sys.executable, "-c", die, str(tmp_path / "model")])
     assert done.returncode < 0
     assert os.listdir(tmp_path) == []
+
+
+def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
+    """As in pandas, wherever a path is given."""
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    X, y = make_conversations(6, n_turns=(3, 4), random_state=0)
+    X.assign(label=y).to_csv(tmp_path / "calls.csv", index=False)
+    assert load_table("~/calls.csv")[1].tolist() == y.tolist()
+    assert sum(len(part) for part, _ in iter_table("~/calls.csv")) == len(X)
+    said = pd.DataFrame({"dialogue": [1], "turn": [0], "text": ["Hello."]})
+    said.to_csv(tmp_path / "said.csv", index=False)
+    assert to_frame("~/said.csv")[0]["utterance"].tolist() == ["Hello."]
+    (tmp_path / "call.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nHello.\n")
+    for path in ("~/call.srt", ["~/call.srt"]):
+        assert load_subtitles(path)[0]["utterance"].tolist() == ["Hello."]
+    model = CBERLClassifier(
+        hidden_size=8, max_epochs=1, checkpoint="~/state", random_state=0
+    ).fit(X, y)
+    assert (tmp_path / "state").is_dir()
+    save_model(model, "~/emotions.skmerc")
+    again = load_model("~/emotions.skmerc")
+    assert again.predict(X).tolist() == model.predict(X).tolist()
+    with pytest.raises(FileNotFoundError, match=re.escape(str(tmp_path / "no.csv"))):
+        load_table("~/no.csv")
+    assert as_path("~nobody of this name/a") == Path("~nobody of this name/a")

@@ -12,6 +12,7 @@ from typing import Any, Self
 import joblib
 import torch
 
+from skmerc._utils.files import as_path
 from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import OtherThreadsWarning
 
@@ -45,7 +46,7 @@ class FitFolder:
     interrupted = False
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = as_path(path)
         self.written: set[str] = set()
 
     def __enter__(self) -> Self:

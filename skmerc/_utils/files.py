@@ -15,6 +15,11 @@ _NAMELESS = getattr(os, "O_TMPFILE", None)
 _CHARACTERS = 40
 
 
+def as_path(path: FilePath) -> Path:
+    """Path that a user gives, in which ``~`` is the home folder, as in pandas."""
+    return Path(os.path.expanduser(path))
+
+
 def write_atomically(path: FilePath, content: bytes, *, follow: bool = True) -> None:
     """Write bytes so that a reader finds the old file or the new one, whole.
 
@@ -37,7 +42,8 @@ def write_atomically(path: FilePath, content: bytes, *, follow: bool = True) -> 
     OSError
         If the file cannot be written.
     """
-    path = Path(os.path.realpath(path) if follow else path)
+    path = as_path(path)
+    path = Path(os.path.realpath(path)) if follow else path
     if follow and path.exists() and not path.is_file():
         path.write_bytes(content)  # which also tells that it is a folder
         return
@@ -66,7 +72,7 @@ def refuse_unwritable(path: FilePath) -> None:
     OSError
         If the file cannot be written.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(as_path(path)))
     try:
         if target.exists() and not target.is_file():
             return

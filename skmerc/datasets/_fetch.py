@@ -8,6 +8,7 @@ from numbers import Integral, Real
 from pathlib import Path
 
 from skmerc._utils.compat import Interval, validate_params
+from skmerc._utils.files import as_path
 from skmerc._utils.optional import need
 from skmerc._utils.types import FilePath
 
@@ -114,7 +115,7 @@ def fetch_meld_annotations(
     ['dev_sent_emo.csv', 'test_sent_emo.csv', 'train_sent_emo.csv']
     """
     home = data_home or os.environ.get("SKMERC_DATA_HOME") or "~/skmerc_data"
-    folder = Path(home).expanduser() / "meld"
+    folder = as_path(home) / "meld"
     missing = [
         name
         for name, checksum in _MELD.checksums.items()

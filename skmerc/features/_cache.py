@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from skmerc._utils.files import as_path
 from skmerc._utils.locks import Turn
 from skmerc._utils.types import FilePath
 
@@ -118,7 +119,7 @@ def open_cache(
     elif where == "process":
         yield PROCESS_CACHE
     else:
-        with _open_folder(Path(where).expanduser(), n_features) as cache:
+        with _open_folder(as_path(where), n_features) as cache:
             yield cache
 
 

@@ -2,12 +2,12 @@
 
 import os
 from numbers import Real
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from skmerc._utils.compat import Interval
+from skmerc._utils.files import as_path
 from skmerc._utils.optional import need
 from skmerc._utils.registry import storable
 from skmerc._utils.types import FilePath
@@ -111,7 +111,7 @@ class FaceReader:
         self.mediapipe, self.tasks, self.landmarks, _ = need(
             "face", "mediapipe", tasks, f"{tasks}.vision.face_landmarker", "av"
         )
-        path = Path(model).expanduser()
+        path = as_path(model)
         if not path.is_file():
             raise FileNotFoundError(
                 f"No file {os.fspath(model)!r}. FaceFeatures needs MediaPipe's "

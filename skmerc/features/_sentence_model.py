@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from skmerc._utils.files import as_path
 from skmerc._utils.locks import LOADING, Turn
 from skmerc._utils.optional import need
 from skmerc._utils.output import takes_words
@@ -135,7 +136,7 @@ def _import_quietly() -> None:
 
 def _find_folder(model: FilePath) -> Path | None:
     """Return the folder that `model` names, or None if it is the name of a model."""
-    path = Path(model).expanduser()
+    path = as_path(model)
     if path.is_dir():
         return path.resolve()
     if isinstance(model, os.PathLike) or model.startswith((".", "~", "/")):

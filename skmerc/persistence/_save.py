@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from skmerc import __version__
 from skmerc._training import resolve_device
 from skmerc._training._stored import Store
-from skmerc._utils.files import write_atomically
+from skmerc._utils.files import as_path, write_atomically
 from skmerc._utils.optional import need
 from skmerc._utils.types import FilePath
 from skmerc._utils.warnings import warn_user
@@ -179,6 +179,7 @@ def load_model(
     """
     skops, _ = need("persistence", "skops.io", "safetensors.torch")
     place = None if device is None else resolve_device(device)
+    path = as_path(path)
     about, structure, weights = _read(path)
     named = {t if isinstance(t, str) else name_of(t) for t in trusted or ()}
     try:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from skmerc._utils.compat import StrOptions
+from skmerc._utils.files import as_path
 from skmerc._utils.types import FilePath
 from skmerc._utils.warnings import warn_user
 from skmerc.datasets._corpus import PARTS, TEXT, as_corpus
@@ -175,7 +176,7 @@ def load_meld(
     if _is_annotation(path):
         corpus = _read_annotations(path)
         if features is not None:
-            corpus = _with_features(corpus, Path(features), members)
+            corpus = _with_features(corpus, as_path(features), members)
     elif features is None:
         corpus = _read_features(path, members)
     else:

@@ -1,9 +1,8 @@
 """Features in folders: one NumPy file, or one folder of faces, per utterance."""
 
-from pathlib import Path
-
 import numpy as np
 
+from skmerc._utils.files import as_path
 from skmerc.datasets.formats._arrays import read_array
 from skmerc.datasets.formats._budget import Budget
 from skmerc.datasets.formats._files import check_file, damaged
@@ -19,7 +18,7 @@ def read_feature_folders(folders, ids, genders):
     Where the face of the speaker is nowhere, the row is NaN throughout.
     """
     return {
-        name: _read_folder(Path(folder), ids, genders)
+        name: _read_folder(as_path(folder), ids, genders)
         for name, folder in folders.items()
     }
 

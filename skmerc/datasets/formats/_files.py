@@ -9,6 +9,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from skmerc._utils.files import as_path
 from skmerc._utils.types import FilePath
 from skmerc.datasets.formats._budget import OverBudgetError
 from skmerc.exceptions import UnsafePickleError
@@ -177,9 +178,9 @@ def reader(load: _Function) -> _Function:
 
     @wraps(load)
     def load_checked(path: FilePath, *args: Any, **settings: Any) -> Any:
-        features = settings.get("features") or []
+        path, features = as_path(path), settings.get("features") or []
         others = features.values() if isinstance(features, dict) else [features]
         with content_of(path, "data of this kind", *others):
-            return load(Path(path), *args, **settings)
+            return load(path, *args, **settings)
 
     return cast(_Function, load_checked)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from skmerc._utils.files import as_path
 from skmerc._utils.optional import need
 from skmerc.datasets.formats._csv_dialect import known_encoding, marked_encoding
 from skmerc.datasets.formats._csv_files import read_texts
@@ -32,7 +33,7 @@ def as_items(given, names, numbers, encoding=None):
     `encoding` is that of a file of text, where it is told.
     """
     if isinstance(given, str | Path):
-        return _read_file(Path(given), names, numbers, encoding)
+        return _read_file(as_path(given), names, numbers, encoding)
     if isinstance(given, list | tuple | pd.DataFrame):
         return given
     if hasattr(given, "get_utterances_dataframe"):  # a Corpus of ConvoKit

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from skmerc._utils.compat import Interval, validate_params
+from skmerc._utils.files import as_path
 from skmerc._utils.types import FilePath
 from skmerc.datasets.formats._budget import Budget
 from skmerc.datasets.formats._files import check_file, content_of
@@ -137,7 +138,7 @@ def iter_table(
     >>> model.n_iter_
     6
     """
-    path = Path(path)
+    path = as_path(path)
     names = as_names("modalities", modalities)
     with content_of(path, "a table"):
         kind, files = _files_of(path, label)

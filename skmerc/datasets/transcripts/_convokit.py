@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from skmerc._utils.compat import HasMethods, validate_params
+from skmerc._utils.files import as_path
 from skmerc.datasets.formats._files import content_of
 from skmerc.datasets.tables._to_frame import to_frame
 from skmerc.datasets.transcripts._dialogues import name_of_speaker, told_apart
@@ -113,7 +114,7 @@ def load_convokit(
         if speaker_name is not None:
             records = _renamed(records, _names("the corpus", people, speaker_name))
         return to_frame(records, label=label, columns=columns)
-    path = Path(path)
+    path = as_path(path)
     if not path.is_dir():
         kind = "is a file; give the folder that it is in" if path.exists() else ""
         error = NotADirectoryError if path.exists() else FileNotFoundError

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from skmerc._utils.compat import validate_params
+from skmerc._utils.files import as_path
 from skmerc._utils.types import FilePath
 from skmerc.datasets.formats._budget import Budget
 from skmerc.datasets.formats._files import content_of
@@ -126,7 +127,7 @@ def load_slack(
     0    general_0              anna  Late, @ben?    10.0001
     1    general_0               ben      I know.    25.0002
     """
-    path, pause = Path(path), seconds_of_pause(new_dialogue_after)
+    path, pause = as_path(path), seconds_of_pause(new_dialogue_after)
     folders, root = _find_channels(path, channels)
     days = {folder: _days_of(folder) for folder in folders}
     size = bytes_of(day for found in days.values() for day in found)

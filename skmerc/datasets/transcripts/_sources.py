@@ -5,6 +5,7 @@ import re
 from collections import Counter, defaultdict
 from pathlib import Path
 
+from skmerc._utils.files import as_path
 from skmerc._utils.warnings import warn_user
 from skmerc.datasets.formats._csv_dialect import marked_encoding
 from skmerc.datasets.formats._files import check_file
@@ -44,7 +45,7 @@ def find_files(path, endings, known=None):
             f"{path!r:.200} names no file; give a path, a list of paths or a folder."
         )
     given = [path] if isinstance(path, str | Path) else path
-    files = [file for one in given for file in _files_of(Path(one), endings, known)]
+    files = [file for one in given for file in _files_of(as_path(one), endings, known)]
     for name_of in (lambda file: file.stem, lambda file: file.name, str):
         names = list(map(name_of, files))
         if len(set(names)) == len(names):
