@@ -9,12 +9,18 @@ from skmerc.frame._numbers import refuse_masked
 LEAST, MOST = 1e-30, 1e30
 
 
-def check_weight(sample_weight: ArrayLike | None, features: np.ndarray) -> np.ndarray:
+def check_weight(
+    sample_weight: ArrayLike | None,
+    features: np.ndarray,
+    is_synthetic: np.ndarray | None = None,
+) -> np.ndarray:
     """Check the weights of the rows of a table, and return them in double precision.
 
-    What vanishes or overflows in float32 is refused, and what is masked.
+    What vanishes or overflows in float32 is refused, and what is masked, and what a
+    sampler has left without the weights of the rows that it made.
     """
     refuse_masked(sample_weight, "sample_weight", fill="0")
+    _refuse_before_sampler(sample_weight, is_synthetic)
     weight = check_sample_weight(
         sample_weight, features, dtype=np.float64, ensure_non_negative=True
     )
@@ -26,6 +32,19 @@ def check_weight(sample_weight: ArrayLike | None, features: np.ndarray) -> np.nd
             f"{LEAST} and {MOST}."
         )
     return weight
+
+
+def _refuse_before_sampler(
+    weight: ArrayLike | None, is_synthetic: np.ndarray | None
+) -> None:
+    if weight is None or is_synthetic is None or not is_synthetic.any():
+        return
+    if np.shape(weight) == ((~is_synthetic).sum(),):
+        raise ValueError(
+            f"sample_weight has {np.size(weight)} rows, and X has {len(is_synthetic)}, "
+            f"of which a sampler has made {is_synthetic.sum()}. Weights do not pass a "
+            "sampler; leave them or the sampler out, or take class_weight."
+        )
 
 
 def refuse_nothing_to_learn(rows: np.ndarray) -> None:

@@ -60,6 +60,9 @@ def complete_labels(y: Any, context: np.ndarray, *, numeric: bool = False) -> An
     _refuse_lists(labels)
     missing = labels.isna().to_numpy()
     _refuse_missing(missing & ~context)
+    if numeric and pd.api.types.is_numeric_dtype(labels):
+        infinite = np.isinf(labels.to_numpy(float, na_value=np.nan))
+        missing = missing | context & infinite
     if missing.all():
         return np.zeros(len(labels), int)
     labels = labels.where(~missing, labels[~missing].iloc[0])
@@ -73,8 +76,10 @@ def _complete_matrix(y: Any, labels: np.ndarray, context: np.ndarray) -> Any:
     missing = pd.isna(labels)
     _refuse_missing(missing.any(axis=1) & ~context)
     # Types of pandas give objects, of which scikit-learn makes no matrix of indicators.
-    if labels.dtype != object and not missing.any():
+    # scipy takes no bytes in the order of other machines.
+    if labels.dtype != object and labels.dtype.isnative and not missing.any():
         return y
+    labels = labels.astype(labels.dtype.newbyteorder("="))
     return _as_numbers(np.where(missing, 0, labels))
 
 

@@ -46,7 +46,7 @@ from skmerc._utils.registry import PresetMixin, Range, storable
 from skmerc._utils.threads import threads_for
 from skmerc._utils.types import FilePath, Modalities, RandomState, Table
 from skmerc.frame import KEYS, drop_keys
-from skmerc.frame._columns import VALIDATION, parse_table
+from skmerc.frame._columns import SYNTHETIC, VALIDATION, parse_table
 from skmerc.frame._conversations import Conversations, read_conversations
 from skmerc.frame._warnings import keys_told, warn_of_lost_keys
 from skmerc.fusion._layout import behind_keys, code_names, table_names
@@ -359,7 +359,8 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         check_net_settings(self)
         tasks = FitTasks.of(self, X, y, sample_weight)
         table, y = self._read_training(X, y)
-        weight = check_weight(sample_weight, table.features)
+        is_synthetic = table.role == SYNTHETIC
+        weight = check_weight(sample_weight, table.features, is_synthetic)
         learned, scored = weight * table.learnable, weight * (table.role == VALIDATION)
         rows = table.select(learned > 0)
         refuse_nothing_to_learn(rows)

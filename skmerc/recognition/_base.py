@@ -249,7 +249,8 @@ class DialogueEstimator(
             self._keys_told = keys_told(parsed)
         names = getattr(self, "feature_names_in_", None)
         check_partial_missing(table, self.partial_nan, names)
-        weight = check_weight(sample_weight, table.features)
+        is_synthetic = table.role == SYNTHETIC
+        weight = check_weight(sample_weight, table.features, is_synthetic)
         refuse_context_alone(table.role == CONTEXT)
         return table, labels, weight
 

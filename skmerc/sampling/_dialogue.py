@@ -1,6 +1,7 @@
 """The over-samplers of imbalanced-learn on tables with keys."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
@@ -119,7 +120,8 @@ class DialogueSampler(KeyedSamplerMixin, BaseSampler):
         features, labels = table.conversations.features[rows], table.y[rows]
         names = getattr(self, "feature_names_in_", None)
         given = features if names is None else pd.DataFrame(features, columns=names)
-        more, more_labels = self.sampler_.fit_resample(given, labels)
+        with _counts_of_classes_told(labels):
+            more, more_labels = self.sampler_.fit_resample(given, labels)
         more = np.array(more)  # that of a frame can not be written to
         self._check_kept(features, labels, more, more_labels)
         synthetic, new_labels = more[len(rows) :], more_labels[len(rows) :]
@@ -161,6 +163,23 @@ class DialogueSampler(KeyedSamplerMixin, BaseSampler):
         sampler = RandomOverSampler() if self.sampler is None else self.sampler
         tags.input_tags.allow_nan = get_tags(sampler).input_tags.allow_nan
         return tags
+
+
+@contextmanager
+def _counts_of_classes_told(labels: np.ndarray) -> Iterator[None]:
+    """Name the emotions of which a sampler that asks for neighbours finds too few."""
+    try:
+        yield
+    except ValueError as error:
+        if "n_samples" not in str(error):
+            raise
+        classes, counts = np.unique(labels, return_counts=True)
+        found = dict(zip(classes.tolist(), counts.tolist(), strict=True))
+        raise ValueError(
+            f"{error}. The utterances of each emotion are {found}. Leave the rare ones "
+            "out by sampling_strategy, ask for fewer neighbours, or take a sampler "
+            "that needs none."
+        ) from error
 
 
 def _check_missing(sampler: Any, table: Table) -> None:

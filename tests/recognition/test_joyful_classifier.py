@@ -394,3 +394,11 @@ def test_whatever_stands_in_context_rows_of_a_matrix_is_ignored(table):
     )
     np.testing.assert_array_equal(first.predict_proba(X), second.predict_proba(X))
     assert first.score(X, y) == second.score(X, np.where(context[:, None], -1, y))
+
+
+def test_a_matrix_of_another_order_of_bytes_is_learned_and_scored(table):
+    X, y = table[0], several(table[1])
+    swapped = y.astype(np.dtype(np.int64).newbyteorder())
+    plain, model = (JoyfulClassifier(**SMALL).fit(X, part) for part in (y, swapped))
+    np.testing.assert_array_equal(model.predict_proba(X), plain.predict_proba(X))
+    assert model.score(X, swapped) == plain.score(X, y)

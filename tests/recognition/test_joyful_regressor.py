@@ -309,3 +309,14 @@ def test_scores_must_be_numbers_in_one_column(table):
         JoyfulRegressor(**SMALL).fit(X, np.stack([y, y], axis=1))
     with pytest.raises(ValueError, match="label is missing in 1 rows, first in row 3"):
         JoyfulRegressor(**SMALL).fit(X, np.where(np.arange(len(y)) == 3, np.nan, y))
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 7.0])
+def test_whatever_stands_in_context_rows_is_ignored(table, value):
+    X, y = table
+    context = np.arange(len(y)) % 3 == 1
+    X = X.assign(dialogue__role=np.where(context, "context", "utterance"))
+    expected = JoyfulRegressor(**SMALL).fit(X, np.where(context, 0.0, y))
+    model = JoyfulRegressor(**SMALL).fit(X, np.where(context, value, y))
+    np.testing.assert_array_equal(model.predict(X), expected.predict(X))
+    assert model.score(X, np.where(context, value, y)) == expected.score(X, y)

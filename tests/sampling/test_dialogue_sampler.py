@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +19,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 
+from skmerc import CBERLClassifier, DJVAEFuser
 from skmerc.frame import KEYS, drop_keys, make_frame, mark_validation
 from skmerc.sampling import DialogueSampler, up_to_mean
 
@@ -317,3 +320,22 @@ def test_a_pipeline_around_an_over_sampler_makes_what_the_over_sampler_makes(tab
     assert found[1].tolist() == expected[1].tolist()
     assert piped.source_indices_.tolist() == plain.source_indices_.tolist()
     assert piped.sampling_strategy_ == plain.sampling_strategy_ == {"fear": 3}
+
+
+@pytest.mark.parametrize("sampler", [SMOTE(), ADASYN()], ids=["SMOTE", "ADASYN"])
+def test_too_few_neighbours_are_told_with_the_emotions_that_have_so_few(table, sampler):
+    X, y = table
+    y = np.where(np.arange(len(y)) < 2, "rare", "joy")
+    told = "emotion are {'joy': 58, 'rare': 2}. Leave the rare ones"
+    with pytest.raises(ValueError, match=re.escape(told)):
+        DialogueSampler(sampler).fit_resample(X, y)
+
+
+@pytest.mark.parametrize("step", [CBERLClassifier, DJVAEFuser])
+def test_weights_behind_a_sampler_are_told_not_to_pass_it(table, step):
+    X, y = table
+    step = step(hidden_size=8, max_epochs=1)
+    model = make_pipeline(DialogueSampler(RandomOverSampler()), step)
+    given = {f"{type(step).__name__.lower()}__sample_weight": np.ones(len(X))}
+    with pytest.raises(ValueError, match="60 rows, and X has .* a sampler has made"):
+        model.fit(X, y, **given)
