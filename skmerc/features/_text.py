@@ -24,7 +24,7 @@ from skmerc.features._passages import make_passages
 from skmerc.features._sentence_model import SentenceModel, load_sentence_model
 from skmerc.frame import drop_keys
 from skmerc.frame._columns import as_pandas, is_array_like
-from skmerc.frame._texts import clean, is_blank, tell_of_changes
+from skmerc.frame._texts import clean, tell_of_changes
 
 _BATCHES_AT_ONCE = 8
 _WHY_BROKEN = (
@@ -430,7 +430,7 @@ def _read_text(value: Any, row: int, changes: Counter) -> str | None:
     text = clean(value, changes)
     if isinstance(text, str):
         _check_unicode(text, row)
-        return None if is_blank(text) else text
+        return text if text.strip() else None
     if text is None:
         return None
     raise TypeError(

@@ -14,7 +14,6 @@ from skmerc._utils.warnings import warn_user
 from skmerc.exceptions import TextEncodingWarning
 
 _CONTROLS = re.compile("[\x80-\x9f]")
-_INVISIBLE = ("Cc", "Cf")
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _UNUSED = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
 _CP1252 = {
@@ -38,13 +37,8 @@ def is_missing(value: Any) -> bool:
 
 
 def is_blank(value: Any) -> bool:
-    """Tell whether a value is text in which nothing is to be seen.
-
-    Chats and spreadsheets leave marks of direction, joiners and the like behind.
-    """
-    return isinstance(value, str) and all(
-        sign.isspace() or unicodedata.category(sign) in _INVISIBLE for sign in value
-    )
+    """Tell whether a value is text of nothing but blanks, or of nothing."""
+    return isinstance(value, str) and not value.strip()
 
 
 def decode(value: Any) -> Any:
