@@ -1,6 +1,7 @@
 """Exporting fitted networks as graphs that serve without Python."""
 
 import json
+import warnings
 from copy import deepcopy
 from typing import Any
 
@@ -81,10 +82,13 @@ def export_model(model: BaseEstimator, path: FilePath) -> None:
     steps = _steps(model)
     first, last = steps[0], steps[-1]
     with (
-        LOADING,
+        LOADING,  # torch traces for one thread at a time
         undisturbed(),
         silent_on_torchvision(),
-    ):  # torch traces for one thread at a time
+        warnings.catch_warnings(),
+    ):
+        # torch calls a part of itself deprecated, as of 2.13.
+        warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
         name, answer = _answer(last)
         exported = _to_onnx(_Graph(steps, answer), first.n_features_in_, name)
     for key, value in (_input(first) | _output(last)).items():
