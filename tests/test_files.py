@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from skmerc import CBERLClassifier
+from skmerc import CBERLClassifier, datasets
 from skmerc._utils import files
 from skmerc._utils.files import as_path, write_atomically
 from skmerc.datasets import (
@@ -204,3 +204,41 @@ def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match=re.escape(str(tmp_path / "no.csv"))):
         load_table("~/no.csv")
     assert as_path("~nobody of this name/a") == Path("~nobody of this name/a")
+
+
+class Place:
+    """A path of another library, which is no Path of Python."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __fspath__(self):
+        return str(self.path)
+
+
+READERS = [name for name in datasets.__all__ if name.startswith("load_")]
+
+
+@pytest.mark.parametrize("name", [*READERS, "to_frame", "iter_table"])
+def test_readers_take_whatever_is_a_path(tmp_path, name):
+    read = getattr(datasets, name)
+    with pytest.raises(FileNotFoundError, match=re.escape(str(tmp_path / "no.csv"))):
+        next(iter(read(Place(tmp_path / "no.csv"))))
+
+
+def test_what_scandir_finds_is_read(tmp_path):
+    X, y = make_conversations(6, n_turns=(3, 4), random_state=0)
+    X.assign(label=y).to_csv(tmp_path / "calls.csv", index=False)
+    said = pd.DataFrame({"dialogue": [1], "turn": [0], "text": ["Hello."]})
+    said.to_csv(tmp_path / "said.csv", index=False)
+    (tmp_path / "call.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nHello.\n")
+    with os.scandir(tmp_path) as entries:
+        found = {entry.name: entry for entry in entries}
+    assert load_table(found["calls.csv"])[1].tolist() == y.tolist()
+    assert sum(len(part) for part, _ in iter_table(found["calls.csv"])) == len(X)
+    assert to_frame(found["said.csv"])[0]["utterance"].tolist() == ["Hello."]
+    for path in (found["call.srt"], [found["call.srt"]]):
+        assert load_subtitles(path)[0]["utterance"].tolist() == ["Hello."]
+    with pytest.raises(ValueError, match=re.escape(str(tmp_path / "call.srt"))) as told:
+        to_frame(found["call.srt"])
+    assert "DirEntry" not in str(told.value)

@@ -3,7 +3,7 @@
 from collections import Counter
 from hashlib import blake2b
 from numbers import Integral
-from pathlib import Path
+from os import PathLike
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -132,7 +132,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
-        "model": [str, Path],
+        "model": [str, PathLike],
         "pooling": [StrOptions({"mean", "cls", "max"}), None],
         "normalize": ["boolean"],
         "context_past": [Interval(Integral, 0, None, closed="left")],
@@ -141,7 +141,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         "max_tokens": [Interval(Integral, 1, None, closed="left"), None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "device": [str],
-        "cache": [str, Path, None],
+        "cache": [str, PathLike, None],
         "local_files_only": ["boolean"],
         "errors": [StrOptions({"warn", "raise"})],
         "verbose": ["verbose"],

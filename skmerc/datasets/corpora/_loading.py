@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import files
-from pathlib import Path
+from os import PathLike
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,7 +19,7 @@ from skmerc.frame._columns import make_keys
 _KEYS = ("dialogue", "turn", "speaker", "role")
 _LICENSE = "License\n~~~~~~~\n"
 _CONSTRAINTS = {
-    "path": [str, Path],
+    "path": [str, PathLike],
     "modalities": [str, "array-like", None],
     "split": [str, "array-like", None],
     "members": ["array-like", None],

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral
-from pathlib import Path
+from os import PathLike
 from typing import Any, Literal
 
 import numpy as np
@@ -86,7 +86,7 @@ _COLUMNS = [
 _OLD = "Old_Dialogue_ID", "Old_Utterance_ID"
 
 
-@loader(features=[str, Path, None], label=[StrOptions(set(CLASS_NAMES))])
+@loader(features=[str, PathLike, None], label=[StrOptions(set(CLASS_NAMES))])
 def load_meld(
     path: FilePath,
     *,

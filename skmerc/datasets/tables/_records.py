@@ -2,7 +2,7 @@
 
 import json
 import reprlib
-from pathlib import Path
+from os import PathLike
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ def as_items(given, names, numbers, encoding=None):
     those of a text table that are read as numbers where all of their cells are such.
     `encoding` is that of a file of text, where it is told.
     """
-    if isinstance(given, str | Path):
+    if isinstance(given, str | PathLike):
         return _read_file(as_path(given), names, numbers, encoding)
     if isinstance(given, list | tuple | pd.DataFrame):
         return given

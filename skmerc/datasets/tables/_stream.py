@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from numbers import Integral
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ _ROW = 32
 
 @validate_params(
     {
-        "path": [str, Path],
+        "path": [str, PathLike],
         "rows": [Interval(Integral, 1, None, closed="left")],
         "modalities": ["array-like", None],
         "label": [str],

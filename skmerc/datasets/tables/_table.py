@@ -1,7 +1,7 @@
 """Conversations from parquet, CSV and NumPy files."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from os import PathLike
 
 import numpy as np
 from pandas.api.types import is_numeric_dtype
@@ -17,7 +17,7 @@ from skmerc.frame._texts import is_blank, is_missing, refuse_alike
 
 @validate_params(
     {
-        "path": [str, Path],
+        "path": [str, PathLike],
         "modalities": ["array-like", None],
         "label": [str],
         "split": [str, "array-like", None],

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from numbers import Number
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from skmerc._utils.compat import validate_params
+from skmerc._utils.files import as_path
 from skmerc._utils.warnings import warn_user
 from skmerc.datasets._corpus import TEXT
 from skmerc.datasets._texts import clean_texts
@@ -209,7 +210,7 @@ def to_frame(
         dialogue, TimeFields(turn, timestamp, day_first), text, label, speaker, columns
     )
     mend = Mending(normalize_labels, normalize_speakers)
-    if not isinstance(dialogues, str | Path):
+    if not isinstance(dialogues, str | PathLike):
         if encoding is not None:
             raise ValueError(
                 f"encoding={encoding!r} is for the path of a file, and dialogues is a "
@@ -217,8 +218,9 @@ def to_frame(
             )
         return _to_frame(as_items(dialogues, (), ()), fields, mend)
     numbers = [name for name in (label, turn, KEYS[1], *columns) if name is not None]
-    with content_of(dialogues, "a table of utterances"):
-        items = as_items(dialogues, fields.names, numbers, encoding)
+    path = as_path(dialogues)
+    with content_of(path, "a table of utterances"):
+        items = as_items(path, fields.names, numbers, encoding)
         return _to_frame(items, fields, mend)
 
 

@@ -1,7 +1,7 @@
 """Corpora of ConvoKit, in memory or in the folders that it writes."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ _OLD_NAMES = {"root": "conversation_id", "user": "speaker"}
 
 @validate_params(
     {
-        "path": [str, Path, HasMethods(["iter_utterances", "iter_speakers"])],
+        "path": [str, PathLike, HasMethods(["iter_utterances", "iter_speakers"])],
         "label": [str, None],
         "speaker_name": [str, None],
         "columns": [list, tuple],
@@ -108,7 +108,7 @@ def load_convokit(
     0           L1               1               BEN   I know.
     1           L1               0              ANNA     Late!
     """
-    if not isinstance(path, str | Path):
+    if not isinstance(path, str | PathLike):
         people = {one.id: dict(one.meta) for one in path.iter_speakers()}
         records = list(map(_record_of, path.iter_utterances()))
         if speaker_name is not None:

@@ -1,6 +1,6 @@
 """Conversations with assistants: messages with a role and a content."""
 
-from pathlib import Path
+from os import PathLike
 from typing import Any, Literal
 
 import numpy as np
@@ -31,7 +31,7 @@ _IDS = ("id", "conversation_id", "custom_id")
 
 @validate_params(
     {
-        "messages": [str, Path, list, tuple, dict],
+        "messages": [str, PathLike, list, tuple, dict],
         "instructions": [StrOptions({"drop", "context"})],
         "label": [str],
     },

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, is_dataclass, replace
 from itertools import islice, pairwise
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +53,10 @@ class _Span:
 
 @validate_params(
     {
-        "segments": [str, Path, list, tuple, dict, Iterator],
+        "segments": [str, PathLike, list, tuple, dict, Iterator],
         "diarization": [
             str,
-            Path,
+            PathLike,
             list,
             tuple,
             HasMethods("itertracks"),

@@ -5,7 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
+from os import PathLike
 
 import pandas as pd
 
@@ -34,7 +34,7 @@ _MENTION = re.compile(r"<([^<>\n]{1,4000})>")
 
 @validate_params(
     {
-        "path": [str, Path],
+        "path": [str, PathLike],
         "channels": [list, tuple, None],
         "threads": ["boolean"],
         "bots": ["boolean"],

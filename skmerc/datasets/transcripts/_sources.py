@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter, defaultdict
-from pathlib import Path
+from os import PathLike
 
 from skmerc._utils.files import as_path
 from skmerc._utils.warnings import warn_user
@@ -26,8 +26,8 @@ class JsonLines(list):
 def are_paths(given):
     """Tell whether these are a path or several, and not what stands in files."""
     if isinstance(given, list | tuple):
-        return bool(given) and all(isinstance(one, str | Path) for one in given)
-    return isinstance(given, str | Path)
+        return bool(given) and all(isinstance(one, str | PathLike) for one in given)
+    return isinstance(given, str | PathLike)
 
 
 def find_files(path, endings, known=None):
@@ -44,7 +44,7 @@ def find_files(path, endings, known=None):
         raise ValueError(
             f"{path!r:.200} names no file; give a path, a list of paths or a folder."
         )
-    given = [path] if isinstance(path, str | Path) else path
+    given = [path] if isinstance(path, str | PathLike) else path
     files = [file for one in given for file in _files_of(as_path(one), endings, known)]
     for name_of in (lambda file: file.stem, lambda file: file.name, str):
         names = list(map(name_of, files))

@@ -4,7 +4,7 @@ import html
 import re
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
+from os import PathLike
 
 import pandas as pd
 
@@ -40,7 +40,7 @@ _MOST_WORDS = 4
 
 @validate_params(
     {
-        "path": [str, Path, list, tuple],
+        "path": [str, PathLike, list, tuple],
         "speaker_prefixes": ["boolean", list, tuple, None],
         "split_dashes": ["boolean", None],
         "encoding": [str, None],

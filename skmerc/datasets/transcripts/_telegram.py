@@ -4,7 +4,7 @@ import datetime as dt
 import re
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
+from os import PathLike
 
 import pandas as pd
 
@@ -24,7 +24,7 @@ _SECONDS = re.compile(r"\d{1,11}", re.ASCII)
 
 @validate_params(
     {
-        "path": [str, Path, list, tuple],
+        "path": [str, PathLike, list, tuple],
         "new_dialogue_after": [str, dt.timedelta, None],
     },
     prefer_skip_nested_validation=True,

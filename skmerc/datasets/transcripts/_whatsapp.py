@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
-from pathlib import Path
+from os import PathLike
 
 import pandas as pd
 
@@ -74,7 +74,7 @@ _EPOCH = dt.datetime(1970, 1, 1)
 
 @validate_params(
     {
-        "path": [str, Path, list, tuple],
+        "path": [str, PathLike, list, tuple],
         "day_first": ["boolean", None],
         "new_dialogue_after": [str, dt.timedelta, None],
         "encoding": [str, None],
