@@ -1,6 +1,7 @@
 """Models that several threads and processes use at once."""
 
 import gc
+import multiprocessing
 import os
 import pickle
 import signal
@@ -9,7 +10,7 @@ import sys
 import threading
 import time
 import weakref
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
@@ -225,6 +226,21 @@ def fork_beside_training(pytestconfig, n_children):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_children_forked_or_spawned_beside_training_train_too(pytestconfig):
     fork_beside_training(pytestconfig, n_children=8)
+
+
+@pytest.mark.slow
+def test_models_answer_the_same_in_another_process_and_here_afterwards(table):
+    """As `multiprocessing` sends them, which shares the memory of tensors."""
+    X, y = table
+    models = {name: fit_model(make_model(name), name, X, y) for name in ANSWERING}
+    expected = {name: answer_of(model, name, X) for name, model in models.items()}
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        for name, model in models.items():
+            found = pool.submit(answer_of, model, name, X).result()
+            np.testing.assert_array_equal(found, expected[name])
+    for name, model in models.items():
+        np.testing.assert_array_equal(answer_of(model, name, X), expected[name])
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of Python 3.12

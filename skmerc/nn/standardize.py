@@ -43,19 +43,21 @@ class Standardize(nn.Module):
     ) -> None:
         super().__init__()
         self.active = active
-        self.register_buffer("mean", torch.as_tensor(mean, dtype=torch.float32))
-        self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float32))
+        # Copies: torch moves tensors to shared memory where a model is sent to another
+        # process, and whatever has no memory of its own is left without any.
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
+        self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
         for name, known in {"seen": seen, "varied": varied}.items():
             told = np.ones(len(mean), bool) if known is None else known
             self.register_buffer(
-                name, torch.as_tensor(told, dtype=torch.bool), persistent=False
+                name, torch.tensor(told, dtype=torch.bool), persistent=False
             )
 
     @property
     def settings(self) -> dict:
         """What it is built from again when a saved model is loaded."""
         names = ("mean", "scale", "seen", "varied")
-        known = {name: getattr(self, name).cpu().numpy() for name in names}
+        known = {name: getattr(self, name).cpu().numpy().copy() for name in names}
         return known | {"active": self.active}
 
     def forward(self, x: Tensor) -> Tensor:

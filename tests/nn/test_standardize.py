@@ -46,3 +46,20 @@ def test_a_missing_cell_has_no_gradient(value):
     x = torch.tensor([[value, 0.0, 0.0]], requires_grad=True)
     Standardize(MEAN, SCALE)(x).sum().backward()
     assert x.grad.tolist() == [[0.0 if np.isnan(value) else 0.5, 2.0, 1.0]]
+
+
+def test_its_memory_is_its_own():
+    """Torch moves that of a tensor away where it is sent to another process."""
+    given = {
+        "mean": MEAN.astype(np.float32),
+        "scale": SCALE.astype(np.float32),
+        "seen": np.array([True, False, True]),
+        "varied": np.array([True, True, False]),
+    }
+    layer = Standardize(**given)
+    told = layer.settings
+    for name, expected in given.items():
+        np.testing.assert_array_equal(told[name], expected)
+        held = getattr(layer, name).numpy()
+        assert not np.shares_memory(held, expected)
+        assert not np.shares_memory(held, told[name])
