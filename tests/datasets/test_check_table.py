@@ -134,6 +134,8 @@ LABELS = {
     ),
     "none": ([None] * 40, "0 of 40 utterances have a label", "error"),
     "not said": (["nan", "joy"] * 20, "'nan' looks like a missing label", "warning"),
+    "of SQL": (["NULL", "joy"] * 20, "'NULL' looks like a missing label", "warning"),
+    "of pandas": (["<NA>", "joy"] * 20, "'<NA>' looks like a missing label", "warning"),
     "joined": (
         ["joy", "fear", "joy|fear", "joy"] * 10,
         r"join others by '\|'",

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from systems import mostly_slow
 
-from skmerc.datasets import load_table, make_conversations
+from skmerc.datasets import iter_table, load_table, make_conversations
 from skmerc.frame import split_frame
 
 
@@ -272,6 +272,36 @@ def test_empty_label_of_a_flat_file_is_refused(frame, tmp_path, ending):
     frame.loc[2, "dialogue__role"] = "context"
     _, y = load_table(write_frame(frame, path))
     assert y[2] == y[0]
+
+
+@pytest.mark.parametrize(
+    "word", ["NULL", "<NA>", "n/a", r"\N", "(null)", "NaT", "#N/A"]
+)
+@pytest.mark.parametrize("read", [load_table, lambda path: next(iter_table(path))])
+def test_words_of_empty_cells_are_no_classes(tmp_path, word, read):
+    path = tmp_path / "calls.csv"
+    start = (
+        "dialogue,turn,role,label,text__0\n1,0,utterance,joy,0.5\n2,0,utterance,sad,1\n"
+    )
+    path.write_text(f"{start}2,1,context,{word},0.25\n")
+    assert read(path)[1].tolist() == ["joy", "sad", "joy"]
+    path.write_text(f"{start}2,1,utterance,{word},0.25\n")
+    with pytest.raises(ValueError, match=r"(?s)first in row 2.*NULL, None and #N/A"):
+        read(path)
+
+
+def test_words_of_empty_cells_are_absent_features_and_errors_are_none(tmp_path):
+    path = tmp_path / "calls.csv"
+    path.write_text(
+        "dialogue,turn,label,text__0\n1,0,joy,NULL\n1,1,sad,\\N\n2,0,joy,1\n"
+    )
+    X, _ = load_table(path)
+    assert np.isnan(X["text__0"]).tolist() == [True, True, False]
+    path.write_text(
+        "dialogue,turn,label,text__0\n1,0,joy,0\n1,1,sad,#REF!\n2,0,joy,1\n"
+    )
+    with pytest.raises(ValueError, match="'#REF!' in row 1"):
+        load_table(path)
 
 
 @FLAT

@@ -79,7 +79,7 @@ def test_truth_with_gaps_stays_truth():
     assert y.tolist() == [True, None]
 
 
-@pytest.mark.parametrize("word", ["None", "NA", "nan"])
+@pytest.mark.parametrize("word", ["None", "NA", "nan", "NULL", "<NA>", "n/a", "#N/A"])
 def test_words_that_count_as_empty_are_told(tmp_path, word):
     path = tmp_path / "calls.csv"
     path.write_text(f"dialogue,text,label\na,Hm.,{word}\na,So.,joy\na,No.,{word}\n")

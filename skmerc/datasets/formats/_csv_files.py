@@ -21,11 +21,24 @@ from skmerc.frame import KEYS
 from skmerc.frame._columns import key_columns
 
 SHORT_KEYS = dict(zip(KEYS, ("dialogue", "turn", "speaker", "role"), strict=True))
-EMPTY_CELLS = ["", " ", "nan", "NaN", "NA", "N/A", "null", "None"]
+EMPTY_CELLS = [
+    *("", " ", "nan", "NaN", "-nan", "-NaN", "NaT", "NA", "N/A", "n/a", "<NA>", "None"),
+    *("null", "NULL", "(null)", "\\N", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
+]
 """What programs write into a cell in which nothing stands."""
 
+EMPTY_LABELS = [
+    *EMPTY_CELLS,
+    *("#N/A", "#N/A N/A", "#NA", "#NULL!", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!"),
+    *("#NUM!", "#GETTING_DATA", "#SPILL!", "#CALC!", "#FIELD!"),
+]
+"""The same, and what spreadsheets write where a formula has failed: no class.
+
+Among features that is an error, which is told.
+"""
+
 _TRUTHS = {"True", "TRUE", "true", "False", "FALSE", "false"}
-_EMPTY_WORDS = {cell for cell in EMPTY_CELLS if cell.strip()}
+EMPTY_WORDS = {cell for cell in EMPTY_LABELS if cell.strip()}
 _NAMELESS = re.compile(r"Unnamed: \d+(\.\d+)*")
 """How pandas calls a column without a name."""
 _INDEX = re.compile(r"Unnamed: 0(\.\d+)*")
@@ -75,7 +88,7 @@ def read_csv_header(path, label, encoding=None):
         at = header.index(label)
         with dialect.open() as lines:
             rows = islice(filter(None, dialect.rows(lines)), 1, None)
-            labels = (row[at] for row in rows if row[at] not in EMPTY_CELLS)
+            labels = (row[at] for row in rows if row[at] not in EMPTY_LABELS)
             return header, {_kind_of(label, dialect.decimal) for label in labels}
 
 
@@ -104,7 +117,7 @@ def read_texts(path, numbers, encoding=None):
         )
         written = {name: frame[name] for name in numbers if name in frame}
         read = {
-            name: _as_numbers(cells.mask(cells.isin(EMPTY_CELLS)))
+            name: _as_numbers(cells.mask(cells.isin(EMPTY_LABELS)))
             for name, cells in written.items()
         }
     for name, cells in read.items():
@@ -115,7 +128,7 @@ def read_texts(path, numbers, encoding=None):
 
 def _tell_of_words(path, name, counts):
     """Warn where cells among words hold what programs write into empty ones."""
-    told = {cell: n for cell, n in counts.items() if cell in _EMPTY_WORDS}
+    told = {cell: n for cell, n in counts.items() if cell in EMPTY_WORDS}
     if told:
         words = ", ".join(f"{cell!r} ({n})" for cell, n in sorted(told.items()))
         warn_user(
@@ -329,6 +342,6 @@ def _csv_types(header, label, as_text):
     texts = [column for column, short in keys.items() if short != "turn"]
     texts += [label] * as_text
     empty = {name: EMPTY_CELLS for name in header if "__" in name}
-    empty |= dict.fromkeys(keys, [""]) | {label: EMPTY_CELLS}
+    empty |= dict.fromkeys(keys, [""]) | {label: EMPTY_LABELS}
     dtype = dict.fromkeys([c for c in [*texts, "split"] if c in header], str)
     return {"dtype": dtype, "na_values": {c: empty[c] for c in header if c in empty}}

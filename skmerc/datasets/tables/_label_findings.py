@@ -1,5 +1,6 @@
 """Findings of :func:`check_table` in labels and classes."""
 
+from skmerc.datasets.formats._csv_files import EMPTY_WORDS
 from skmerc.datasets.tables._table_view import ERROR, NOTE, WARNING, Finding, shown
 from skmerc.frame._columns import KEYS, source_ids
 from skmerc.frame._texts import find_spellings
@@ -8,7 +9,7 @@ RARE = 20
 """Utterances of a class below which its scores are luck."""
 _MOST = 0.9
 _SEPARATORS = ("|", ";", ",", "/", "+")
-_NO_LABELS = {"nan", "none", "null", "na", "n/a", "?", "-", "unknown", "unk", "xxx"}
+_NO_LABELS = {*map(str.lower, EMPTY_WORDS), "?", "-", "unknown", "unk", "xxx"}
 
 
 def find_in_labels(view, n_splits):

@@ -103,8 +103,10 @@ def load_table(
     such, in UTF-8, in UTF-16 with a byte order mark, or in the `encoding` given. Empty
     rows at the end, columns with neither a name nor a cell, and a first column that
     only counts the rows (the index of pandas, row names of R) are left out. Cells of
-    features and labels are empty, too, where they hold a blank, ``NA``, ``N/A``,
-    ``nan``, ``NaN``, ``null`` or ``None``.
+    features and labels are empty, too, where they hold a blank or what programs write
+    in its place: ``NA``, ``N/A``, ``n/a``, ``<NA>``, ``nan``, ``NaN``, ``NaT``,
+    ``null``, ``NULL``, ``(null)``, ``None`` or MySQL's backslash and N. ``#N/A`` and
+    other errors of a spreadsheet are no labels, and refused among features.
 
     In ``.npz`` files a modality is a two-dimensional array of floats with one
     row per utterance; the arrays ``dialogue``, ``turn``, ``speaker`` and
@@ -172,8 +174,8 @@ def refuse_absent(table, name, path):
         raise ValueError(
             f"{path}: {name!r} is absent in {len(needed)} rows, first in row "
             f"{table.labels.index[needed[0]]}; label them, remove them or give them "
-            "the role 'context'. In text tables, words such as NA and None are no "
-            "labels."
+            "the role 'context'. In text tables, words such as NA, NULL, None and "
+            "#N/A are no labels."
         )
 
 

@@ -5,12 +5,13 @@ import re
 import numpy as np
 import pandas as pd
 
+from skmerc.datasets.formats._csv_files import EMPTY_WORDS
 from skmerc.datasets.tables._language import foreign_scripts, guess_language
 from skmerc.datasets.tables._table_view import NOTE, WARNING, Finding, shown
 from skmerc.frame._columns import KEYS
 from skmerc.frame._texts import decode, is_blank, is_missing
 
-_NO_TEXTS = {"nan", "none", "null", "na", "n/a", "#n/a", "[inaudible]", "<na>"}
+_NO_TEXTS = {*map(str.lower, EMPTY_WORDS), "[inaudible]"}
 _TOKENS_OF_A_WORD = 1.3
 _SIGN = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
 _SPOKEN = 5
