@@ -99,6 +99,50 @@ def test_single_block_of_an_npz_needs_no_choice(write_npz):
     assert list(split_frame(load_table(path)[0])[1]) == ["text"]
 
 
+@pytest.mark.parametrize("kind", ["i8", ">i2", "u1", "?"])
+def test_whole_numbers_and_truths_of_an_npz_are_features(write_npz, kind):
+    numbers = np.arange(12).reshape(6, 2).astype(kind)
+    path = write_npz(text=None, visual=numbers, vad=None)
+    X, _ = load_table(path)
+    read = split_frame(X)[1]["visual"]
+    hidden = np.array([False, False, True, False, False, True])
+    np.testing.assert_array_equal(np.isnan(read), hidden[:, None].repeat(2, axis=1))
+    np.testing.assert_array_equal(read[~hidden], numbers[~hidden].astype(float))
+    with pytest.raises(ValueError, match=r"text \(3\), visual \(2\), vad \(3\)"):
+        load_table(write_npz(visual=numbers))
+
+
+@pytest.mark.parametrize(
+    ("array", "told"),
+    [
+        (np.ones((6, 2), dtype=complex), r"'text' holds complex128 of shape \(6, 2\)"),
+        (np.full((6, 2), "0.5"), r"'text' holds <U3 of shape \(6, 2\)"),
+        (np.ones((6, 4, 2)), r"'text' holds float64 of shape \(6, 4, 2\)"),
+        (np.ones((5, 2)), r"'text' holds float64 of shape \(5, 2\)"),
+    ],
+)
+@pytest.mark.parametrize("names", [None, ["text"]])
+def test_arrays_that_are_no_features_are_told(write_npz, array, told, names):
+    path = write_npz(text=array, visual=None, vad=None)
+    with pytest.raises(ValueError, match=rf"of shape \(6, n_features\); .*{told}"):
+        load_table(path, modalities=names)
+
+
+@pytest.mark.filterwarnings("ignore:Stored array in format 3.0")
+def test_unused_arrays_with_fields_in_unicode_are_no_matter(write_npz):
+    path = write_npz(extra=np.zeros(2, dtype=[("größe_中", float)]))
+    X, _ = load_table(path, modalities=["text"])
+    assert X["text__0"].tolist() == np.arange(0, 18, 3).tolist()
+
+
+@pytest.mark.parametrize("name", ["label", "dialogue", "label_names"])
+def test_arrays_of_objects_are_no_damage(write_npz, name):
+    path = write_npz(**{name: npz_arrays()[name].astype(object)})
+    match = rf"table\.npz: '{name}' holds Python objects.*astype\(str\)\.$"
+    with pytest.raises(ValueError, match=match):
+        load_table(path, modalities=["text"])
+
+
 def test_unknown_modality_lists_the_candidates(write_npz):
     with pytest.raises(ValueError, match=r"no modality 'audio'.*text \(3\)"):
         load_table(write_npz(), modalities=["audio"])

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib import format as npy
 
+from skmerc.datasets.formats._files import SoundFileError
+
 _HEAD = 11_000
 """Bytes that are read of an array first; NumPy refuses heads of more than 10,000."""
 
@@ -15,6 +17,8 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _HEAD_READERS = {
     (1, 0): npy.read_array_header_1_0,
     (2, 0): npy.read_array_header_2_0,
+    # Names of fields are UTF-8 in it; shape and size are the same if read as Latin-1.
+    (3, 0): npy.read_array_header_2_0,
 }
 
 
@@ -66,9 +70,9 @@ def read_head(file, size, what):
 
 def _claim(budget, head, what):
     if head.dtype.hasobject:
-        raise ValueError(
+        raise SoundFileError(
             f"{what} holds Python objects, which could run code when loaded; save "
-            "arrays of numbers and of text of fixed width"
+            "arrays of numbers, and of text of fixed width, as of array.astype(str)"
         )
     budget.claim(n_elements(head.shape) * width_of(head.dtype), what)
 
@@ -125,6 +129,9 @@ class Arrays:
     def _head(self, name):
         member = self.members[name]
         if member.compress_type not in _METHODS:
-            raise ValueError(f"{name!r} is packed in a way that NumPy does not know")
+            raise SoundFileError(
+                f"{name!r} is packed in a way that NumPy does not know; write the file "
+                "anew by numpy.savez_compressed"
+            )
         with self.archive.open(member) as file:
             return read_head(file, member.file_size, repr(name))

@@ -161,8 +161,14 @@ def content_of(path, kind, *others):
         raise damaged(path, kind, error) from error
 
 
+class SoundFileError(ValueError):
+    """A file is what it seems to be, and is refused for what stands in it."""
+
+
 def damaged(path, kind, error):
     """Make the error of a file that its reader cannot read."""
+    if isinstance(error, SoundFileError):
+        return ValueError(f"{path}: {error}.")
     signs = "" if kind in _TEXTS else signs_of_transfer(path)
     return ValueError(
         f"{path} cannot be read as {kind} ({type(error).__name__}: {error}); it is "

@@ -7,7 +7,7 @@ import json
 from contextlib import contextmanager
 
 from skmerc.datasets.formats._budget import Budget
-from skmerc.datasets.formats._files import check_file, damaged
+from skmerc.datasets.formats._files import SoundFileError, check_file, damaged
 from skmerc.datasets.formats._parquet_pages import page_sizes
 
 _ROWS = 4096
@@ -15,10 +15,6 @@ _ROWS = 4096
 
 _UNREAD = {"DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"}
 """Encodings of texts that Arrow cannot read each once, whose rows refer to it."""
-
-
-class _EncodingError(ValueError):
-    """A file is sound, and its texts cannot be read safely."""
 
 
 def read_frame(path, names):
@@ -66,8 +62,6 @@ def _errors_of(path):
     """Tell of all that goes wrong with a file in one way."""
     try:
         yield
-    except _EncodingError:
-        raise
     except Exception as error:
         raise damaged(path, "parquet", error) from error
 
@@ -77,7 +71,9 @@ def _with_levels(frame, names):
     levels = [name for name in frame.index.names if name in names]
     twice = [name for name in levels if name in frame or levels.count(name) > 1]
     if twice:
-        raise ValueError(f"{twice[0]!r} stands twice: in the index and as a column")
+        raise SoundFileError(
+            f"{twice[0]!r} stands twice: in the index and as a column; keep one"
+        )
     return frame.reset_index(level=levels) if levels else frame
 
 
@@ -120,10 +116,10 @@ def _refuse_encodings(path, about, texts):
             *(g.column(at).encodings for g in groups if name in texts)
         )
         for encoding in written & _UNREAD:
-            raise _EncodingError(
-                f"{path}: {name!r} holds texts in the encoding {encoding}, which "
-                "cannot be read safely here. Write the file anew, as "
-                "pandas.read_parquet(path).to_parquet(path) does."
+            raise SoundFileError(
+                f"{name!r} holds texts in the encoding {encoding}, which cannot be "
+                "read safely here; write the file anew, as "
+                "pandas.read_parquet(path).to_parquet(path) does"
             )
 
 

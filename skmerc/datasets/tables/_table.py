@@ -108,7 +108,7 @@ def load_table(
     ``null``, ``NULL``, ``(null)``, ``None`` or MySQL's backslash and N. ``#N/A`` and
     other errors of a spreadsheet are no labels, and refused among features.
 
-    In ``.npz`` files a modality is a two-dimensional array of floats with one
+    In ``.npz`` files a modality is a two-dimensional array of numbers with one
     row per utterance; the arrays ``dialogue``, ``turn``, ``speaker`` and
     ``role`` are the keys, and ``<label>_names`` turns the numbers of the label
     into text (-1: no label). Files with pickled objects are refused.

@@ -110,15 +110,20 @@ def _no_label(path, label, candidates):
     )
 
 
-def _check_modalities(path, names, widths):
+_IN_COLUMNS = (
+    "Features are called after their modality, such as text__0, or are vectors in a "
+    "column called so; for other tables read them yourself and use "
+    "skmerc.frame.make_frame."
+)
+
+
+def _check_modalities(path, names, widths, advice=_IN_COLUMNS):
     unknown = [name for name in names or () if name not in widths]
     if unknown or not widths:
         wanted = f"modality {unknown[0]!r}" if unknown else "features"
         raise ValueError(
             f"{path} has no {wanted}; modalities found: {listing(widths.items())}. "
-            "Features are called after their modality, such as text__0, or are vectors "
-            "in a column called so; for other tables read them yourself and use "
-            "skmerc.frame.make_frame."
+            f"{advice}"
         )
 
 
@@ -284,12 +289,16 @@ def _read_npz(path, names, label, encoding):
     n_rows = heads[label].size
     if not n_rows:
         raise ValueError(f"{path} has no rows.")
+    others = [name for name in heads if _is_about_rows(name, label)]
     widths = {
         name: head.shape[1]
         for name, head in heads.items()
-        if head.ndim == 2 and head.dtype.kind == "f" and head.shape[0] == n_rows
+        if head.ndim == 2
+        and head.shape[0] == n_rows
+        and head.dtype.kind in "fiub"
+        and name not in others
     }
-    _check_modalities(path, names, widths)
+    _check_modalities(path, names, widths, _no_blocks(heads, names, others, n_rows))
     if names is None and len(widths) > 1:
         raise ValueError(
             f"{path} holds several blocks: {listing(widths.items())}; name those to "
@@ -301,7 +310,7 @@ def _read_npz(path, names, label, encoding):
     _check_rows(heads, used, label, path)
     wanted = {*used, *names, f"{label}_names"} & {*heads}
     _, arrays = _load_arrays(path, wanted)
-    blocks = {n: _hide(arrays[n], _is_there(arrays, n, path)) for n in names}
+    blocks = {n: _hide(_floats(arrays[n]), _is_there(arrays, n, path)) for n in names}
     keys = {key: arrays[key] for key in SHORT_KEYS.values() if key in arrays}
     keys = {k: as_text(v, path) if v.dtype.kind == "S" else v for k, v in keys.items()}
     splits = as_text(arrays["split"], path) if "split" in arrays else None
@@ -325,9 +334,34 @@ def _label_candidates(heads):
         name
         for name, head in heads.items()
         if head.shape == (length,)
-        and name not in {*SHORT_KEYS.values(), "split", "utterance_id"}
-        and not name.endswith((_PRESENT, "_names"))
+        and name != "utterance_id"
+        and not _is_about_rows(name)
+        and not name.endswith("_names")
     ]
+
+
+def _is_about_rows(name, label=None):
+    known = {*SHORT_KEYS.values(), "split", label}
+    return name in known or name.endswith(_PRESENT)
+
+
+def _no_blocks(heads, names, others, n_rows):
+    """Say why arrays that could be meant are no features."""
+    meant = names or [name for name in heads if name not in others]
+    told = [
+        f"{name!r} holds {heads[name].dtype} of shape {heads[name].shape}"
+        for name in meant
+        if name in heads
+    ]
+    return (
+        f"In an .npz file they are arrays of numbers of shape ({n_rows}, n_features); "
+        f"{', '.join(told[:10]) or 'no array has that name'}."
+    )
+
+
+def _floats(values):
+    """Make features of whole numbers and truths, as of columns of a text table."""
+    return values if values.dtype.kind == "f" else values.astype(float)
 
 
 def _check_rows(heads, used, label, path):
