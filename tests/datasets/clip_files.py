@@ -105,3 +105,14 @@ def padded(labels=((1, 0, 0), (0, 1, 1)), width=2, scale=1.0):
     train_label = np.array(labels, dtype=float)
     test_label = np.array([[1.0, 0, 0]])
     return train, train_label, test, test_label, 3, [2, 3], [1]
+
+
+def as_bytes(thing):
+    """Make bytes of all text, as Python 3 loads what Python 2 wrote as bytes."""
+    if isinstance(thing, str):
+        return thing.encode()
+    if isinstance(thing, dict):
+        return {as_bytes(key): as_bytes(value) for key, value in thing.items()}
+    if isinstance(thing, list | tuple | set):
+        return type(thing)(map(as_bytes, thing))
+    return thing

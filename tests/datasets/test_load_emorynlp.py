@@ -4,7 +4,9 @@ import pickle
 from itertools import accumulate
 
 import numpy as np
+import pandas as pd
 import pytest
+from clip_files import as_bytes
 from systems import mostly_slow
 
 from skmerc.datasets import load_emorynlp
@@ -152,6 +154,16 @@ def test_small_pickle_needs_the_order_of_its_classes(write_pickle):
     ]
     with pytest.raises(ValueError, match="give Joyful, Mad, Peaceful"):
         load_emorynlp(path, class_names=ORDER[:6])
+
+
+@pytest.mark.filterwarnings("ignore::skmerc.exceptions.TextEncodingWarning")
+def test_dialogues_may_be_called_by_bytes(write_pickle):
+    text = load_emorynlp(write_pickle(cosmic(SMALL)), class_names=ORDER)
+    same = load_emorynlp(write_pickle(as_bytes(cosmic(SMALL))), class_names=ORDER)
+    keys = ["dialogue__id", "dialogue__turn", "dialogue__speaker"]
+    pd.testing.assert_frame_equal(same.data[keys], text.data[keys])
+    assert same.target.tolist() == text.target.tolist()
+    assert same.split.tolist() == text.split.tolist()
 
 
 def test_layers_of_roberta_are_modalities(write_pickle):

@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from clip_files import as_bytes
 from systems import mostly_slow
 
 from skmerc.datasets import load_iemocap
@@ -165,6 +166,50 @@ def test_pickles_of_python_2_read_the_same(nine, tmp_path):
     pd.testing.assert_frame_equal(old.data, new.data)
     assert old.target.tolist() == new.target.tolist()
     assert old.metadata["utterance"][5] == "na\xefve"
+
+
+@pytest.mark.filterwarnings("ignore::skmerc.exceptions.TextEncodingWarning")
+@pytest.mark.parametrize("layout", [NINE, COSMIC, TWELVE, COSMIC_PLAIN, GCNET])
+def test_all_text_may_be_bytes(write, layout):
+    text = load_iemocap(write(content(layout)))
+    same = load_iemocap(write(as_bytes(content(layout)), "bytes.pkl"))
+    pd.testing.assert_frame_equal(same.data, text.data)
+    pd.testing.assert_frame_equal(same.metadata, text.metadata)
+    assert same.target.tolist() == text.target.tolist()
+    assert same.split.tolist() == text.split.tolist()
+
+
+@pytest.mark.filterwarnings("ignore::skmerc.exceptions.TextEncodingWarning")
+def test_records_may_have_bytes_for_text(write):
+    record = {"vid": TRAIN[0], "speakers": ["F", "M"], "labels": [0, 1]}
+    record |= {"sentence": ["a", "b"], "text": np.eye(2)}
+    text = load_iemocap(write({"train": [record]}))
+    same = load_iemocap(write(as_bytes({"train": [record]}), "bytes.pkl"))
+    pd.testing.assert_frame_equal(same.data, text.data)
+    assert same.split.tolist() == ["train"] * 2
+
+
+@pytest.mark.parametrize("none", ["xxx", b"xxx"])
+def test_labels_that_are_no_class_may_be_bytes(write, none):
+    labels = {key: list(codes) for key, codes in LABELS.items()}
+    labels[TRAIN[0]][1] = none
+    path = write(content(NINE, labels=labels))
+    with pytest.raises(ValueError, match="'labels' has 'xxx', which is no class, in 1"):
+        load_iemocap(path)
+    roles = load_iemocap(path, keep_unlabelled=True).data["dialogue__role"].tolist()
+    assert roles == ["utterance", "context"] + ["utterance"] * 5
+
+
+def test_a_dialogue_as_text_and_as_bytes_is_refused(write):
+    labels = LABELS | {TRAIN[0].encode(): [0]}
+    with pytest.raises(ValueError, match=f"'{TRAIN[0]}' twice: as text and as bytes"):
+        load_iemocap(write(content(NINE, labels=labels)))
+
+
+def test_bytes_in_place_of_a_list_are_refused(write):
+    labels = LABELS | {TRAIN[0]: b"\0\1\2"}
+    with pytest.raises(ValueError, match=r"for the dialogue 'Ses01F.*give a list"):
+        load_iemocap(write(content(NINE, labels=labels)))
 
 
 FOUR = {

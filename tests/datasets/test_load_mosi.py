@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from clip_files import label_list, mmsa, mmsa_part, padded, write_pickle
+from clip_files import as_bytes, label_list, mmsa, mmsa_part, padded, write_pickle
 from systems import mostly_slow
 
 from skmerc.datasets import load_mosi
@@ -37,6 +37,18 @@ def test_mmsa_ids_give_videos_and_turns_in_order(write):
     assert set(bunch.data["dialogue__role"]) == {"utterance"}
     assert bunch.split.tolist() == ["train"] * 3 + ["dev"] + ["test"] * 2
     assert bunch.metadata["utterance"].tolist()[1] == "said a$_$2"
+
+
+@pytest.mark.parametrize("make", [mmsa, label_list])
+def test_all_text_may_be_bytes(write, make):
+    text, same = load_mosi(write(make())), load_mosi(write(as_bytes(make()), "b.pkl"))
+    pd.testing.assert_frame_equal(
+        same.data.drop(columns="utterance", errors="ignore"),
+        text.data.drop(columns="utterance", errors="ignore"),
+    )
+    assert same.metadata["id"].tolist() == text.metadata["id"].tolist()
+    assert same.target.tolist() == text.target.tolist()
+    assert same.split.tolist() == text.split.tolist()
 
 
 def test_mmsa_frames_are_averaged_over_their_length(write):

@@ -138,7 +138,9 @@ def test_unused_arrays_with_fields_in_unicode_are_no_matter(write_npz):
 @pytest.mark.parametrize("name", ["label", "dialogue", "label_names"])
 def test_arrays_of_objects_are_no_damage(write_npz, name):
     path = write_npz(**{name: npz_arrays()[name].astype(object)})
-    match = rf"table\.npz: '{name}' holds Python objects.*astype\(str\)\.$"
+    match = (
+        rf"table\.npz cannot be read: '{name}' holds Python objects.*astype\(str\)\.$"
+    )
     with pytest.raises(ValueError, match=match):
         load_table(path, modalities=["text"])
 

@@ -14,10 +14,10 @@ from skmerc.datasets.formats._members import (
     name_members,
     named_labels,
     part_of,
+    read_content,
     read_folder,
     stack_features,
 )
-from skmerc.datasets.formats.pickles._unpickle import read_pickle
 from skmerc.frame._texts import decode, decode_latin, is_missing, name_of
 
 # DialogueRNN, MMGCN, COGMEN and their kin; COSMIC and M3NET; SDT and GraphSmile;
@@ -56,7 +56,7 @@ def read_features(path, members, n_classes, keep_unlabelled):
     if path.is_dir():
         named = read_folder(path, _SPEAKERS_LAYOUT, members)
     else:
-        content = read_pickle(path)
+        content = read_content(path)
         if isinstance(content, dict):
             named = _name_records(path, content, members)
         else:
@@ -88,7 +88,7 @@ def _name_records(path, content, members):
 
 def _add_record(path, part, record, named):
     fields = record if isinstance(record, dict) else getattr(record, "__dict__", {})
-    dialogue = fields.get("vid")
+    dialogue = decode(fields.get("vid"))
     if dialogue is None or dialogue in named["labels"]:
         raise ValueError(
             f"{path}: {part!r} has a record "

@@ -21,6 +21,7 @@ from skmerc.datasets.formats._members import (
     in_order,
     name_members,
     part_of,
+    read_content,
     stack_features,
 )
 from skmerc.datasets.formats._mmsa import read_mmsa
@@ -29,7 +30,6 @@ from skmerc.datasets.formats._padded import (
     read_padded_file,
     read_padded_folder,
 )
-from skmerc.datasets.formats.pickles._unpickle import read_pickle
 from skmerc.frame._texts import decode, decode_latin, is_missing, name_of
 
 # Members of the label files of GCNet, which both corpora have.
@@ -53,7 +53,7 @@ def read_clips(path, layouts, members):
         )
     if path.is_dir():
         return read_padded_folder(path, members)
-    content = read_pickle(path)
+    content = read_content(path)
     if isinstance(content, dict):
         return read_mmsa(path, content)
     if is_padded(content, members):

@@ -168,7 +168,7 @@ class SoundFileError(ValueError):
 def damaged(path, kind, error):
     """Make the error of a file that its reader cannot read."""
     if isinstance(error, SoundFileError):
-        return ValueError(f"{path}: {error}.")
+        return ValueError(f"{path} cannot be read: {error}.")
     signs = "" if kind in _TEXTS else signs_of_transfer(path)
     return ValueError(
         f"{path} cannot be read as {kind} ({type(error).__name__}: {error}); it is "

@@ -1,5 +1,7 @@
 """Community feature files: lists of members, each a dict from dialogue to rows."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
@@ -26,7 +28,28 @@ def read_members(path, layouts, members):
     called train, dev and test hold dialogues, the others a dict from dialogue to its
     utterances. `members` gives the order in this file, if it is none of the known ones.
     """
-    return name_members(path, read_pickle(path), layouts, members)
+    return name_members(path, read_content(path), layouts, members)
+
+
+def read_content(path):
+    """Read a pickle whose dicts may have bytes for names, as from Python 2."""
+    return _with_text_keys(path, read_pickle(path))
+
+
+def _with_text_keys(path, content, depth=2):
+    """Decode the names in dicts: members, dialogues, parts, and fields of records."""
+    go_on = partial(_with_text_keys, path, depth=depth - 1)
+    if depth < 0 or not isinstance(content, dict | list | tuple):
+        return content
+    if not isinstance(content, dict):
+        return type(content)(map(go_on, content)) if depth else content
+    named = {}
+    for key, value in content.items():
+        name = decode(key) if isinstance(key, bytes) else key
+        if name in named:
+            raise ValueError(f"{path} has {name!r} twice: as text and as bytes.")
+        named[name] = go_on(value)
+    return named
 
 
 def name_members(path, content, layouts, members):
@@ -66,7 +89,7 @@ def read_folder(folder, layout, members):
     """Read MultiEMO's folder: a file of members, and one for each modality."""
     named = read_members(folder / SPEAKERS_FILE, [layout], members)
     for modality, file in _FEATURE_FILES.items():
-        named[modality] = read_pickle(folder / file)
+        named[modality] = read_content(folder / file)
         if not isinstance(named[modality], dict):
             raise ValueError(
                 f"{folder / file} holds a {type(named[modality]).__name__}, not a dict "
@@ -83,7 +106,7 @@ def _fits(names, content):
 def _suits(name, member):
     """Whether a member can have a name: parts list dialogues, others are dicts."""
     if name in PARTS:
-        return np.iterable(member) and not isinstance(member, dict | str)
+        return np.iterable(member) and not isinstance(member, dict | str | bytes)
     return name == IGNORED or isinstance(member, dict)
 
 
@@ -128,7 +151,7 @@ def check_lengths(path, members):
 
 
 def _length(path, name, key, rows):
-    if isinstance(rows, str) or not np.iterable(rows):
+    if isinstance(rows, str | bytes) or not np.iterable(rows):
         raise ValueError(
             f"{path}: {name!r} has {rows!r} for the dialogue {key!r}; give a list, one "
             "item per utterance."
@@ -208,7 +231,7 @@ def part_of(path, members):
     """Find the part that each dialogue belongs to: dict of dialogue to part."""
     parts = {}
     for part in PARTS:
-        for key in members.get(part, ()):
+        for key in map(decode, members.get(part, ())):
             if key not in members["labels"] or key in parts:
                 why = f"also in {parts[key]!r}" if key in parts else "not in 'labels'"
                 raise ValueError(
@@ -220,7 +243,7 @@ def part_of(path, members):
 
 def codes_of(path, members, name):
     """Codes of classes of a member, one for each utterance: (n_utterances,)."""
-    codes = in_order(members, name)
+    codes = list(map(decode, in_order(members, name)))
     for at, code in enumerate(codes):
         if np.iterable(code) and not isinstance(code, str):
             key, place = _locate(members, at)
