@@ -624,8 +624,9 @@ def test_empty_times_are_absent():
         (lzma.compress(b'{"dialogue": 1, "text": "a"}'), "xz"),
         (b"\x28\xb5\x2f\xfd\x04\x00\xff", "Zstandard"),
         (b"7z\xbc\xaf\x27\x1c\x00\x04", "7-Zip"),
+        (b"Rar!\x1a\x07\x01\x00", "RAR"),
     ],
-    ids=["gzip", "bzip2", "xz", "Zstandard", "7-Zip"],
+    ids=["gzip", "bzip2", "xz", "Zstandard", "7-Zip", "RAR"],
 )
 def test_packed_files_are_told(tmp_path, data, way, ending):
     path = tmp_path / f"a{ending}"

@@ -60,6 +60,7 @@ _SIGNS = {
     b"\xfd7zXZ\x00": "xz",
     b"\x28\xb5\x2f\xfd": "Zstandard",
     b"7z\xbc\xaf": "7-Zip",
+    b"Rar!": "RAR",
     b"\x04\x22\x4d\x18": "LZ4",
 }
 """How files begin that are packed, and no text does."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from skmerc.datasets.formats._budget import Budget
 from skmerc.datasets.formats._files import check_file, signs_of_transfer
 from skmerc.datasets.formats._nesting import count_elements
-from skmerc.datasets.formats._packed import unpacked, way_of_packing
+from skmerc.datasets.formats._packed import packed_by, unpacked, way_of_packing
 from skmerc.datasets.formats.pickles._machine import Machine
 from skmerc.datasets.formats.pickles._torch import (
     MAGIC,
@@ -21,10 +21,6 @@ _FOREIGN_BYTES = {
     b"\x93NUMPY": "a NumPy array; read it with numpy.load",
     b"PAR1": "a parquet table; read it with skmerc.datasets.load_table",
     b"MATLAB": "a MATLAB file; read it with scipy.io.loadmat",
-    b"Rar!": "a RAR archive; unpack it first",
-    b"7z\xbc\xaf": "a 7-Zip archive; unpack it first",
-    b"\x04\x22\x4d\x18": "packed by LZ4, as by joblib.dump; unpack it first, or write "
-    "it anew with compress='zlib'",
     b"ZF": "packed by joblib before 0.10; if you trust it, read it with joblib.load "
     "and write it anew",
 }
@@ -113,6 +109,11 @@ def _foreign_kind(path, head, tail):
         return _foreign_archive(path)
     if way_of_packing(head):
         return None
+    if packed_by(head):
+        return (
+            f"packed by {packed_by(head)}, which is not read here; unpack it first, or "
+            "write it anew with compress='zlib' (joblib) or compression='gzip' (pandas)"
+        )
     if head.startswith(b"\x80") or (head[0] in Machine.dispatch and tail == b"."):
         return None
     line = head.splitlines()[0]
