@@ -24,6 +24,7 @@ from skmerc.datasets import (
     to_frame,
 )
 from skmerc.datasets.formats._feature_folders import read_feature_folders
+from skmerc.datasets.formats._parquet import read_frame, read_frames
 from skmerc.datasets.formats._parquet_pages import page_sizes
 
 LABELS = np.array(["a", "b"])
@@ -241,6 +242,58 @@ class TestTables:
         assert path.stat().st_size < 10**6
         with pytest.raises(ValueError, match="the column 'label' asks for 5e"):
             load_table(path)
+
+    @pytest.mark.parametrize(
+        ("kind", "value"),
+        [
+            ("string_view", "x"),
+            ("large_string", "x"),
+            ("binary", b"x"),
+            ("large_binary", b"x"),
+            ("fixed", b"x"),
+            ("dictionary", b"x"),
+        ],
+    )
+    def test_texts_of_all_kinds_are_counted_and_read(
+        self, tmp_path, monkeypatch, kind, value
+    ):
+        pa = pytest.importorskip("pyarrow", reason="needs pyarrow")
+        parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
+        kinds = {
+            "string_view": getattr(pa, "string_view", pa.string)(),
+            "large_string": pa.large_string(),
+            "binary": pa.binary(),
+            "large_binary": pa.large_binary(),
+            "fixed": pa.binary(1000),
+            "dictionary": pa.dictionary(pa.int32(), pa.large_binary()),
+        }
+        path = tmp_path / "calls.parquet"
+        column = pa.array([value * 1000] * 500, kinds[kind])
+        parquet.write_table(pa.table({"a": column}), path, row_group_size=250)
+        whole = read_frame(path, [])["a"].tolist()
+        assert str(whole[0]) == str(column[:1].to_pandas()[0])
+        assert str(whole) == str(
+            [row for f in read_frames(path, 7, []) for row in f["a"]]
+        )
+        monkeypatch.setattr("skmerc.datasets.formats._budget.FLOOR", 100_000)
+        with pytest.raises(
+            ValueError, match="the column 'a' asks for 2.5e|asks for 5e"
+        ):
+            read_frame(path, [])
+
+    @pytest.mark.parametrize("value", ["x", b"x"])
+    def test_encodings_without_a_way_are_no_damage(self, tmp_path, value):
+        pa = pytest.importorskip("pyarrow", reason="needs pyarrow")
+        parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
+        path = tmp_path / "calls.parquet"
+        parquet.write_table(
+            pa.table({"a": [value] * 3}),
+            path,
+            use_dictionary=False,
+            column_encoding="DELTA_BYTE_ARRAY",
+        )
+        with pytest.raises(ValueError, match=r"cannot be read: 'a' holds .* anew, as"):
+            read_frame(path, [])
 
     @pytest.mark.slow
     def test_packed_text_is_counted_before_it_is_read(self, tmp_path):

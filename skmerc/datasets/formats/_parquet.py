@@ -5,6 +5,7 @@ A column of equal values takes a few bytes, whatever the number of its rows.
 
 import json
 from contextlib import contextmanager
+from itertools import chain
 
 from skmerc.datasets.formats._budget import Budget
 from skmerc.datasets.formats._files import SoundFileError, check_file, damaged
@@ -25,7 +26,7 @@ def read_frame(path, names):
     budget = Budget(check_file(path))
     with _errors_of(path), _open(path) as file:
         _claim(path, file.metadata, budget)
-        for numbers in _lists(file):
+        for numbers in chain(_lists(file), _fixed(file)):
             budget.claim(*numbers)
         table = _plain(file.read(use_pandas_metadata=True), budget)
         frame = _with_levels(table.to_pandas(), names)
@@ -83,7 +84,7 @@ def _batches(path, n_rows, size, columns):
     # Buffered before they are read, all batches would stay in memory.
     with _open(path, pre_buffer=False) as file:
         # Those of one group are in memory at a time.
-        for numbers in _lists(file):
+        for numbers in chain(_lists(file), _fixed(file)):
             Budget(size).claim(*numbers)
         # One group after another, since the headers of pages stand all over the file.
         for number in range(file.num_row_groups):
@@ -96,31 +97,35 @@ def _batches(path, n_rows, size, columns):
 
 def _open(path, **settings):
     """Open a file so that each text is read once, and its rows refer to it."""
-    import pyarrow
     from pyarrow.parquet import ParquetFile
 
-    kinds = (pyarrow.types.is_string, pyarrow.types.is_large_string)
     with ParquetFile(path) as file:
-        schema = file.schema_arrow
-        texts = [f.name for f in schema if any(is_kind(f.type) for is_kind in kinds)]
-        _refuse_encodings(path, file.metadata, texts)
+        texts = _texts(file.metadata, file.schema_arrow.names)
     return ParquetFile(path, read_dictionary=texts, **settings)
 
 
-def _refuse_encodings(path, about, texts):
-    """Refuse texts in the encodings of other programs, which Arrow has no way for."""
+def _texts(about, names):
+    """List the columns of texts and bytes, of whatever kind Arrow makes of them.
+
+    Refuse the encodings of other programs, which Arrow has no way for.
+    """
     groups = [about.row_group(number) for number in range(about.num_row_groups)]
+    texts = []
     for at in range(about.num_columns if groups else 0):
-        name = groups[0].column(at).path_in_schema
-        written = set().union(
-            *(g.column(at).encodings for g in groups if name in texts)
-        )
+        columns = [group.column(at) for group in groups]
+        name = columns[0].path_in_schema
+        # Within lists and structs Arrow cannot read them each once.
+        if columns[0].physical_type != "BYTE_ARRAY" or name not in names:
+            continue
+        texts.append(name)
+        written = set().union(*(column.encodings for column in columns))
         for encoding in written & _UNREAD:
             raise SoundFileError(
                 f"{name!r} holds texts in the encoding {encoding}, which cannot be "
                 "read safely here; write the file anew, as "
                 "pandas.read_parquet(path).to_parquet(path) does"
             )
+    return texts
 
 
 def _claim(path, about, budget):
@@ -154,14 +159,37 @@ def _lists(file):
         yield n, f"the lists of {lists[0].path_in_schema!r} and others"
 
 
-def _holds_list(kind):
+def _fixed(file):
+    """Count bytes of fixed width in each group, which pages need not hold each."""
+    from pyarrow import types
+
+    for field in file.schema_arrow:
+        kinds = filter(types.is_fixed_size_binary, _kinds(field.type))
+        width = max((kind.byte_width for kind in kinds), default=0)
+        for number in range(file.num_row_groups if width else 0):
+            group = file.metadata.row_group(number)
+            columns = [group.column(at) for at in range(group.num_columns)]
+            own = [c for c in columns if _is_of(c.path_in_schema, [field.name])]
+            n = sum(column.num_values for column in own)
+            yield n * width, f"the column {field.name!r}"
+
+
+def _is_list(kind):
     from pyarrow import types
 
     lists = types.is_list, types.is_large_list, types.is_fixed_size_list, types.is_map
-    if any(is_kind(kind) for is_kind in lists):
-        return True
-    fields = [kind.field(at) for at in range(kind.num_fields)]
-    return any(_holds_list(field.type) for field in fields)
+    return any(is_kind(kind) for is_kind in lists)
+
+
+def _holds_list(kind):
+    return any(map(_is_list, _kinds(kind)))
+
+
+def _kinds(kind):
+    """Yield a type, and those within it."""
+    yield kind
+    for at in range(kind.num_fields):
+        yield from _kinds(kind.field(at).type)
 
 
 def _is_of(path, names):
@@ -232,7 +260,8 @@ def _named(codes, names, column):
 def _is_text(kind):
     from pyarrow import types
 
-    known = types.is_string, types.is_large_string, types.is_binary
+    texts = types.is_string, types.is_large_string
+    known = *texts, types.is_binary, types.is_large_binary
     return any(is_kind(kind) for is_kind in known)
 
 
