@@ -100,7 +100,7 @@ def _open(path, **settings):
     from pyarrow.parquet import ParquetFile
 
     with ParquetFile(path) as file:
-        texts = _texts(file.metadata, file.schema_arrow.names)
+        texts = _texts(file.metadata, {*file.schema_arrow.names})
     return ParquetFile(path, read_dictionary=texts, **settings)
 
 
@@ -112,13 +112,13 @@ def _texts(about, names):
     groups = [about.row_group(number) for number in range(about.num_row_groups)]
     texts = []
     for at in range(about.num_columns if groups else 0):
-        columns = [group.column(at) for group in groups]
-        name = columns[0].path_in_schema
+        first = groups[0].column(at)
+        name = first.path_in_schema
         # Within lists and structs Arrow cannot read them each once.
-        if columns[0].physical_type != "BYTE_ARRAY" or name not in names:
+        if first.physical_type != "BYTE_ARRAY" or name not in names:
             continue
         texts.append(name)
-        written = set().union(*(column.encodings for column in columns))
+        written = set().union(*(group.column(at).encodings for group in groups))
         for encoding in written & _UNREAD:
             raise SoundFileError(
                 f"{name!r} holds texts in the encoding {encoding}, which cannot be "
