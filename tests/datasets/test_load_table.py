@@ -110,6 +110,8 @@ def test_whole_numbers_and_truths_of_an_npz_are_features(write_npz, kind):
     np.testing.assert_array_equal(read[~hidden], numbers[~hidden].astype(float))
     with pytest.raises(ValueError, match=r"text \(3\), visual \(2\), vad \(3\)"):
         load_table(write_npz(visual=numbers))
+    beside = load_table(write_npz(visual=numbers, vad=None))[0]
+    assert list(split_frame(beside)[1]) == ["text"]
 
 
 @pytest.mark.parametrize(

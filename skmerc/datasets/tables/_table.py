@@ -109,9 +109,10 @@ def load_table(
     other errors of a spreadsheet are no labels, and refused among features.
 
     In ``.npz`` files a modality is a two-dimensional array of numbers with one
-    row per utterance; the arrays ``dialogue``, ``turn``, ``speaker`` and
-    ``role`` are the keys, and ``<label>_names`` turns the numbers of the label
-    into text (-1: no label). Files with pickled objects are refused.
+    row per utterance, of whole ones where there are no floats or `modalities`
+    names it; the arrays ``dialogue``, ``turn``, ``speaker`` and ``role`` are
+    the keys, and ``<label>_names`` turns the numbers of the label into text
+    (-1: no label). Files with pickled objects are refused.
 
     In both, a modality becomes NaN where ``<modality>_present`` is False, and
     an empty speaker is one unknown person per dialogue. Rows of role
