@@ -35,6 +35,7 @@ from skmerc import (
     DialogueConformalClassifier,
     DialogueStackingClassifier,
     DialogueVotingClassifier,
+    EmotionRecognizer,
     UtteranceClassifier,
 )
 from skmerc.datasets import make_conversations
@@ -749,3 +750,26 @@ def test_several_emotions_have_names_and_probabilities_of_their_own(dtype):
     np.testing.assert_allclose(model.predict_proba(X), expected, rtol=1e-6)
     assert model.classes_.tolist() == ["joy", "calm"]
     assert model.predict(X).shape == sets.shape
+
+
+@pytest.mark.parametrize(
+    "kind", ["object", pd.SparseDtype("float64", np.nan)], ids=["objects", "sparse"]
+)
+@pytest.mark.parametrize("name", ["baseline", "recognizer"])
+def test_single_utterances_are_read_in_the_types_that_networks_read(name, kind):
+    X, y = make_conversations(6, n_turns=(3, 4), random_state=0)
+    features = list(drop_keys(X).columns)
+    X = X.astype(dict.fromkeys(features, "float64"))
+    X.loc[2, features[-2:]] = np.nan
+    other = X.astype(dict.fromkeys(features, kind))
+    if kind == "object":
+        other.loc[2, features[-2:]] = pd.NA
+    plain = make_pipeline(SimpleImputer(), LogisticRegression(max_iter=500))
+    model = {
+        "baseline": UtteranceClassifier(plain),
+        "recognizer": EmotionRecognizer(random_state=0),
+    }[name]
+    expected = clone(model).fit(X, y).predict_proba(X)
+    np.testing.assert_allclose(
+        clone(model).fit(other, y).predict_proba(other), expected
+    )

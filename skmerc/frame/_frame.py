@@ -21,6 +21,7 @@ from skmerc.frame._columns import (
     make_keys,
     parse_table,
 )
+from skmerc.frame._numbers import without_own_kinds
 from skmerc.frame._warnings import warn_without_dialogues
 
 
@@ -196,7 +197,7 @@ def drop_keys(X: Table) -> Table:
     >>> model.fit(X, [0, 1, 0, 1]).predict(X).shape
     (4,)
     """
-    return parse_table(X).features
+    return without_own_kinds(parse_table(X).features)
 
 
 def split_frame(

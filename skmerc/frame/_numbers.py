@@ -43,6 +43,33 @@ def as_floats(values: np.ndarray) -> np.ndarray:
     return np.where(pd.isna(values), np.nan, values).astype(np.float64)
 
 
+def without_own_kinds(features: Any) -> Any:
+    """Make floats of columns of numbers that scikit-learn's checks fail on.
+
+    These are Python objects, among which ``pandas.NA`` may be, and sparse columns whose
+    most frequent value is missing. What holds no numbers stays as it is.
+    """
+    if not isinstance(features, pd.DataFrame):
+        return features
+    changed = {
+        name: as_floats(column.to_numpy(object))
+        for name, column in features.items()
+        if _fails_in_checks(column.dtype) and holds_numbers(column)
+    }
+    if not changed:
+        return features
+    features = features.copy(deep=False)
+    for name, values in changed.items():
+        features[name] = values
+    return features
+
+
+def _fails_in_checks(dtype: Any) -> bool:
+    if isinstance(dtype, pd.SparseDtype):
+        return bool(pd.isna(dtype.fill_value))
+    return bool(pd.api.types.is_object_dtype(dtype))
+
+
 def _is_number(value: Any) -> bool:
     if not isinstance(value, Real | Decimal | np.bool_):
         return False

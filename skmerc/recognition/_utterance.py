@@ -13,6 +13,7 @@ from skmerc._utils.compat import HasMethods, fit_context, safe_indexing
 from skmerc._utils.registry import storable
 from skmerc._utils.types import Table
 from skmerc.ensemble._members import LabelledScoreMixin, Wrapper, delegated
+from skmerc.frame import drop_keys
 from skmerc.frame._columns import parse_table
 from skmerc.frame._labels import column_names, complete_labels
 
@@ -109,7 +110,7 @@ class UtteranceClassifier(LabelledScoreMixin, Wrapper):
             )
         table, names = parse_table(X), column_names(y)
         labels = complete_labels(y, table.is_context)
-        features = table.features
+        features = drop_keys(X)
         if table.key_names:
             check_consistent_length(features, labels, sample_weight)
             learned = np.flatnonzero(table.is_learnable)
@@ -126,7 +127,7 @@ class UtteranceClassifier(LabelledScoreMixin, Wrapper):
         return self
 
     def _read(self, X: Table) -> Any:
-        features = parse_table(X).features
+        features = drop_keys(X)
         if getattr(features, "ndim", 2) != 2:
             return features  # for the classifier to refuse
         return validate_data(self, features, reset=False, skip_check_array=True)
