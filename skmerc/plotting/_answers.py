@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skmerc.frame._per_row import one_column
 from skmerc.metrics._probabilities import with_classes
 from skmerc.metrics._responses import ask
 
@@ -25,14 +26,9 @@ def probabilities_of(model: Any, X: Any) -> pd.DataFrame:
 
 def certain(y: Any, classes: Any) -> pd.DataFrame:
     """Probabilities of answers without any: 1 for the answer."""
-    labels = np.asarray(y, dtype=object)
-    if labels.ndim != 1:
-        raise ValueError(
-            f"The answers are of shape {labels.shape}; one emotion for each utterance "
-            "can be drawn."
-        )
+    labels = one_column(y, "y_pred").to_numpy(object)
     if classes is None:
-        classes = sorted(set(labels))
+        classes = sorted(set(labels[~pd.isna(labels)]))
     is_class = labels[:, np.newaxis] == np.asarray(classes, dtype=object)
     unknown = ~is_class.any(axis=1) & ~pd.isna(labels)
     if unknown.any():

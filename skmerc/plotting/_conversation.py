@@ -11,6 +11,7 @@ from skmerc._utils.optional import need
 from skmerc._utils.types import Table
 from skmerc.frame._columns import KEYS, parse_table
 from skmerc.frame._conversations import sortable
+from skmerc.frame._per_row import one_column
 from skmerc.plotting._answers import as_probabilities, certain, probabilities_of
 from skmerc.plotting._style import Display, fill, marker, plain
 
@@ -171,7 +172,7 @@ class ConversationDisplay(Display):
         keys = table.keys.iloc[rows]
         if y is not None:
             check_consistent_length(table.data, y)
-            known = pd.Series(np.asarray(y, dtype=object))
+            known = one_column(y, "y").astype(object)
             y = known.mask(table.is_context, None).to_numpy()[rows]
         return cls(
             probabilities,
@@ -196,7 +197,8 @@ class ConversationDisplay(Display):
         """
         n_turns = len(self.probabilities)
         lanes = list(dict.fromkeys(self.speaker))
-        size = (min(max(6.0, 2 + 0.32 * n_turns), 18.0), 1.6 + 0.9 * len(lanes))
+        height = max(1.6 + 0.9 * len(lanes), 0.6 + 0.2 * len(self._emotions()))
+        size = (min(max(6.0, 2 + 0.32 * n_turns), 18.0), height)
         ax = self._start(ax, size)
         lane_of = {speaker: -number for number, speaker in enumerate(lanes)}
         floor = np.array([lane_of[speaker] for speaker in self.speaker], dtype=float)
@@ -236,7 +238,9 @@ class ConversationDisplay(Display):
         if self.y_true is None:
             return
         classes = self._emotions()
-        answers = self.probabilities.columns[self.probabilities.to_numpy().argmax(1)]
+        p = self.probabilities.to_numpy(float)
+        answers = self.probabilities.columns.to_numpy(object)[p.argmax(axis=1)]
+        answers[~p.any(axis=1)] = None  # of turns without an answer
         for place, (true, answer) in enumerate(zip(self.y_true, answers, strict=True)):
             if not pd.isna(true):
                 style = marker(

@@ -164,6 +164,31 @@ def test_a_true_emotion_that_the_model_does_not_know_is_in_the_legend(short):
     assert names_of(display.ax_.get_legend().get_texts()) == ["joy", "anger"]
 
 
+def test_a_turn_without_an_answer_has_no_bar_and_agrees_with_nothing(short):
+    y_pred = ["joy", "fear", None, np.nan, "joy"]
+    display = ConversationDisplay.from_predictions(
+        short, y_pred=y_pred, y_true=["joy", "fear", "fear", "joy", "joy"]
+    )
+    assert display.probabilities.to_numpy().tolist() == [[0, 0], [0, 0], [0, 1]]
+    assert [mark.get_fillstyle() for mark in display.true_] == ["left", "full"]
+
+
+def test_emotions_of_one_column_are_drawn(short):
+    y = ["joy", "fear", "fear", None, "joy"]
+    single = pd.DataFrame({"emotion": y})
+    display = ConversationDisplay.from_predictions(short, y_pred=single, y_true=single)
+    assert [mark.get_fillstyle() for mark in display.true_] == ["full", "full"]
+
+
+def test_the_figure_has_room_for_a_legend_of_many_emotions(short):
+    classes = [f"emotion {k}" for k in range(30)]
+    display = ConversationDisplay.from_predictions(
+        short, y_prob=np.full((5, 30), 1 / 30), classes=classes
+    )
+    display.figure_.canvas.draw()  # a warning would tell of axes without height
+    assert display.ax_.get_window_extent().height > 0
+
+
 def test_a_model_answers_for_its_dialogue(table, model):
     X, y, _ = table
     display = ConversationDisplay.from_estimator(model, X, y, dialogue="dia3")
