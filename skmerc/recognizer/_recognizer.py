@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
@@ -536,6 +537,15 @@ def _refuse_texts(X: Any) -> None:
             "of one row as X.loc[[row]]."
         )
     first = next(iter(X), None) if isinstance(X, list | tuple | np.ndarray) else None
+    if isinstance(first, list | tuple):  # of the turns of a conversation
+        turn = next(iter(first), None)
+        first = turn if isinstance(turn, Mapping) else first
+    if isinstance(first, Mapping) or isinstance(X, Mapping):
+        raise ValueError(
+            f"X is a {type(X).__name__} of turns, and no table yet: "
+            "X, y = skmerc.datasets.to_frame(conversations) makes one of a list of "
+            "conversations, each a list of turns."
+        )
     if isinstance(first, str | bytes):
         raise ValueError(
             f"X is a {type(X).__name__} of texts, which tells nothing of dialogues: "

@@ -366,6 +366,24 @@ def test_one_class_infinity_and_a_series_are_refused(n_dialogues):
         model.predict(X["text__0"])
 
 
+@pytest.mark.parametrize(
+    "turns",
+    [
+        [{"speaker": "Ann", "text": "Hello"}],
+        [[{"speaker": "Ann", "text": "Hello"}], [{"speaker": "Bob", "text": "Hi"}] * 2],
+        {"speaker": ["Ann"], "text": ["Hello"]},
+    ],
+    ids=["one conversation", "several", "columns"],
+)
+def test_turns_that_are_no_table_yet_are_told_what_makes_one(turns):
+    X, y = make_conversations(4, n_turns=4, random_state=0)
+    model = quick().fit(X, y)
+    with pytest.raises(ValueError, match="no table yet: .*to_frame"):
+        model.predict(turns)
+    with pytest.raises(ValueError, match="no table yet: .*to_frame"):
+        quick().fit(turns, y)
+
+
 def test_what_looks_into_models_looks_into_the_pipeline_that_was_chosen():
     X, y = make_conversations(FEW_DIALOGUES, n_turns=4, random_state=0)
     model = quick().fit(X, y)
