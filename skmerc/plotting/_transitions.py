@@ -10,6 +10,7 @@ from skmerc._utils.types import Table
 from skmerc.frame._columns import KEYS, parse_table
 from skmerc.frame._conversations import sortable
 from skmerc.frame._labels import read_labels
+from skmerc.metrics._labels import as_targets
 from skmerc.plotting._style import Display, draw_matrix, plain
 
 _FOLLOWS = {
@@ -215,7 +216,8 @@ def _count(
             f"No labelled turn has a labelled {_FOLLOWS[speaker]}; the table holds "
             "dialogues of one turn, or labels that do not touch."
         )
-    classes = np.unique(labels[~unread]) if classes is None else classes
+    known = as_targets(labels[~unread])  # which refuses scores
+    classes = np.unique(known) if classes is None else classes
     counts = pd.crosstab(first, second)
     counts = counts.reindex(index=classes, columns=classes, fill_value=0)
     return counts.rename_axis(index="emotion", columns="next emotion")

@@ -246,6 +246,16 @@ def test_transitions_are_those_of_the_dialogue_or_of_the_speaker(speaker, expect
     )
 
 
+def test_scores_have_no_transitions():
+    X, y = make_conversations(2, n_turns=4, random_state=0)
+    scores = np.linspace(-1.5, 1.3, len(X))
+    with pytest.raises(ValueError, match="continuous"):
+        EmotionTransitionDisplay.from_labels(X, scores)
+    regressor = SimpleNamespace(predict=lambda X: scores)
+    with pytest.raises(ValueError, match="continuous"):
+        EmotionTransitionDisplay.from_estimator(regressor, X)
+
+
 def test_no_transition_leads_from_one_dialogue_to_another(table, model):
     X, _, _ = table
     n_dialogues = X["dialogue__id"].nunique()
