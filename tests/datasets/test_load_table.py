@@ -8,6 +8,7 @@ import pytest
 from systems import mostly_slow
 
 from skmerc.datasets import iter_table, load_table, make_conversations
+from skmerc.exceptions import UntidyTableWarning
 from skmerc.frame import split_frame
 
 
@@ -336,6 +337,21 @@ def test_words_of_empty_cells_are_no_classes(tmp_path, word, read):
     path.write_text(f"{start}2,1,utterance,{word},0.25\n")
     with pytest.raises(ValueError, match=r"(?s)first in row 2.*NULL, None and #N/A"):
         read(path)
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".npz"])
+def test_words_of_nothing_that_count_as_classes_are_told(frame, tmp_path, ending):
+    path = tmp_path / f"calls{ending}"
+    labels = ["joy", None, *["sad"] * (len(frame) - 2)]
+    frame["label"] = pd.Series(labels, dtype=object).astype("string").map(str).tolist()
+    if ending == ".parquet":
+        pytest.importorskip("pyarrow", reason="needs pyarrow")
+        frame.to_parquet(path)
+    else:
+        np.savez(path, text=np.ones((len(frame), 2)), label=np.array([*frame["label"]]))
+    with pytest.warns(UntidyTableWarning, match=r"'<NA>' \(1\), .* count as classes"):
+        _, y = load_table(path)
+    assert y.tolist() == frame["label"].tolist()
 
 
 def test_words_of_empty_cells_are_absent_features_and_errors_are_none(tmp_path):

@@ -1,5 +1,7 @@
 """Tables that the package has made, which come back with labels."""
 
+import json
+
 import pandas as pd
 import pytest
 
@@ -86,6 +88,20 @@ def test_words_that_count_as_empty_are_told(tmp_path, word):
     with pytest.warns(UntidyTableWarning, match=rf"'label' are written '{word}' \(2\)"):
         _, y = to_frame(path)
     assert y.tolist() == [None, "joy", None]
+
+
+@pytest.mark.parametrize("word", ["nan", "None", "<NA>", "NULL", "NULL "])
+def test_words_of_nothing_that_count_as_classes_are_told(tmp_path, word):
+    rows = [
+        {"dialogue": "a", "text": text, "label": label}
+        for text, label in zip(["Hm.", "So.", "No."], [word, "joy", None], strict=True)
+    ]
+    path = tmp_path / "calls.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    for given in (rows, pd.DataFrame(rows), path):
+        with pytest.warns(UntidyTableWarning, match=f"'{word}' .1., .* as classes"):
+            _, y = to_frame(given)
+        assert y.tolist() == [word, "joy", None]
 
 
 def test_words_among_numbers_are_empty_cells(tmp_path):

@@ -8,8 +8,11 @@ from pandas.api.types import is_numeric_dtype
 
 from skmerc._utils.compat import validate_params
 from skmerc._utils.types import FilePath
+from skmerc._utils.warnings import warn_user
 from skmerc.datasets.formats._files import reader
 from skmerc.datasets.tables._table_files import as_text, find_reader, listing
+from skmerc.datasets.tables._untidy import words_of_nothing
+from skmerc.exceptions import UntidyTableWarning
 from skmerc.frame import make_frame
 from skmerc.frame._numbers import as_floats, find_no_number
 from skmerc.frame._texts import is_blank, is_missing, refuse_alike
@@ -81,6 +84,12 @@ def load_table(
         file of its size can hold, has no such label, modality or split, lacks a
         label in a row whose role is not ``"context"``, or holds columns that are
         neither keys nor features.
+
+    Warns
+    -----
+    UntidyTableWarning
+        If labels of a parquet or NumPy file are words such as ``"nan"`` or ``"None"``,
+        which programs write where nothing is: they count as classes.
 
     See Also
     --------
@@ -193,6 +202,8 @@ def labels_of(table, where):
     if find_no_number(labels.to_numpy(object)) is None:
         return as_floats(labels.to_numpy(object))
     texts = as_text(labels, where)
+    if words := words_of_nothing(texts):
+        warn_user(f"{where}: {words}.", UntidyTableWarning)
     refuse_alike(texts.tolist(), f"{where}: the label", labels.index)
     return texts
 

@@ -27,6 +27,7 @@ from skmerc.datasets.tables._untidy import (
     note_spellings,
     tell_of_single_turns,
     tell_of_unread,
+    words_of_nothing,
 )
 from skmerc.datasets.tables._utterance_order import TimeFields, field_of, find_turns
 from skmerc.exceptions import UntidyTableWarning
@@ -164,7 +165,8 @@ def to_frame(
         If rows stand twice, texts are missing or blank, labels or speakers differ only
         in case or blanks, times do not order what they should or go against the
         turns, or cells of a CSV file are written ``NA`` or ``None`` among labels that
-        are words, and count as empty. All else stays as it is.
+        are words, and count as empty, or labels elsewhere are such words, and count as
+        classes. All else stays as it is.
     NoDialogueWarning
         If each utterance names another dialogue.
 
@@ -331,6 +333,7 @@ def _to_frame(dialogues, fields, mend):
         tell_of_single_turns(records, dialogue, fields)
     note_empty_texts(X[TEXT], notes)
     note_duplicates(X, y, records, fields, notes)
+    notes += filter(None, [words_of_nothing(y)])
     note_spellings("label", y, "normalize_labels", notes)
     note_spellings("speaker", X[KEYS[2]], "normalize_speakers", notes)
     if notes:

@@ -1,9 +1,12 @@
 """What looks like a mistake in a table of utterances, and is left as it is."""
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 
 from skmerc._utils.warnings import warn_user
+from skmerc.datasets.formats._csv_files import EMPTY_WORDS
 from skmerc.datasets.tables._utterance_order import field_of
 from skmerc.exceptions import NoDialogueWarning, UnreadColumnWarning
 from skmerc.frame._columns import KEYS
@@ -110,6 +113,24 @@ def note_duplicates(X, y, records, fields, notes):
         what = "row{s} the same as another but for the label"
         how = "where several people have labelled, keep one row of each utterance"
         notes.append(f"{_count(again & ~same, what)}; {how}")
+
+
+def words_of_nothing(labels):
+    """Tell of labels that are words which programs write into empty cells.
+
+    Nothing where there are none; only a file of text has no other way to say it.
+    """
+    if labels is None or labels.dtype.kind not in "OUT":
+        return ""
+    found = Counter(x for x in labels.tolist() if isinstance(x, str))
+    found = {word: n for word, n in found.items() if word.strip() in EMPTY_WORDS}
+    if not found:
+        return ""
+    told = ", ".join(f"{word!r} ({n})" for word, n in sorted(found.items()))
+    return (
+        f"labels are {told}, which programs write where nothing is (str(None), "
+        "astype(str)), and count as classes: write None there if it is so"
+    )
 
 
 def note_spellings(what, values, how, notes):
