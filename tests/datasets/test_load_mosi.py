@@ -58,6 +58,20 @@ def test_mmsa_frames_are_averaged_over_their_length(write):
     assert blocks["visual"].ravel().tolist()[:3] == [20, 60, 40]
 
 
+def test_mmsa_lengths_that_are_no_numbers_are_named(write):
+    path = write(mmsa(audio_lengths=[2, "2", 2]))
+    with pytest.raises(ValueError, match=r"'audio_lengths' holds '2' for utterance 1;"):
+        load_mosi(path)
+
+
+def test_an_empty_part_of_mmsa_changes_nothing_of_the_others(write):
+    content = mmsa()
+    content["valid"] = {key: values[:0] for key, values in content["valid"].items()}
+    data = load_mosi(write(content)).data
+    whole = load_mosi(write(mmsa()), split=["train", "test"]).data
+    pd.testing.assert_frame_equal(data, whole)
+
+
 def test_mmsa_text_is_averaged_over_its_tokens(write):
     assert np.unique(blocks_of(write(mmsa()))["text"]).tolist() == [2]
 

@@ -16,6 +16,7 @@ from skmerc.datasets.formats._clips import (
     targets_of,
 )
 from skmerc.datasets.formats._members import as_array
+from skmerc.frame._numbers import find_no_number
 from skmerc.frame._texts import decode, is_missing, name_of
 
 _PARTS = {"train": "train", "valid": "dev", "test": "test"}
@@ -75,6 +76,8 @@ def _rows(path, name, part, present):
     for kind in columns.keys() - {"utterance", "id"}:
         columns[kind] = [None if is_missing(v) else name_of(v) for v in columns[kind]]
     videos, turns = zip(*places, strict=True) if places else ((), ())
+    # Of a part without utterances, too, or the turns of all parts become floats.
+    turns = np.array(turns, dtype=int)
     return pd.DataFrame({"dialogue": videos, "turn": turns, "split": name, **columns})
 
 
@@ -183,7 +186,15 @@ def _means(path, name, part, modality):
 def _lengths(path, name, part, modality):
     """Count the frames of each utterance, None where the file does not say."""
     if f"{modality}_lengths" in part:
-        return _of_all(path, name, part, f"{modality}_lengths")
+        lengths = _of_all(path, name, part, f"{modality}_lengths")
+        wrong = find_no_number(np.array([*lengths], dtype=object))
+        if wrong is not None:
+            raise ValueError(
+                f"{path}: in the part {name!r}, '{modality}_lengths' holds "
+                f"{lengths[wrong[0]]!r} for utterance {wrong[0]}; give numbers of "
+                "frames."
+            )
+        return lengths
     if modality == "text" and "text_bert" in part:
         tokens = as_array(_of_all(path, name, part, "text_bert"))
         if tokens.ndim != 3 or tokens.shape[1] != 3:
