@@ -122,7 +122,7 @@ def _texts(about, names):
         for encoding in written & _UNREAD:
             raise SoundFileError(
                 f"{name!r} holds texts in the encoding {encoding}, which cannot be "
-                "read safely here; write the file anew, as "
+                "read safely here. Write the file anew, as "
                 "pandas.read_parquet(path).to_parquet(path) does"
             )
     return texts
