@@ -104,6 +104,17 @@ def test_words_of_nothing_that_count_as_classes_are_told(tmp_path, word):
         assert y.tolist() == [word, "joy", None]
 
 
+def test_json_by_columns_is_told_how_to_be_written(tmp_path):
+    path = tmp_path / "calls.json"
+    rows = pd.DataFrame({"dialogue": ["a", "a"], "text": ["Hm.", "So."]})
+    rows.to_json(path)
+    with pytest.raises(ValueError, match="orient='records', lines=True") as caught:
+        to_frame(path)
+    assert "damaged" not in str(caught.value)
+    rows.to_json(path, orient="records", lines=True)
+    assert to_frame(path)[0]["utterance"].tolist() == ["Hm.", "So."]
+
+
 def test_words_among_numbers_are_empty_cells(tmp_path):
     path = tmp_path / "calls.csv"
     path.write_text("dialogue,text,label\na,Hm.,NA\na,So.,1.5\n")

@@ -86,9 +86,21 @@ def _read_json_lines(path, encoding):
         data = data.decode(encoding).encode()
     lines = enumerate(data.splitlines(), start=1)
     items = [_parse(path, number, line) for number, line in lines if line.strip()]
+    if len(items) == 1 and _is_by_columns(items[0]):
+        raise ValueError(
+            f"{path} holds a column under each name, as pandas writes by default; "
+            "write it by frame.to_json(path, orient='records', lines=True)."
+        )
     # What pandas writes as records is one line, which is no dialogue.
     is_list = len(items) == 1 and isinstance(items[0], list)
     return items[0] if is_list and all(map(_is_of_its_own, items[0])) else items
+
+
+def _is_by_columns(item):
+    """Tell whether this is a table of pandas: under each name the same rows."""
+    columns = [*item.values()] if isinstance(item, dict) else []
+    are_dicts = columns and all(isinstance(column, dict) for column in columns)
+    return are_dicts and all(c.keys() == columns[0].keys() for c in columns)
 
 
 def _is_of_its_own(item):
