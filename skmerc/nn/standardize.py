@@ -43,15 +43,11 @@ class Standardize(nn.Module):
     ) -> None:
         super().__init__()
         self.active = active
-        # Copies: torch moves tensors to shared memory where a model is sent to another
-        # process, and whatever has no memory of its own is left without any.
-        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
-        self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
+        self.register_buffer("mean", _copied(mean, torch.float32))
+        self.register_buffer("scale", _copied(scale, torch.float32))
         for name, known in {"seen": seen, "varied": varied}.items():
             told = np.ones(len(mean), bool) if known is None else known
-            self.register_buffer(
-                name, torch.tensor(told, dtype=torch.bool), persistent=False
-            )
+            self.register_buffer(name, _copied(told, torch.bool), persistent=False)
 
     @property
     def settings(self) -> dict:
@@ -70,3 +66,12 @@ class Standardize(nn.Module):
     def inverse(self, x: Tensor) -> Tensor:
         """Return to the units of the table; what was clipped stays clipped."""
         return x * self.scale + self.mean if self.active else x
+
+
+def _copied(values: np.ndarray, dtype: torch.dtype) -> Tensor:
+    """Copy values into a tensor.
+
+    Torch moves tensors to shared memory where a model is sent to another process, and
+    what has no memory of its own is left without any.
+    """
+    return torch.as_tensor(values, dtype=dtype).clone()

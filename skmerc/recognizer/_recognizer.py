@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from imblearn.pipeline import Pipeline as SamplingPipeline
 from numpy.typing import ArrayLike
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.metrics import accuracy_score
@@ -540,7 +541,8 @@ def _refuse_texts(X: Any) -> None:
     if isinstance(first, list | tuple):  # of the turns of a conversation
         turn = next(iter(first), None)
         first = turn if isinstance(turn, Mapping) else first
-    if isinstance(first, Mapping) or isinstance(X, Mapping):
+    # A sparse matrix may be a dict, too.
+    if isinstance(first, Mapping) or (isinstance(X, Mapping) and not issparse(X)):
         raise ValueError(
             f"X is a {type(X).__name__} of turns, and no table yet: "
             "X, y = skmerc.datasets.to_frame(conversations) makes one of a list of "
