@@ -236,9 +236,10 @@ class LiveConversation:
         with each_once(self._told, f"Turn {number}: "):
             first, found, state = self._follower.follow(rows, self._state)
         changed = self._changes(first, found[:-1])
+        # Nothing is changed in its place, or a copy would hear the turn, too.
         self._rows, self._state = rows, state
-        self._speakers.append(speaker)
-        self._answers[first:] = found
+        self._speakers = [*self._speakers, speaker]
+        self._answers = [*self._answers[:first], *found]
         return LiveTurn(
             turn=number,
             speaker=speaker,
