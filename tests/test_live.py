@@ -4,10 +4,12 @@ import json
 import pickle
 import threading
 import warnings
+from copy import copy
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.pipeline import make_pipeline as make_imblearn_pipeline
 from numpy.testing import assert_allclose
@@ -303,10 +305,47 @@ def test_features_with_names_may_come_in_another_order(tables, model):
 
     expected = answer(row.to_numpy())
     short = row.rename(lambda name: name.partition("__")[2])
-    for named in (row[::-1], short[::-1], pd.Series(row.to_numpy())):
-        pd.testing.assert_series_equal(answer(named), expected)
+    numbers = pd.Series(row.to_numpy(), index=[*range(len(row))])
+    for named in (row[::-1], short[::-1], numbers, pd.Series(row.to_numpy())):
+        for form in (named, named.to_frame().T):
+            pd.testing.assert_series_equal(answer(form), expected)
     with pytest.raises(ValueError, match=r"labels 'other0', \.\.\., and the model"):
         answer(pd.Series(row.to_numpy(), index=[f"other{n}" for n in range(len(row))]))
+
+
+def test_arrays_are_read_as_make_frame_reads_them(tables, model):
+    row = drop_keys(tables[2]).filter(like="text__").iloc[0].fillna(0.5).to_numpy()
+    masked = np.ma.array(row, mask=np.arange(len(row)) == 1)
+    for values, words in (
+        (
+            masked,
+            r"features\['text'\] is an array with masked cells, the first in row 0",
+        ),
+        (masked[None], "with masked cells, the first in row 0"),
+        (torch.tensor(row, requires_grad=True), r"give tensor\.detach\(\)\.cpu"),
+        (torch.tensor(row, dtype=torch.bfloat16), r"give tensor\.detach\(\)\.cpu"),
+        (np.array([row, row]), "has the shape"),
+        (pd.DataFrame([row, row]), r"features\['text'\] has 2 rows; a turn is one"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            LiveConversation(model).add(features={"text": values})
+
+
+@pytest.mark.parametrize("make", [causal_joyful, joyful])
+def test_a_copy_of_a_conversation_goes_its_own_way(tables, make):
+    X, y, heard = tables
+    first = LiveConversation(make().fit(X, y))
+    hear_all = [features for _, features in drop_keys(heard).fillna(0.5).iterrows()]
+    for features in hear_all[:3]:
+        first.add(speaker="Ann", features=features)
+    before = first.turns
+    other = copy(first)
+    other.add(speaker="Ben", features=hear_all[3])
+    pd.testing.assert_frame_equal(first.turns, before)
+    assert len(other.turns) == 4
+    turn = first.add(speaker="Ben", features=hear_all[3])
+    pd.testing.assert_frame_equal(first.turns, other.turns)
+    assert turn.speaker == "Ben"
 
 
 def test_half_a_character_is_refused(tables, model):

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.sparse import issparse
 
 from skmerc.frame._columns import FLOAT32_MAX, check_modality, frame_of, is_foreign
-from skmerc.frame._numbers import NOT_NUMBERS, as_floats, find_no_number, refuse_masked
+from skmerc.frame._numbers import NOT_NUMBERS, array_of, as_floats, find_no_number
 
 
 @dataclass(frozen=True)
@@ -65,20 +65,9 @@ def read_block(name: str, block: Any) -> Block:
 
 
 def _as_array(name: str, block: Any) -> np.ndarray:
-    refuse_masked(block, f"Block {name!r}")
     if issparse(block):
         raise TypeError(f"Block {name!r} is a sparse matrix; give block.toarray().")
-    try:
-        values = np.asarray(block)
-    except ValueError as error:
-        raise ValueError(
-            f"Block {name!r} is no table: its rows differ in length."
-        ) from error
-    except (RuntimeError, TypeError) as error:  # of torch, as on a GPU or in bfloat16
-        raise ValueError(
-            f"Block {name!r} cannot become an array ({error}); of a tensor of torch "
-            "give tensor.detach().cpu().float().numpy()."
-        ) from error
+    values = array_of(block, f"Block {name!r}")
     if values.dtype.kind in NOT_NUMBERS:
         raise ValueError(
             f"Block {name!r} holds {values.dtype} values, and features are numbers."

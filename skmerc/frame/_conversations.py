@@ -24,6 +24,7 @@ from skmerc.frame._columns import (
 )
 from skmerc.frame._labels import NO_LABELS, complete_labels
 from skmerc.frame._numbers import (
+    array_of,
     as_floats,
     find_no_number,
     may_hold_numbers,
@@ -277,6 +278,8 @@ def _numeric_features(features: Any) -> Any:
 
 def _numeric_array(features: Any) -> Any:
     refuse_masked(features, "X")
+    if hasattr(features, "detach"):  # a tensor, which scikit-learn asks NumPy to read
+        features = array_of(features, "X")
     kind = getattr(getattr(features, "dtype", None), "kind", None)
     if kind in tuple("mM"):
         raise ValueError(f"X holds {features.dtype} values, and features are numbers.")

@@ -101,6 +101,20 @@ def refuse_masked(values: Any, name: str, fill: str = "np.nan") -> None:
         )
 
 
+def array_of(values: Any, name: str) -> np.ndarray:
+    """Make an array of values, or say what is to be given in their place."""
+    refuse_masked(values, name)
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} is no table: its rows differ in length.") from error
+    except (RuntimeError, TypeError) as error:  # of torch, as on a GPU or in bfloat16
+        raise ValueError(
+            f"{name} cannot become an array ({error}); of a tensor of torch give "
+            "tensor.detach().cpu().float().numpy()."
+        ) from error
+
+
 def unmasked(values: Any) -> Any:
     """Put None into the masked cells of an array, so that they are missing."""
     if not has_masked(values):

@@ -16,6 +16,7 @@ from skmerc.frame._columns import (
     key_columns,
     locate_blocks,
 )
+from skmerc.frame._numbers import array_of
 from skmerc.frame._texts import decode, is_missing, is_whole
 from skmerc.recognition._base import DialogueEstimator
 from skmerc.recognition._parts import Parts, columns_of_texts, is_embedder
@@ -131,11 +132,7 @@ class TurnReader:
 
         Other keys are left out, since the conversation knows them.
         """
-        if hasattr(features, "columns") or hasattr(features, "column_names"):
-            features = as_pandas(features)
-            if len(features) != 1:
-                raise ValueError(f"features has {len(features)} rows; a turn is one.")
-            features = features.iloc[0]
+        features = _one_row("features", features)
         if not isinstance(features, Mapping | pd.Series):
             return features, None
         keys = key_columns(pd.DataFrame(columns=list(features.keys())))
@@ -177,14 +174,27 @@ class TurnReader:
         )
 
 
+def _one_row(what: str, given: Any) -> Any:
+    """Return the only row of a table, and anything else as it is."""
+    if not (hasattr(given, "columns") or hasattr(given, "column_names")):
+        return given
+    table = as_pandas(given)
+    if len(table) != 1:
+        raise ValueError(f"{what} has {len(table)} rows; a turn is one.")
+    return table.iloc[0]
+
+
 def _paired(what: str, columns: Any, values: Any) -> dict:
     if values is None:
         return dict.fromkeys(columns, np.nan)
+    values = _one_row(what, values)
     if not is_array_like(values):
         raise TypeError(f"{what} is a {type(values).__name__}; give an array.")
     if isinstance(values, pd.Series):
         values = _in_order(what, columns, values)
-    values = np.asarray(values)
+    if isinstance(values, np.ma.MaskedArray):
+        values = np.atleast_2d(values)  # so that an error counts turns as rows
+    values = array_of(values, what)
     values = values[0] if values.ndim == 2 and len(values) == 1 else values
     if values.shape != (len(columns),):
         raise ValueError(
@@ -195,7 +205,12 @@ def _paired(what: str, columns: Any, values: Any) -> dict:
 
 def _in_order(what: str, columns: Any, values: pd.Series) -> pd.Series:
     """Put named features in the order of the table; numbers as labels are no names."""
-    if isinstance(values.index, pd.RangeIndex) or len(values) != len(columns):
+    numbered = values.index.equals(pd.RangeIndex(len(columns)))
+    if (
+        isinstance(values.index, pd.RangeIndex)
+        or numbered
+        or len(values) != len(columns)
+    ):
         return values
     short = [str(column).partition("__")[2] for column in columns]
     for names in (list(columns), short):

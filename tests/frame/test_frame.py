@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 import torch
 
+from skmerc import CBERLClassifier
 from skmerc.exceptions import NoDialogueWarning
 from skmerc.frame import (
     KEYS,
@@ -404,6 +405,17 @@ def test_a_tensor_that_is_no_array_is_refused_by_its_name(tensor):
         make_frame({"text": tensor})
     array = tensor.detach().cpu().float().numpy()
     assert make_frame({"text": array}).shape == (4, 6)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [torch.ones(4, 2, requires_grad=True), torch.ones(4, 2, dtype=torch.bfloat16)],
+    ids=["with gradients", "bfloat16"],
+)
+def test_a_tensor_as_a_table_is_told_so_too(tensor):
+    labels = ["a", "b", "a", "b"]
+    with pytest.raises(ValueError, match="X cannot become an array .*detach.*float"):
+        CBERLClassifier(hidden_size=4, max_epochs=1).fit(tensor, labels)
 
 
 def test_a_number_beyond_double_precision_is_told():
