@@ -224,8 +224,11 @@ def check_net_settings(estimator: Any) -> None:
             "set the estimator's own parameters, or 'module__…' and 'criterion__…' for "
             "those of its network and its loss."
         )
-    for name in _OF_DIALOGUES.intersection(given):
-        if given[name] is not None:
+    for name, value in given.items():
+        # Answers are computed in portions of their own, so that a setting of the
+        # iterator that skorch takes for them would change nothing.
+        unread = str(name).startswith("iterator_valid__")
+        if unread or (name in _OF_DIALOGUES and value is not None):
             raise ValueError(
                 f"net_params sets {name!r}, and {type(estimator).__name__} reads whole "
                 "dialogues in a way of its own. Leave it out; dialogues are held out "

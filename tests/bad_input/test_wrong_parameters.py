@@ -122,6 +122,7 @@ WRONG = [
     ({"net_params": {"dataset": object}}, "'dataset', and .* dialogues"),
     ({"net_params": {"iterator_train": DataLoader}}, "have batch_size dialogues"),
     ({"net_params": {"iterator_valid": DataLoader}}, "have batch_size dialogues"),
+    ({"net_params": {"iterator_valid__batch_size": 1}}, "'iterator_valid__batch_size'"),
     ({"net_params": {"predict_nonlinearity": "auto"}}, "'predict_nonlinearity'"),
     ({"net_params": {"speed": 1}}, "speed"),
     ({"net_params": {"module__speed": 1}}, "'speed'"),
