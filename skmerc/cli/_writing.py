@@ -1,15 +1,13 @@
 """Tables of results, for a file or the standard output."""
 
 import io
-import os
 import sys
 from argparse import Namespace
-from os.path import samefile
 from pathlib import Path
 
 import pandas as pd
 
-from skmerc._utils.files import refuse_unwritable, write_atomically
+from skmerc._utils.files import as_path, refuse_unwritable, write_atomically
 from skmerc._utils.optional import need
 from skmerc._utils.output import showable
 from skmerc.cli._parser import FORMATS
@@ -44,10 +42,10 @@ def format_of(arguments: Namespace, default: str) -> str:
 def refuse_out(arguments: Namespace) -> None:
     """Refuse a file that could not be written when the work is done, or is read."""
     path = arguments.out
-    folder = Path(path).parent
+    folder = as_path(path).parent
     if not folder.is_dir():
         raise FileNotFoundError(f"--out {path}: there is no folder {str(folder)!r}.")
-    if Path(path).is_dir():
+    if as_path(path).is_dir():
         raise IsADirectoryError(f"--out {path} is a folder; name a file.")
     for name in _READ:
         given = getattr(arguments, name, None)
@@ -60,7 +58,8 @@ def refuse_out(arguments: Namespace) -> None:
 
 
 def _are_one(path: str, other: str) -> bool:
-    return os.path.exists(path) and os.path.exists(other) and samefile(path, other)
+    one, another = as_path(path), as_path(other)
+    return one.exists() and another.exists() and one.samefile(another)
 
 
 def write(table: pd.DataFrame, text: str, path: str, format_: str) -> None:

@@ -210,6 +210,19 @@ def test_a_check_says_what_was_found_and_ends_in_one_where_fitting_would_fail(
     assert "all labels are 'joy'" in findings[0]["what"]
 
 
+def test_a_result_may_go_to_the_home_folder(folder, tmp_path, monkeypatch, capsys):
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    # As of --out=~/found.json, which a shell passes on as it is.
+    main(["check", str(folder / "calls.csv"), *NAMED, "--out=~/found.json"])
+    assert isinstance(json.loads((tmp_path / "found.json").read_text()), list)
+    calls = tmp_path / "calls.csv"
+    calls.write_bytes((folder / "calls.csv").read_bytes())
+    with pytest.raises(SystemExit, match="2"):
+        main(["check", "~/calls.csv", *NAMED, "--out=~/calls.csv", "--format", "csv"])
+    assert "would be lost" in capsys.readouterr().err
+
+
 def test_tables_and_models_are_refused_in_words(model, folder, capsys):
     calls, new = folder / "calls.csv", folder / "new.csv"
     told = refusal(capsys, "check", calls, "--text", "said")
