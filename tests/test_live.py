@@ -17,6 +17,7 @@ from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -27,6 +28,7 @@ from skmerc import (
     CBERLClassifier,
     DialogueGCNClassifier,
     DialogueSampler,
+    DialogueVotingClassifier,
     DJVAEFuser,
     JoyfulClassifier,
     JoyfulRegressor,
@@ -385,6 +387,17 @@ def test_a_model_that_knows_no_columns_is_refused(tables):
     fitted = cberl().fit(drop_keys(X).to_numpy(), y)
     with pytest.raises(ValueError, match="names of its columns"):
         LiveConversation(fitted)
+
+
+def test_a_model_without_probabilities_or_of_a_search_that_kept_none_is_refused(tables):
+    X, y, _ = tables
+    single = UtteranceClassifier(LogisticRegression())
+    vote = DialogueVotingClassifier([("one", single)], voting="hard").fit(X, y)
+    with pytest.raises(ValueError, match="gives no probabilities .*voting='soft'"):
+        LiveConversation(vote)
+    search = GridSearchCV(single, {}, cv=2, refit=False).fit(X, y)
+    with pytest.raises(ValueError, match="GridSearchCV keeps no model.*refit=False"):
+        LiveConversation(search)
 
 
 def test_warnings_come_once_in_a_conversation(model, tables):

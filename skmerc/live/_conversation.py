@@ -91,7 +91,8 @@ class LiveConversation:
     Raises
     ------
     ValueError
-        If the model was fitted on an array, so that nobody knows its columns.
+        If the model was fitted on an array, so that nobody knows its columns, or is
+        a classifier that gives no probabilities.
     sklearn.exceptions.NotFittedError
         If it is not fitted.
 
@@ -153,6 +154,13 @@ class LiveConversation:
         self._reader = TurnReader(parts)
         self._follower = follower_of(parts, self._reader, model)
         self.classes_ = None
+        if not self._follower.gives_classes and hasattr(parts.last, "classes_"):
+            raise ValueError(
+                f"{type(parts.last).__name__} gives no probabilities (it has no "
+                "predict_proba), and answers of turns are told and compared by them. "
+                "Fit one that does: a vote with voting='soft', or the model inside "
+                "DialogueCalibratedClassifier."
+            )
         if self._follower.gives_classes:
             self.classes_ = np.asarray(parts.last.classes_)
         # Made once, since an index of texts takes longer than a turn needs otherwise.

@@ -36,6 +36,11 @@ def parts_of(model: Any) -> Parts:
     Of an :class:`skmerc.EmotionRecognizer` it is the pipeline that was chosen.
     """
     check_is_fitted(model)
+    if hasattr(model, "cv_results_") and not hasattr(model, "best_estimator_"):
+        raise ValueError(
+            f"{type(model).__name__} keeps no model, since it was made with "
+            "refit=False. Let it refit, or fit the model that it found and give that."
+        )
     model = getattr(model, "best_estimator_", model)
     model = getattr(model, "pipeline_", model)
     if not isinstance(model, Pipeline):
