@@ -431,9 +431,9 @@ def test_a_study_that_is_killed_goes_on(table_file, tmp_path):
 
 
 STUDIES = """
-systems presets imbalance ensembles learning-curve speakers transfer together
-augmentation masks fusion generator samplers boosting cberl-parts tuning modalities
-window augmentation-rates contrast phases depth joyful-parts sentiment
+systems imbalance ensembles learning-curve speakers transfer together augmentation masks
+fusion generator samplers boosting cberl-parts tuning modalities window
+augmentation-rates contrast phases depth joyful-parts sentiment
 """.split()
 OF_TEXT = ["text", "fine-tuned-text"]
 

@@ -34,18 +34,11 @@ NETWORKS = {"classifier": cberl, "JOYFUL": joyful}
 @study(FLOOR)
 def systems(table):
     """Do the systems stand above floors that got the same care?"""
-    return FLOORS | SYSTEMS | {"DialogueGCN": dialoguegcn}
-
-
-@study(FLOOR)
-def presets(table):
-    """What do published settings give, next to the defaults?"""
     published = {
         "JOYFUL": (JoyfulClassifier, "paper", "released"),
         "DialogueGCN": (DialogueGCNClassifier, "released"),
     }
-    made = {FLOOR: gru, "DialogueGCN": dialoguegcn}
-    made |= {name: SYSTEMS[name] for name in ("CBERL, three steps", "JOYFUL")}
+    made = FLOORS | SYSTEMS | {"DialogueGCN": dialoguegcn}
     made['CBERL, preset "paper"'] = lambda seed: make_cberl("paper", random_state=seed)
     return made | {
         f'{name}, preset "{preset}"': _of_preset(kind, preset)
