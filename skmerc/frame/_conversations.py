@@ -211,8 +211,10 @@ def read_conversations(
     """Validate a table, parsed or not, for an estimator and take it apart.
 
     `y_checks` are arguments of scikit-learn's check of `y`. Checks of feature names
-    and numbers cover the feature columns alone. Returns the :class:`Conversations`,
-    and `y` as an array where it is given.
+    and numbers cover the feature columns alone. With `reset` the estimator keeps the
+    blocks that `modalities` locate; without, those are read, whatever its parameters
+    have become. Returns the :class:`Conversations`, and `y` as an array where it is
+    given.
     """
     table = parse_table(X)
     warn_without_dialogues(table.key_names)
@@ -229,7 +231,9 @@ def read_conversations(
     }
     values, y = _validate(estimator, features, y, checks, y_checks)
     columns = getattr(features, "columns", None)
-    blocks = locate_blocks(columns, values.shape[1], modalities)
+    if reset:
+        estimator._blocks = locate_blocks(columns, values.shape[1], modalities)
+    blocks = blocks_of(estimator)
     refuse_infinite(values, columns, blocks)
     conversations = _take_apart(values, blocks, keys)
     if reset:
@@ -237,6 +241,19 @@ def read_conversations(
         warn_of_equal_turns(conversations)
         warn_of_split_dialogues(conversations)
     return conversations if y is NO_LABELS else (conversations, y)
+
+
+def blocks_of(estimator: Any) -> dict[str, slice | np.ndarray]:
+    """Columns of each modality that a fitted estimator reads."""
+    known = getattr(estimator, "_blocks", None)  # estimators saved before lack it
+    return blocks_asked(estimator) if known is None else known
+
+
+def blocks_asked(estimator: Any) -> dict[str, slice | np.ndarray]:
+    """Columns of each modality that another fit to the same columns would read."""
+    columns = getattr(estimator, "feature_names_in_", None)
+    columns = None if columns is None else pd.Index(columns)
+    return locate_blocks(columns, estimator.n_features_in_, estimator.modalities)
 
 
 def _validate(

@@ -365,7 +365,7 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         rows = table.select(learned > 0)
         refuse_nothing_to_learn(rows)
         target = self._encode_labels(y, rows, len(table))
-        self._keyed, self._blocks = table.keyed, dict(table.blocks)
+        self._keyed = table.keyed
         self._refuse_equal_names()
         seed = draw_seed(check_random_state(self.random_state))
         data = {"X": table, "y": target, "sample_weight": learned, "roles": scored}
@@ -528,7 +528,7 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
         another size, leave no trace in the answer.
         """
         check_is_fitted(self, "net_")
-        table = read_conversations(self, X, reset=False, modalities=self.modalities)
+        table = read_conversations(self, X, reset=False)
         self._check_cells(table)
         return infer(self.net_, rows_of(table), output, torch.float64)
 
@@ -687,7 +687,9 @@ class DJVAEFuser(PresetMixin, CallbackHolder, TransformerMixin, BaseEstimator):
             :math:`\beta d_m / 2`, up to the constant
             :math:`\frac{\beta}{2} \sum_m d_m \log(\pi \beta d_m)`.
         """
-        return self._answer(X, partial(lower_bound, beta=self.beta))
+        check_is_fitted(self, "net_")
+        beta = self.net_.criterion_.beta
+        return self._answer(X, partial(lower_bound, beta=beta))
 
     def score(self, X: Table, y: Any = None) -> float:
         """Mean of :meth:`score_samples` over the utterances that are not context.

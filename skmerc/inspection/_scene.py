@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_scalar
+from sklearn.utils.validation import validate_data
 
 from skmerc.frame._columns import (
     KEYS,
     locate_blocks,
     parse_table,
 )
-from skmerc.frame._conversations import sortable
+from skmerc.frame._conversations import blocks_of, sortable
 from skmerc.frame._numbers import as_floats, holds_numbers
 from skmerc.recognition._parts import Parts, columns_of_texts
 
@@ -119,11 +120,16 @@ def _modalities(
 ) -> dict[str, list[str]]:
     """Columns of each modality; what is no number is a modality by itself."""
     features = table.drop(columns=keys)
-    given = getattr(parts.first, "modalities", None)
-    whole = [] if given else list(features.select_dtypes(exclude="number").columns)
+    if hasattr(parts.first, "modalities"):
+        validate_data(parts.first, features, reset=False, skip_check_array=True)
+        return {
+            name: list(features.columns[where])
+            for name, where in blocks_of(parts.first).items()
+        }
+    whole = list(features.select_dtypes(exclude="number").columns)
     numbers = features.columns.drop(whole)
     blocks: dict[str, list[str]] = {column: [column] for column in whole}
     if len(numbers):
-        for name, where in locate_blocks(numbers, len(numbers), given).items():
+        for name, where in locate_blocks(numbers, len(numbers)).items():
             blocks[name] = list(numbers[where])
     return blocks

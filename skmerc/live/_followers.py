@@ -9,10 +9,10 @@ from skmerc._training import in_double
 from skmerc._utils.divergence import refuse_infinite_answers
 from skmerc._utils.seeding import undisturbed
 from skmerc.frame._columns import KEYS
+from skmerc.frame._conversations import blocks_of
 from skmerc.live._stages import (
     Splitter,
     as_read,
-    blocks_of,
     check_row,
     is_text,
     stage_of,

@@ -17,7 +17,7 @@ from sklearn.preprocessing import FunctionTransformer
 from skmerc._training import in_double
 from skmerc._utils.divergence import refuse_infinite_answers
 from skmerc._utils.seeding import undisturbed
-from skmerc.frame._columns import key_columns, locate_blocks
+from skmerc.frame._columns import key_columns
 from skmerc.frame._conversations import Conversations, refuse_infinite
 from skmerc.frame._numbers import as_floats, find_no_number
 from skmerc.frame._texts import clean, is_blank
@@ -161,13 +161,6 @@ class Splitter:
             self.names = key_columns(pd.DataFrame(columns=list(cells)))
         features = dict(cells)
         return features, {key: features.pop(name) for key, name in self.names.items()}
-
-
-def blocks_of(estimator: Any) -> dict:
-    """Columns of each modality that a fitted estimator reads."""
-    columns = getattr(estimator, "feature_names_in_", None)
-    columns = None if columns is None else pd.Index(columns)
-    return locate_blocks(columns, estimator.n_features_in_, estimator.modalities)
 
 
 def check_row(estimator: Any, blocks: dict, features: dict) -> np.ndarray:

@@ -17,6 +17,7 @@ from skmerc.frame._columns import (
     locate_blocks,
 )
 from skmerc.frame._numbers import array_of
+from skmerc.frame._conversations import blocks_of
 from skmerc.frame._texts import decode, is_missing, is_whole
 from skmerc.recognition._base import DialogueEstimator
 from skmerc.recognition._parts import Parts, columns_of_texts, is_embedder
@@ -93,9 +94,10 @@ class TurnReader:
             name: None if name in self.texts else np.nan for name in self.columns
         }
         columns = pd.Index(self.features)
-        located = locate_blocks(
-            columns, len(columns), getattr(first, "modalities", None)
-        )
+        if hasattr(first, "modalities"):
+            located = blocks_of(first)
+        else:
+            located = locate_blocks(columns, len(columns))
         self.blocks = {name: columns[where] for name, where in located.items()}
 
     def read(self, number: int, speaker: str, text: Any, features: Any) -> dict:

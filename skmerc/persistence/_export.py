@@ -19,7 +19,7 @@ from skmerc._utils.locks import LOADING
 from skmerc._utils.optional import need
 from skmerc._utils.seeding import undisturbed
 from skmerc._utils.types import FilePath
-from skmerc.frame._columns import locate_blocks
+from skmerc.frame._conversations import blocks_of
 from skmerc.fusion import DJVAEFuser
 from skmerc.recognition import JoyfulRegressor
 from skmerc.recognition._base import DialogueEstimator
@@ -245,11 +245,13 @@ def _input(step: Any) -> dict[str, Any]:
     """Metadata of what the first step reads."""
     n = step.n_features_in_
     names = getattr(step, "feature_names_in_", None)
-    blocks = locate_blocks(names, n, step.modalities)
     return {
         "skmerc": __version__,
         "features": [f"x{j}" for j in range(n)] if names is None else list(names),
-        "modalities": {key: np.arange(n)[at].tolist() for key, at in blocks.items()},
+        "modalities": {
+            name: np.arange(n)[where].tolist()
+            for name, where in blocks_of(step).items()
+        },
     }
 
 

@@ -50,7 +50,12 @@ from skmerc.frame._columns import (
     VALIDATION,
     parse_table,
 )
-from skmerc.frame._conversations import Conversations, read_conversations
+from skmerc.frame._conversations import (
+    Conversations,
+    blocks_asked,
+    blocks_of,
+    read_conversations,
+)
 from skmerc.frame._labels import refuse_context_alone
 from skmerc.frame._warnings import (
     gaps_seen,
@@ -79,6 +84,10 @@ _LARGEST_BATCH = 0.1
 _PATIENCE = 20
 _ENOUGH_TO_STOP = 300
 """Utterances that tell epochs apart: over 300, a score of 0.6 is known to 0.03."""
+_OTHER_SHAPE = (
+    "{} since the last fit, so training cannot go on from its weights: change back "
+    "what was changed, or fit with warm_start=False."
+)
 
 
 class TrainingData(NamedTuple):
@@ -247,12 +256,23 @@ class DialogueEstimator(
         if reset:
             warn_of_single_turns(parsed.data, table)
             self._keys_told = keys_told(parsed)
+        else:
+            self._refuse_other_blocks()
         names = getattr(self, "feature_names_in_", None)
         check_partial_missing(table, self.partial_nan, names)
         is_synthetic = table.role == SYNTHETIC
         weight = check_weight(sample_weight, table.features, is_synthetic)
         refuse_context_alone(table.role == CONTEXT)
         return table, labels, weight
+
+    def _refuse_other_blocks(self) -> None:
+        """Refuse to go on with modalities that the network does not read."""
+        asked, read = (
+            [(name, np.r_[where].tolist()) for name, where in blocks.items()]
+            for blocks in (blocks_asked(self), blocks_of(self))
+        )
+        if asked != read:
+            raise ValueError(_OTHER_SHAPE.format("modalities has changed"))
 
     def _prepare(
         self,
@@ -422,11 +442,8 @@ class DialogueEstimator(
         try:
             net.module_.load_state_dict(state)
         except RuntimeError as error:
-            raise ValueError(
-                "Parameters that shape the network have changed since the last fit, "
-                "so training cannot go on from its weights: change them back, or fit "
-                "with warm_start=False."
-            ) from error
+            changed = "Parameters that shape the network have changed"
+            raise ValueError(_OTHER_SHAPE.format(changed)) from error
         if optimizer:
             # The state of the old optimiser goes with the current settings.
             state = self.net_.optimizer_.state_dict()
@@ -503,7 +520,7 @@ class DialogueEstimator(
     def _read(self, X: Table) -> Conversations:
         check_is_fitted(self, "net_")
         given = parse_table(X)
-        table = read_conversations(self, given, reset=False, modalities=self.modalities)
+        table = read_conversations(self, given, reset=False)
         warn_of_lost_keys(given, getattr(self, "_keys_told", ()))
         warn_of_joined_dialogues(table)
         if "dialogue__id" in given.key_names:  # or it was told that there is none
