@@ -13,6 +13,7 @@ import pytest
 import torch
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.pipeline import make_pipeline
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_selector, make_column_transformer
@@ -234,6 +235,20 @@ def test_training_goes_on_for_scores_and_other_optimizers(table, again):
         loaded = again(model)
         expected = model.partial_fit(X, y).predict(X)
         np.testing.assert_array_equal(loaded.partial_fit(X, y).predict(X), expected)
+
+
+@pytest.mark.parametrize("make", mostly_slow([cberl, joyful, fuser]))
+def test_requests_of_metadata_come_back(table, again, make):
+    with config_context(enable_metadata_routing=True):
+        model = make().set_fit_request(sample_weight="importance")
+        loaded = again(model.fit(*table))
+        # In its repr are all methods, and what each of them asks for.
+        expected = repr(model.get_metadata_routing())
+        assert "importance" in expected
+        for found in loaded, again(loaded), clone(loaded):
+            assert repr(found.get_metadata_routing()) == expected
+        loaded.set_fit_request(sample_weight=False)  # it stands for itself
+        assert repr(model.get_metadata_routing()) == expected
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from sklearn import config_context
 from torch import nn
 
 from skmerc._training._stored_checks import check_module, check_net
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from skorch import NeuralNet
 
 _STORE: ContextVar["Store | None"] = ContextVar("_STORE", default=None)
+_REQUESTS = "_metadata_request"
 _PARTS = ("module_", "criterion_", "optimizer_")
 
 
@@ -53,6 +55,18 @@ class StoredNet:
     parts: dict
 
 
+def _plain_requests(asked: Any) -> dict[str, dict]:
+    """Take apart what metadata an estimator asks for, which holds the estimator."""
+    methods = {k: getattr(v, "requests", None) for k, v in vars(asked).items()}
+    return {name: dict(each) for name, each in methods.items() if each}
+
+
+def _ask_again(estimator: Any, asked: dict[str, dict]) -> None:
+    with config_context(enable_metadata_routing=True):
+        for method, requests in asked.items():
+            getattr(estimator, f"set_{method}_request")(**requests)
+
+
 class NetworkHolder:
     """Mixin of estimators with networks, which skops reads as arrays and settings.
 
@@ -63,12 +77,19 @@ class NetworkHolder:
         store = _STORE.get() or Arrays()
         state: Any = super().__getstate__()
         kept = {k: value for k, value in state.items() if k != "_skl_callbacks"}
+        if _REQUESTS in kept:
+            kept[_REQUESTS] = _plain_requests(kept[_REQUESTS])
         return store.take_out(self, kept)
 
     def __setstate__(self, state: dict) -> None:
         store = _STORE.get() or Arrays()
+        asked = state.get(_REQUESTS)
+        if type(asked) is dict:
+            state = {k: value for k, value in state.items() if k != _REQUESTS}
         # BaseEstimator has it.
         super().__setstate__(store.put_back(state))  # type: ignore[misc]
+        if type(asked) is dict:
+            _ask_again(self, asked)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         # What pickle asks for, and skops does not: a pickle keeps networks as they are.
