@@ -344,7 +344,7 @@ class FineTunedTextEmbedder(TextEmbedder):
 
         The checkpoint is kept until the block has ended.
         """
-        texts = self._read(X)
+        texts = self._read(X, reset=True)
         if self.errors == "raise":
             tell_of_missing(texts, self.errors)
         keys, seed = read_keys(X), draw_seed(self.random_state)

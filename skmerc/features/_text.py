@@ -206,7 +206,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
             If X is not one column beside keys, keys that are needed are absent, or a
             text is no valid Unicode.
         """
-        self._read(X, tell=False)  # transform will
+        self._read(X, tell=False, reset=True)  # transform will tell
         self._remember(self._load())
         return self
 
@@ -262,26 +262,36 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return np.arange(self.embedding_size_).astype(str).astype(object)
 
-    def _read(self, X: Any, *, tell: bool = True) -> list:
+    def _read(self, X: Any, *, tell: bool = True, reset: bool = False) -> list:
+        if reset:
+            self._context = self._context_asked()
         name = type(self).__name__
         column = drop_keys(X) if hasattr(X, "columns") else X
         texts, changes = _read_texts(column, name)
         if tell:
             tell_of_changes(changes, len(texts), "X")
-        if not self._in_context():
+        context = self._context_read()
+        if not any(context.values()):
             return texts
         return make_passages(
             texts,
             X,
-            past=self.context_past,
-            future=self.context_future,
-            speakers=self.speakers,
+            **context,
             name=name,
             tell=tell,
         )
 
-    def _in_context(self) -> bool:
-        return bool(self.context_past or self.context_future or self.speakers)
+    def _context_asked(self) -> dict[str, Any]:
+        return {
+            "past": self.context_past,
+            "future": self.context_future,
+            "speakers": self.speakers,
+        }
+
+    def _context_read(self) -> dict[str, Any]:
+        """Tell what fit read beside a text, whatever the parameters have become."""
+        # Embedders saved before lack it.
+        return getattr(self, "_context", None) or self._context_asked()
 
     def _tell_of_long(self, texts: list, n_readable: float) -> None:
         """Warn of utterances that the model does not read to their ends."""
@@ -313,7 +323,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
                 f"The model {str(self.model)!r} gives numbers that are not finite. "
                 f"{_WHY_BROKEN}"
             )
-        if self._in_context():
+        if any(self._context_read().values()):
             model.check_context()
         return model
 

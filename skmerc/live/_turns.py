@@ -30,7 +30,8 @@ def turns_read(transformer: Any) -> int | None:
     if transformer is None or isinstance(transformer, str):
         return 0
     if is_embedder(transformer):
-        return None if transformer.context_future else transformer.context_past
+        context = transformer._context_read()
+        return None if context["future"] else context["past"]
     inner = _inside(transformer)
     if inner is not None:
         return most_turns_read(inner)

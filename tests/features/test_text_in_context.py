@@ -283,6 +283,28 @@ def test_another_number_of_tokens_after_the_fit_is_refused(model):
         embedder.transform(SAID)
 
 
+@pytest.mark.parametrize(
+    "context",
+    [
+        {"context_past": 2},
+        {"context_future": 1},
+        {"speakers": True},
+        {"context_past": 2, "context_future": 1, "speakers": True},
+    ],
+)
+@pytest.mark.parametrize("before", ["alone", "in context"])
+def test_another_context_counts_from_the_next_fit_on(model, context, before, tmp_path):
+    X, alone = make_table(), dict.fromkeys(context, 0) | {"speakers": False}
+    first, then = (alone, context) if before == "alone" else (context, alone)
+    expected, other = embed(model, X, **first), embed(model, X, **then)
+    assert not np.array_equal(expected, other)
+    embedder = TextEmbedder(model, cache=None, **first).fit(X).set_params(**then)
+    save_model(embedder, tmp_path / "embedder")
+    for again in embedder, load_model(tmp_path / "embedder"):
+        np.testing.assert_allclose(again.transform(X), expected, atol=1e-6)
+        np.testing.assert_allclose(again.fit_transform(X), other, atol=1e-6)
+
+
 # Keys
 
 
