@@ -16,8 +16,8 @@ from skmerc.frame._columns import (
     key_columns,
     locate_blocks,
 )
-from skmerc.frame._numbers import array_of
 from skmerc.frame._conversations import blocks_of
+from skmerc.frame._numbers import array_of
 from skmerc.frame._texts import decode, is_missing, is_whole
 from skmerc.recognition._base import DialogueEstimator
 from skmerc.recognition._parts import Parts, columns_of_texts, is_embedder
