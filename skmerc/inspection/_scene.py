@@ -120,16 +120,15 @@ def _modalities(
 ) -> dict[str, list[str]]:
     """Columns of each modality; what is no number is a modality by itself."""
     features = table.drop(columns=keys)
-    if hasattr(parts.first, "modalities"):
-        validate_data(parts.first, features, reset=False, skip_check_array=True)
-        return {
-            name: list(features.columns[where])
-            for name, where in blocks_of(parts.first).items()
-        }
-    whole = list(features.select_dtypes(exclude="number").columns)
-    numbers = features.columns.drop(whole)
+    whole = features.select_dtypes(exclude="number").columns
+    if hasattr(parts.first, "modalities"):  # which may have learned truths and objects
+        learned = getattr(parts.first, "feature_names_in_", [])
+        whole = whole.difference(learned, sort=False)
+        read = features.drop(columns=whole)
+        validate_data(parts.first, read, reset=False, skip_check_array=True)
+        located = blocks_of(parts.first)
+    else:
+        read = features.drop(columns=whole)
+        located = locate_blocks(read.columns, read.shape[1]) if read.shape[1] else {}
     blocks: dict[str, list[str]] = {column: [column] for column in whole}
-    if len(numbers):
-        for name, where in locate_blocks(numbers, len(numbers)).items():
-            blocks[name] = list(numbers[where])
-    return blocks
+    return blocks | {name: list(read.columns[at]) for name, at in located.items()}
