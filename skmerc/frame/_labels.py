@@ -156,6 +156,15 @@ def refuse_other_columns(y: Any, classes: Any, *, numbered: bool = False) -> Non
         )
 
 
+def refuse_other_than_truths(y: np.ndarray, name: str) -> None:
+    """Refuse a matrix that does not tell by 0 and 1 which emotions are there."""
+    if y.dtype.kind not in "biuf" or not np.isin(y, (0, 1)).all():
+        raise ValueError(
+            f"{name} has several columns that hold more than 0 and 1. Give one emotion "
+            "for each utterance, or a matrix that tells which emotions are there."
+        )
+
+
 def by_class(parameter: str, given: dict, classes: np.ndarray) -> dict:
     """Check a number for each class, and return those of the classes that are there.
 

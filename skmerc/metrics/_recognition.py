@@ -20,6 +20,7 @@ from skmerc.frame._labels import (
     column_names,
     read_labels,
     refuse_other_columns,
+    refuse_other_than_truths,
     shape_of,
 )
 from skmerc.frame._warnings import warn_of_other_labels
@@ -470,12 +471,8 @@ def _read_sets(y_true, y_pred, X, classes):
             f"y_true is of shape {np.shape(y_true)}, y_pred of {np.shape(y_pred)}, and "
             f"there are {len(named)} classes; give a column for each class."
         )
-    for name, y in (("y_true", true), ("y_pred", pred)):
-        if not np.isin(y, (0, 1)).all():
-            raise ValueError(
-                f"{name} has several columns that hold more than 0 and 1. Give one "
-                "emotion for each utterance, or a matrix that tells which are there."
-            )
+    refuse_other_than_truths(true, "y_true")
+    refuse_other_than_truths(pred, "y_pred")
     return true.astype(int), pred.astype(int), named
 
 

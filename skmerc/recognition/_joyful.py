@@ -11,7 +11,12 @@ from skmerc._utils.compat import StrOptions
 from skmerc._utils.registry import Range, storable
 from skmerc._utils.types import FilePath, Modalities, RandomState, Table
 from skmerc.frame._conversations import Conversations
-from skmerc.frame._labels import column_names, refuse_other_columns, shape_of
+from skmerc.frame._labels import (
+    column_names,
+    refuse_other_columns,
+    refuse_other_than_truths,
+    shape_of,
+)
 from skmerc.recognition._base import NOT_NEGATIVE, SHARE, TrainingData
 from skmerc.recognition._classifier import DialogueClassifierMixin
 from skmerc.recognition._docstrings import CLASSES, RIVALS, filled
@@ -274,13 +279,9 @@ class JoyfulClassifier(DialogueClassifierMixin, JoyfulEstimator):
     ) -> Any:
         kind = type_of_target(y[labelled])
         several = kind == "multilabel-indicator"
-        # scikit-learn's name for any matrix of two values, such as -1 and 1.
-        is_other = several and not np.isin(y[labelled], (0, 1)).all()
-        if is_other or kind == "multiclass-multioutput":
-            raise ValueError(
-                "y has several columns that hold more than 0 and 1. Give one emotion "
-                "for each utterance, or a matrix that tells which emotions are there."
-            )
+        # The former is scikit-learn's name for any matrix of two values.
+        if several or kind == "multiclass-multioutput":
+            refuse_other_than_truths(y[labelled], "y")
         if before and several != isinstance(before, LabelSets):
             was = "one emotion for each utterance" if several else "a matrix"
             raise ValueError(f"y is {kind} now, and was {was} at first.")

@@ -301,12 +301,13 @@ def _read_npz(path, names, label, encoding):
     _check_modalities(path, names, widths, _no_blocks(heads, names, others, n_rows))
     # Whole numbers beside floats may be anything, such as annotations.
     floats = [name for name in widths if heads[name].dtype.kind == "f"]
-    if names is None and len(floats or widths) > 1:
+    found = floats or list(widths)
+    if names is None and len(found) > 1:
         raise ValueError(
             f"{path} holds several blocks: {listing(widths.items())}; name those to "
             "read in modalities, and leave out what is no feature, such as ratings."
         )
-    names = names or floats or list(widths)
+    names = names or found
     used = [label, *SHORT_KEYS.values(), "split"]
     used += [name + _PRESENT for name in [*names, label]]
     _check_rows(heads, used, label, path)
